@@ -1,0 +1,3 @@
+//! The designer server.
+
+fn main() {}

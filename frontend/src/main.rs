@@ -1,0 +1,3 @@
+//! The designer in the browser.
+
+fn main() {}
