@@ -1,1 +1,18 @@
-//! What browser and server say to each other.
+//! What browser and server say to each other: requests, events and data transfer objects.
+//!
+//! The browser gets the mesh as text ([`mesh::Sources`]) and derives services, routes and diagnostics from it with the
+//! same `mesh` crate that the server runs, so only what the text cannot say travels here: revisions, targets, settings
+//! and what was observed.
+
+pub mod event;
+pub mod observed;
+pub mod problem;
+pub mod request;
+pub mod revision;
+pub mod state;
+
+pub use event::{Delta, Event};
+pub use observed::{EdgeKey, EdgeStats, Tick};
+pub use problem::Problem;
+pub use revision::{Milestone, RevisionInfo, Timeline};
+pub use state::{Snapshot, TargetStatus};

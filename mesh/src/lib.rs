@@ -1,1 +1,19 @@
-//! The model of a service mesh. Pure: no clock, no network, no randomness, no threads.
+//! The model of a service mesh: resources, YAML, validation, routing, plans, edits and diffs.
+//!
+//! Pure: no clock, no network, no randomness, no threads. Time, seeds and requests are parameters, so what the
+//! browser says about a draft is what the server will say. Builds for wasm32.
+
+pub mod diagnostic;
+pub mod edit;
+pub mod key;
+pub mod plan;
+pub mod route;
+pub mod settings;
+pub mod sources;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use edit::Edit;
+pub use key::{Kind, ResourceKey, RouteKey};
+pub use plan::{Plan, Source};
+pub use settings::Settings;
+pub use sources::Sources;

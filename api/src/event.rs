@@ -1,0 +1,43 @@
+//! `GET /api/v1/events`: a snapshot, then deltas with sequence numbers, as server-sent events.
+//!
+//! Each SSE message has `id: <seq>` and `data: <Event as JSON>`. `Last-Event-ID` resumes; a gap brings a new snapshot.
+
+use serde::{Deserialize, Serialize};
+
+use crate::observed::Tick;
+use crate::revision::{RevisionInfo, Timeline};
+use crate::state::{LoadSettings, Proposal, Snapshot, TargetStatus};
+
+/// One message of the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Grows by one with each event.
+    pub seq: u64,
+    /// What happened.
+    pub delta: Delta,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "value", rename_all = "snake_case")]
+pub enum Delta {
+    /// The whole state: always first, and again after a gap.
+    Snapshot(Box<Snapshot>),
+    /// A new head revision, with the files that differ from the one before (`None`: removed).
+    Revision {
+        /// Its description.
+        info: RevisionInfo,
+        /// Path and new text.
+        files: Vec<(String, Option<String>)>,
+    },
+    /// A target says what it runs.
+    Target(TargetStatus),
+    /// What was observed, 4 times a second.
+    Tick(Box<Tick>),
+    /// The apply timeline of a revision has a new milestone.
+    Timeline(Timeline),
+    /// The load generator was turned.
+    Load(LoadSettings),
+    /// The folder changed on disk and proposes a revision; `None` when it was taken or dismissed.
+    Proposal(Option<Proposal>),
+}

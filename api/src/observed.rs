@@ -1,0 +1,137 @@
+//! What the proxies observed: counts, codes, latencies and faults per source, destination and version.
+
+use mesh::RouteKey;
+use serde::{Deserialize, Serialize};
+
+/// Who called whom. One edge of the graph has an [`EdgeKey`] for each version of the destination.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EdgeKey {
+    /// The caller.
+    pub source: mesh::Source,
+    /// The destination service's fully qualified host; the authority for a host outside the mesh.
+    pub host: String,
+    /// Label `version` of the instance; empty when no instance was reached and no subset says it.
+    pub version: String,
+}
+
+/// Figures of one edge.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EdgeStats {
+    /// Requests that ended in this tick.
+    pub requests: u64,
+    /// Of these, with a status of 500 or more, reset or without an answer.
+    pub errors: u64,
+    /// Requests per second over the last 2 s.
+    pub rps: f64,
+    /// Errors per second over the last 2 s.
+    pub error_rps: f64,
+    /// Latency in milliseconds over the last 10 s; `None` without requests.
+    pub p50: Option<f64>,
+    /// As `p50`.
+    pub p95: Option<f64>,
+    /// As `p50`.
+    pub p99: Option<f64>,
+    /// Over the last 60 s.
+    pub minute: Totals,
+    /// Faults injected per second over the last 2 s: delays.
+    pub delay_rps: f64,
+    /// Faults injected per second over the last 2 s: aborts.
+    pub abort_rps: f64,
+}
+
+/// Sums over a window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Requests.
+    pub requests: u64,
+    /// Responses by status code; 0 stands for no response.
+    pub codes: Vec<(u16, u64)>,
+    /// Response flags as Envoy writes them (`DI`, `FI`, `UH`, …), with their counts.
+    pub flags: Vec<(String, u64)>,
+    /// Bytes of request bodies.
+    pub bytes_sent: u64,
+    /// Bytes of response bodies.
+    pub bytes_received: u64,
+    /// Latency in milliseconds.
+    pub p50: Option<f64>,
+    /// As `p50`.
+    pub p95: Option<f64>,
+    /// As `p50`.
+    pub p99: Option<f64>,
+}
+
+/// Everything observed in a quarter of a second.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tick {
+    /// When it ended, in milliseconds since 1970.
+    pub at: i64,
+    /// Its length in milliseconds.
+    pub millis: u32,
+    /// Edges that carried traffic in the last 60 s.
+    pub edges: Vec<(EdgeKey, EdgeStats)>,
+    /// Splits of the head revision: desired beside observed.
+    pub splits: Vec<Split>,
+    /// Requests per route over the last 60 s.
+    pub routes: Vec<(RouteKey, u64)>,
+}
+
+/// Desired and observed shares of one route's destinations, for the traffic since the revision that set them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// The route; `None` for a service's default route.
+    pub route: Option<RouteKey>,
+    /// The destination service's host.
+    pub host: String,
+    /// The revision that these shares hold since.
+    pub since: u64,
+    /// Each version.
+    pub shares: Vec<ObservedShare>,
+    /// All of them together.
+    pub verdict: Verdict,
+}
+
+/// One version's share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedShare {
+    /// Subset as the route names it; for a default route the version.
+    pub subset: String,
+    /// What was asked for, 0 to 1.
+    pub desired: f64,
+    /// Requests to this subset.
+    pub count: u64,
+    /// Requests to all subsets of the split: the sample size n.
+    pub n: u64,
+    /// `count / n`; 0 without requests.
+    pub observed: f64,
+    /// 95 % interval (Wilson), lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// What the observed shares say of the desired ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Too few requests to tell.
+    Converging,
+    /// Every desired share lies within its interval, and the intervals are narrow enough to mean something.
+    Converged,
+    /// A desired share lies outside its interval.
+    Diverged,
+}
+
+/// Requests per version and tick, for the chart: 10 minutes at most.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Which edge.
+    pub key: Option<EdgeKey>,
+    /// End of the first interval, in milliseconds since 1970.
+    pub start: i64,
+    /// Length of each interval in milliseconds.
+    pub step: u32,
+    /// Requests in each interval.
+    pub requests: Vec<u32>,
+    /// Errors in each interval.
+    pub errors: Vec<u32>,
+}

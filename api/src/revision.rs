@@ -1,0 +1,63 @@
+//! Revisions as the API shows them.
+
+use mesh::Edit;
+use serde::{Deserialize, Serialize};
+
+/// One revision, without its files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RevisionInfo {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Who made it.
+    pub author: String,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// What was done, in a line: `reviews: split 100/0/0 → 50/25/25`.
+    pub summary: String,
+    /// The edits that led to it; empty for the first.
+    pub edits: Vec<Edit>,
+    /// The revision that this one takes back, where it is an undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<u64>,
+}
+
+/// The way of one revision from the edit to the traffic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The revision.
+    pub revision: u64,
+    /// When the edit was received, in milliseconds since 1970.
+    pub received_at: i64,
+    /// What was reached, in order.
+    pub milestones: Vec<Milestone>,
+}
+
+/// One point on a timeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Milestone {
+    /// What.
+    pub stage: Stage,
+    /// Milliseconds since the edit was received.
+    pub millis: f64,
+    /// A detail to show: `n=384`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The stages of applying a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The edit came in.
+    Received,
+    /// Its resources are valid.
+    Validated,
+    /// The revision is on disk.
+    Stored,
+    /// All threads of the proxy run its plans.
+    Swapped,
+    /// The first request was routed under it.
+    FirstRequest,
+    /// The observed shares agree with the desired ones.
+    Converged,
+}

@@ -1,0 +1,120 @@
+//! The state of the program, whole: what a browser needs to draw everything.
+
+use mesh::{Settings, Source, Sources};
+use serde::{Deserialize, Serialize};
+
+use crate::observed::{Series, Tick};
+use crate::revision::{RevisionInfo, Timeline};
+
+/// Everything. `GET /api/v1/mesh` returns it, and the event stream starts with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The mesh's name: `bookinfo`, or the folder's.
+    pub name: String,
+    /// The server's version.
+    pub version: String,
+    /// The head revision.
+    pub revision: RevisionInfo,
+    /// Its files.
+    pub sources: Sources,
+    /// Mesh settings.
+    pub settings: Settings,
+    /// What each target runs.
+    pub targets: Vec<TargetStatus>,
+    /// Where the gateways and workloads listen.
+    pub listeners: Vec<ListenerInfo>,
+    /// The load generator; `None` where there is none (a mesh without a gateway).
+    pub load: Option<LoadSettings>,
+    /// The last revisions, newest first, at most 200.
+    pub history: Vec<RevisionInfo>,
+    /// The timeline of the head revision.
+    pub timeline: Option<Timeline>,
+    /// The last tick.
+    pub tick: Option<Tick>,
+    /// What was observed before, for the charts.
+    pub series: Vec<Series>,
+    /// What the folder on disk proposes.
+    pub proposal: Option<Proposal>,
+}
+
+/// What a target says that it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetStatus {
+    /// Which target.
+    pub target: Target,
+    /// Its state.
+    pub state: TargetState,
+}
+
+/// What a revision is applied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The built-in proxy.
+    Proxy,
+    /// The Envoys.
+    Envoy,
+    /// The Kubernetes cluster.
+    Cluster,
+}
+
+/// The states of a target. Times in milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TargetState {
+    /// A revision is on its way.
+    Pending {
+        /// The revision.
+        revision: u64,
+    },
+    /// It runs this revision.
+    Applied {
+        /// The revision.
+        revision: u64,
+        /// Since when.
+        at: i64,
+        /// How long it took from the edit, in milliseconds.
+        millis: f64,
+    },
+    /// It refused this revision and runs the one before.
+    Rejected {
+        /// The revision.
+        revision: u64,
+        /// In its own words.
+        why: String,
+    },
+    /// It does not answer.
+    Unreachable {
+        /// Since when.
+        since: i64,
+    },
+}
+
+/// Where a source's traffic enters the proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerInfo {
+    /// Whose.
+    pub source: Source,
+    /// The port that the resources name; `None` for a workload's outbound listener, which serves all ports.
+    pub port: Option<u16>,
+    /// Where it really listens: `127.0.0.1:8081`.
+    pub address: String,
+}
+
+/// The load generator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadSettings {
+    /// Requests a second; 0 is off.
+    pub rate: f64,
+    /// What it asks for: `http://127.0.0.1:8081/productpage`.
+    pub url: String,
+}
+
+/// A change that was found on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// When it was found, in milliseconds since 1970.
+    pub at: i64,
+    /// Files that differ from the head revision; `None`: removed.
+    pub files: Vec<(String, Option<String>)>,
+}
