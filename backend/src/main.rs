@@ -1,3 +1,7 @@
-//! The designer server.
+//! The program: parses its arguments and runs the command that they name.
 
-fn main() {}
+use clap::Parser;
+
+fn main() -> anyhow::Result<std::process::ExitCode> {
+    meshwright::cli::Cli::parse().run()
+}

@@ -1,0 +1,69 @@
+//! The command line: which command is run with what. What a command does is in its own module.
+
+pub mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A visual designer for a service mesh, with real traffic.
+#[derive(Debug, Parser)]
+#[command(name = "meshwright", version, about, long_about = None, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// The commands; without one it is `serve`.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The designer with the built-in proxy (the default).
+    Serve(Box<serve::ServeArgs>),
+}
+
+/// How the program logs, to stderr.
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// Form of the log.
+    #[arg(long, global = true, value_enum, default_value = "text", env = "MESHWRIGHT_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// What is logged, as `tracing` filters: `info`, `meshwright=debug`.
+    #[arg(long, global = true, default_value = "warn,meshwright=info", env = "MESHWRIGHT_LOG")]
+    pub log: String,
+}
+
+/// Forms of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        self.log.init()?;
+        match self.command {
+            None => self.serve.run(),
+            Some(Command::Serve(serve)) => serve.run(),
+        }
+    }
+}
+
+impl LogArgs {
+    fn init(&self) -> anyhow::Result<()> {
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log)?;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+            LogFormat::Json => log.json().init(),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! The designer's server: the control loop, the API, storage and telemetry.
+//!
+//! A library so that integration tests can start it; the program is `main.rs`.
+
+pub mod cli;
