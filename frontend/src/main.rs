@@ -1,3 +1,5 @@
-//! The designer in the browser.
+//! Starts the designer in the browser.
 
-fn main() {}
+fn main() {
+    leptos::mount::mount_to_body(frontend::app::App);
+}

@@ -1,0 +1,228 @@
+//! The draft: edits that were made and not yet applied, with their undo and redo. Pure.
+
+use mesh::Edit;
+
+/// Edits on top of a revision.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Draft {
+    edits: Vec<Edit>,
+    undo: Vec<Vec<Edit>>,
+    redo: Vec<Vec<Edit>>,
+    /// The edits before a gesture that has not ended: a drag is one step of undo.
+    gesture: Option<Vec<Edit>>,
+}
+
+impl Draft {
+    /// The edits, in the order in which they apply.
+    pub fn edits(&self) -> &[Edit] {
+        &self.edits
+    }
+
+    /// Nothing is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// There is a step to take back.
+    pub fn can_undo(&self) -> bool {
+        !self.undo.is_empty()
+    }
+
+    /// There is a step to do again.
+    pub fn can_redo(&self) -> bool {
+        !self.redo.is_empty()
+    }
+
+    /// A gesture is under way.
+    pub fn in_gesture(&self) -> bool {
+        self.gesture.is_some()
+    }
+
+    /// Adds an edit as one step. An edit of the same thing that is the last on it is replaced.
+    pub fn put(&mut self, edit: Edit) {
+        self.drag(edit);
+        self.release();
+    }
+
+    /// Adds an edit while a gesture lasts; the step ends with [`Draft::release`].
+    pub fn drag(&mut self, edit: Edit) {
+        if self.gesture.is_none() {
+            self.gesture = Some(self.edits.clone());
+        }
+        replace(&mut self.edits, edit);
+    }
+
+    /// Ends a gesture. Returns whether it changed anything.
+    pub fn release(&mut self) -> bool {
+        match self.gesture.take() {
+            Some(before) if before != self.edits => {
+                self.undo.push(before);
+                self.redo.clear();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes the edit at a position out, as one step.
+    pub fn remove(&mut self, position: usize) {
+        self.release();
+        if position < self.edits.len() {
+            self.step(|edits| {
+                edits.remove(position);
+            });
+        }
+    }
+
+    /// Drops all edits, as one step.
+    pub fn discard(&mut self) {
+        self.release();
+        if !self.edits.is_empty() {
+            self.step(Vec::clear);
+        }
+    }
+
+    /// Keeps the edits for which `keep` holds, without a step: for edits that turned out to change nothing.
+    pub fn retain(&mut self, keep: impl FnMut(&Edit) -> bool) {
+        self.edits.retain(keep);
+    }
+
+    /// Takes the last step back. Returns whether there was one.
+    pub fn undo(&mut self) -> bool {
+        self.release();
+        self.undo.pop().is_some_and(|before| {
+            self.redo.push(std::mem::replace(&mut self.edits, before));
+            true
+        })
+    }
+
+    /// Does the step again that was taken back last. Returns whether there was one.
+    pub fn redo(&mut self) -> bool {
+        self.release();
+        self.redo.pop().is_some_and(|after| {
+            self.undo.push(std::mem::replace(&mut self.edits, after));
+            true
+        })
+    }
+
+    /// The first `count` edits were applied: what came since stays, and the steps are forgotten.
+    pub fn applied(&mut self, count: usize) {
+        self.edits.drain(..count.min(self.edits.len()));
+        self.undo.clear();
+        self.redo.clear();
+        if let Some(before) = &mut self.gesture {
+            before.drain(..count.min(before.len()));
+        }
+    }
+
+    fn step(&mut self, change: impl FnOnce(&mut Vec<Edit>)) {
+        self.undo.push(self.edits.clone());
+        self.redo.clear();
+        change(&mut self.edits);
+    }
+}
+
+/// Puts an edit in the place of the one that it supersedes. Only the last edit of a thing may be replaced, and only when
+/// nothing after it could depend on it: a change of text ends the search.
+fn replace(edits: &mut Vec<Edit>, edit: Edit) {
+    let slot = slot(&edit);
+    let found = edits
+        .iter()
+        .rposition(|other| slot.is_some() && self::slot(other) == slot)
+        .filter(|at| edits[at + 1..].iter().all(|later| self::slot(later).is_some()));
+    match found {
+        Some(position) => edits[position] = edit,
+        None => edits.push(edit),
+    }
+}
+
+/// What an edit sets: two edits with the same slot leave only the later one's mark. `None` for edits of text.
+fn slot(edit: &Edit) -> Option<(u8, String)> {
+    let route = |kind: u8, target: &mesh::edit::RouteTarget, extra: &str| {
+        let target = match target {
+            mesh::edit::RouteTarget::Route(key) => format!("{}/{}/{}", key.namespace, key.name, key.index),
+            mesh::edit::RouteTarget::Service(host) => host.clone(),
+        };
+        Some((kind, format!("{target}|{extra}")))
+    };
+    match edit {
+        Edit::SetWeights { target, .. } => route(0, target, ""),
+        // A fault for some requests only makes a route of its own, so positions move: never replaced.
+        Edit::InjectFault { only: Some(_), .. } => None,
+        Edit::InjectFault { target, only: None, .. } => route(1, target, ""),
+        Edit::SetTimeout { target, .. } => route(2, target, ""),
+        Edit::SetRetries { target, .. } => route(3, target, ""),
+        Edit::ReplaceResource { .. }
+        | Edit::AddResource { .. }
+        | Edit::RemoveResource { .. }
+        | Edit::SetFiles { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::edit::RouteTarget;
+
+    use super::*;
+
+    fn timeout(host: &str, millis: u64) -> Edit {
+        Edit::SetTimeout { target: RouteTarget::Service(host.into()), millis: Some(millis) }
+    }
+
+    #[test]
+    fn an_edit_of_the_same_thing_replaces() {
+        let mut draft = Draft::default();
+        draft.put(timeout("a", 1));
+        draft.put(timeout("b", 2));
+        draft.put(timeout("a", 3));
+        assert_eq!(draft.edits(), [timeout("a", 3), timeout("b", 2)]);
+    }
+
+    #[test]
+    fn a_drag_is_one_step() {
+        let mut draft = Draft::default();
+        for millis in 1..9 {
+            draft.drag(timeout("a", millis));
+        }
+        assert!(draft.release());
+        assert!(!draft.release());
+        assert!(draft.undo());
+        assert!(draft.is_empty());
+        assert!(!draft.undo());
+        assert!(draft.redo());
+        assert_eq!(draft.edits(), [timeout("a", 8)]);
+    }
+
+    #[test]
+    fn a_new_step_forgets_redo() {
+        let mut draft = Draft::default();
+        draft.put(timeout("a", 1));
+        draft.undo();
+        draft.put(timeout("b", 1));
+        assert!(!draft.can_redo());
+    }
+
+    #[test]
+    fn removing_and_discarding_can_be_undone() {
+        let mut draft = Draft::default();
+        draft.put(timeout("a", 1));
+        draft.put(timeout("b", 1));
+        draft.remove(0);
+        assert_eq!(draft.edits(), [timeout("b", 1)]);
+        draft.discard();
+        assert!(draft.is_empty());
+        draft.undo();
+        draft.undo();
+        assert_eq!(draft.edits().len(), 2);
+    }
+
+    #[test]
+    fn what_came_while_applying_stays() {
+        let mut draft = Draft::default();
+        draft.put(timeout("a", 1));
+        draft.put(timeout("b", 1));
+        draft.applied(1);
+        assert_eq!(draft.edits(), [timeout("b", 1)]);
+        assert!(!draft.can_undo());
+    }
+}

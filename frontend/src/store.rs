@@ -1,0 +1,87 @@
+//! The state of the page as signals. One [`Store`] lies in the context; it is `Copy`, and a component reads from it the
+//! one signal that it draws, so a tick does not draw the page anew.
+
+mod derived;
+mod editing;
+mod head;
+mod traffic;
+mod ui;
+
+use leptos::prelude::*;
+
+use crate::topology::NodeId;
+
+pub use derived::{Derived, DraftMesh, Shared};
+pub use editing::Editing;
+pub use head::{Connection, Head};
+pub use traffic::TrafficStore;
+pub use ui::{Tab, Theme, Toast, ToastKind, Ui};
+
+/// Everything.
+#[derive(Clone, Copy)]
+pub struct Store {
+    /// What the server says.
+    pub head: Head,
+    /// What was observed, a signal per node and link.
+    pub traffic: TrafficStore,
+    /// The draft, and applying it.
+    pub editing: Editing,
+    /// What follows from head and draft.
+    pub derived: Derived,
+    /// What belongs to this page alone: selection, theme, open tab, toasts.
+    pub ui: Ui,
+}
+
+impl Store {
+    /// A store at the start, put into the context.
+    pub fn provide() -> Self {
+        let head = Head::new();
+        let traffic = TrafficStore::new();
+        let editing = Editing::new(head);
+        let derived = Derived::new(head, editing, traffic);
+        let ui = Ui::new();
+        let store = Self { head, traffic, editing, derived, ui };
+        provide_context(store);
+        store
+    }
+
+    /// Takes in one event of the stream.
+    pub fn receive(&self, event: api::Event) {
+        match event.delta {
+            api::Delta::Snapshot(snapshot) => {
+                self.traffic.replace_histories(&snapshot.series);
+                let tick = snapshot.tick.clone();
+                self.head.replace(*snapshot);
+                if let Some(tick) = tick {
+                    self.observe(tick);
+                }
+            }
+            api::Delta::Tick(tick) => self.observe(*tick),
+            other => self.head.receive(other),
+        }
+    }
+
+    /// A slider of a node's split is held at a percentage: moves this share and, linked, the unlocked others, in the draft.
+    /// `position` is that in [`crate::split::SplitView::shares`].
+    pub fn drag_share(&self, node: &NodeId, position: usize, percent: u32) {
+        if let Some(split) = untrack(|| self.derived.split(node)) {
+            self.editing.drag(split.moved(position, percent));
+        }
+    }
+
+    /// The slider was let go: the drag becomes one step of the draft, and in live mode is applied.
+    pub fn release(&self) {
+        self.editing.release();
+    }
+
+    fn observe(&self, tick: api::Tick) {
+        let places = self.derived.places.get_untracked();
+        self.traffic.observe(&tick, &places.0);
+        self.head.tick.set(Some(std::sync::Arc::new(tick)));
+    }
+}
+
+/// The store of the page.
+pub fn use_store() -> Store {
+    expect_context::<Store>()
+}

@@ -1,0 +1,145 @@
+//! What the server says: the head revision, targets, listeners, load, history and timeline.
+
+use std::sync::Arc;
+
+use api::observed::Tick;
+use api::state::{ListenerInfo, LoadSettings, Proposal};
+use api::{Delta, RevisionInfo, Snapshot, TargetStatus, Timeline};
+use leptos::prelude::*;
+use mesh::{Settings, Sources};
+
+/// How we stand with the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// Nothing has come yet.
+    Connecting,
+    /// Events come.
+    Live,
+    /// Events stopped coming: what is shown is of this time, in milliseconds since 1970.
+    Lost {
+        /// When the last event came.
+        since: i64,
+    },
+}
+
+/// The server's state, a signal for each part.
+#[derive(Clone, Copy)]
+pub struct Head {
+    /// How we stand with the server.
+    pub connection: RwSignal<Connection>,
+    /// A snapshot has come.
+    pub loaded: RwSignal<bool>,
+    /// The mesh's name.
+    pub name: RwSignal<String>,
+    /// The server's version.
+    pub version: RwSignal<String>,
+    /// The head revision; `None` until loaded.
+    pub revision: RwSignal<Option<RevisionInfo>>,
+    /// Its files.
+    pub sources: RwSignal<Arc<Sources>>,
+    /// Mesh settings.
+    pub settings: RwSignal<Settings>,
+    /// What each target runs.
+    pub targets: RwSignal<Vec<TargetStatus>>,
+    /// Where gateways and workloads listen.
+    pub listeners: RwSignal<Vec<ListenerInfo>>,
+    /// The load generator.
+    pub load: RwSignal<Option<LoadSettings>>,
+    /// Revisions, newest first.
+    pub history: RwSignal<Vec<RevisionInfo>>,
+    /// The apply timeline of the head revision.
+    pub timeline: RwSignal<Option<Timeline>>,
+    /// The last tick.
+    pub tick: RwSignal<Option<Arc<Tick>>>,
+    /// What the folder on disk proposes.
+    pub proposal: RwSignal<Option<Proposal>>,
+}
+
+impl Head {
+    /// Nothing known yet.
+    pub fn new() -> Self {
+        Self {
+            connection: RwSignal::new(Connection::Connecting),
+            loaded: RwSignal::new(false),
+            name: RwSignal::new(String::new()),
+            version: RwSignal::new(String::new()),
+            revision: RwSignal::new(None),
+            sources: RwSignal::new(Arc::default()),
+            settings: RwSignal::new(Settings::default()),
+            targets: RwSignal::new(Vec::new()),
+            listeners: RwSignal::new(Vec::new()),
+            load: RwSignal::new(None),
+            history: RwSignal::new(Vec::new()),
+            timeline: RwSignal::new(None),
+            tick: RwSignal::new(None),
+            proposal: RwSignal::new(None),
+        }
+    }
+
+    /// Number of the head revision; 0 until loaded.
+    pub fn number(&self) -> u64 {
+        self.revision.with(|revision| revision.as_ref().map_or(0, |revision| revision.number))
+    }
+
+    pub(super) fn replace(&self, snapshot: Snapshot) {
+        self.name.set(snapshot.name);
+        self.version.set(snapshot.version);
+        self.settings.set(snapshot.settings);
+        self.sources.set(Arc::new(snapshot.sources));
+        self.revision.set(Some(snapshot.revision));
+        self.targets.set(snapshot.targets);
+        self.listeners.set(snapshot.listeners);
+        self.load.set(snapshot.load);
+        self.history.set(snapshot.history);
+        self.timeline.set(snapshot.timeline);
+        self.proposal.set(snapshot.proposal);
+        self.loaded.set(true);
+    }
+
+    pub(super) fn receive(&self, delta: Delta) {
+        match delta {
+            Delta::Revision { info, files } => self.advance(info, files),
+            Delta::Target(status) => self.targets.update(|targets| {
+                match targets.iter_mut().find(|other| other.target == status.target) {
+                    Some(other) => *other = status,
+                    None => targets.push(status),
+                }
+            }),
+            // A milestone of the revision before can come late; it is not the head's timeline.
+            Delta::Timeline(timeline) => {
+                if timeline.revision
+                    >= self.revision.with_untracked(|head| head.as_ref().map_or(0, |head| head.number))
+                {
+                    self.timeline.set(Some(timeline));
+                }
+            }
+            Delta::Load(load) => self.load.set(Some(load)),
+            Delta::Proposal(proposal) => self.proposal.set(proposal),
+            Delta::Snapshot(_) | Delta::Tick(_) => {}
+        }
+    }
+
+    fn advance(&self, info: RevisionInfo, files: Vec<(String, Option<String>)>) {
+        self.sources.update(|sources| {
+            let sources = Arc::make_mut(sources);
+            for (path, text) in files {
+                match text {
+                    Some(text) => sources.0.insert(path, text),
+                    None => sources.0.remove(&path),
+                };
+            }
+        });
+        self.history.update(|history| {
+            history.retain(|other| other.number != info.number);
+            history.insert(0, info.clone());
+            history.truncate(200);
+        });
+        self.revision.set(Some(info));
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,118 @@
+//! What belongs to this page alone: selection, theme, the inspector's tab, toasts, open dialogs.
+
+use leptos::prelude::*;
+use mesh::ResourceKey;
+
+use crate::explained::Explained;
+use crate::topology::Selection;
+
+/// Tabs of the inspector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tab {
+    /// Shares of the versions.
+    Split,
+    /// Routes in words.
+    Rules,
+    /// Faults.
+    Faults,
+    /// Timeout and retries.
+    Resilience,
+    /// The text.
+    Yaml,
+}
+
+/// Colour theme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// Light on dark.
+    Dark,
+    /// Dark on light.
+    Light,
+}
+
+/// How a toast looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToastKind {
+    /// Something went well.
+    Info,
+    /// Something failed; the text says what to do.
+    Error,
+}
+
+/// A short message at the edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    /// Grows.
+    pub id: u64,
+    /// How it looks.
+    pub kind: ToastKind,
+    /// What it says.
+    pub text: String,
+}
+
+/// A place in a resource's text to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jump {
+    /// The resource.
+    pub resource: ResourceKey,
+    /// Line within its file, from 1.
+    pub line: Option<usize>,
+}
+
+/// This page's own state.
+#[derive(Clone, Copy)]
+pub struct Ui {
+    /// What is selected.
+    pub selection: RwSignal<Option<Selection>>,
+    /// The request that was explained last, drawn on the graph.
+    pub explained: RwSignal<Option<Explained>>,
+    /// The inspector's tab.
+    pub tab: RwSignal<Tab>,
+    /// The theme.
+    pub theme: RwSignal<Theme>,
+    /// Toasts, oldest first.
+    pub toasts: RwSignal<Vec<Toast>>,
+    /// Milliseconds since 1970; moves once a second.
+    pub now: RwSignal<i64>,
+    /// The place that the YAML tab should show.
+    pub jump: RwSignal<Option<Jump>>,
+    next_toast: StoredValue<u64>,
+}
+
+impl Ui {
+    /// The state at the start.
+    pub fn new() -> Self {
+        Self {
+            selection: RwSignal::new(None),
+            explained: RwSignal::new(None),
+            tab: RwSignal::new(Tab::Split),
+            theme: RwSignal::new(Theme::Dark),
+            toasts: RwSignal::new(Vec::new()),
+            now: RwSignal::new(0),
+            jump: RwSignal::new(None),
+            next_toast: StoredValue::new(0),
+        }
+    }
+
+    /// Shows a toast. Errors stay until they are closed, others for five seconds.
+    pub fn toast(&self, kind: ToastKind, text: impl Into<String>) {
+        self.next_toast.update_value(|next| *next += 1);
+        let toast = Toast { id: self.next_toast.get_value(), kind, text: text.into() };
+        let (id, ui) = (toast.id, *self);
+        self.toasts.update(|toasts| toasts.push(toast));
+        if kind == ToastKind::Info {
+            set_timeout(move || ui.close_toast(id), std::time::Duration::from_secs(5));
+        }
+    }
+
+    /// Takes a toast away.
+    pub fn close_toast(&self, id: u64) {
+        self.toasts.update(|toasts| toasts.retain(|toast| toast.id != id));
+    }
+}
+
+impl Default for Ui {
+    fn default() -> Self {
+        Self::new()
+    }
+}

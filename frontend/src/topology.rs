@@ -1,0 +1,199 @@
+//! What the graph draws: services, gateways and external hosts, and who calls whom. Pure.
+//!
+//! Positions do not live here, and neither do figures: a node or link of a topology changes only when the mesh does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// What names a node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum NodeId {
+    /// A Gateway resource.
+    Gateway {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// A service of the mesh, by its fully qualified host.
+    Service(String),
+    /// A host outside the mesh: of a ServiceEntry, or one that was called without any.
+    External(String),
+    /// A workload that calls others and that no service stands for.
+    Workload {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl NodeId {
+    /// The host that traffic to this node is counted under; `None` for what is only a source.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Service(host) | Self::External(host) => Some(host),
+            Self::Gateway { .. } | Self::Workload { .. } => None,
+        }
+    }
+}
+
+/// One version of a service: its instances with one value of the label `version`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The label's value; empty where instances have none.
+    pub name: String,
+    /// How many instances it has.
+    pub instances: usize,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// What names it.
+    pub id: NodeId,
+    /// What to write on it: the short name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its versions, sorted. The position is the version's colour.
+    pub versions: Vec<Version>,
+    /// Its ports: those that a service has or that a gateway opens.
+    pub ports: Vec<u16>,
+}
+
+impl Node {
+    /// Instances of all versions.
+    pub fn instances(&self) -> usize {
+        self.versions.iter().map(|version| version.instances).sum()
+    }
+}
+
+/// What names a link.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LinkKey {
+    /// The caller.
+    pub from: NodeId,
+    /// Who is called.
+    pub to: NodeId,
+}
+
+/// Who calls whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// What names it.
+    pub key: LinkKey,
+    /// A route of the (draft) mesh names it, traffic or not.
+    pub desired: bool,
+    /// Traffic flowed in the last minute.
+    pub observed: bool,
+}
+
+/// The graph without positions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Topology {
+    /// Sorted by id.
+    pub nodes: Vec<Node>,
+    /// Sorted by key.
+    pub links: Vec<Link>,
+}
+
+impl Topology {
+    /// The node of an id.
+    pub fn node(&self, id: &NodeId) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.id == *id)
+    }
+}
+
+/// What is selected.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Selection {
+    /// A node.
+    Node(NodeId),
+    /// A link.
+    Link(LinkKey),
+}
+
+/// CSS colour of a version by its position in [`Node::versions`]: one of eight tokens.
+pub fn version_color(position: usize) -> String {
+    format!("var(--version-{})", position % 8 + 1)
+}
+
+/// `details` of `details.default.svc.cluster.local`; any other host unchanged.
+pub fn short_host(host: &str) -> &str {
+    match host.split_once('.') {
+        Some((name, rest)) if rest.contains(".svc") => name,
+        _ => host,
+    }
+}
+
+/// Which node a source or a host belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    /// Service of each workload, by namespace and name.
+    pub workloads: BTreeMap<(String, String), String>,
+    /// Hosts of the mesh's own services.
+    pub services: BTreeSet<String>,
+}
+
+impl Places {
+    /// The node of a source.
+    pub fn of_source(&self, source: &mesh::Source) -> NodeId {
+        match source {
+            mesh::Source::Gateway { namespace, name } => {
+                NodeId::Gateway { namespace: namespace.clone(), name: name.clone() }
+            }
+            mesh::Source::Workload { namespace, name } => {
+                match self.workloads.get(&(namespace.clone(), name.clone())) {
+                    Some(host) => NodeId::Service(host.clone()),
+                    None => NodeId::Workload { namespace: namespace.clone(), name: name.clone() },
+                }
+            }
+        }
+    }
+
+    /// The node of a host.
+    pub fn of_host(&self, host: &str) -> NodeId {
+        if self.services.contains(host) || host.contains(".svc.") {
+            NodeId::Service(host.to_owned())
+        } else {
+            NodeId::External(host.to_owned())
+        }
+    }
+}
+
+/// The topology of what was observed alone.
+pub fn observed(links: &BTreeSet<LinkKey>) -> Topology {
+    let ids: BTreeSet<&NodeId> = links.iter().flat_map(|link| [&link.from, &link.to]).collect();
+    let nodes = ids.into_iter().map(|id| bare(id.clone())).collect();
+    let links = links.iter().map(|key| Link { key: key.clone(), desired: false, observed: true }).collect();
+    Topology { nodes, links }
+}
+
+/// A node of which nothing but its id is known.
+fn bare(id: NodeId) -> Node {
+    let (name, namespace) = match &id {
+        NodeId::Gateway { namespace, name } | NodeId::Workload { namespace, name } => {
+            (name.clone(), namespace.clone())
+        }
+        NodeId::Service(host) | NodeId::External(host) => (short_host(host).to_owned(), String::new()),
+    };
+    Node { id, name, namespace, versions: Vec::new(), ports: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_hosts() {
+        for (host, short) in [
+            ("details.default.svc.cluster.local", "details"),
+            ("*.wikipedia.org", "*.wikipedia.org"),
+            ("details", "details"),
+        ] {
+            assert_eq!(short_host(host), short);
+        }
+    }
+}
