@@ -10,6 +10,7 @@ use crate::state::{LoadSettings, Proposal, Snapshot, TargetStatus};
 
 /// One message of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
     /// Grows by one with each event.
     pub seq: u64,
@@ -19,6 +20,7 @@ pub struct Event {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", content = "value", rename_all = "snake_case")]
 pub enum Delta {
     /// The whole state: always first, and again after a gap.

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// Who called whom. One edge of the graph has an [`EdgeKey`] for each version of the destination.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EdgeKey {
     /// The caller.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub source: mesh::Source,
     /// The destination service's fully qualified host; the authority for a host outside the mesh.
     pub host: String,
@@ -16,6 +18,7 @@ pub struct EdgeKey {
 
 /// Figures of one edge.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EdgeStats {
     /// Requests that ended in this tick.
     pub requests: u64,
@@ -41,6 +44,7 @@ pub struct EdgeStats {
 
 /// Sums over a window.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Totals {
     /// Requests.
     pub requests: u64,
@@ -62,6 +66,7 @@ pub struct Totals {
 
 /// Everything observed in a quarter of a second.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tick {
     /// When it ended, in milliseconds since 1970.
     pub at: i64,
@@ -72,13 +77,16 @@ pub struct Tick {
     /// Splits of the head revision: desired beside observed.
     pub splits: Vec<Split>,
     /// Requests per route over the last 60 s.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<(Object, u64)>))]
     pub routes: Vec<(RouteKey, u64)>,
 }
 
 /// Desired and observed shares of one route's destinations, for the traffic since the revision that set them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Split {
     /// The route; `None` for a service's default route.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub route: Option<RouteKey>,
     /// The destination service's host.
     pub host: String,
@@ -92,6 +100,7 @@ pub struct Split {
 
 /// One version's share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ObservedShare {
     /// Subset as the route names it; for a default route the version.
     pub subset: String,
@@ -111,6 +120,7 @@ pub struct ObservedShare {
 
 /// What the observed shares say of the desired ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Too few requests to tell.
@@ -123,6 +133,7 @@ pub enum Verdict {
 
 /// Requests per version and tick, for the chart: 10 minutes at most.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Series {
     /// Which edge.
     pub key: Option<EdgeKey>,

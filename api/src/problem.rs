@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// A stable name: `about:blank`, or `/problems/stale-base`, `/problems/invalid`, …
     #[serde(rename = "type")]
@@ -21,5 +22,6 @@ pub struct Problem {
     pub head: Option<u64>,
     /// Of `invalid`: what is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One revision, without its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RevisionInfo {
     /// Its number, from 1.
     pub number: u64,
@@ -15,6 +16,7 @@ pub struct RevisionInfo {
     /// What was done, in a line: `reviews: split 100/0/0 → 50/25/25`.
     pub summary: String,
     /// The edits that led to it; empty for the first.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub edits: Vec<Edit>,
     /// The revision that this one takes back, where it is an undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,6 +25,7 @@ pub struct RevisionInfo {
 
 /// The way of one revision from the edit to the traffic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Timeline {
     /// The revision.
     pub revision: u64,
@@ -34,6 +37,7 @@ pub struct Timeline {
 
 /// One point on a timeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Milestone {
     /// What.
     pub stage: Stage,
@@ -46,6 +50,7 @@ pub struct Milestone {
 
 /// The stages of applying a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// The edit came in.

@@ -8,6 +8,7 @@ use crate::revision::{RevisionInfo, Timeline};
 
 /// Everything. `GET /api/v1/mesh` returns it, and the event stream starts with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Snapshot {
     /// The mesh's name: `bookinfo`, or the folder's.
     pub name: String,
@@ -16,8 +17,10 @@ pub struct Snapshot {
     /// The head revision.
     pub revision: RevisionInfo,
     /// Its files.
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, String>))]
     pub sources: Sources,
     /// Mesh settings.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub settings: Settings,
     /// What each target runs.
     pub targets: Vec<TargetStatus>,
@@ -39,6 +42,7 @@ pub struct Snapshot {
 
 /// What a target says that it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TargetStatus {
     /// Which target.
     pub target: Target,
@@ -48,6 +52,7 @@ pub struct TargetStatus {
 
 /// What a revision is applied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// The built-in proxy.
@@ -60,6 +65,7 @@ pub enum Target {
 
 /// The states of a target. Times in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum TargetState {
     /// A revision is on its way.
@@ -92,8 +98,10 @@ pub enum TargetState {
 
 /// Where a source's traffic enters the proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListenerInfo {
     /// Whose.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub source: Source,
     /// The port that the resources name; `None` for a workload's outbound listener, which serves all ports.
     pub port: Option<u16>,
@@ -103,6 +111,7 @@ pub struct ListenerInfo {
 
 /// The load generator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LoadSettings {
     /// Requests a second; 0 is off.
     pub rate: f64,
@@ -112,6 +121,7 @@ pub struct LoadSettings {
 
 /// A change that was found on disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Proposal {
     /// When it was found, in milliseconds since 1970.
     pub at: i64,
