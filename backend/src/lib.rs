@@ -3,3 +3,4 @@
 //! A library so that integration tests can start it; the program is `main.rs`.
 
 pub mod cli;
+pub mod sample;
