@@ -5,6 +5,7 @@
 
 pub mod diagnostic;
 pub mod edit;
+pub mod host;
 pub mod key;
 pub mod plan;
 pub mod route;

@@ -1,0 +1,179 @@
+//! Host names as Istio compares them: short names, wildcards, which covers which, and which is more specific.
+//!
+//! A host is plain text; a wildcard starts with `*`. The rules are those of Istio's `pkg/config/host`.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// The fully qualified form of a host that a resource in `namespace` names: `name.<namespace>.svc.<domain>`. What has a
+/// dot, is `*` or an IP address stays as it is. An empty namespace or domain leaves its part out.
+pub fn qualify<'h>(host: &'h str, namespace: &str, domain: &str) -> Cow<'h, str> {
+    if host.is_empty() || host == "*" || host.contains('.') || host.parse::<IpAddr>().is_ok() {
+        return Cow::Borrowed(host);
+    }
+    let mut full = host.to_owned();
+    for (joint, part) in [(".", namespace), (".svc.", domain)] {
+        if !part.is_empty() {
+            full.push_str(joint);
+            full.push_str(part);
+        }
+    }
+    Cow::Owned(full)
+}
+
+/// Whether the host is a wildcard.
+pub fn is_wildcard(host: &str) -> bool {
+    host.starts_with('*')
+}
+
+/// Whether the two overlap: one covers the other.
+pub fn matches(a: &str, b: &str) -> bool {
+    subset_of(a, b) || subset_of(b, a)
+}
+
+/// Whether `b` covers all of `a`.
+pub fn subset_of(a: &str, b: &str) -> bool {
+    match (a.strip_prefix('*'), b.strip_prefix('*')) {
+        (Some(a), Some(b)) => a.len() >= b.len() && a.ends_with(b),
+        (Some(_), None) => false,
+        (None, Some(b)) => a.ends_with(b),
+        (None, None) => a == b,
+    }
+}
+
+/// Orders hosts from the most specific: plain before wildcard, longest first, then by the alphabet.
+pub fn compare(a: &str, b: &str) -> Ordering {
+    (is_wildcard(a).cmp(&is_wildcard(b))).then(b.len().cmp(&a.len())).then(a.cmp(b))
+}
+
+/// The hosts that are covered by both sides, in the order of `a`.
+pub fn intersection(a: &[&str], b: &[&str]) -> Vec<String> {
+    let mut common: Vec<String> = Vec::new();
+    for ours in a {
+        for theirs in b {
+            let narrow = if subset_of(ours, theirs) {
+                ours
+            } else if subset_of(theirs, ours) {
+                theirs
+            } else {
+                continue;
+            };
+            if !common.iter().any(|host| host == narrow) {
+                common.push((*narrow).to_owned());
+            }
+        }
+    }
+    common
+}
+
+/// Hosts of a Gateway's server (`host`, `*/host`, `./host`, `namespace/host`) that are open to a VirtualService's
+/// namespace, without their namespaces. `own` is the Gateway's namespace, which `.` stands for.
+pub fn for_namespace<'h>(hosts: &'h [String], namespace: &str, own: &str) -> Vec<&'h str> {
+    let open = |host: &'h String| match host.split_once('/') {
+        None => Some(host.as_str()),
+        Some(("*", host)) => Some(host),
+        Some((".", host)) => (own == namespace).then_some(host),
+        Some((other, host)) => (other == namespace).then_some(host),
+    };
+    hosts.iter().filter_map(open).collect()
+}
+
+/// The host part of an authority: without its port. An IPv6 address keeps its brackets.
+pub fn without_port(authority: &str) -> &str {
+    match authority.rfind([':', ']']) {
+        Some(at) if authority.as_bytes()[at] == b':' => {
+            let port = &authority[at + 1..];
+            // More than one colon without brackets is a bare IPv6 address.
+            let bare = !authority.starts_with('[') && authority[..at].contains(':');
+            if bare || !port.bytes().all(|byte| byte.is_ascii_digit()) { authority } else { &authority[..at] }
+        }
+        _ => authority,
+    }
+}
+
+/// A map from hosts to values that finds the most specific host for a name. The first value of a host stays.
+#[derive(Debug, Clone)]
+pub struct HostMap<T> {
+    exact: HashMap<String, T>,
+    wildcards: HashMap<String, T>,
+    /// Lengths of the wildcards' suffixes, longest first: each is looked up once.
+    lengths: Vec<usize>,
+}
+
+impl<T> Default for HostMap<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::new(), wildcards: HashMap::new(), lengths: Vec::new() }
+    }
+}
+
+impl<T> HostMap<T> {
+    /// The value of this very host, made by `make` when there is none.
+    pub fn entry(&mut self, host: &str, make: impl FnOnce() -> T) -> &mut T {
+        let Some(suffix) = host.strip_prefix('*') else {
+            return self.exact.entry(host.to_owned()).or_insert_with(make);
+        };
+        if let Err(at) = self.lengths.binary_search_by(|length| suffix.len().cmp(length)) {
+            self.lengths.insert(at, suffix.len());
+        }
+        self.wildcards.entry(suffix.to_owned()).or_insert_with(make)
+    }
+
+    /// The value of the most specific host that covers `needle`, which may be a wildcard itself.
+    pub fn find(&self, needle: &str) -> Option<&T> {
+        let tail = match needle.strip_prefix('*') {
+            None => match self.exact.get(needle) {
+                Some(value) => return Some(value),
+                None => needle,
+            },
+            Some(tail) => tail,
+        };
+        self.lengths.iter().find_map(|&length| {
+            let start = tail.len().checked_sub(length)?;
+            self.wildcards.get(tail.get(start..)?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_are_qualified() {
+        for (host, expected) in [
+            ("reviews", "reviews.default.svc.cluster.local"),
+            ("reviews.prod", "reviews.prod"),
+            ("*", "*"),
+            ("*.foo.com", "*.foo.com"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("2a00:4000::614", "2a00:4000::614"),
+            ("", ""),
+        ] {
+            assert_eq!(qualify(host, "default", "cluster.local"), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn ports_are_cut_off() {
+        for (authority, expected) in [
+            ("reviews:9080", "reviews"),
+            ("reviews", "reviews"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("::1", "::1"),
+            ("reviews:", "reviews"),
+            ("reviews:http", "reviews:http"),
+        ] {
+            assert_eq!(without_port(authority), expected, "{authority}");
+        }
+    }
+
+    #[test]
+    fn server_hosts_open_to_namespaces() {
+        let hosts: Vec<String> = ["a.com", "*/b.com", "./c.com", "ns1/d.com"].map(str::to_owned).into();
+        assert_eq!(for_namespace(&hosts, "ns1", "gw"), ["a.com", "b.com", "d.com"]);
+        assert_eq!(for_namespace(&hosts, "gw", "gw"), ["a.com", "b.com", "c.com"]);
+    }
+}

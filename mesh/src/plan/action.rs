@@ -1,0 +1,207 @@
+//! What a route does with a request: forward, redirect, answer; and what governs the way.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{ClusterId, Matcher, Pattern};
+
+/// What a route does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Sends the request to one of its destinations.
+    Forward(Box<Forward>),
+    /// Answers with a redirect.
+    Redirect(Box<Redirect>),
+    /// Answers by itself.
+    Direct(Box<Direct>),
+}
+
+/// Forwarding: destinations and all that governs the way there.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forward {
+    /// In order. With more than one, none has weight 0.
+    pub destinations: Vec<Destination>,
+    /// Sum of the weights.
+    pub total_weight: u64,
+    /// Path and authority changes.
+    pub rewrite: Option<Rewrite>,
+    /// For the whole request with its retries; `None` is no limit.
+    pub timeout: Option<Duration>,
+    /// Retries.
+    pub retries: Option<Retry>,
+    /// Copies, fire and forget.
+    pub mirrors: Vec<Mirror>,
+}
+
+/// One weighted destination.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Destination {
+    /// Where it leads.
+    pub cluster: ClusterId,
+    /// Its weight; of one destination alone it means nothing.
+    pub weight: u32,
+    /// Header operations of this destination; they run before the route's.
+    pub headers: HeaderOps,
+}
+
+/// `rewrite` of a route.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Rewrite {
+    /// Replaces the matched prefix, or the whole path after an exact or regex match.
+    pub uri: Option<String>,
+    /// `uriRegexRewrite`: pattern and substitution (`\N` groups already turned into the regex crate's form).
+    pub regex: Option<(Pattern, String)>,
+    /// The new authority.
+    pub authority: Option<String>,
+}
+
+/// Retry policy, resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Retry {
+    /// Retries after the first try.
+    pub attempts: u32,
+    /// For each try.
+    pub per_try_timeout: Option<Duration>,
+    /// What is retried.
+    pub on: RetryOn,
+    /// Base of the jittered back-off; 25 ms unless set. The cap is ten times the base.
+    pub back_off: Duration,
+    /// `retryRemoteLocalities`.
+    pub remote_localities: bool,
+    /// `retryIgnorePreviousHosts`; true unless set.
+    pub ignore_previous_hosts: bool,
+}
+
+/// Conditions of `retryOn`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own in Envoy's list")]
+pub struct RetryOn {
+    /// `5xx`.
+    pub server_error: bool,
+    /// `gateway-error`.
+    pub gateway_error: bool,
+    /// `reset`.
+    pub reset: bool,
+    /// `reset-before-request`.
+    pub reset_before_request: bool,
+    /// `connect-failure`.
+    pub connect_failure: bool,
+    /// `envoy-ratelimited`.
+    pub rate_limited: bool,
+    /// `retriable-4xx`.
+    pub retriable_4xx: bool,
+    /// `refused-stream`.
+    pub refused_stream: bool,
+    /// gRPC `cancelled`.
+    pub cancelled: bool,
+    /// gRPC `deadline-exceeded`.
+    pub deadline_exceeded: bool,
+    /// gRPC `internal`.
+    pub internal: bool,
+    /// gRPC `resource-exhausted`.
+    pub resource_exhausted: bool,
+    /// gRPC `unavailable`.
+    pub unavailable: bool,
+    /// Numeric codes.
+    pub status_codes: Vec<u16>,
+}
+
+/// A copy of traffic.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mirror {
+    /// Where it goes.
+    pub cluster: ClusterId,
+    /// Share in millionths.
+    pub parts_per_million: u32,
+}
+
+/// `redirect` of a route.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Redirect {
+    /// New path; the query is kept. `None` keeps the path.
+    pub uri: Option<String>,
+    /// The matched prefix is replaced instead of the path (`%PREFIX()%`).
+    pub replace_prefix: bool,
+    /// New authority.
+    pub authority: Option<String>,
+    /// New scheme.
+    pub scheme: Option<String>,
+    /// New port.
+    pub port: Option<u16>,
+    /// `FROM_REQUEST_PORT` as against `FROM_PROTOCOL_DEFAULT`.
+    pub port_from_request: bool,
+    /// 301 unless set.
+    pub status: u16,
+}
+
+/// `directResponse` of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Direct {
+    /// Status.
+    pub status: u16,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// Faults; delay and abort are drawn independently, the delay comes first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Share in millionths, and how long.
+    pub delay: Option<(u32, Duration)>,
+    /// Share in millionths, and what is answered.
+    pub abort: Option<(u32, AbortWith)>,
+}
+
+/// What an aborted request gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbortWith {
+    /// This HTTP status, body `fault filter abort`.
+    Http(u16),
+    /// HTTP 200 with this `grpc-status`.
+    Grpc(u32),
+}
+
+/// Header operations, ready to run: remove, set, add. Names in lower case; `Host` and pseudo headers are gone (an authority
+/// rewrite is in [`HeaderOps::authority`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HeaderOps {
+    /// On the request.
+    pub request: Ops,
+    /// On the response.
+    pub response: Ops,
+    /// `Host` or `:authority` in a request's `set` or `add`.
+    pub authority: Option<String>,
+}
+
+/// One direction of header operations.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Ops {
+    /// Names to remove.
+    pub remove: Vec<String>,
+    /// Names and values that overwrite.
+    pub set: Vec<(String, String)>,
+    /// Names and values to append.
+    pub add: Vec<(String, String)>,
+}
+
+/// `corsPolicy`, resolved.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Cors {
+    /// Origins that are allowed.
+    pub allow_origins: Vec<Matcher>,
+    /// Joined by `,`.
+    pub allow_methods: Option<String>,
+    /// Joined by `,`.
+    pub allow_headers: Option<String>,
+    /// Joined by `,`.
+    pub expose_headers: Option<String>,
+    /// Whole seconds.
+    pub max_age: Option<u64>,
+    /// `allowCredentials`.
+    pub allow_credentials: Option<bool>,
+    /// A preflight whose origin does not match goes upstream (`FORWARD`, the default).
+    pub forward_not_matching: bool,
+}

@@ -1,0 +1,83 @@
+//! Clusters: groups of endpoints with the policy that DestinationRules give them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What names a cluster. Stable across plans: counters, ejections and connection pools are kept by it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterKey {
+    /// The service's fully qualified host.
+    pub host: String,
+    /// The subset that the route names.
+    pub subset: Option<String>,
+    /// The service's port.
+    pub port: u16,
+}
+
+/// A group of endpoints with its policy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cluster {
+    /// Its name.
+    pub key: ClusterKey,
+    /// `None` when the subset or the service does not exist: 503, flag NC.
+    pub known: bool,
+    /// The endpoints from the registry.
+    pub endpoints: Vec<Endpoint>,
+    /// The policy that DestinationRules give it.
+    pub policy: ClusterPolicy,
+}
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    /// IP address or DNS name, or a path for a Unix socket (`unix://`).
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// Name of the workload.
+    pub workload: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Weight, 1 unless set.
+    pub weight: u32,
+    /// `region/zone/subzone`.
+    pub locality: String,
+}
+
+impl Endpoint {
+    /// The version that observations are counted under: the label `version`, or empty.
+    pub fn version(&self) -> &str {
+        self.labels.get("version").map_or("", String::as_str)
+    }
+}
+
+/// What a DestinationRule says of a cluster, merged as Istio merges it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ClusterPolicy {
+    /// The algorithm.
+    pub balancer: Balancer,
+    /// `connectTimeout`; 10 s unless set.
+    pub connect_timeout: Option<Duration>,
+    /// The protocol upstream is HTTP/2.
+    pub http2: bool,
+    /// The merged `trafficPolicy`, for what the fields above do not say.
+    pub raw: serde_json::Value,
+    /// The DestinationRule that it comes from, as `namespace/name`.
+    pub from: Option<String>,
+}
+
+/// Load balancing algorithms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub enum Balancer {
+    /// In turns.
+    #[default]
+    RoundRobin,
+    /// The less busy of two drawn.
+    LeastRequest,
+    /// Drawn.
+    Random,
+    /// The address that the request was sent to.
+    Passthrough,
+}

@@ -1,0 +1,231 @@
+//! Regular expressions as the resources write them: RE2's syntax, ASCII classes, matched against the whole string.
+//!
+//! The regex crate speaks nearly RE2's language. What differs is translated: braces that repeat nothing and brackets
+//! within classes are literal in RE2, set operations do not exist there, and `\Q…\E` does.
+
+use std::fmt;
+
+use regex::bytes::{Regex, RegexBuilder};
+use serde::{Serialize, Serializer};
+
+/// Longest pattern that Istio accepts, in characters.
+const MAX_LENGTH: usize = 1024;
+
+/// A compiled regular expression that knows how it was written.
+#[derive(Clone)]
+pub struct Pattern {
+    source: String,
+    whole: Regex,
+    anywhere: Regex,
+}
+
+/// Why a pattern cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PatternError {
+    /// Over 1,024 characters.
+    #[error("the pattern is longer than {MAX_LENGTH} characters")]
+    TooLong,
+    /// Not a regular expression.
+    #[error("not a regular expression: {0}")]
+    Syntax(#[from] regex::Error),
+}
+
+impl Pattern {
+    /// Compiles a pattern.
+    pub fn new(source: &str) -> Result<Self, PatternError> {
+        if source.chars().count() > MAX_LENGTH {
+            return Err(PatternError::TooLong);
+        }
+        let translated = translate(source);
+        // Compiled alone first: `a)(b` must not become valid by what is put around it.
+        let anywhere = build(&translated)?;
+        let whole = build(&format!(r"\A(?:{translated})\z"))?;
+        Ok(Self { source: source.to_owned(), whole, anywhere })
+    }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether the whole text matches.
+    pub fn matches(&self, text: &str) -> bool {
+        self.whole.is_match(text.as_bytes())
+    }
+
+    /// Replaces every match within the text by a substitution in the regex crate's form (`${1}`).
+    pub fn replace(&self, text: &str, substitution: &str) -> String {
+        let replaced = self.anywhere.replace_all(text.as_bytes(), substitution.as_bytes());
+        String::from_utf8_lossy(&replaced).into_owned()
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/", self.source)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.source)
+    }
+}
+
+/// A substitution of `uriRegexRewrite` in the regex crate's form: `\1` becomes `${1}`, `\\` a backslash. `None` when a
+/// group is named that a pattern cannot have (RE2 knows `\0` to `\9`).
+pub fn substitution(rewrite: &str) -> Option<String> {
+    let mut out = String::with_capacity(rewrite.len() + 8);
+    let mut chars = rewrite.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => match chars.next()? {
+                digit @ '0'..='9' => {
+                    out.push_str("${");
+                    out.push(digit);
+                    out.push('}');
+                }
+                '\\' => out.push('\\'),
+                _ => return None,
+            },
+            '$' => out.push_str("$$"),
+            other => out.push(other),
+        }
+    }
+    Some(out)
+}
+
+fn build(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).unicode(false).build()
+}
+
+/// RE2's syntax in the regex crate's.
+fn translate(source: &str) -> String {
+    let mut out = String::with_capacity(source.len() + 8);
+    let mut rest = source;
+    // Whether the scan is within `[…]`, and whether nothing stands in it yet: a `]` there is literal.
+    let (mut class, mut first) = (false, false);
+    while let Some(char) = rest.chars().next() {
+        let tail = &rest[char.len_utf8()..];
+        let was_first = std::mem::take(&mut first);
+        match char {
+            '\\' => {
+                if let Some(quoted) = tail.strip_prefix('Q') {
+                    let (text, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+                    out.push_str(&regex::escape(text));
+                    rest = after;
+                    continue;
+                }
+                let escaped = tail.chars().next().map_or(0, char::len_utf8);
+                out.push_str(&rest[..1 + escaped]);
+                rest = &tail[escaped..];
+                continue;
+            }
+            '[' if !class => {
+                class = true;
+                first = true;
+                out.push('[');
+                if let Some(after) = tail.strip_prefix('^') {
+                    out.push('^');
+                    rest = after;
+                    continue;
+                }
+            }
+            '[' if tail.starts_with(':') => match tail.find(":]") {
+                Some(end) => {
+                    out.push_str(&rest[..end + 3]);
+                    rest = &tail[end + 2..];
+                    continue;
+                }
+                None => out.push_str(r"\["),
+            },
+            '[' => out.push_str(r"\["),
+            ']' if class && was_first => out.push_str(r"\]"),
+            ']' if class => {
+                class = false;
+                out.push(']');
+            }
+            '&' | '~' if class => {
+                out.push('\\');
+                out.push(char);
+            }
+            // `--` is a set operation here, and a range that ends or begins with `-` in RE2.
+            '-' if class && tail.starts_with('-') => out.push_str(r"\-"),
+            '{' if !class && !repeats(tail) => out.push_str(r"\{"),
+            other => out.push(other),
+        }
+        rest = tail;
+    }
+    out
+}
+
+/// Whether what follows a `{` makes it a repetition: `2}`, `2,}` or `2,3}`.
+fn repeats(tail: &str) -> bool {
+    let Some((count, _)) = tail.split_once('}') else { return false };
+    let (low, high) = count.split_once(',').unwrap_or((count, ""));
+    !low.is_empty() && [low, high].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_text_must_match() {
+        for (pattern, text, expected) in [
+            ("/api/v[0-9]+", "/api/v12", true),
+            ("/api/v[0-9]+", "/api/v12/x", false),
+            ("a|ab", "ab", true),
+            (r"\d+", "12", true),
+            // An Arabic digit: classes are ASCII.
+            (r"\d", "\u{661}", false),
+            ("(?i)jason", "JASON", true),
+            (".*", "", true),
+            (r"/users/{id}", "/users/{id}", true),
+            ("a{2,3}", "aaa", true),
+            ("[[]", "[", true),
+            ("[]a]", "]", true),
+            ("[^]]", "x", true),
+            ("[a&&b]", "&", true),
+            ("[[:alpha:]]+", "abc", true),
+            (r"\Qa.b\E+", "a.bb", true),
+            (r"\Qa.b\E", "axb", false),
+            (r"\/a\-b", "/a-b", true),
+            ("[a-z--]", "-", true),
+        ] {
+            let compiled = Pattern::new(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+            assert_eq!(compiled.matches(text), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for pattern in ["*", "(", "a)(b", "[", r"(?=x)", r"(a)\1"] {
+            assert!(Pattern::new(pattern).is_err(), "{pattern}");
+        }
+        assert!(Pattern::new(&"a".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn groups_are_substituted() {
+        for (pattern, rewrite, path, expected) in [
+            ("^/service/([^/]+)(/.*)$", r"\2/instance/\1", "/service/foo/v1/api", "/v1/api/instance/foo"),
+            ("one", "two", "/xxx/one/yyy/one/zzz", "/xxx/two/yyy/two/zzz"),
+            ("^(.*?)one(.*)$", r"\1two\2", "/xxx/one/yyy/one/zzz", "/xxx/two/yyy/one/zzz"),
+            ("(?i)/xxx/", "/yyy/", "/aaa/XxX/bbb", "/aaa/yyy/bbb"),
+            ("a", "$1", "/a", "/$1"),
+        ] {
+            let form = substitution(rewrite).unwrap();
+            assert_eq!(Pattern::new(pattern).unwrap().replace(path, &form), expected, "{pattern}");
+        }
+        assert_eq!(substitution(r"\x"), None);
+    }
+}
