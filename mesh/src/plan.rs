@@ -5,6 +5,7 @@
 
 mod action;
 mod cluster;
+mod listeners;
 mod pattern;
 
 pub use action::{
@@ -12,6 +13,7 @@ pub use action::{
     RetryOn, Rewrite,
 };
 pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
+pub use listeners::split_authority;
 pub use pattern::{Pattern, PatternError, substitution};
 
 use std::collections::BTreeMap;

@@ -1,0 +1,71 @@
+//! Which listener of a plan a request belongs to, where one socket serves all ports.
+//!
+//! A workload's outbound listener is one loopback port: what a sidecar would learn from the address that the workload
+//! connected to, it learns from the authority.
+
+use super::{Listener, Plan};
+use crate::route::find_virtual_host;
+
+/// Host and port of an authority: `reviews:9080`, `[::1]:80`, `reviews`. A port that is not a number is no port.
+pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
+    let after_host = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    match authority[after_host..].rfind(':') {
+        // Without brackets, more than one colon is an IPv6 address rather than a host and a port.
+        Some(colon) if after_host > 0 || !authority[..colon].contains(':') => {
+            let (host, port) = authority.split_at(after_host + colon);
+            (host, port[1..].parse().ok())
+        }
+        _ => (authority, None),
+    }
+}
+
+impl Plan {
+    /// The listener on a port.
+    pub fn listener(&self, port: u16) -> Option<&Listener> {
+        let at = self.listeners.binary_search_by_key(&port, |listener| listener.port).ok()?;
+        self.listeners.get(at)
+    }
+
+    /// The listener that a request with this authority belongs to, where one socket serves all ports.
+    ///
+    /// A port in the authority decides. Without one: the only listener that knows the host; of several, port 80's, else
+    /// the first that knows it. A host that none knows gets port 80's, else the first listener, whose
+    /// [`super::UnknownHost`] then answers. `None` when no listener has the port that is named, or the plan has none.
+    pub fn listener_for(&self, authority: &str) -> Option<&Listener> {
+        if let (_, Some(port)) = split_authority(authority) {
+            return self.listener(port);
+        }
+        if let [only] = &*self.listeners {
+            return Some(only);
+        }
+        let mut knowing =
+            self.listeners.iter().filter(|listener| find_virtual_host(listener, authority).is_some());
+        let Some(first) = knowing.next() else { return self.listener(80).or(self.listeners.first()) };
+        if first.port == 80 {
+            return Some(first);
+        }
+        Some(knowing.find(|listener| listener.port == 80).unwrap_or(first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_authority;
+
+    #[test]
+    fn authorities_are_split() {
+        for (authority, host, port) in [
+            ("reviews", "reviews", None),
+            ("reviews:9080", "reviews", Some(9080)),
+            ("reviews:", "reviews", None),
+            ("reviews:http", "reviews", None),
+            ("reviews:99999", "reviews", None),
+            ("[::1]:80", "[::1]", Some(80)),
+            ("[::1]", "[::1]", None),
+            ("::1", "::1", None),
+            ("", "", None),
+        ] {
+            assert_eq!(split_authority(authority), (host, port), "{authority}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What the operator may turn: threads, limits and timeouts. What the mesh decides is in its plans.
+
+use std::time::Duration;
+
+/// Settings of a [`crate::Proxy`]. The defaults run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Threads; 0 is one per core.
+    pub threads: usize,
+    /// How often each thread hands over its observations.
+    pub flush_interval: Duration,
+    /// For a request's head, and for how long a connection may be idle between two requests.
+    pub header_read_timeout: Duration,
+    /// Header fields of a request head, at most.
+    pub max_headers: usize,
+    /// Bytes of a request head, at most.
+    pub max_head_bytes: usize,
+    /// Open client connections per thread, at most; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Streams that an HTTP/2 client may have open on one connection.
+    pub max_streams: u32,
+    /// Bytes of a request's body that are kept to send them again; a longer one is not retried.
+    pub replay_bytes: usize,
+    /// To connect to an endpoint, where its cluster says nothing. Istio's default.
+    pub connect_timeout: Duration,
+    /// For how long an idle connection to an endpoint is kept. Istio's default.
+    pub idle_timeout: Duration,
+    /// Idle connections kept per endpoint and thread.
+    pub max_idle_per_endpoint: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            flush_interval: Duration::from_millis(250),
+            header_read_timeout: Duration::from_secs(60),
+            max_headers: 128,
+            max_head_bytes: 60 * 1024,
+            max_connections: 20_000,
+            max_streams: 256,
+            replay_bytes: 1024 * 1024,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(3600),
+            max_idle_per_endpoint: 1024,
+        }
+    }
+}
+
+impl Config {
+    /// The number of threads that this asks for on this machine.
+    pub(crate) fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        }
+    }
+}

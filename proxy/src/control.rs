@@ -1,0 +1,178 @@
+//! The handle of the data plane: starts its threads and tells them what to listen on and which plans to run.
+//!
+//! Each thread has an inbox. What is told to all of them is done when the last of them has answered.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mesh::{Plan, Source};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Config;
+use crate::listen::listen;
+use crate::observation::{Batch, Notice};
+use crate::thread;
+
+/// Batches that may wait per thread before it keeps counting instead of handing over.
+const BATCHES_PER_THREAD: usize = 16;
+/// Notices that may wait.
+const NOTICES: usize = 4096;
+/// For how much longer than the grace period a shutdown waits for a thread.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The data plane. Clones are handles of the same one; it ends when it is shut down or the last handle is dropped.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    inboxes: Arc<[mpsc::UnboundedSender<Command>]>,
+}
+
+/// What comes out of the data plane.
+#[derive(Debug)]
+pub struct Events {
+    /// From each thread, every [`Config::flush_interval`] in which it had traffic. Ends after the last thread has.
+    /// Nothing is lost to a slow reader: the threads count on and hand over later.
+    pub batches: mpsc::Receiver<Batch>,
+    /// As it happens. Dropped where nobody reads them.
+    pub notices: mpsc::Receiver<Notice>,
+}
+
+/// Whose traffic enters at a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// The source whose plan routes it.
+    pub source: Source,
+    /// The [`mesh::plan::Listener`] of the plan, by its port. `None`: the request's authority chooses it
+    /// ([`Plan::listener_for`]), as one outbound port serves a whole workload.
+    pub port: Option<u16>,
+}
+
+/// All threads run what was swapped in.
+#[derive(Debug, Clone, Copy)]
+pub struct Swapped {
+    /// When the last of them had it.
+    pub at: Instant,
+}
+
+/// The threads could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("a proxy thread could not be started")]
+pub struct StartError(#[from] io::Error);
+
+/// No listener could be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// None of the addresses is free; this is what the first one said.
+    #[error("cannot listen on {address}")]
+    Address {
+        /// The first address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The proxy was shut down.
+    #[error("the proxy was shut down")]
+    Down,
+}
+
+/// What a thread is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Accept connections here.
+    Bind {
+        listener: std::net::TcpListener,
+        address: SocketAddr,
+        entry: Entry,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    /// Accept no more here, and let the open connections end.
+    Unbind { address: SocketAddr, done: oneshot::Sender<bool> },
+    /// Route by these plans and no others.
+    Swap { plans: Arc<HashMap<Source, Arc<Plan>>>, done: oneshot::Sender<Instant> },
+    /// End once all requests have, or after this time.
+    Shutdown { grace: Duration, done: oneshot::Sender<()> },
+}
+
+impl Proxy {
+    /// Starts the threads. They listen nowhere and know no plans yet.
+    pub fn start(config: Config) -> Result<(Self, Events), StartError> {
+        let threads = config.thread_count();
+        let config = Arc::new(config);
+        let (batch_sender, batches) = mpsc::channel(BATCHES_PER_THREAD * threads);
+        let (notice_sender, notices) = mpsc::channel(NOTICES);
+        let inboxes = (0..threads)
+            .map(|index| {
+                let (sender, inbox) = mpsc::unbounded_channel();
+                let outbox = thread::Outbox { batches: batch_sender.clone(), notices: notice_sender.clone() };
+                thread::spawn(index, Arc::clone(&config), inbox, outbox)?;
+                Ok(sender)
+            })
+            .collect::<Result<_, io::Error>>()?;
+        Ok((Self { inboxes }, Events { batches, notices }))
+    }
+
+    /// Listens for a source's traffic on the first of these addresses that is free (port 0: any port), and says where.
+    pub async fn bind(&self, entry: Entry, addresses: &[SocketAddr]) -> Result<SocketAddr, BindError> {
+        let (sockets, bound) = listen(addresses, self.inboxes.len())
+            .map_err(|(address, source)| BindError::Address { address, source })?;
+        let mut answers = Vec::with_capacity(sockets.len());
+        for (inbox, listener) in self.inboxes.iter().zip(sockets) {
+            let (done, answer) = oneshot::channel();
+            let command = Command::Bind { listener, address: bound, entry: entry.clone(), done };
+            inbox.send(command).map_err(|_down| BindError::Down)?;
+            answers.push(answer);
+        }
+        for answer in answers {
+            let listening = answer.await.map_err(|_down| BindError::Down)?;
+            listening.map_err(|source| BindError::Address { address: bound, source })?;
+        }
+        Ok(bound)
+    }
+
+    /// Stops listening on an address that [`Proxy::bind`] returned. Connections end after the request that they carry.
+    /// False when nothing listened there.
+    pub async fn unbind(&self, address: SocketAddr) -> bool {
+        self.tell(|done| Command::Unbind { address, done }).await.contains(&true)
+    }
+
+    /// Replaces all plans by these, one for each source; a source without one is answered as if no route matched.
+    ///
+    /// Each thread takes all of them between two requests, so none sees half of a revision. Requests that are under way
+    /// end under the plan that they began with. Connections, counters and the turns of balancers stay; only idle
+    /// connections to endpoints that are in none of the new plans are closed.
+    pub async fn swap(&self, plans: Vec<Arc<Plan>>) -> Swapped {
+        let plans: HashMap<_, _> = plans.into_iter().map(|plan| (plan.source.clone(), plan)).collect();
+        let plans = Arc::new(plans);
+        let times = self.tell(|done| Command::Swap { plans: Arc::clone(&plans), done }).await;
+        Swapped { at: times.into_iter().max().unwrap_or_else(Instant::now) }
+    }
+
+    /// Accepts nothing more, lets the requests under way end, cuts what is left after `grace`, and ends the threads.
+    /// All observations are in [`Events`] when it returns, as far as they are read.
+    pub async fn shutdown(self, grace: Duration) {
+        let ended = self.tell(|done| Command::Shutdown { grace, done });
+        if tokio::time::timeout(grace + LAST_WORDS, ended).await.is_err() {
+            tracing::warn!(?grace, "a proxy thread did not end in time");
+        }
+    }
+
+    /// Tells every thread, and collects the answers of those that still run.
+    async fn tell<T>(&self, command: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<T> {
+        let asked: Vec<_> = self
+            .inboxes
+            .iter()
+            .filter_map(|inbox| {
+                let (done, answer) = oneshot::channel();
+                inbox.send(command(done)).is_ok().then_some(answer)
+            })
+            .collect();
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            answers.extend(answer.await);
+        }
+        answers
+    }
+}

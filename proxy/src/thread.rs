@@ -1,0 +1,129 @@
+//! One thread of the data plane: its runtime, its inbox and its clock for handing over observations.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::accept;
+use crate::config::Config;
+use crate::control::{Command, Entry};
+use crate::observation::{Batch, Notice};
+use crate::shared::Shared;
+
+/// Where a thread puts what it has to say.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbox {
+    /// Observations.
+    pub(crate) batches: mpsc::Sender<Batch>,
+    /// Notices.
+    pub(crate) notices: mpsc::Sender<Notice>,
+}
+
+/// Starts a thread; it ends when told to, or when all senders of its inbox are gone.
+pub(crate) fn spawn(
+    index: usize,
+    config: Arc<Config>,
+    inbox: mpsc::UnboundedReceiver<Command>,
+    outbox: Outbox,
+) -> io::Result<()> {
+    let (started, starting) = std::sync::mpsc::sync_channel(1);
+    std::thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
+        let runtime =
+            Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                // Nobody waits any more where the receiver is gone.
+                let _ = started.send(Ok(()));
+                runtime.block_on(Thread::new(config, outbox).run(inbox));
+            }
+            Err(error) => drop(started.send(Err(error))),
+        }
+    })?;
+    starting.recv().map_err(|_gone| io::Error::other("the thread ended at once"))?
+}
+
+struct Thread {
+    shared: Rc<Shared>,
+    outbox: Outbox,
+    /// For each address, what tells its accept loop and connections to end.
+    bound: HashMap<SocketAddr, watch::Sender<bool>>,
+}
+
+impl Thread {
+    fn new(config: Arc<Config>, outbox: Outbox) -> Self {
+        Self { shared: Rc::new(Shared::new(config, outbox.notices.clone())), outbox, bound: HashMap::new() }
+    }
+
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        let mut flush = tokio::time::interval(self.shared.config.flush_interval);
+        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(Command::Bind { listener, address, entry, done }) => {
+                        // Who asked may have gone; the listener stays until the proxy ends.
+                        let _ = done.send(self.bind(listener, address, &entry));
+                    }
+                    Some(Command::Unbind { address, done }) => {
+                        let _ = done.send(self.bound.remove(&address).is_some());
+                    }
+                    Some(Command::Swap { plans, done }) => {
+                        self.shared.swap(&plans);
+                        let _ = done.send(Instant::now());
+                    }
+                    Some(Command::Shutdown { grace, done }) => {
+                        self.bound.clear();
+                        // What is cut here is what the caller gave up.
+                        let _ = tokio::time::timeout(grace, self.shared.idle()).await;
+                        self.flush_all().await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                _ = flush.tick() => self.flush(),
+            }
+        }
+    }
+
+    fn bind(
+        &mut self,
+        listener: std::net::TcpListener,
+        address: SocketAddr,
+        entry: &Entry,
+    ) -> io::Result<()> {
+        let listener = TcpListener::from_std(listener)?;
+        let (end, ending) = watch::channel(false);
+        tokio::task::spawn_local(accept::accept(Rc::clone(&self.shared), listener, entry.clone(), ending));
+        self.bound.insert(address, end);
+        Ok(())
+    }
+
+    /// Hands over what was counted, unless nobody reads: then it is counted on.
+    fn flush(&self) {
+        if let Ok(place) = self.outbox.batches.try_reserve() {
+            let stats = self.shared.stats.take();
+            if !stats.is_empty() {
+                place.send(Batch { stats });
+            }
+        }
+    }
+
+    async fn flush_all(&self) {
+        let stats = self.shared.stats.take();
+        if !stats.is_empty() {
+            // Where nobody reads any more, nobody misses it.
+            let last =
+                self.outbox.batches.send_timeout(Batch { stats }, std::time::Duration::from_millis(500));
+            let _ = last.await;
+        }
+    }
+}
