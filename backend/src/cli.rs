@@ -1,5 +1,6 @@
 //! The command line: which command is run with what. What a command does is in its own module.
 
+pub mod crds;
 pub mod serve;
 
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ pub struct Cli {
 enum Command {
     /// The designer with the built-in proxy (the default).
     Serve(Box<serve::ServeArgs>),
+    /// Prints the custom resource definitions, for a cluster without Istio.
+    Crds(crds::Args),
 }
 
 /// How the program logs, to stderr.
@@ -52,6 +55,7 @@ impl Cli {
         match self.command {
             None => self.serve.run(),
             Some(Command::Serve(serve)) => serve.run(),
+            Some(Command::Crds(args)) => crds::run(&args),
         }
     }
 }

@@ -3,4 +3,6 @@
 //! A library so that integration tests can start it; the program is `main.rs`.
 
 pub mod cli;
+pub mod export;
+pub mod files;
 pub mod sample;

@@ -21,7 +21,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use mesh::{Plan, Sources};
+use mesh::Sources;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -112,14 +112,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Leads a plan's endpoints to where the instances really listen. The files stay as they are: a port that happens to
-    /// be taken today is no revision.
-    pub fn redirect(&self, plan: &mut Plan) {
-        for endpoint in plan.clusters.iter_mut().flat_map(|cluster| &mut cluster.endpoints) {
-            if endpoint.address == "127.0.0.1" {
-                endpoint.port = self.moved.get(&endpoint.port).copied().unwrap_or(endpoint.port);
-            }
-        }
+    /// The port where the instance that the files put on `port` of 127.0.0.1 really listens. The registry's endpoints are
+    /// led there; the files stay as they are, for a port that happens to be taken today is no revision.
+    pub fn actual_port(&self, port: u16) -> u16 {
+        self.moved.get(&port).copied().unwrap_or(port)
     }
 
     /// Stops all instances and waits until they are gone.

@@ -202,39 +202,14 @@ async fn without_an_outbound_listener_nobody_is_there() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_replaced_and_plans_are_led_there() {
+async fn a_taken_port_is_replaced() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let running = start(|_| None, &BTreeMap::from([("ratings-v1".to_owned(), port)])).await.unwrap();
     let actual = running.ports["ratings-v1"];
     assert_ne!(actual, port);
-    let endpoint = |address: &str, port| mesh::plan::Endpoint {
-        address: address.to_owned(),
-        port,
-        workload: "ratings-v1".to_owned(),
-        labels: BTreeMap::new(),
-        weight: 1,
-        locality: String::new(),
-    };
-    let mut plan = Plan {
-        revision: 1,
-        source: mesh::Source::Workload { namespace: "default".to_owned(), name: "reviews-v2".to_owned() },
-        labels: BTreeMap::new(),
-        listeners: Vec::new(),
-        clusters: vec![mesh::plan::Cluster {
-            key: mesh::plan::ClusterKey { host: "ratings".to_owned(), subset: None, port: 9080 },
-            known: true,
-            endpoints: vec![
-                endpoint("127.0.0.1", port),
-                endpoint("127.0.0.1", 1),
-                endpoint("10.0.0.1", port),
-            ],
-            policy: mesh::plan::ClusterPolicy::default(),
-        }],
-    };
-    running.redirect(&mut plan);
-    let ports: Vec<_> = plan.clusters[0].endpoints.iter().map(|endpoint| endpoint.port).collect();
-    assert_eq!(ports, [actual, 1, port]);
+    assert_eq!(running.actual_port(port), actual);
+    assert_eq!(running.actual_port(1), 1);
 }
 
 #[tokio::test]
