@@ -7,14 +7,18 @@ pub mod diagnostic;
 pub mod edit;
 pub mod host;
 pub mod key;
+pub mod model;
 pub mod plan;
+pub mod resource;
 pub mod route;
 pub mod settings;
 pub mod sources;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use edit::Edit;
 pub use key::{Kind, ResourceKey, RouteKey};
+pub use model::{Document, Mesh};
 pub use plan::{Plan, Source};
 pub use settings::Settings;
 pub use sources::Sources;

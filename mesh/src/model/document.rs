@@ -1,0 +1,149 @@
+//! One document: where it is, its text, and what was read from it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::diagnostic::{Fix, Place};
+use crate::resource::Resource;
+use crate::yaml::{self, Path, Problem};
+use crate::{Diagnostic, Edit, ResourceKey};
+
+use super::resource;
+
+/// One resource's place in a mesh: a document of a file, or an entry of a document of kind `List`.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub(super) file: Arc<str>,
+    pub(super) index: usize,
+    pub(super) start: usize,
+    pub(super) line: usize,
+    pub(super) body: Arc<Body>,
+    pub(super) item: usize,
+}
+
+/// What a document's text says, wherever it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    pub(super) text: String,
+    pub(super) read: yaml::Text,
+    pub(super) items: Vec<Item>,
+    pub(super) problems: Vec<(Option<ResourceKey>, Problem)>,
+}
+
+/// A resource in a document.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    /// Where it is: empty, or `items[n]` in a list.
+    pub(super) path: Path,
+    pub(super) resource: Resource,
+}
+
+impl Body {
+    pub(super) fn read(text: &str) -> Self {
+        let mut read = yaml::read(text);
+        let mut problems: Vec<_> = read.problems.drain(..).map(|problem| (None, problem)).collect();
+        let items = resource::items(&read, &mut problems);
+        // A document of one resource is what its syntax errors are about, too.
+        if let [item] = items.as_slice() {
+            for (key, _) in &mut problems {
+                key.get_or_insert_with(|| item.resource.key.clone());
+            }
+        }
+        problems.sort_by_key(|(_, problem)| problem.offset);
+        Self { text: text.to_owned(), read, items, problems }
+    }
+}
+
+impl Document {
+    /// The file that it is in.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Its position among the documents of its file, from 0, empty ones counted.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The bytes of the whole document within its file, without the markers around it.
+    pub fn span(&self) -> Range<usize> {
+        self.start..self.start + self.body.text.len()
+    }
+
+    /// The text of the whole document.
+    pub fn text(&self) -> &str {
+        &self.body.text
+    }
+
+    /// The resource; `None` where the document could not be read that far.
+    pub fn resource(&self) -> Option<&Resource> {
+        self.body.items.get(self.item).map(|item| &item.resource)
+    }
+
+    /// Where the resource is in the document: empty, or `items[n]` in a `List`.
+    pub fn base(&self) -> Path {
+        self.body.items.get(self.item).map(|item| item.path.clone()).unwrap_or_default()
+    }
+
+    /// The value at a path of the resource, as written: unknown fields, and values of the wrong type, too.
+    pub fn value(&self, path: &str) -> Option<&Value> {
+        let path = self.base().join(&Path::parse(path)?);
+        path.0.iter().try_fold(&self.body.read.value, |value, segment| match segment {
+            yaml::Segment::Key(key) => value.get(key),
+            yaml::Segment::Index(index) => value.get(index),
+        })
+    }
+
+    /// The nodes of the document.
+    pub fn tree(&self) -> &yaml::Tree {
+        &self.body.read.tree
+    }
+
+    /// Where a field of the resource is, or its nearest ancestor that is there. `None` for what is not a path.
+    pub fn place(&self, path: &str) -> Option<Place> {
+        let path = self.base().join(&Path::parse(path)?);
+        Some(self.place_of(self.body.read.tree.offset(&path)))
+    }
+
+    /// Where a byte of the document's text is.
+    pub fn place_of(&self, offset: usize) -> Place {
+        let before = self.body.text.get(..offset).unwrap_or(&self.body.text);
+        let lines = before.matches('\n').count();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let mut column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        // The first line goes on behind the marker.
+        if lines == 0 && self.start > 0 {
+            column += 3;
+        }
+        Place { file: self.file.to_string(), line: self.line + lines, column }
+    }
+
+    /// What reading this document, with all its entries, had to say. `file_text` is the text of its file.
+    pub(super) fn diagnostics(&self, file_text: &str) -> Vec<Diagnostic> {
+        let diagnostic = |(key, problem): &(Option<ResourceKey>, Problem)| Diagnostic {
+            code: problem.code.into(),
+            severity: problem.severity,
+            resource: key.clone(),
+            path: problem.path.to_string(),
+            place: Some(self.place_of(problem.offset)),
+            message: problem.message.clone().into_owned(),
+            corresponds_to: Vec::new(),
+            fix: problem.fix.as_ref().map(|fix| Fix {
+                title: fix.title.clone().into_owned(),
+                edit: Edit::SetFiles {
+                    files: vec![(self.file.to_string(), Some(self.mended(file_text, fix)))],
+                },
+            }),
+        };
+        self.body.problems.iter().map(diagnostic).collect()
+    }
+
+    fn mended(&self, file_text: &str, fix: &yaml::TextFix) -> String {
+        let span = self.span();
+        let before = file_text.get(..span.start).unwrap_or_default();
+        let after = file_text.get(span.end..).unwrap_or_default();
+        format!("{before}{}{after}", fix.apply(&self.body.text))
+    }
+}

@@ -1,0 +1,203 @@
+//! Reading a value as a type without failing: a field of the wrong type is mended or left out, and told of.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::Severity;
+use crate::yaml::{Path, Problem, Segment, TextFix, Tree};
+
+/// What is found on the way.
+pub(super) struct Findings<'t> {
+    pub(super) tree: &'t Tree,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    pub(super) fn add(&mut self, code: &'static str, severity: Severity, path: &Path, message: String) {
+        self.add_with(code, severity, path, message, None);
+    }
+
+    fn add_with(
+        &mut self,
+        code: &'static str,
+        severity: Severity,
+        path: &Path,
+        message: String,
+        fix: Option<TextFix>,
+    ) {
+        let offset = self.tree.offset(path);
+        self.problems.push(Problem {
+            code,
+            severity,
+            path: path.clone(),
+            offset,
+            message: message.into(),
+            fix,
+        });
+    }
+}
+
+/// More wrong fields than this in one resource are not told one by one.
+const MOST: usize = 200;
+
+/// The value at `base` as a `T`. What cannot be read as its type is left out.
+pub(super) fn typed<T: DeserializeOwned + Default>(
+    value: Option<&Value>,
+    base: &Path,
+    found: &mut Findings<'_>,
+) -> T {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return T::default() };
+    // Almost every value is right, and this way is fast.
+    if let Ok(read) = T::deserialize(value) {
+        return read;
+    }
+    let mut value = value.clone();
+    for _ in 0..MOST {
+        let (path, error) = match attempt::<T>(&value) {
+            Ok(read) => return read,
+            Err(wrong) => wrong,
+        };
+        mend::<T>(&mut value, &path, &error, base, found);
+    }
+    T::default()
+}
+
+fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, (Path, String)> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let segments = error.path().iter().filter_map(|segment| match segment {
+            serde_path_to_error::Segment::Seq { index } => Some(Segment::Index(*index)),
+            serde_path_to_error::Segment::Map { key } => Some(Segment::Key(key.clone())),
+            _ => None,
+        });
+        (Path(segments.collect()), error.inner().to_string())
+    })
+}
+
+/// Makes the value at `path` readable, or takes it out.
+fn mend<T: DeserializeOwned>(
+    value: &mut Value,
+    path: &Path,
+    error: &str,
+    base: &Path,
+    found: &mut Findings<'_>,
+) {
+    let full = base.join(path);
+    let Some(wrong) = pointer(value, path).cloned() else {
+        // No such place: nothing to take out, so all goes.
+        *value = Value::Object(serde_json::Map::new());
+        return;
+    };
+    for (candidate, code, message) in candidates(&wrong, &full) {
+        if let Some(place) = pointer(value, path) {
+            *place = candidate;
+        }
+        if attempt::<T>(value).err().is_none_or(|(next, _)| next != *path) {
+            if let Some(code) = code {
+                found.add(code, Severity::Warning, &full, message);
+            }
+            return;
+        }
+    }
+    remove(value, path);
+    // In Kubernetes null is as good as not there.
+    if !wrong.is_null() {
+        let name = full.0.last().map_or_else(String::new, last_name);
+        let expected = expected(error);
+        let message = format!("{name} must be {expected}; it is left out.");
+        found.add("MW0004", Severity::Error, &full, message);
+    }
+}
+
+/// What may have been meant, and what to say if so.
+fn candidates(wrong: &Value, path: &Path) -> Vec<(Value, Option<&'static str>, String)> {
+    let name = path.0.last().map_or_else(String::new, last_name);
+    let mut all = Vec::new();
+    match wrong {
+        Value::Object(_) => {
+            let message = format!(
+                "{name} is a list in the API and stands here as a mapping; it is read as a list of one."
+            );
+            all.push((Value::Array(vec![wrong.clone()]), Some("MW0013"), message));
+        }
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15)
+            {
+                // The fraction is zero and the number fits.
+                all.push((Value::from(whole as i64), None, String::new()));
+            }
+            let message =
+                format!("{name} is text in the API; unquoted it is a number, which Kubernetes refuses.");
+            all.push((Value::String(number.to_string()), Some("MW0014"), message));
+        }
+        Value::Bool(truth) => {
+            let message =
+                format!("{name} is text in the API; unquoted it is a truth value, which Kubernetes refuses.");
+            all.push((Value::String(truth.to_string()), Some("MW0014"), message));
+        }
+        Value::String(text) => {
+            let message =
+                format!("{name} is text here and something else in the API, which refuses it in quotes.");
+            if let Ok(number @ (Value::Number(_) | Value::Bool(_))) = serde_json::from_str(text) {
+                all.push((number, Some("MW0014"), message));
+            }
+            let message =
+                format!("{name} is a list in the API and stands here alone; it is read as a list of one.");
+            all.push((Value::Array(vec![wrong.clone()]), Some("MW0013"), message));
+        }
+        Value::Null | Value::Array(_) => {}
+    }
+    all
+}
+
+fn last_name(segment: &Segment) -> String {
+    match segment {
+        Segment::Key(key) => format!("`{key}`"),
+        Segment::Index(index) => format!("Entry {index}"),
+    }
+}
+
+/// What serde expected, in words.
+fn expected(error: &str) -> &'static str {
+    let expected = error.rsplit_once("expected ").map_or("", |(_, expected)| expected);
+    match expected.split_whitespace().next().unwrap_or_default() {
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "a" if expected.contains("string") => "text",
+        "a" if expected.contains("boolean") => "`true` or `false`",
+        "a" if expected.contains("sequence") => "a list",
+        "a" | "struct" => "a mapping",
+        _ => "of another type",
+    }
+}
+
+fn pointer<'v>(value: &'v mut Value, path: &Path) -> Option<&'v mut Value> {
+    path.0.iter().try_fold(value, |value, segment| match segment {
+        Segment::Key(key) => value.get_mut(key),
+        Segment::Index(index) => value.get_mut(index),
+    })
+}
+
+/// Takes a field out. An entry of a list stays as an empty one, so that the numbers of the others hold.
+fn remove(value: &mut Value, path: &Path) {
+    let Some((last, parents)) = path.0.split_last() else {
+        *value = Value::Object(serde_json::Map::new());
+        return;
+    };
+    let Some(parent) = pointer(value, &Path(parents.to_vec())) else { return };
+    match (last, parent) {
+        (Segment::Key(key), Value::Object(map)) => {
+            map.remove(key);
+        }
+        (Segment::Index(index), Value::Array(items)) => match items.get_mut(*index) {
+            Some(item) if item.as_object().is_none_or(|map| !map.is_empty()) => {
+                *item = Value::Object(serde_json::Map::new());
+            }
+            // An empty mapping would not do either: a list of text, where nothing else can stand.
+            Some(_) => {
+                items.remove(*index);
+            }
+            None => {}
+        },
+        _ => {}
+    }
+}

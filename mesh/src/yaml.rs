@@ -1,0 +1,20 @@
+//! All YAML goes through here: reading with positions and repairs, changing text in place, and writing.
+//!
+//! The parser is granit-parser, which serde-saphyr reads with too; it is used directly because edits need the span of
+//! every node. Scalars are resolved as serde-saphyr does with `strict_booleans`, `leading_zero_numbers_as_strings` and
+//! `underscored_numbers_as_strings`: what readers of YAML 1.1 and 1.2 would read differently is text. Writing is
+//! serde-saphyr's, whose scalars are safe for both.
+
+mod path;
+mod problem;
+mod read;
+mod scalar;
+mod stream;
+mod tree;
+mod value;
+
+pub use path::{Path, Segment};
+pub use problem::{Problem, TextFix};
+pub use read::{Text, read};
+pub use stream::{Chunk, chunks};
+pub use tree::{Node, NodeId, NodeKind, Tree};
