@@ -1,7 +1,7 @@
 //! Running other programs: in the foreground, for their output, or into a log with progress.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,23 @@ use anyhow::{Context, Result, bail};
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", show(command));
     let status = command.status().with_context(|| format!("starting {}", show(command)))?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", show(command));
+    }
+    Ok(())
+}
+
+/// Runs a program in the foreground like [`run`]; `on_line` sees each line of its standard output.
+pub(crate) fn watched(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<()> {
+    eprintln!("$ {}", show(command));
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", show(command)))?;
+    for line in child.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).split(b'\n')) {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        println!("{line}");
+        on_line(&line);
+    }
+    let status = child.wait()?;
     if !status.success() {
         bail!("`{}` failed ({status})", show(command));
     }

@@ -18,6 +18,8 @@ use crate::shell;
 /// The target that the browser runs.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
+const SCRATCH: &str = "wasm32-std";
+
 /// Beside a library that we built: the compiler that it was built with. After an update of the
 /// toolchain it no longer fits, and rustc's own message about that helps nobody.
 const BUILT_FOR: &str = "built-for-rustc.txt";
@@ -90,12 +92,16 @@ impl Toolchain {
             let cached = self.cached_library(cache);
             self.place(&built, &cached).with_context(|| format!("filling {}", cached.display()))
         })?;
+        fs::remove_dir_all(cache.scratch(SCRATCH)).context("removing what was only needed for the build")?;
         Ok(format!("built from Debian's rust-src, into {}", target.display()))
     }
 
     /// Builds the library from source, and returns the folder with the rlibs.
     fn build(&self, cache: &Cache, progress: &Progress) -> Result<PathBuf> {
-        let scratch = cache.scratch("wasm32-std");
+        let scratch = cache.scratch(SCRATCH);
+        if scratch.exists() {
+            fs::remove_dir_all(&scratch).context("removing what an interrupted build left")?;
+        }
         let source = debian::rust_source(&self.release, &scratch, progress)?;
         progress.set("compiling");
         let target = scratch.join("target");
@@ -120,13 +126,8 @@ impl Toolchain {
         let mut count = 0;
         for entry in fs::read_dir(built)? {
             let path = entry?.path();
-            // `libstd.rlib` is a second copy of `libstd-HASH.rlib`.
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if let Some(name) = name.strip_suffix(".rlib") {
-                if name == "libstd" && has_hashed_std(built)? {
-                    continue;
-                }
-                fs::copy(&path, target.join(format!("{name}.rlib")))?;
+            if path.extension().is_some_and(|extension| extension == "rlib") {
+                fs::copy(&path, target.join(path.file_name().unwrap_or_default()))?;
                 count += 1;
             }
         }
@@ -136,11 +137,6 @@ impl Toolchain {
         fs::write(target.join(BUILT_FOR), &self.commit)?;
         Ok(target.to_owned())
     }
-}
-
-fn has_hashed_std(folder: &Path) -> Result<bool> {
-    let names = fs::read_dir(folder)?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    Ok(names.into_iter().any(|name| name.starts_with("libstd-") && name.ends_with(".rlib")))
 }
 
 /// What a build for the browser has to be told so that it finds its standard library.

@@ -1,0 +1,71 @@
+//! Building the UI and the server that carries it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::setup::{self, Needs, Tools};
+use crate::shell;
+use crate::sync;
+
+/// Where the server takes the UI from when it is compiled.
+pub(crate) const DIST: &str = "frontend/dist";
+
+/// Builds everything for use, and returns the program.
+pub(crate) fn all(root: &Path) -> Result<PathBuf> {
+    let tools = setup::ensure(root, Needs::Ui)?;
+    ui(root, &tools)?;
+    server(root, Profile::Release)
+}
+
+/// Builds the UI, small rather than soon, into [`DIST`].
+///
+/// Trunk writes all files anew each time, and the server would be compiled anew for them. So it builds
+/// elsewhere, and only what really changed is copied.
+pub(crate) fn ui(root: &Path, tools: &Tools) -> Result<()> {
+    let staged = target(root).join("ui");
+    let mut trunk = Command::new("trunk");
+    trunk.args(["build", "--cargo-profile", "wasm", "--dist"]).arg(&staged);
+    if tools.has_wasm_opt() {
+        // All that `--release` means here, since the profile is named, is that wasm-opt is run.
+        trunk.arg("--release");
+    }
+    shell::run(tools.apply(&mut trunk)).context("building the UI")?;
+    let changed = sync::mirror(&staged, &root.join(DIST))
+        .context("copying the UI to where the server takes it from")?;
+    eprintln!("built  the UI: {DIST} ({changed} files changed)");
+    Ok(())
+}
+
+/// How the server is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Soon.
+    Debug,
+    /// Fast.
+    Release,
+}
+
+/// Compiles the server, and returns the program.
+pub(crate) fn server(root: &Path, profile: Profile) -> Result<PathBuf> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--locked", "--package", "meshwright"]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
+    shell::run(&mut cargo).context("building the server")?;
+    let folder = if profile == Profile::Release { "release" } else { "debug" };
+    Ok(target(root).join(folder).join(format!("meshwright{}", env::consts::EXE_SUFFIX)))
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Cargo's target folder.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
