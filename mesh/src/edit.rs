@@ -72,6 +72,15 @@ pub struct RetrySpec {
     pub retry_on: Option<String>,
 }
 
+/// A field and its new value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldEdit {
+    /// Its path within the resource: `spec.http[0].timeout`.
+    pub path: String,
+    /// The value; `None` removes the field.
+    pub value: Option<serde_json::Value>,
+}
+
 /// One change in the domain's terms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -111,7 +120,14 @@ pub enum Edit {
         /// The retries.
         retries: Option<RetrySpec>,
     },
-    /// Replaces the text of one resource's document.
+    /// Sets or removes single fields of a resource: what fixes of diagnostics do.
+    SetFields {
+        /// The resource.
+        key: ResourceKey,
+        /// The fields, in order.
+        fields: Vec<FieldEdit>,
+    },
+    /// Replaces the text of one resource's document. The new text may give it another name.
     ReplaceResource {
         /// The resource.
         key: ResourceKey,
