@@ -152,7 +152,8 @@ fn slot(edit: &Edit) -> Option<(u8, String)> {
         Edit::InjectFault { target, only: None, .. } => route(1, target, ""),
         Edit::SetTimeout { target, .. } => route(2, target, ""),
         Edit::SetRetries { target, .. } => route(3, target, ""),
-        Edit::ReplaceResource { .. }
+        Edit::SetFields { .. }
+        | Edit::ReplaceResource { .. }
         | Edit::AddResource { .. }
         | Edit::RemoveResource { .. }
         | Edit::SetFiles { .. } => None,
