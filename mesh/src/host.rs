@@ -80,19 +80,6 @@ pub fn for_namespace<'h>(hosts: &'h [String], namespace: &str, own: &str) -> Vec
     hosts.iter().filter_map(open).collect()
 }
 
-/// The host part of an authority: without its port. An IPv6 address keeps its brackets.
-pub fn without_port(authority: &str) -> &str {
-    match authority.rfind([':', ']']) {
-        Some(at) if authority.as_bytes()[at] == b':' => {
-            let port = &authority[at + 1..];
-            // More than one colon without brackets is a bare IPv6 address.
-            let bare = !authority.starts_with('[') && authority[..at].contains(':');
-            if bare || !port.bytes().all(|byte| byte.is_ascii_digit()) { authority } else { &authority[..at] }
-        }
-        _ => authority,
-    }
-}
-
 /// A map from hosts to values that finds the most specific host for a name. The first value of a host stays.
 #[derive(Debug, Clone)]
 pub struct HostMap<T> {
@@ -152,21 +139,6 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(qualify(host, "default", "cluster.local"), expected, "{host}");
-        }
-    }
-
-    #[test]
-    fn ports_are_cut_off() {
-        for (authority, expected) in [
-            ("reviews:9080", "reviews"),
-            ("reviews", "reviews"),
-            ("[::1]:80", "[::1]"),
-            ("[::1]", "[::1]"),
-            ("::1", "::1"),
-            ("reviews:", "reviews"),
-            ("reviews:http", "reviews:http"),
-        ] {
-            assert_eq!(without_port(authority), expected, "{authority}");
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod action;
 mod cluster;
+mod hosts;
 mod listeners;
 mod pattern;
 

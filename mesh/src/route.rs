@@ -1,12 +1,26 @@
 //! The one routing function: the proxy routes with it, the Envoy translation is checked against it, and «explain this
 //! request» in the browser runs it too.
 //!
-//! It allocates nothing on the way to a [`Decision`].
+//! It allocates nothing on the way to a [`Decision`]. What follows from a decision (new paths, locations, header
+//! operations, retries) is computed by the pure functions of the modules below.
+
+pub mod headers;
+pub mod matching;
+pub mod path;
+pub mod retry;
+
+pub use headers::{HeadersMut, apply, authority};
+pub use matching::{Mismatch, check, first_match};
+pub use path::{location, rewrite_path};
+pub use retry::{Limits, Outcome, back_off};
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::plan::{AbortWith, Destination, Direct, Forward, Listener, Match, Redirect, Route, VirtualHost};
+use crate::plan::{
+    AbortWith, Action, Destination, Direct, Forward, Listener, Match, Redirect, Route, VirtualHost,
+    split_authority,
+};
 
 /// What routing needs to see of a request.
 pub trait Request {
@@ -32,6 +46,9 @@ pub struct Draws {
     /// Decides the abort: `abort % 1_000_000`.
     pub abort: u64,
 }
+
+/// Parts of a whole that percentages are counted in.
+pub const MILLION: u64 = 1_000_000;
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy)]
@@ -63,12 +80,80 @@ pub struct Chosen<'p> {
     pub abort: Option<AbortWith>,
 }
 
+impl<'p> Decision<'p> {
+    /// The route that was chosen, whatever it does.
+    pub fn chosen(&self) -> Option<&Chosen<'p>> {
+        match self {
+            Self::Forward(chosen, ..) | Self::Redirect(chosen, _) | Self::Direct(chosen, _) => Some(chosen),
+            Self::NoRoute(_) | Self::NoHost => None,
+        }
+    }
+}
+
 /// The virtual host of an authority, by Envoy's order; the port in the authority is ignored.
-pub fn find_virtual_host<'p>(_listener: &'p Listener, _authority: &str) -> Option<&'p VirtualHost> {
-    None
+pub fn find_virtual_host<'p>(listener: &'p Listener, authority: &str) -> Option<&'p VirtualHost> {
+    let name = split_authority(authority).0;
+    let mut buffer = [0_u8; 255];
+    // No DNS name is longer than the buffer: only `*` can mean what is.
+    let Some(lower) = lower_case(name, &mut buffer) else {
+        return listener.hosts.any.map(|at| &listener.hosts.list[at]);
+    };
+    listener.hosts.find(lower).map(|at| &listener.hosts.list[at])
 }
 
 /// Decides what happens to a request on a listener.
-pub fn route<'p>(_listener: &'p Listener, _request: &impl Request, _draws: Draws) -> Decision<'p> {
-    Decision::NoHost
+pub fn route<'p>(listener: &'p Listener, request: &impl Request, draws: Draws) -> Decision<'p> {
+    let Some(host) = find_virtual_host(listener, request.authority()) else {
+        return Decision::NoHost;
+    };
+    let found = host.routes.iter().find_map(|route| Some((route, first_match(route, request)?)));
+    let Some((route, matched)) = found else {
+        return Decision::NoRoute(host);
+    };
+    let fault = route.fault.as_ref();
+    let delay = fault.and_then(|fault| fault.delay).filter(|(share, _)| drawn(draws.delay, *share));
+    let abort = fault.and_then(|fault| fault.abort).filter(|(share, _)| drawn(draws.abort, *share));
+    let chosen =
+        Chosen { host, route, matched, delay: delay.map(|(_, it)| it), abort: abort.map(|(_, it)| it) };
+    match &route.action {
+        Action::Forward(forward) => match pick(forward, draws.weight) {
+            Some(destination) => Decision::Forward(chosen, forward, destination),
+            None => Decision::NoRoute(host),
+        },
+        Action::Redirect(redirect) => Decision::Redirect(chosen, redirect),
+        Action::Direct(direct) => Decision::Direct(chosen, direct),
+    }
 }
+
+/// Whether a draw falls into a share of so many millionths.
+pub fn drawn(draw: u64, parts_per_million: u32) -> bool {
+    draw % MILLION < u64::from(parts_per_million)
+}
+
+/// The destination of a draw: cumulative half-open intervals, in order.
+fn pick(forward: &Forward, draw: u64) -> Option<&Destination> {
+    if let [only] = forward.destinations.as_slice() {
+        return Some(only);
+    }
+    let mut left = draw.checked_rem(forward.total_weight)?;
+    forward.destinations.iter().find(|destination| {
+        let weight = u64::from(destination.weight);
+        let here = left < weight;
+        left = left.saturating_sub(weight);
+        here
+    })
+}
+
+/// The name in lower case, in the buffer when it was not already.
+fn lower_case<'a>(name: &'a str, buffer: &'a mut [u8; 255]) -> Option<&'a str> {
+    if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Some(name);
+    }
+    let lower = buffer.get_mut(..name.len())?;
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    std::str::from_utf8(lower).ok()
+}
+
+#[cfg(test)]
+mod tests;

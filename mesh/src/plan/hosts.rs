@@ -1,0 +1,51 @@
+//! The index over the domains of virtual hosts.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::{VirtualHost, VirtualHosts};
+
+impl VirtualHosts {
+    /// Indexes virtual hosts. Where two have the same domain the first keeps it.
+    pub fn of(list: Vec<VirtualHost>) -> Self {
+        let mut hosts =
+            Self { list, exact: BTreeMap::new(), suffixes: Vec::new(), prefixes: Vec::new(), any: None };
+        for (at, domain) in
+            hosts.list.iter().enumerate().flat_map(|(at, host)| host.domains.iter().map(move |d| (at, d)))
+        {
+            let domain = domain.to_ascii_lowercase();
+            if domain == "*" {
+                hosts.any.get_or_insert(at);
+            } else if let Some(suffix) = domain.strip_prefix('*') {
+                hosts.suffixes.push((suffix.to_owned(), at));
+            } else if let Some(prefix) = domain.strip_suffix('*') {
+                hosts.prefixes.push((prefix.to_owned(), at));
+            } else {
+                hosts.exact.entry(domain).or_insert(at);
+            }
+        }
+        for wildcards in [&mut hosts.suffixes, &mut hosts.prefixes] {
+            wildcards.sort_by(|a, b| (Reverse(a.0.len()), &a.0, a.1).cmp(&(Reverse(b.0.len()), &b.0, b.1)));
+            wildcards.dedup_by(|later, first| later.0 == first.0);
+        }
+        hosts
+    }
+
+    /// The position of the virtual host for a name in lower case without a port. A wildcard stands for one character at
+    /// least.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        if let Some(at) = self.exact.get(name) {
+            return Some(*at);
+        }
+        let suffix = self
+            .suffixes
+            .iter()
+            .find(|(suffix, _)| name.len() > suffix.len() && name.ends_with(suffix.as_str()));
+        let wildcard = suffix.or_else(|| {
+            self.prefixes
+                .iter()
+                .find(|(prefix, _)| name.len() > prefix.len() && name.starts_with(prefix.as_str()))
+        });
+        wildcard.map(|(_, at)| *at).or(self.any)
+    }
+}
