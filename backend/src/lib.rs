@@ -3,6 +3,9 @@
 //! A library so that integration tests can start it; the program is `main.rs`.
 
 pub mod cli;
+pub mod clock;
 pub mod export;
 pub mod files;
 pub mod sample;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,12 @@
+//! What the proxies observed, made into what the browser shows: rates, percentiles, shares with their intervals, series.
+//!
+//! Time is a parameter here: [`Collector`] is told when a quarter of a second ended.
+
+pub mod interval;
+pub mod series;
+pub mod splits;
+pub mod window;
+
+mod collector;
+
+pub use collector::Collector;

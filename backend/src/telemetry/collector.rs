@@ -1,0 +1,142 @@
+//! Puts batches of the proxy's threads together, four times a second.
+
+use std::collections::{HashMap, VecDeque};
+
+use api::{EdgeKey, Tick};
+use mesh::RouteKey;
+use proxy::Batch;
+
+use super::splits::{Desired, SplitLog};
+use super::window::{Scratch, TICKS_PER_SECOND, Window};
+
+/// Seconds that requests are counted per route.
+const ROUTE_SECONDS: usize = 60;
+
+/// All windows, splits and counts. Knows no clock.
+#[derive(Debug, Default)]
+pub struct Collector {
+    edges: HashMap<EdgeKey, Window>,
+    routes: HashMap<RouteKey, VecDeque<u64>>,
+    splits: SplitLog,
+    revision: u64,
+    ticks: usize,
+    scratch: Scratch,
+}
+
+impl Collector {
+    /// A new head revision with its desired shares.
+    pub fn set_head(&mut self, revision: u64, desired: Vec<Desired>) {
+        self.revision = revision;
+        self.splits.set(revision, desired);
+    }
+
+    /// Adds what a thread counted.
+    pub fn add(&mut self, batch: &Batch) {
+        for (key, stats) in &batch.stats {
+            let edge = EdgeKey {
+                source: (*key.source).clone(),
+                host: key.host.clone(),
+                version: key.version.clone(),
+            };
+            self.edges.entry(edge).or_default().add(stats);
+            self.splits.add(key, stats.requests);
+            if let Some(route) = &key.route {
+                let seconds = self.routes.entry(route.clone()).or_insert_with(|| VecDeque::from([0]));
+                if let Some(second) = seconds.back_mut() {
+                    *second += stats.requests;
+                }
+            }
+        }
+    }
+
+    /// Ends a tick of `millis` milliseconds at `at` (milliseconds since 1970).
+    pub fn tick(&mut self, at: i64, millis: u32) -> Tick {
+        self.ticks += 1;
+        let second = self.ticks.is_multiple_of(TICKS_PER_SECOND);
+        let scratch = &mut self.scratch;
+        for window in self.edges.values_mut() {
+            window.roll(second, scratch);
+        }
+        self.edges.retain(|_, window| !window.idle());
+        let mut edges: Vec<_> =
+            self.edges.iter().map(|(key, window)| (key.clone(), window.stats(scratch))).collect();
+        edges.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut routes: Vec<_> =
+            self.routes.iter().map(|(key, seconds)| (key.clone(), seconds.iter().sum())).collect();
+        routes.sort();
+        if second {
+            self.end_second();
+        }
+        Tick { at, millis, edges, splits: self.splits.judge(), routes }
+    }
+
+    /// The head revision and its sample size, once its splits have converged.
+    pub fn converged(&self) -> Option<(u64, u64)> {
+        self.splits.converged(self.revision).map(|n| (self.revision, n))
+    }
+
+    fn end_second(&mut self) {
+        for seconds in self.routes.values_mut() {
+            seconds.push_back(0);
+            if seconds.len() > ROUTE_SECONDS {
+                seconds.pop_front();
+            }
+        }
+        self.routes.retain(|_, seconds| seconds.iter().any(|&count| count > 0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use hdrhistogram::Histogram;
+    use proxy::{ObservationKey, Stats};
+
+    use super::*;
+
+    fn batch(requests: u64) -> Batch {
+        let key = ObservationKey {
+            source: Arc::new(mesh::Source::Gateway {
+                namespace: "default".to_owned(),
+                name: "in".to_owned(),
+            }),
+            revision: 1,
+            route: Some(RouteKey { namespace: "default".to_owned(), name: "r".to_owned(), index: 0 }),
+            host: "reviews".to_owned(),
+            subset: None,
+            version: "v1".to_owned(),
+        };
+        let stats = Stats {
+            requests,
+            codes: HashMap::from([(200, requests)]),
+            flags: HashMap::new(),
+            latency: Histogram::new(3).unwrap(),
+            bytes_sent: 0,
+            bytes_received: 0,
+            retries: 0,
+        };
+        Batch { stats: HashMap::from([(key, stats)]) }
+    }
+
+    #[test]
+    fn threads_add_up_and_routes_are_counted_over_a_minute() {
+        let mut collector = Collector::default();
+        for tick in 0..300 {
+            collector.add(&batch(1));
+            collector.add(&batch(2));
+            let got = collector.tick(tick, 250);
+            assert_eq!(got.edges[0].1.requests, 3);
+            if tick == 299 {
+                // 59 whole seconds and the one that ends now.
+                assert_eq!(got.routes[0].1, 60 * 4 * 3);
+            }
+        }
+        let mut last = Tick::default();
+        for tick in 300..600 {
+            last = collector.tick(tick, 250);
+        }
+        assert_eq!((last.edges.len(), last.routes.len()), (0, 0));
+    }
+}

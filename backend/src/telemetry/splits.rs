@@ -1,0 +1,206 @@
+//! Desired shares, read from the plans, beside what was observed since the revision that set them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use api::observed::{Split, Verdict};
+use mesh::plan::{Action, Cluster, Forward};
+use mesh::{Plan, RouteKey};
+use proxy::ObservationKey;
+
+use super::interval;
+
+/// Which part of a split a request belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The route names this subset of this host.
+    Subset(String, String),
+    /// The route names one host alone: its versions, by their endpoints.
+    Version(String, String),
+    /// The route names several hosts.
+    Host(String),
+}
+
+impl Part {
+    fn label(&self) -> &str {
+        match self {
+            Self::Subset(_, label) | Self::Version(_, label) | Self::Host(label) => label,
+        }
+    }
+
+    fn holds(&self, key: &ObservationKey) -> bool {
+        match self {
+            Self::Subset(host, subset) => key.subset.as_ref() == Some(subset) && key.host == *host,
+            Self::Version(host, version) => key.version == *version && key.host == *host,
+            Self::Host(host) => key.host == *host,
+        }
+    }
+}
+
+/// The desired shares of one route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The route; `None` for a service's default route.
+    pub route: Option<RouteKey>,
+    /// The (first) destination's host.
+    pub host: String,
+    /// Each part with its share, 0 to 1.
+    pub shares: Vec<(Part, f64)>,
+}
+
+/// The desired shares of all routes that forward.
+pub fn desired<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Desired> {
+    let mut found: BTreeMap<(Option<RouteKey>, String), Desired> = BTreeMap::new();
+    for plan in plans {
+        let routes =
+            plan.listeners.iter().flat_map(|listener| &listener.hosts.list).flat_map(|host| &host.routes);
+        for route in routes {
+            let Action::Forward(forward) = &route.action else { continue };
+            let Some((host, shares)) = shares(plan, forward) else { continue };
+            // A VirtualService's route is one split, whoever calls; default routes are told apart by their host.
+            let id = (route.key.clone(), if route.key.is_some() { String::new() } else { host.clone() });
+            found.entry(id).or_insert_with(|| Desired { route: route.key.clone(), host, shares });
+        }
+    }
+    found.into_values().collect()
+}
+
+fn shares(plan: &Plan, forward: &Forward) -> Option<(String, Vec<(Part, f64)>)> {
+    let cluster = |id: mesh::plan::ClusterId| plan.clusters.get(usize::try_from(id.0).ok()?);
+    let first = cluster(forward.destinations.first()?.cluster)?;
+    let host = first.key.host.clone();
+    if let [_] = forward.destinations.as_slice() {
+        let shares = match &first.key.subset {
+            Some(subset) => vec![(Part::Subset(host.clone(), subset.clone()), 1.0)],
+            None => versions(first),
+        };
+        return (!shares.is_empty()).then_some((host, shares));
+    }
+    let mut shares = Vec::new();
+    for destination in &forward.destinations {
+        let key = &cluster(destination.cluster)?.key;
+        let part = match &key.subset {
+            Some(subset) => Part::Subset(key.host.clone(), subset.clone()),
+            None => Part::Host(key.host.clone()),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "the sum of weights is at most 2^32")]
+        shares.push((part, f64::from(destination.weight) / forward.total_weight.max(1) as f64));
+    }
+    Some((host, shares))
+}
+
+/// How a balancer that treats endpoints alike parts the traffic between versions. Empty where a hash decides.
+fn versions(cluster: &Cluster) -> Vec<(Part, f64)> {
+    if cluster.policy.raw.pointer("/loadBalancer/consistentHash").is_some() {
+        return Vec::new();
+    }
+    let mut weights: BTreeMap<&str, u32> = BTreeMap::new();
+    for endpoint in &cluster.endpoints {
+        *weights.entry(endpoint.version()).or_default() += endpoint.weight;
+    }
+    weights.remove("");
+    let sum = f64::from(weights.values().sum::<u32>().max(1));
+    weights
+        .into_iter()
+        .map(|(version, weight)| {
+            (Part::Version(cluster.key.host.clone(), version.to_owned()), f64::from(weight) / sum)
+        })
+        .collect()
+}
+
+#[derive(Debug)]
+struct State {
+    desired: Desired,
+    since: u64,
+    counts: Vec<u64>,
+    verdict: Verdict,
+}
+
+/// Counts for the splits of the head revision.
+#[derive(Debug, Default)]
+pub struct SplitLog {
+    splits: Vec<State>,
+    by_route: HashMap<RouteKey, usize>,
+    by_host: HashMap<String, usize>,
+}
+
+impl SplitLog {
+    /// A new head revision. Splits whose shares are as before go on counting; the others start at zero.
+    pub fn set(&mut self, revision: u64, desired: Vec<Desired>) {
+        let mut before = std::mem::take(&mut self.splits);
+        self.by_route.clear();
+        self.by_host.clear();
+        for desired in desired {
+            let kept = before.iter().position(|state| state.desired == desired);
+            let state = kept.map(|at| before.swap_remove(at)).unwrap_or_else(|| State {
+                counts: vec![0; desired.shares.len()],
+                since: revision,
+                verdict: Verdict::Converging,
+                desired,
+            });
+            match &state.desired.route {
+                Some(route) => self.by_route.insert(route.clone(), self.splits.len()),
+                None => self.by_host.insert(state.desired.host.clone(), self.splits.len()),
+            };
+            self.splits.push(state);
+        }
+    }
+
+    /// Counts requests. Those that were routed by a revision from before the shares were set do not count.
+    pub fn add(&mut self, key: &ObservationKey, requests: u64) {
+        let at = match &key.route {
+            Some(route) => self.by_route.get(route),
+            None => self.by_host.get(&key.host),
+        };
+        let Some(state) = at.and_then(|&at| self.splits.get_mut(at)) else { return };
+        if key.revision < state.since {
+            return;
+        }
+        if let Some(part) = state.desired.shares.iter().position(|(part, _)| part.holds(key)) {
+            state.counts[part] += requests;
+        }
+    }
+
+    /// Desired beside observed, with the verdicts as of now.
+    pub fn judge(&mut self) -> Vec<Split> {
+        self.splits
+            .iter_mut()
+            .map(|state| {
+                let n = state.counts.iter().sum();
+                let parts = state.desired.shares.iter().zip(&state.counts);
+                let shares: Vec<_> = parts
+                    .map(|((part, desired), &count)| {
+                        interval::observed(part.label().to_owned(), *desired, count, n)
+                    })
+                    .collect();
+                state.verdict = interval::verdict(&shares, state.verdict);
+                Split {
+                    route: state.desired.route.clone(),
+                    host: state.desired.host.clone(),
+                    since: state.since,
+                    shares,
+                    verdict: state.verdict,
+                }
+            })
+            .collect()
+    }
+
+    /// The smallest sample of the splits that a revision set, once all of them that carry traffic have converged; `None` before, and
+    /// for a revision that set none.
+    pub fn converged(&self, revision: u64) -> Option<u64> {
+        let mut smallest = None;
+        for state in self.splits.iter().filter(|state| state.since == revision) {
+            let n: u64 = state.counts.iter().sum();
+            if n == 0 {
+                continue;
+            }
+            if state.verdict != Verdict::Converged {
+                return None;
+            }
+            smallest = Some(smallest.map_or(n, |least: u64| least.min(n)));
+        }
+        smallest
+    }
+}
+
+#[cfg(test)]
+mod tests;

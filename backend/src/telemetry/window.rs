@@ -1,0 +1,290 @@
+//! The last minute of one edge: fine slots of a tick for rates and recent percentiles, coarse ones of a second for the minute.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use api::EdgeStats;
+use api::observed::Totals;
+use hdrhistogram::Histogram;
+use proxy::Stats;
+
+/// Ticks a second.
+pub const TICKS_PER_SECOND: usize = 4;
+/// Ticks of the window of rates: 2 s.
+const RATE: usize = 2 * TICKS_PER_SECOND;
+/// Ticks of the window of recent percentiles: 10 s.
+const RECENT: usize = 10 * TICKS_PER_SECOND;
+/// Latencies beyond an hour count as an hour, in microseconds.
+const LONGEST: u64 = 3_600_000_000;
+/// Seconds of the minute.
+const MINUTE: usize = 60;
+
+/// What one edge did in a stretch of time.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Requests that ended.
+    pub requests: u64,
+    /// Of these, failed: status 500 or more, or none.
+    pub errors: u64,
+    /// Requests that a delay was injected into.
+    pub delays: u64,
+    /// Requests that were aborted by a fault.
+    pub aborts: u64,
+    codes: BTreeMap<u16, u64>,
+    flags: BTreeMap<&'static str, u64>,
+    bytes_sent: u64,
+    bytes_received: u64,
+    /// Latencies in microseconds with their counts; sparse, since a slot has few.
+    latencies: Vec<(u64, u32)>,
+}
+
+impl Counts {
+    /// Adds what a proxy thread counted.
+    pub fn add(&mut self, stats: &Stats) {
+        self.requests += stats.requests;
+        for (&code, &count) in &stats.codes {
+            *self.codes.entry(code).or_default() += count;
+            if code == 0 || code >= 500 {
+                self.errors += count;
+            }
+        }
+        for (&flag, &count) in &stats.flags {
+            *self.flags.entry(flag).or_default() += count;
+            match flag {
+                "DI" => self.delays += count,
+                "FI" => self.aborts += count,
+                _ => {}
+            }
+        }
+        self.bytes_sent += stats.bytes_sent;
+        self.bytes_received += stats.bytes_received;
+        self.latencies.extend(
+            stats.latency.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value())),
+        );
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.delays += other.delays;
+        self.aborts += other.aborts;
+        for (&code, &count) in &other.codes {
+            *self.codes.entry(code).or_default() += count;
+        }
+        for (&flag, &count) in &other.flags {
+            *self.flags.entry(flag).or_default() += count;
+        }
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+        self.latencies.extend_from_slice(&other.latencies);
+    }
+}
+
+/// Room to merge latencies in, used again and again.
+#[derive(Debug)]
+pub struct Scratch(Histogram<u64>);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "two digits and an hour are within the bounds that hdrhistogram has"
+        )]
+        Self(Histogram::new_with_bounds(1, LONGEST, 2).expect("the bounds are allowed"))
+    }
+}
+
+/// 50th, 95th and 99th percentile in milliseconds.
+type Percentiles = (Option<f64>, Option<f64>, Option<f64>);
+
+impl Scratch {
+    fn percentiles<'c>(&mut self, slots: impl Iterator<Item = &'c Counts>) -> Percentiles {
+        self.0.reset();
+        for &(micros, count) in slots.flat_map(|slot| &slot.latencies) {
+            self.0.saturating_record_n(micros, count.into());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^52 µs")]
+        let at = |quantile| (!self.0.is_empty()).then(|| self.0.value_at_quantile(quantile) as f64 / 1000.0);
+        (at(0.5), at(0.95), at(0.99))
+    }
+}
+
+/// The window of one edge.
+#[derive(Debug, Default)]
+pub struct Window {
+    current: Counts,
+    /// Newest last; at most [`RECENT`].
+    ticks: VecDeque<Counts>,
+    /// Newest last; at most [`MINUTE`]. Holds whole seconds only.
+    seconds: VecDeque<Counts>,
+    second: Counts,
+    minute: Totals,
+}
+
+impl Window {
+    /// Adds what a proxy thread counted in the tick that runs.
+    pub fn add(&mut self, stats: &Stats) {
+        self.current.add(stats);
+    }
+
+    /// What the tick that runs has so far.
+    pub fn current(&self) -> &Counts {
+        &self.current
+    }
+
+    /// Ends a tick. `second` tells that a second ends with it.
+    pub fn roll(&mut self, second: bool, scratch: &mut Scratch) {
+        let tick = std::mem::take(&mut self.current);
+        self.second.merge(&tick);
+        push(&mut self.ticks, tick, RECENT);
+        if second {
+            push(&mut self.seconds, std::mem::take(&mut self.second), MINUTE);
+            self.minute = totals(&self.seconds, scratch);
+        }
+    }
+
+    /// Whether nothing happened in the last minute, so that the window can go.
+    pub fn idle(&self) -> bool {
+        self.minute.requests == 0
+            && self.second.requests == 0
+            && self.current.requests == 0
+            && self.ticks.iter().all(|tick| tick.requests == 0)
+    }
+
+    /// The figures at the end of the last tick.
+    pub fn stats(&self, scratch: &mut Scratch) -> EdgeStats {
+        let last = self.ticks.back();
+        let rate = |of: fn(&Counts) -> u64| {
+            let sum: u64 = self.ticks.iter().rev().take(RATE).map(of).sum();
+            #[expect(clippy::cast_precision_loss, reason = "counts of two seconds are far below 2^52")]
+            let sum = sum as f64;
+            sum * TICKS_PER_SECOND as f64 / RATE as f64
+        };
+        let (p50, p95, p99) = scratch.percentiles(self.ticks.iter());
+        EdgeStats {
+            requests: last.map_or(0, |tick| tick.requests),
+            errors: last.map_or(0, |tick| tick.errors),
+            rps: rate(|tick| tick.requests),
+            error_rps: rate(|tick| tick.errors),
+            p50,
+            p95,
+            p99,
+            minute: self.minute.clone(),
+            delay_rps: rate(|tick| tick.delays),
+            abort_rps: rate(|tick| tick.aborts),
+        }
+    }
+}
+
+fn push(slots: &mut VecDeque<Counts>, slot: Counts, keep: usize) {
+    if slots.len() == keep {
+        slots.pop_front();
+    }
+    slots.push_back(slot);
+}
+
+fn totals(seconds: &VecDeque<Counts>, scratch: &mut Scratch) -> Totals {
+    let (p50, p95, p99) = scratch.percentiles(seconds.iter());
+    let mut sum = Counts::default();
+    for second in seconds {
+        sum.requests += second.requests;
+        sum.bytes_sent += second.bytes_sent;
+        sum.bytes_received += second.bytes_received;
+        for (&code, &count) in &second.codes {
+            *sum.codes.entry(code).or_default() += count;
+        }
+        for (&flag, &count) in &second.flags {
+            *sum.flags.entry(flag).or_default() += count;
+        }
+    }
+    Totals {
+        requests: sum.requests,
+        codes: sum.codes.into_iter().collect(),
+        flags: sum.flags.into_iter().map(|(flag, count)| (flag.to_owned(), count)).collect(),
+        bytes_sent: sum.bytes_sent,
+        bytes_received: sum.bytes_received,
+        p50,
+        p95,
+        p99,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn stats(codes: &[(u16, u64)], flags: &[(&'static str, u64)], millis: &[u64]) -> Stats {
+        let mut latency = Histogram::new(3).unwrap();
+        for &value in millis {
+            latency.record(value * 1000).unwrap();
+        }
+        Stats {
+            requests: codes.iter().map(|(_, count)| count).sum(),
+            codes: codes.iter().copied().collect(),
+            flags: flags.iter().copied().collect::<HashMap<_, _>>(),
+            latency,
+            bytes_sent: 1,
+            bytes_received: 10,
+            retries: 0,
+        }
+    }
+
+    fn after(ticks: usize, mut add: impl FnMut(usize, &mut Window)) -> (Window, EdgeStats) {
+        let (mut window, mut scratch) = (Window::default(), Scratch::default());
+        for tick in 0..ticks {
+            add(tick, &mut window);
+            window.roll(tick % TICKS_PER_SECOND == TICKS_PER_SECOND - 1, &mut scratch);
+        }
+        let stats = window.stats(&mut scratch);
+        (window, stats)
+    }
+
+    #[test]
+    fn rates_are_over_two_seconds() {
+        let (_, got) = after(8, |_, window| window.add(&stats(&[(200, 4), (503, 1)], &[("FI", 1)], &[])));
+        assert_eq!((got.requests, got.errors), (5, 1));
+        assert_eq!((got.rps, got.error_rps, got.abort_rps, got.delay_rps), (20.0, 4.0, 4.0, 0.0));
+        // Only the first of two seconds had traffic.
+        let (_, got) = after(8, |tick, window| {
+            if tick < 4 {
+                window.add(&stats(&[(200, 5)], &[], &[]));
+            }
+        });
+        assert_eq!((got.requests, got.rps), (0, 10.0));
+    }
+
+    #[test]
+    fn percentiles_forget_after_ten_seconds_and_the_minute_after_sixty() {
+        let slow_first = |tick: usize, window: &mut Window| {
+            window.add(&stats(&[(200, 1)], &[], &[if tick < 4 { 7000 } else { 5 }]));
+        };
+        let close = |got: Option<f64>, expected: f64| {
+            let got = got.unwrap();
+            assert!((got - expected).abs() <= expected * 0.02, "{got} is not {expected}");
+        };
+        let (_, got) = after(8, slow_first);
+        close(got.p99, 7000.0);
+        close(got.minute.p99, 7000.0);
+        let (_, got) = after(44, slow_first);
+        close(got.p99, 5.0);
+        close(got.minute.p99, 7000.0);
+        let (_, got) = after(4 * 61, slow_first);
+        close(got.minute.p99, 5.0);
+        assert_eq!(got.minute.requests, 240);
+        assert_eq!(got.minute.codes, [(200, 240)]);
+        assert_eq!((got.minute.bytes_sent, got.minute.bytes_received), (240, 2400));
+    }
+
+    #[test]
+    fn a_window_without_traffic_for_a_minute_is_idle() {
+        for (ticks, idle) in [(4, false), (4 * 60, false), (4 * 61, true)] {
+            let (window, _) = after(ticks, |tick, window| {
+                if tick == 0 {
+                    window.add(&stats(&[(0, 1)], &[], &[]));
+                }
+            });
+            assert_eq!(window.idle(), idle, "after {ticks} ticks");
+        }
+    }
+}
