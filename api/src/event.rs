@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::Tick;
 use crate::revision::{RevisionInfo, Timeline};
-use crate::state::{LoadSettings, Proposal, Snapshot, TargetStatus};
+use crate::state::{ListenerInfo, LoadSettings, Proposal, Snapshot, TargetStatus};
 
 /// One message of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub enum Delta {
     Timeline(Timeline),
     /// The load generator was turned.
     Load(LoadSettings),
+    /// Gateways or workloads came or went, and with them where they listen.
+    Listeners(Vec<ListenerInfo>),
     /// The folder changed on disk and proposes a revision; `None` when it was taken or dismissed.
     Proposal(Option<Proposal>),
 }

@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod events;
 pub mod export;
 pub mod files;
 pub mod sample;

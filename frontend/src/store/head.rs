@@ -113,6 +113,7 @@ impl Head {
                     self.timeline.set(Some(timeline));
                 }
             }
+            Delta::Listeners(listeners) => self.listeners.set(listeners),
             Delta::Load(load) => self.load.set(Some(load)),
             Delta::Proposal(proposal) => self.proposal.set(proposal),
             Delta::Snapshot(_) | Delta::Tick(_) => {}

@@ -74,7 +74,7 @@ fn plan(key: Option<RouteKey>, destinations: &[(Cluster, u32)]) -> Plan {
         revision: 1,
         source: gateway(),
         labels: BTreeMap::new(),
-        listeners: vec![listener],
+        listeners: [listener].into(),
         clusters: destinations.iter().map(|(cluster, _)| cluster.clone()).collect(),
     }
 }

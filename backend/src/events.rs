@@ -1,0 +1,129 @@
+//! The state that browsers see, and the stream of its changes.
+//!
+//! The state is changed by deltas alone, so a snapshot is always the sum of the deltas before it. A subscriber holds nothing but
+//! the number of the event that it needs next: one that falls behind the ring of recent events gets a new snapshot instead
+//! of a queue that grows.
+
+mod state;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use api::{Delta, Event, Snapshot};
+use tokio::sync::watch;
+
+use state::State;
+
+/// Events that can be resumed from: a minute of ticks and some.
+const RING: usize = 320;
+
+/// An event, ready to send.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Its number.
+    pub seq: u64,
+    /// [`Event`] as JSON.
+    pub json: Arc<str>,
+}
+
+/// The hub between the control loop, telemetry and the browsers.
+#[derive(Debug)]
+pub struct Hub {
+    inner: Mutex<Inner>,
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    seq: u64,
+    ring: VecDeque<Message>,
+}
+
+impl Hub {
+    /// A hub that starts with this state. `first` is the number before the first event; the program takes the time in
+    /// milliseconds, so that the numbers of an earlier run are never mistaken for those of this one.
+    pub fn new(snapshot: Snapshot, first: u64) -> Self {
+        let inner = Inner { state: State::new(snapshot), seq: first, ring: VecDeque::with_capacity(RING) };
+        Self { inner: Mutex::new(inner), newest: watch::Sender::new(first) }
+    }
+
+    /// Changes the state and tells everyone.
+    pub fn publish(&self, delta: Delta) {
+        let mut inner = self.lock();
+        inner.state.apply(&delta);
+        inner.seq += 1;
+        let seq = inner.seq;
+        let message = Message { seq, json: encode(&Event { seq, delta }) };
+        if inner.ring.len() == RING {
+            inner.ring.pop_front();
+        }
+        inner.ring.push_back(message);
+        drop(inner);
+        self.newest.send_replace(seq);
+    }
+
+    /// The state as it is.
+    pub fn snapshot(&self) -> Snapshot {
+        self.lock().state.snapshot()
+    }
+
+    /// A subscription from the event after `last`, or from a snapshot.
+    pub fn subscribe(self: &Arc<Self>, last: Option<u64>) -> Subscription {
+        Subscription { hub: Arc::clone(self), last, newest: self.newest.subscribe() }
+    }
+
+    fn after(&self, last: Option<u64>) -> Option<Message> {
+        let inner = self.lock();
+        let oldest = inner.ring.front().map_or(inner.seq + 1, |message| message.seq);
+        match last {
+            Some(last) if last == inner.seq => None,
+            Some(last) if last < inner.seq && last + 1 >= oldest => {
+                inner.ring.get(usize::try_from(last + 1 - oldest).ok()?).cloned()
+            }
+            // A new subscriber, one that is too far behind, or one that was told of another run's events.
+            _ => {
+                let seq = inner.seq;
+                let snapshot = inner.state.snapshot();
+                drop(inner);
+                let delta = Delta::Snapshot(Box::new(snapshot));
+                Some(Message { seq, json: encode(&Event { seq, delta }) })
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The state is whole after each delta, also when a thread panicked later.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One reader of the stream.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Arc<Hub>,
+    last: Option<u64>,
+    newest: watch::Receiver<u64>,
+}
+
+impl Subscription {
+    /// The next event, as soon as there is one. `None` when the hub is gone.
+    pub async fn next(&mut self) -> Option<Message> {
+        loop {
+            self.newest.mark_unchanged();
+            if let Some(message) = self.hub.after(self.last) {
+                self.last = Some(message.seq);
+                return Some(message);
+            }
+            self.newest.changed().await.ok()?;
+        }
+    }
+}
+
+fn encode(event: &Event) -> Arc<str> {
+    // Only maps with keys that are no strings fail, and the API has none.
+    serde_json::to_string(event).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests;
