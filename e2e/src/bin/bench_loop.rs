@@ -1,0 +1,3 @@
+//! Measures the control loop.
+
+fn main() {}
