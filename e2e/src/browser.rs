@@ -42,7 +42,7 @@ impl Browser {
         }
         capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
         capabilities.add_arg(&format!("--window-size={width},{height}"))?;
-        if let Some(chromium) = std::env::var_os("MESHWRIGHT_CHROMIUM") {
+        if let Some(chromium) = std::env::var_os("CHROME") {
             capabilities.set_binary(&chromium.to_string_lossy())?;
         }
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities)
@@ -93,7 +93,7 @@ impl Browser {
 
 /// Starts chromedriver on a port that it chooses.
 async fn chromedriver() -> Result<(Child, u16)> {
-    let program = std::env::var_os("MESHWRIGHT_CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
+    let program = std::env::var_os("CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
     let mut child = Command::new(&program)
         .arg("--port=0")
         .stdout(Stdio::piped())
