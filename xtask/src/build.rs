@@ -28,10 +28,6 @@ pub(crate) fn ui(root: &Path, tools: &Tools) -> Result<()> {
     let staged = target(root).join("ui");
     let mut trunk = Command::new("trunk");
     trunk.args(["build", "--cargo-profile", "wasm", "--dist"]).arg(&staged);
-    if tools.has_wasm_opt() {
-        // All that `--release` means here, since the profile is named, is that wasm-opt is run.
-        trunk.arg("--release");
-    }
     shell::run(tools.apply(&mut trunk)).context("building the UI")?;
     let changed = sync::mirror(&staged, &root.join(DIST))
         .context("copying the UI to where the server takes it from")?;

@@ -4,7 +4,6 @@ pub(crate) mod browser;
 pub(crate) mod cargo_tool;
 mod debian;
 pub(crate) mod progress;
-mod wasm_opt;
 mod wasm_std;
 
 use std::env;
@@ -19,7 +18,6 @@ use anyhow::{Context, Result};
 use self::browser::Browser;
 use self::cargo_tool::CargoTool;
 use self::progress::Step;
-use self::wasm_opt::WasmOpt;
 use self::wasm_std::{Flags, Toolchain};
 use crate::cache::Cache;
 use crate::lockfile;
@@ -45,17 +43,11 @@ pub(crate) enum Needs {
 pub(crate) struct Tools {
     folders: Vec<PathBuf>,
     flags: Flags,
-    wasm_opt: bool,
     /// The browser, where it was asked for.
     pub(crate) browser: Option<Browser>,
 }
 
 impl Tools {
-    /// Whether there is a wasm-opt, which makes the UI a little smaller still.
-    pub(crate) fn has_wasm_opt(&self) -> bool {
-        self.wasm_opt
-    }
-
     /// Has a command, and all that it starts, find the tools.
     pub(crate) fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         let path = env::var_os("PATH").unwrap_or_default();
@@ -105,21 +97,9 @@ impl Plan {
     /// The tools, if nothing is missing.
     fn found(&self) -> Option<Tools> {
         let flags = self.toolchain.find(&self.cache)?;
-        let mut folders = self.tools.iter().map(|tool| tool.find(&self.cache)).collect::<Option<Vec<_>>>()?;
+        let folders = self.tools.iter().map(|tool| tool.find(&self.cache)).collect::<Option<Vec<_>>>()?;
         let browser = if self.needs == Needs::Browser { Some(Browser::find()?) } else { None };
-        let wasm_opt = match self.wasm_opt() {
-            WasmOpt::Possible => return None,
-            WasmOpt::Here(folder) => {
-                folders.push(folder);
-                true
-            }
-            WasmOpt::Absent => false,
-        };
-        Some(Tools { folders, flags, wasm_opt, browser })
-    }
-
-    fn wasm_opt(&self) -> WasmOpt {
-        if self.needs == Needs::Wasm { WasmOpt::Absent } else { wasm_opt::find(&self.cache) }
+        Some(Tools { folders, flags, browser })
     }
 
     fn missing(&self) -> Vec<Step> {
@@ -154,15 +134,6 @@ impl Plan {
                 why: "the tests use the UI as a person does",
                 how: "apt-get install; about 1 min, 500 MB",
                 work: Box::new(move |progress| Browser::install(&cache, progress)),
-            });
-        }
-        if self.wasm_opt() == WasmOpt::Possible {
-            let cache = self.cache.clone();
-            steps.push(Step {
-                what: "wasm-opt".to_owned(),
-                why: "makes the UI smaller (optional)",
-                how: "npm install; a few seconds",
-                work: Box::new(move |progress| wasm_opt::install(&cache, progress)),
             });
         }
         steps
