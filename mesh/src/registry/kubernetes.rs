@@ -1,0 +1,87 @@
+//! Services from Kubernetes' Service resources. Their endpoints are the WorkloadEntries that they select.
+
+use std::collections::HashMap;
+
+use super::entry::{endpoint, named};
+use super::workload::Collector;
+use super::{Discovery, Port, PortProtocol, Service, Visibility};
+use crate::resource::service::{IntOrString, Service as Spec, ServicePort};
+use crate::resource::{Resource, WorkloadEntry};
+use crate::{Mesh, Settings, host};
+
+/// A service for each Service.
+pub(super) fn services(mesh: &Mesh, settings: &Settings, workloads: &Collector<'_>) -> Vec<Service> {
+    let mut all: Vec<Service> =
+        mesh.services().map(|(resource, spec)| of_service(resource, spec, settings, workloads)).collect();
+    let positions: HashMap<String, usize> =
+        all.iter().enumerate().map(|(at, service)| (service.host.clone(), at)).collect();
+    let aliases: Vec<(String, usize)> = all
+        .iter()
+        .filter_map(|service| Some((service.host.clone(), *positions.get(service.alias_of.as_deref()?)?)))
+        .collect();
+    for (alias, at) in aliases {
+        all[at].aliases.push(alias);
+        all[at].aliases.sort();
+    }
+    all
+}
+
+fn of_service(resource: &Resource, spec: &Spec, settings: &Settings, workloads: &Collector<'_>) -> Service {
+    let (name, namespace) = (&resource.key.name, &resource.key.namespace);
+    let host = host::qualify(name, namespace, &settings.domain).to_ascii_lowercase();
+    let alias_of =
+        (spec.r#type.as_deref() == Some("ExternalName")).then(|| spec.external_name.clone()).flatten();
+    let headless = spec.cluster_ip.as_deref() == Some("None");
+    let instances = workloads.selected(namespace, &spec.selector);
+    let mut ports: Vec<Port> =
+        spec.ports.iter().filter_map(|it| port(it, &instances, alias_of.as_deref())).collect();
+    ports.sort_by_key(|port| port.number);
+    ports.dedup_by_key(|port| port.number);
+    let mut addresses = spec.cluster_ips.clone();
+    addresses.extend(spec.cluster_ip.clone());
+    addresses.retain(|address| !matches!(address.as_str(), "" | "None" | "0.0.0.0"));
+    addresses.sort();
+    addresses.dedup();
+    let export_to: Vec<String> = resource
+        .metadata
+        .annotations
+        .get("networking.istio.io/exportTo")
+        .map(|list| list.split(',').map(|entry| entry.trim().to_owned()).collect())
+        .unwrap_or_default();
+    Service {
+        host,
+        namespace: namespace.clone(),
+        from: resource.key.clone(),
+        created: resource.metadata.creation_timestamp.clone(),
+        external: false,
+        discovery: if alias_of.is_some() { Discovery::Dns } else { Discovery::Static },
+        headless,
+        addresses,
+        aliases: Vec::new(),
+        alias_of: alias_of.map(|host| host.to_ascii_lowercase()),
+        ports,
+        visibility: Visibility::of(&export_to),
+    }
+}
+
+fn port(port: &ServicePort, instances: &[(&str, &WorkloadEntry)], alias_of: Option<&str>) -> Option<Port> {
+    let number = port.port.and_then(|number| u16::try_from(number).ok())?;
+    let name = port.name.clone().unwrap_or_default();
+    let (target, named_port) = match &port.target_port {
+        Some(IntOrString::Int(target)) => (u16::try_from(*target).unwrap_or(number), name.as_str()),
+        Some(IntOrString::String(target)) => (number, target.as_str()),
+        None => (number, name.as_str()),
+    };
+    let protocol = PortProtocol::of_kubernetes(
+        number,
+        &name,
+        port.protocol.as_deref().unwrap_or(""),
+        port.app_protocol.as_deref(),
+    );
+    let mut endpoints: Vec<_> = instances
+        .iter()
+        .filter_map(|(workload, instance)| endpoint(workload, instance, named_port, target))
+        .collect();
+    endpoints.extend(alias_of.map(|host| named(host, target)));
+    Some(Port { number, name, protocol, endpoints })
+}

@@ -1,0 +1,106 @@
+//! Services: a host with its ports and their endpoints.
+
+use std::collections::BTreeSet;
+
+use crate::ResourceKey;
+use crate::plan::Endpoint;
+
+use super::{PortProtocol, Visibility};
+
+/// A service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Fully qualified host, in lower case; the first part may be `*`.
+    pub host: String,
+    /// Namespace of the resource that defines it.
+    pub namespace: String,
+    /// The resource that defines it.
+    pub from: ResourceKey,
+    /// When that was made, as it says.
+    pub created: Option<String>,
+    /// It is not part of the mesh.
+    pub external: bool,
+    /// How its endpoints are found.
+    pub discovery: Discovery,
+    /// Kubernetes' `clusterIP: None`: each instance has a name of its own below the host.
+    pub headless: bool,
+    /// Virtual addresses.
+    pub addresses: Vec<String>,
+    /// Other hosts that mean this service (`ExternalName`).
+    pub aliases: Vec<String>,
+    /// The host that an `ExternalName` stands for.
+    pub alias_of: Option<String>,
+    /// Its ports, by number.
+    pub ports: Vec<Port>,
+    /// Who sees it.
+    pub visibility: Visibility,
+}
+
+/// How endpoints are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Discovery {
+    /// They are listed.
+    Static,
+    /// By DNS: the address of an endpoint is a name.
+    Dns,
+    /// The address that the client chose.
+    Passthrough,
+}
+
+/// A port of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Port {
+    /// Number.
+    pub number: u16,
+    /// Name.
+    pub name: String,
+    /// What is spoken.
+    pub protocol: PortProtocol,
+    /// The instances, each with the port that serves this one.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Service {
+    /// A port by its number.
+    pub fn port(&self, number: u16) -> Option<&Port> {
+        self.ports.iter().find(|port| port.number == number)
+    }
+
+    /// The host's first part: `reviews`.
+    pub fn short_name(&self) -> &str {
+        self.host.split('.').next().unwrap_or(&self.host)
+    }
+
+    /// All values of the label `version`, in order.
+    pub fn versions(&self) -> BTreeSet<&str> {
+        let endpoints = self.ports.iter().flat_map(|port| &port.endpoints);
+        endpoints.map(Endpoint::version).filter(|version| !version.is_empty()).collect()
+    }
+
+    /// Names of all workloads that serve it, in order.
+    pub fn workloads(&self) -> BTreeSet<&str> {
+        self.ports
+            .iter()
+            .flat_map(|port| &port.endpoints)
+            .map(|endpoint| endpoint.workload.as_str())
+            .collect()
+    }
+
+    /// Precedence among services of the same host: Kubernetes' before entries, then the oldest.
+    pub(super) fn rank(&self) -> (bool, Option<&str>, &str) {
+        (self.from.kind != crate::Kind::Service, self.created.as_deref(), &self.from.name)
+    }
+
+    /// Adds the ports of another definition of the same host that are not there yet.
+    pub(super) fn unite(&mut self, other: Self) {
+        for port in other.ports {
+            if self.port(port.number).is_none() {
+                self.ports.push(port);
+            }
+        }
+        self.ports.sort_by_key(|port| port.number);
+        let new = other.addresses.into_iter().filter(|address| !self.addresses.contains(address));
+        let new: Vec<String> = new.collect();
+        self.addresses.extend(new);
+    }
+}

@@ -1,0 +1,127 @@
+//! Sources of traffic: workloads, which are instances of one service with the same labels, and gateways.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::Mesh;
+use crate::plan::Source;
+use crate::resource::WorkloadEntry;
+
+/// Labels of an instance.
+pub(super) type Labels = BTreeMap<String, String>;
+
+/// A workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name: the WorkloadEntry's, or `<service>-<version>` for endpoints that stand within a ServiceEntry.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+impl Workload {
+    /// The workload as a source.
+    pub fn source(&self) -> Source {
+        Source::Workload { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// A gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its namespace.
+    pub namespace: String,
+    /// The Gateway resource's name.
+    pub name: String,
+    /// Labels of the workloads that run it.
+    pub selector: Labels,
+}
+
+impl Gateway {
+    /// The gateway as a source.
+    pub fn source(&self) -> Source {
+        Source::Gateway { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// All Gateway resources, by namespace and name.
+pub(super) fn gateways(mesh: &Mesh) -> Vec<Gateway> {
+    let mut all: Vec<Gateway> = mesh
+        .gateways()
+        .map(|(resource, gateway)| Gateway {
+            namespace: resource.key.namespace.clone(),
+            name: resource.key.name.clone(),
+            selector: gateway.selector.clone(),
+        })
+        .collect();
+    all.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    all
+}
+
+/// Collects workloads and gives names to those that have none.
+pub(super) struct Collector<'m> {
+    /// WorkloadEntries by namespace.
+    entries: BTreeMap<&'m str, Vec<(&'m str, &'m WorkloadEntry)>>,
+    workloads: BTreeMap<(String, String), Labels>,
+    /// Names that were given, by namespace, service and labels.
+    given: HashMap<(String, String, Labels), String>,
+}
+
+impl<'m> Collector<'m> {
+    /// Starts with the WorkloadEntries of a mesh.
+    pub(super) fn new(mesh: &'m Mesh) -> Self {
+        let mut all = Self { entries: BTreeMap::new(), workloads: BTreeMap::new(), given: HashMap::new() };
+        for (resource, entry) in mesh.workload_entries() {
+            let (namespace, name) = (resource.key.namespace.as_str(), resource.key.name.as_str());
+            all.entries.entry(namespace).or_default().push((name, entry));
+            all.workloads.insert((namespace.to_owned(), name.to_owned()), entry.labels.clone());
+        }
+        for entries in all.entries.values_mut() {
+            entries.sort_by_key(|(name, _)| *name);
+        }
+        all
+    }
+
+    /// The WorkloadEntries of a namespace that have these labels, by name. An empty selector selects nothing.
+    pub(super) fn selected(&self, namespace: &str, selector: &Labels) -> Vec<(&'m str, &'m WorkloadEntry)> {
+        if selector.is_empty() {
+            return Vec::new();
+        }
+        let entries = self.entries.get(namespace).map_or(&[][..], Vec::as_slice);
+        entries.iter().filter(|(_, entry)| subset(selector, &entry.labels)).copied().collect()
+    }
+
+    /// The name of the workload that an endpoint of a service belongs to. Endpoints with the same labels share one.
+    pub(super) fn name(&mut self, namespace: &str, service: &str, labels: &Labels) -> String {
+        let key = (namespace.to_owned(), service.to_owned(), labels.clone());
+        if let Some(name) = self.given.get(&key) {
+            return name.clone();
+        }
+        let base = match labels.get("version") {
+            Some(version) if !version.is_empty() => format!("{service}-{version}"),
+            _ => service.to_owned(),
+        };
+        let taken = |name: &str| self.workloads.contains_key(&(namespace.to_owned(), name.to_owned()));
+        let mut name = base.clone();
+        let mut count = 1_u32;
+        while taken(&name) {
+            count += 1;
+            name = format!("{base}-{count}");
+        }
+        self.workloads.insert((namespace.to_owned(), name.clone()), labels.clone());
+        self.given.insert(key, name.clone());
+        name
+    }
+
+    /// All workloads, by namespace and name.
+    pub(super) fn finish(self) -> Vec<Workload> {
+        let workload = |((namespace, name), labels)| Workload { namespace, name, labels };
+        self.workloads.into_iter().map(workload).collect()
+    }
+}
+
+/// Whether `labels` have all of `selector`.
+pub(crate) fn subset(selector: &Labels, labels: &Labels) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
