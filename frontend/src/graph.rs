@@ -1,5 +1,8 @@
 //! The graph of the mesh.
 
+pub mod curve;
+pub mod layout;
+
 use leptos::prelude::*;
 
 /// The graph of the mesh.
