@@ -1,12 +1,45 @@
-//! The graph of the mesh.
+//! The graph of the mesh: services, gateways and external hosts, and the traffic between them.
+//!
+//! [`layout`], [`curve`], [`scene`], [`camera`], [`look`] and [`details`] decide and know no signals; [`state`] holds the
+//! signals; the rest draws. A tick changes attributes of what is there; only another topology makes elements.
 
+pub mod bars;
+pub mod camera;
 pub mod curve;
+pub mod details;
+pub mod edge;
+pub mod explained;
+pub mod keys;
 pub mod layout;
+pub mod look;
+pub mod memory;
+pub mod node;
+pub mod scene;
+pub mod stage;
+pub mod state;
+pub mod tip;
+pub mod tools;
 
 use leptos::prelude::*;
+
+use stage::Stage;
+use state::GraphState;
+use tip::Tooltip;
+use tools::{Empty, Legend, Tools};
 
 /// The graph of the mesh.
 #[component]
 pub fn Graph() -> impl IntoView {
-    view! { <div></div> }
+    let graph = GraphState::provide();
+    keys::listen(graph);
+    memory::recall(graph);
+    view! {
+        <section class="graph" aria-label="Graph of the mesh">
+            <Stage/>
+            <Empty/>
+            <Legend/>
+            <Tools/>
+            <Tooltip/>
+        </section>
+    }
 }

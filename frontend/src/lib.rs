@@ -3,6 +3,8 @@
 //! Deciding and doing are apart: [`topology`], [`draft`] and the other modules without signals hold the logic and are
 //! tested on the host; [`store`] holds the signals; components draw them.
 
+#![allow(clippy::suboptimal_flops, reason = "wasm has no fused multiply-add: mul_add is a slow call there")]
+
 pub mod app;
 pub mod chart;
 pub mod client;

@@ -55,10 +55,8 @@ impl Curve {
 
     /// A loop above a node that calls itself.
     pub fn around(node: &Rect) -> Self {
-        let (start, end) = (
-            Point { x: node.right() - 30.0, y: node.y },
-            Point { x: node.x + 30.0, y: node.y },
-        );
+        let (start, end) =
+            (Point { x: node.right() - 30.0, y: node.y }, Point { x: node.x + 30.0, y: node.y });
         let up = |point: Point| Point { x: point.x, y: point.y - 56.0 };
         Self(vec![[start, up(start), up(end), end]])
     }
@@ -121,7 +119,7 @@ fn spread(rect: &Rect, ends: &mut [(f64, usize)]) -> impl Iterator<Item = (usize
     let step = if gaps > 0.0 { (rect.height * 0.6 / gaps).min(18.0) } else { 0.0 };
     let first = rect.centre().y - step * gaps / 2.0;
     #[expect(clippy::cast_precision_loss, reason = "as above")]
-    ends.iter().enumerate().map(move |(place, &(_, position))| (position, step.mul_add(place as f64, first)))
+    ends.iter().enumerate().map(move |(place, &(_, position))| (position, first + step * place as f64))
 }
 
 /// Size of an edge's label.
@@ -170,14 +168,19 @@ impl Taken {
     }
 
     fn overlap(&self, rect: &Rect) -> f64 {
-        squares(rect).filter_map(|square| self.0.get(&square)).flatten().map(|other| other.overlap(rect)).sum()
+        squares(rect)
+            .filter_map(|square| self.0.get(&square))
+            .flatten()
+            .map(|other| other.overlap(rect))
+            .sum()
     }
 }
 
 fn squares(rect: &Rect) -> impl Iterator<Item = (i32, i32)> + use<> {
     #[expect(clippy::cast_possible_truncation, reason = "the graph's pixels fit")]
     let square = |at: f64| (at / 160.0).floor() as i32;
-    let (left, right, top, bottom) = (square(rect.x), square(rect.right()), square(rect.y), square(rect.bottom()));
+    let (left, right, top, bottom) =
+        (square(rect.x), square(rect.right()), square(rect.y), square(rect.bottom()));
     (left..=right).flat_map(move |x| (top..=bottom).map(move |y| (x, y)))
 }
 

@@ -1,0 +1,182 @@
+//! One link: a curve as wide as its rate, dots that move with the traffic, and its label.
+
+use leptos::prelude::*;
+
+use super::curve::LABEL;
+use super::look;
+use super::state::{GraphState, Tip, use_graph};
+use crate::observed::Figures;
+use crate::topology::{LinkKey, Selection};
+
+/// The curve of a link.
+#[component]
+pub fn Edge(
+    /// Which link.
+    key: LinkKey,
+) -> impl IntoView {
+    let graph = use_graph();
+    let traffic = graph.store.traffic.of_link(&key);
+    let about = StoredValue::new(Selection::Link(key.clone()));
+    let key = StoredValue::new(key);
+    let figures = Memo::new(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let path = Memo::new(move |_| key.with_value(|key| graph.way(key).path));
+    let tone = Memo::new(move |_| tone(graph, &figures.get(), key));
+    let dots = Memo::new(move |_| figures.with(|all| look::dots(all.rps)));
+    let width = Memo::new(move |_| figures.with(|all| look::width(all.rps)));
+    let selected = Memo::new(move |_| about.with_value(|about| graph.selected(about)));
+    let dim = Memo::new(move |_| key.with_value(|key| graph.dims_link(key)));
+    // A round dot for each dash of no length; the dashes wander by one gap and begin anew.
+    let dash = move || dots.get().map(|(spacing, _)| format!("0 {spacing}"));
+    let spacing = move || dots.get().map(|(spacing, _)| format!("{spacing}px"));
+    let period = move || dots.get().map(|(spacing, speed)| format!("{:.2}s", spacing / speed));
+    view! {
+        <g class=move || format!("edge {}", tone.get().class()) class:selected=selected class:dim=dim>
+            <path class="line" d=path stroke-width=width></path>
+            <path class="flow" d=path stroke-dasharray=dash style:--spacing=spacing style:--period=period></path>
+            <path
+                class="grab"
+                d=path
+                on:pointermove=move |event| point(graph, about, f64::from(event.offset_x()), f64::from(event.offset_y()))
+                on:pointerleave=move |_| graph.tip.set(None)
+                on:click=move |_| graph.store.ui.selection.set(Some(about.get_value()))
+            ></path>
+        </g>
+    }
+}
+
+/// The label of a link: rate and latency, errors, and the faults that are injected on the way.
+#[component]
+pub fn EdgeLabel(
+    /// Which link.
+    key: LinkKey,
+) -> impl IntoView {
+    let graph = use_graph();
+    let traffic = graph.store.traffic.of_link(&key);
+    let about = StoredValue::new(Selection::Link(key.clone()));
+    let host = key.to.host().unwrap_or_default().to_owned();
+    let key = StoredValue::new(key);
+    let figures = Memo::new(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let at = Memo::new(move |_| key.with_value(|key| graph.way(key).label));
+    let tone = Memo::new(move |_| tone(graph, &figures.get(), key));
+    let text = Memo::new(move |_| figures.with(look::label));
+    let failures = Memo::new(move |_| figures.with(look::failures));
+    let faults = Memo::new(move |_| {
+        graph.faults.with(|faults| {
+            let labels = faults
+                .get(&host)
+                .into_iter()
+                .flatten()
+                .map(|fault| (fault.fault.abort.is_some(), &fault.label));
+            labels.map(|(abort, label)| (abort, label.clone())).collect::<Vec<_>>()
+        })
+    });
+    let dim = Memo::new(move |_| key.with_value(|key| graph.dims_link(key)));
+    let selected = Memo::new(move |_| about.with_value(|about| graph.selected(about)));
+    let acting = Memo::new(move |_| figures.with(|all| all.delay_rps + all.abort_rps > 0.0));
+    let empty = move || text.with(String::is_empty);
+    let spoken = move || spoken(graph, &key.get_value(), &figures.get(), &faults.get());
+    let beside = move || {
+        let (at, about) = (at.get_untracked(), about.get_value());
+        let (width, height) = LABEL;
+        let rect = super::curve::Rect { x: at.x - width / 2.0, y: at.y - height / 2.0, width, height };
+        graph.tip_beside(about, rect);
+    };
+    view! {
+        <g
+            class=move || format!("edge-label {}", tone.get().class())
+            class:dim=dim
+            class:selected=selected
+            class:empty=move || empty() && faults.with(Vec::is_empty)
+            transform=move || { let at = at.get(); format!("translate({:.1},{:.1})", at.x, at.y) }
+        >
+            <g
+                class="pill"
+                role="button"
+                tabindex="0"
+                aria-label=spoken
+                on:click=move |_| graph.store.ui.selection.set(Some(about.get_value()))
+                on:keydown=move |event| {
+                    if matches!(event.key().as_str(), "Enter" | " ") {
+                        event.prevent_default();
+                        graph.store.ui.selection.set(Some(about.get_value()));
+                    }
+                }
+                on:pointerenter=move |_| beside()
+                on:pointerleave=move |_| graph.tip.set(None)
+                on:focus=move |_| beside()
+                on:blur=move |_| graph.tip.set(None)
+            >
+                {move || pill(&text.get(), failures.get().as_deref(), faults.with(Vec::len))}
+            </g>
+            <g class="faults" class:acting=acting aria-hidden="true">
+                {move || {
+                    faults
+                        .get()
+                        .into_iter()
+                        .enumerate()
+                        .map(|(row, (abort, label))| fault_pill(row, abort, &label))
+                        .collect_view()
+                }}
+            </g>
+        </g>
+    }
+}
+
+/// The pill with rate and errors: centred on the curve, or above it where a fault takes the place below.
+fn pill(text: &str, failures: Option<&str>, faults: usize) -> impl IntoView + use<> {
+    let text = if text.is_empty() { "no traffic".to_owned() } else { text.to_owned() };
+    let fail = failures.map(|failures| format!(" · {failures}"));
+    let letters = text.chars().count() + fail.as_ref().map_or(0, |fail| fail.chars().count());
+    let width = look::text_width(&"0".repeat(letters), 10.5) + 20.0;
+    let y = if faults > 0 { -LABEL.1 - 2.0 } else { -LABEL.1 / 2.0 };
+    view! {
+        <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 rx=LABEL.1 / 2.0></rect>
+        <text y=y + 13.0>{text}<tspan class="fail">{fail}</tspan></text>
+    }
+}
+
+fn fault_pill(row: usize, abort: bool, label: &str) -> impl IntoView + use<> {
+    let width = look::text_width(label, 10.5) + 38.0;
+    #[expect(clippy::cast_precision_loss, reason = "few faults act on one edge")]
+    let y = 2.0 + (LABEL.1 + 3.0) * row as f64;
+    let icon = if abort { "M-3.5,-3.5 L3.5,3.5 M3.5,-3.5 L-3.5,3.5" } else { "M0,-3 L0,0 L2.4,1.4" };
+    view! {
+        <g class="fault" class:abort=abort>
+            <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 + 1.0 rx="10"></rect>
+            <g class="icon" transform=format!("translate({:.1},{:.1})", 14.0 - width / 2.0, y + 10.0)>
+                <circle r="5.5"></circle>
+                <path d=icon transform=if abort { "scale(.7)" } else { "" }></path>
+            </g>
+            <text x="7" y=y + 13.5>{label.to_owned()}</text>
+        </g>
+    }
+}
+
+/// A fault on the way makes an edge suspicious even before it has been drawn.
+fn tone(graph: GraphState, figures: &Figures, key: StoredValue<LinkKey>) -> look::Tone {
+    let tone = look::tone(figures);
+    let faulty = key.with_value(|key| {
+        key.to.host().is_some_and(|host| graph.faults.with(|faults| faults.contains_key(host)))
+    });
+    if faulty && tone == look::Tone::Ok { look::Tone::Warn } else { tone }
+}
+
+fn point(graph: GraphState, about: StoredValue<Selection>, x: f64, y: f64) {
+    let at = super::layout::Point { x: x + 14.0, y: y + 14.0 };
+    graph.tip.set(Some(Tip { about: about.get_value(), at }));
+}
+
+fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[(bool, String)]) -> String {
+    let name =
+        |id| graph.nodes.with(|nodes| nodes.get(id).map_or_else(String::new, |node| node.name.clone()));
+    let mut words = vec![format!("{} to {}", name(&key.from), name(&key.to))];
+    if figures.rps > 0.0 {
+        words.push(format!("{} requests per second", look::rate(figures.rps)));
+    } else {
+        words.push("no traffic".to_owned());
+    }
+    words.extend(figures.p95.map(|p95| format!("95th percentile {}", look::latency(p95))));
+    words.extend(look::failures(figures));
+    words.extend(faults.iter().map(|(_, label)| format!("fault {label}")));
+    words.join(", ")
+}

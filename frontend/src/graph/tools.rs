@@ -1,0 +1,107 @@
+//! What lies over the graph's edges: buttons for the view, the legend, and words where there is nothing to see.
+
+use leptos::prelude::*;
+
+use super::keys::ZOOM;
+use super::memory;
+use super::state::use_graph;
+
+/// Buttons for the view.
+#[component]
+pub fn Tools() -> impl IntoView {
+    let graph = use_graph();
+    let moved = move || graph.moved.with(|moved| !moved.is_empty());
+    view! {
+        <div class="graph-tools" role="toolbar" aria-label="View of the graph">
+            <button class="tool" class:none=move || !moved() title="Put all nodes back" on:click=move |_| memory::forget(graph)>
+                "Reset layout"
+            </button>
+            <button class="tool" aria-label="Zoom out" title="Zoom out (−)" on:click=move |_| graph.zoom(1.0 / ZOOM)>"−"</button>
+            <button class="tool" aria-label="Zoom in" title="Zoom in (+)" on:click=move |_| graph.zoom(ZOOM)>"+"</button>
+            <button class="tool" title="Show all (f)" on:click=move |_| graph.fit()>"Fit"</button>
+        </div>
+    }
+}
+
+/// What the signs mean.
+#[component]
+pub fn Legend() -> impl IntoView {
+    view! {
+        <details class="legend">
+            <summary>"Legend"</summary>
+            <ul>
+                <li>
+                    <svg viewBox="0 0 56 16" aria-hidden="true">
+                        <path class="line" d="M2,8 H54" stroke-width="2"></path>
+                        <path class="dots" d="M2,8 H54" stroke-dasharray="0 18"></path>
+                    </svg>
+                    "width and dots: requests per second"
+                </li>
+                <li>
+                    <svg viewBox="0 0 56 16" aria-hidden="true">
+                        <path class="line ok" d="M1,8 H18" stroke-width="5"></path>
+                        <path class="line warn" d="M20,8 H36" stroke-width="5"></path>
+                        <path class="line bad" d="M38,8 H55" stroke-width="5"></path>
+                    </svg>
+                    "fewer than 0.5%, up to 5%, more fail"
+                </li>
+                <li>
+                    <svg viewBox="0 0 56 16" aria-hidden="true">
+                        <rect class="track" x="1" y="4" width="54" height="8" rx="4"></rect>
+                        <rect class="fill" x="1" y="4" width="30" height="8" rx="4"></rect>
+                        <path class="marker" d="M36,1 V15"></path>
+                    </svg>
+                    "bar: observed share; mark: desired"
+                </li>
+                <li>
+                    <svg viewBox="0 0 56 16" aria-hidden="true">
+                        <rect class="fault" x="1" y="1" width="54" height="14" rx="7"></rect>
+                        <text x="28" y="11.5">"7 s · 10%"</text>
+                    </svg>
+                    "fault that is injected"
+                </li>
+            </ul>
+        </details>
+    }
+}
+
+/// Words where there is nothing to see.
+#[component]
+pub fn Empty() -> impl IntoView {
+    let graph = use_graph();
+    let store = graph.store;
+    let loaded = store.head.loaded;
+    let bare = Memo::new(move |_| loaded.get() && graph.plan.with(|plan| plan.ids.is_empty()));
+    let quiet = Memo::new(move |_| {
+        loaded.get() && !bare.get() && store.traffic.links.with(std::collections::BTreeSet::is_empty)
+    });
+    let address = move || {
+        let load = store.head.load.with(|load| load.as_ref().map(|load| load.url.clone()));
+        load.or_else(|| {
+            store.head.listeners.with(|listeners| {
+                let gateway =
+                    listeners.iter().find(|one| matches!(one.source, mesh::Source::Gateway { .. }))?;
+                Some(format!("http://{}/", gateway.address))
+            })
+        })
+    };
+    view! {
+        <div class="graph-empty" class:none=move || loaded.get() role="status">
+            <p class="waiting">"Waiting for the mesh…"</p>
+        </div>
+        <div class="graph-empty" class:none=move || !bare.get()>
+            <h2>"No services yet"</h2>
+            <p>
+                "A service comes from a ServiceEntry with its endpoints, or from a Service of Kubernetes. Put one into the mesh folder, "
+                "or start Meshwright without "<code>"--mesh"</code>" to see the sample mesh."
+            </p>
+        </div>
+        <div class="graph-quiet" class:none=move || !quiet.get() role="status">
+            <b>"No traffic in the last minute."</b>
+            {move || match address() {
+                Some(address) => view! { " Turn the load up, or send requests to "<code>{address}</code> }.into_any(),
+                None => view! { " Send requests through a workload’s listener, and they appear here." }.into_any(),
+            }}
+        </div>
+    }
+}
