@@ -32,8 +32,11 @@ pub(super) fn check(root: &Path) -> Result<()> {
 
 fn complaints_about(name: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
+    if is_test(name) {
+        return found;
+    }
     let lines = lines_without_tests(text);
-    if lines > LIMIT && !is_test(name) {
+    if lines > LIMIT {
         found.push(format!("{name}: {lines} lines without its tests, {LIMIT} are the limit: split it"));
     }
     if name.ends_with("/mod.rs") {
@@ -72,6 +75,6 @@ mod tests {
         check("mesh/src/a.rs", &long, 1);
         check("mesh/src/a.rs", &tested, 0);
         check("mesh/src/a/tests.rs", &long, 0);
-        check("mesh/tests/a.rs", &long, 0);
+        check("mesh/tests/a.rs", "fn a() {}\n", 0);
     }
 }

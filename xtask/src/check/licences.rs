@@ -27,7 +27,9 @@ pub(super) fn check(root: &Path) -> Result<()> {
         "{p}|{l}",
     ]);
     let tree = shell::output(&mut tree)?;
-    let packages: BTreeSet<&str> = tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    // Between two crates of the workspace there is an empty line.
+    let lines = tree.lines().filter(|line| !line.is_empty());
+    let packages: BTreeSet<&str> = lines.map(|line| line.trim_end_matches(" (*)")).collect();
     let refused: Vec<&str> = packages.iter().filter(|line| !is_fine(line, &allowed)).copied().collect();
     if !refused.is_empty() {
         bail!("not allowed by deny.toml:\n  {}", refused.join("\n  "));

@@ -71,7 +71,7 @@ impl CargoTool {
 const PROFILE: [(&str, &str); 6] = [
     ("OPT_LEVEL", "0"),
     ("LTO", "off"),
-    ("CODEGEN_UNITS", "16"),
+    ("CODEGEN_UNITS", "1"),
     ("DEBUG", "false"),
     ("STRIP", "true"),
     ("PANIC", "abort"),
