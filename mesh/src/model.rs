@@ -3,6 +3,8 @@
 //! Reading never stops at the first problem. What a document says is decided by its text alone, so documents whose text
 //! did not change are taken over from an earlier reading.
 
+mod codes;
+mod deprecated;
 mod document;
 mod lenient;
 mod resource;
@@ -16,6 +18,7 @@ use crate::resource::{
 };
 use crate::{Diagnostic, ResourceKey, RouteKey, Sources, yaml};
 
+pub use codes::{CODES, Code};
 use document::Body;
 pub use document::Document;
 

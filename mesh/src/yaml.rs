@@ -5,16 +5,21 @@
 //! `underscored_numbers_as_strings`: what readers of YAML 1.1 and 1.2 would read differently is text. Writing is
 //! serde-saphyr's, whose scalars are safe for both.
 
+mod emit;
+mod patch;
 mod path;
 mod problem;
 mod read;
+mod repair;
 mod scalar;
 mod stream;
 mod tree;
 mod value;
 
+pub use emit::document;
+pub use patch::{PatchError, same, update};
 pub use path::{Path, Segment};
-pub use problem::{Problem, TextFix};
+pub use problem::{Problem, Remedy};
 pub use read::{Text, read};
 pub use stream::{Chunk, chunks};
 pub use tree::{Node, NodeId, NodeKind, Tree};

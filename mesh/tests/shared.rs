@@ -48,3 +48,42 @@ fn samples_load() {
         assert!(line.contains(&resource.key.name), "{name:?} {line:?}");
     }
 }
+
+/// The examples of the seed's text: paragraphs that begin with `apiVersion:`.
+fn seed_examples(text: &str) -> Vec<String> {
+    let mut examples: Vec<String> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.starts_with("apiVersion:") {
+            examples.push(String::new());
+            inside = true;
+        }
+        inside = inside && !line.trim().is_empty();
+        if let (true, Some(example)) = (inside, examples.last_mut()) {
+            example.push_str(line);
+            example.push('\n');
+        }
+    }
+    examples
+}
+
+#[test]
+fn seed_loads() {
+    let Some(path) = shared("seed/traffic-management.txt") else { return };
+    let examples = seed_examples(&fs::read_to_string(path).unwrap());
+    assert!(examples.len() >= 20, "{}", examples.len());
+    let mut codes = std::collections::BTreeMap::new();
+    for example in &examples {
+        let parsed = Mesh::parse(&Sources::single("seed.yaml", example.as_str()));
+        assert_eq!(parsed.mesh.resources().count(), 1, "{example}\n{:#?}", parsed.diagnostics);
+        for diagnostic in parsed.diagnostics {
+            assert_ne!(diagnostic.severity, Severity::Error, "{example}\n{diagnostic:#?}");
+            assert!(diagnostic.place.is_some() && diagnostic.fix.is_some(), "{diagnostic:#?}");
+            *codes.entry(diagnostic.code.into_owned()).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(codes["MW0020"], examples.len());
+    for code in ["MW0010", "MW0011", "MW0013", "MW0021", "MW0023", "MW0024"] {
+        assert!(codes.contains_key(code), "{code} {codes:?}");
+    }
+}

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::diagnostic::{Fix, Place};
+use crate::edit::FieldEdit;
 use crate::resource::Resource;
-use crate::yaml::{self, Path, Problem};
+use crate::yaml::{self, Path, Problem, Remedy};
 use crate::{Diagnostic, Edit, ResourceKey};
 
 use super::resource;
@@ -77,6 +78,11 @@ impl Document {
         &self.body.text
     }
 
+    /// The text that the offsets of nodes refer to: as it stands, or as it was repaired to be read.
+    pub fn text_for_edits(&self) -> &str {
+        self.body.read.repaired.as_deref().unwrap_or(&self.body.text)
+    }
+
     /// The resource; `None` where the document could not be read that far.
     pub fn resource(&self) -> Option<&Resource> {
         self.body.items.get(self.item).map(|item| &item.resource)
@@ -109,7 +115,8 @@ impl Document {
 
     /// Where a byte of the document's text is.
     pub fn place_of(&self, offset: usize) -> Place {
-        let before = self.body.text.get(..offset).unwrap_or(&self.body.text);
+        let text = self.text_for_edits();
+        let before = text.get(..offset).unwrap_or(text);
         let lines = before.matches('\n').count();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let mut column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
@@ -130,20 +137,42 @@ impl Document {
             place: Some(self.place_of(problem.offset)),
             message: problem.message.clone().into_owned(),
             corresponds_to: Vec::new(),
-            fix: problem.fix.as_ref().map(|fix| Fix {
-                title: fix.title.clone().into_owned(),
-                edit: Edit::SetFiles {
-                    files: vec![(self.file.to_string(), Some(self.mended(file_text, fix)))],
-                },
+            fix: problem.fix.as_ref().map(|(title, remedy)| Fix {
+                title: title.clone().into_owned(),
+                edit: self.mending(key.as_ref(), remedy, file_text),
             }),
         };
         self.body.problems.iter().map(diagnostic).collect()
     }
 
-    fn mended(&self, file_text: &str, fix: &yaml::TextFix) -> String {
-        let span = self.span();
-        let before = file_text.get(..span.start).unwrap_or_default();
-        let after = file_text.get(span.end..).unwrap_or_default();
-        format!("{before}{}{after}", fix.apply(&self.body.text))
+    /// The edit that a remedy is.
+    fn mending(&self, key: Option<&ResourceKey>, remedy: &Remedy, file_text: &str) -> Edit {
+        let text = match (remedy, key) {
+            (Remedy::Fields(fields), Some(key)) => {
+                let field = |(path, value): &(Path, Option<Value>)| FieldEdit {
+                    path: path.to_string(),
+                    value: value.clone(),
+                };
+                return Edit::SetFields { key: key.clone(), fields: fields.iter().map(field).collect() };
+            }
+            (Remedy::Text(range, with), _) => {
+                let mut text = self.text_for_edits().to_owned();
+                text.replace_range(range.clone(), with);
+                text
+            }
+            _ => self.text_for_edits().to_owned(),
+        };
+        match key {
+            // An entry of a list is not a document of its own.
+            Some(key) if self.base().0.is_empty() => Edit::ReplaceResource { key: key.clone(), yaml: text },
+            _ => {
+                let span = self.span();
+                let before = file_text.get(..span.start).unwrap_or_default();
+                let after = file_text.get(span.end..).unwrap_or_default();
+                Edit::SetFiles {
+                    files: vec![(self.file.to_string(), Some(format!("{before}{text}{after}")))],
+                }
+            }
+        }
     }
 }

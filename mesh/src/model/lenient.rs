@@ -4,11 +4,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Severity;
-use crate::yaml::{Path, Problem, Segment, TextFix, Tree};
+use crate::yaml::{Path, Problem, Remedy, Segment, Tree};
 
 /// What is found on the way.
 pub(super) struct Findings<'t> {
     pub(super) tree: &'t Tree,
+    /// Where the resource is in the document. Paths of findings are within the resource.
+    pub(super) base: Path,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -17,15 +19,17 @@ impl Findings<'_> {
         self.add_with(code, severity, path, message, None);
     }
 
-    fn add_with(
+    /// Adds a finding that some fields with other values mend.
+    pub(super) fn add_with(
         &mut self,
         code: &'static str,
         severity: Severity,
         path: &Path,
         message: String,
-        fix: Option<TextFix>,
+        fix: Option<(&'static str, Vec<(Path, Option<Value>)>)>,
     ) {
-        let offset = self.tree.offset(path);
+        let offset = self.tree.offset(&self.base.join(path));
+        let fix = fix.map(|(title, fields)| (title.into(), Remedy::Fields(fields)));
         self.problems.push(Problem {
             code,
             severity,
@@ -40,7 +44,7 @@ impl Findings<'_> {
 /// More wrong fields than this in one resource are not told one by one.
 const MOST: usize = 200;
 
-/// The value at `base` as a `T`. What cannot be read as its type is left out.
+/// The value at `base` (within the resource) as a `T`. What cannot be read as its type is left out.
 pub(super) fn typed<T: DeserializeOwned + Default>(
     value: Option<&Value>,
     base: &Path,
@@ -89,11 +93,13 @@ fn mend<T: DeserializeOwned>(
     };
     for (candidate, code, message) in candidates(&wrong, &full) {
         if let Some(place) = pointer(value, path) {
-            *place = candidate;
+            *place = candidate.clone();
         }
         if attempt::<T>(value).err().is_none_or(|(next, _)| next != *path) {
             if let Some(code) = code {
-                found.add(code, Severity::Warning, &full, message);
+                let title = if code == "MW0013" { "Make it a list" } else { "Write it as its type" };
+                let fix = Some((title, vec![(full.clone(), Some(candidate))]));
+                found.add_with(code, Severity::Warning, &full, message, fix);
             }
             return;
         }

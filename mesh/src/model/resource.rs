@@ -6,6 +6,7 @@ use crate::resource::{Metadata, Resource, Spec};
 use crate::yaml::{Path, Problem, Text};
 use crate::{Kind, ResourceKey, Severity};
 
+use super::deprecated;
 use super::document::Item;
 use super::lenient::{self, Findings};
 
@@ -38,19 +39,20 @@ fn item(
     path: Path,
     problems: &mut Vec<(Option<ResourceKey>, Problem)>,
 ) -> Option<Item> {
-    let mut found = Findings { tree: &text.tree, problems: Vec::new() };
-    let resource = resource(value, &path, &mut found);
+    let mut found = Findings { tree: &text.tree, base: path.clone(), problems: Vec::new() };
+    let resource = resource(value, &mut found);
     let key = resource.as_ref().map(|resource| resource.key.clone());
     problems.extend(found.problems.into_iter().map(|problem| (key.clone(), problem)));
     resource.map(|resource| Item { path, resource })
 }
 
-fn resource(value: &Value, base: &Path, found: &mut Findings<'_>) -> Option<Resource> {
+fn resource(value: &Value, found: &mut Findings<'_>) -> Option<Resource> {
+    let root = Path::default();
     let Value::Object(map) = value else {
         found.add(
             "MW0002",
             Severity::Error,
-            base,
+            &root,
             "A resource is a mapping; this document is not.".to_owned(),
         );
         return None;
@@ -64,24 +66,26 @@ fn resource(value: &Value, base: &Path, found: &mut Findings<'_>) -> Option<Reso
             _ => "`apiVersion` is",
         };
         let message = format!("{missing} missing: this is no resource, and it is left as it is.");
-        found.add("MW0002", Severity::Error, base, message);
+        found.add("MW0002", Severity::Error, &root, message);
         return None;
     }
     let kind = qualified(api_version, kind);
-    let metadata: Metadata = lenient::typed(map.get("metadata"), &base.key("metadata"), found);
+    let metadata: Metadata = lenient::typed(map.get("metadata"), &root.key("metadata"), found);
     let name = metadata.name.clone().unwrap_or_default();
     if name.is_empty() && !matches!(kind, Kind::Other(_)) {
         let message = format!("`metadata.name` is missing: the {kind} cannot be applied.");
-        found.add("MW0002", Severity::Error, &base.key("metadata"), message);
+        found.add("MW0002", Severity::Error, &root.key("metadata"), message);
     }
     let namespace = metadata.namespace.clone().filter(|namespace| !namespace.is_empty());
     let key = ResourceKey::new(kind, namespace.unwrap_or_else(|| "default".to_owned()), name);
-    let spec = spec(&key.kind, value, base, found);
-    Some(Resource { key, api_version: api_version.to_owned(), metadata, spec })
+    let spec = spec(&key.kind, value, found);
+    let mut resource = Resource { key, api_version: api_version.to_owned(), metadata, spec };
+    deprecated::look(&mut resource, value, found);
+    Some(resource)
 }
 
-fn spec(kind: &Kind, value: &Value, base: &Path, found: &mut Findings<'_>) -> Spec {
-    let (spec, at) = (value.get("spec"), base.key("spec"));
+fn spec(kind: &Kind, value: &Value, found: &mut Findings<'_>) -> Spec {
+    let (spec, at) = (value.get("spec"), Path::default().key("spec"));
     match kind {
         Kind::VirtualService => Spec::VirtualService(Box::new(lenient::typed(spec, &at, found))),
         Kind::DestinationRule => Spec::DestinationRule(Box::new(lenient::typed(spec, &at, found))),

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use serde_json::Value;
+
 use crate::Severity;
 
 use super::path::Path;
@@ -20,30 +22,17 @@ pub struct Problem {
     pub offset: usize,
     /// One sentence.
     pub message: Cow<'static, str>,
-    /// How to mend it.
-    pub fix: Option<TextFix>,
+    /// How to mend it: what the button says, and what to do.
+    pub fix: Option<(Cow<'static, str>, Remedy)>,
 }
 
-/// Replacements of text that mend a problem.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextFix {
-    /// What the button says.
-    pub title: Cow<'static, str>,
-    /// Byte ranges and what takes their place, in ascending order.
-    pub replacements: Vec<(Range<usize>, String)>,
-}
-
-impl TextFix {
-    /// The text with the replacements made.
-    pub fn apply(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut from = 0;
-        for (range, with) in &self.replacements {
-            out.push_str(text.get(from..range.start).unwrap_or_default());
-            out.push_str(with);
-            from = range.end;
-        }
-        out.push_str(text.get(from..).unwrap_or_default());
-        out
-    }
+/// What mends a problem.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Remedy {
+    /// Other text in the place of a range.
+    Text(Range<usize>, String),
+    /// The text as it was repaired to be read.
+    Repaired,
+    /// Fields with new values; `None` removes one.
+    Fields(Vec<(Path, Option<Value>)>),
 }

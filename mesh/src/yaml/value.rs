@@ -1,11 +1,15 @@
 //! Values of a tree, with a budget that stops alias bombs.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 
 use crate::Severity;
 
+use super::emit;
 use super::path::Path;
-use super::problem::Problem;
+use super::problem::{Problem, Remedy};
+use super::repair::placeholder;
 use super::scalar;
 use super::tree::{NodeId, NodeKind, Tree};
 
@@ -49,8 +53,16 @@ impl Reader<'_> {
         let tree = self.tree;
         match &tree.node(id).kind {
             NodeKind::Missing => Value::Null,
+            NodeKind::Plain(text) if text == "..." => {
+                self.problems.push(placeholder(tree.node(id).span.start, path.clone()));
+                Value::Null
+            }
             NodeKind::Plain(text) => scalar::resolve(text),
-            NodeKind::Text { text, .. } | NodeKind::Dangling(text) => Value::String(text.clone()),
+            NodeKind::Text { text, .. } => Value::String(text.clone()),
+            NodeKind::Dangling(text) => {
+                self.problems.push(dangling(text, &tree.node(id).span, path));
+                Value::String(text.clone())
+            }
             NodeKind::Alias(target) => self.node(*target, path, depth + 1),
             NodeKind::Sequence { items, .. } => Value::Array(
                 items
@@ -120,5 +132,22 @@ impl Reader<'_> {
             message: message.into(),
             fix: None,
         });
+    }
+}
+
+/// An alias of nothing is almost always a wildcard that should be in quotes.
+fn dangling(text: &str, span: &Range<usize>, path: &Path) -> Problem {
+    let quoted = emit::text(text);
+    Problem {
+        code: "MW0010",
+        severity: Severity::Warning,
+        path: path.clone(),
+        offset: span.start,
+        message: format!(
+            "`{text}` without quotes is an alias in YAML, and nothing has that name: kubectl refuses it; it is read as \
+             text. Write {quoted}."
+        )
+        .into(),
+        fix: Some((format!("Write {quoted}").into(), Remedy::Text(span.clone(), quoted))),
     }
 }

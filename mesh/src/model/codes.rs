@@ -1,0 +1,122 @@
+//! The codes of what reading has to say; the table makes their part of `docs/diagnostics.md`.
+
+use crate::Severity;
+
+/// A code and what it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// `MW` and four digits.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about, in a few words.
+    pub title: &'static str,
+    /// What happens, and what to do.
+    pub explanation: &'static str,
+}
+
+const fn code(
+    code: &'static str,
+    severity: Severity,
+    title: &'static str,
+    explanation: &'static str,
+) -> Code {
+    Code { code, severity, title, explanation }
+}
+
+/// All codes of reading.
+pub const CODES: &[Code] = &[
+    code("MW0001", Severity::Error, "Not YAML", "The document is left out; the others of the file are read."),
+    code(
+        "MW0002",
+        Severity::Error,
+        "Not a resource",
+        "`apiVersion`, `kind` or `metadata.name` is missing. The document is kept as it is and has no effect.",
+    ),
+    code(
+        "MW0003",
+        Severity::Error,
+        "Key there twice",
+        "The last one counts here; kubectl refuses the document. Remove one of them.",
+    ),
+    code("MW0004", Severity::Error, "Wrong type", "The field is left out, and everything around it is read."),
+    code(
+        "MW0005",
+        Severity::Error,
+        "Too much by aliases",
+        "The document's aliases expand to more than a resource may hold. It is left out.",
+    ),
+    code(
+        "MW0010",
+        Severity::Warning,
+        "Wildcard without quotes",
+        "`*.foo.com` without quotes is an alias in YAML. It is read as text; kubectl refuses it. Put it in quotes.",
+    ),
+    code(
+        "MW0011",
+        Severity::Warning,
+        "Placeholder",
+        "`...` within a document is read as nothing; kubectl refuses it. Write what it stands for.",
+    ),
+    code(
+        "MW0012",
+        Severity::Warning,
+        "Indented with tabs",
+        "YAML allows spaces only. Tabs are read as the width that makes sense; kubectl refuses them.",
+    ),
+    code(
+        "MW0013",
+        Severity::Warning,
+        "Single entry instead of a list",
+        "A mapping or a scalar stands where the API has a list, as in `match` of old examples. It is read as a list of one.",
+    ),
+    code(
+        "MW0014",
+        Severity::Warning,
+        "Scalar of another type",
+        "A number stands where the API has text, or the other way round. It is read as meant; Kubernetes refuses it.",
+    ),
+    code(
+        "MW0020",
+        Severity::Info,
+        "Old API version",
+        "`v1alpha3` is read like `v1`, and is deprecated. Newer versions of Istio have `networking.istio.io/v1`.",
+    ),
+    code(
+        "MW0021",
+        Severity::Info,
+        "Integer percent of a fault",
+        "`percent` of a delay is deprecated, that of an abort is gone from the API. Both are read; `percentage` replaces \
+         them.",
+    ),
+    code(
+        "MW0022",
+        Severity::Info,
+        "Integer percent of a mirror",
+        "`mirrorPercent` is deprecated for `mirrorPercentage`.",
+    ),
+    code(
+        "MW0023",
+        Severity::Info,
+        "Certificate by file",
+        "`serverCertificate` and `privateKey` name files in the gateway's container. `tlsCertificates` says the same \
+         today; `credentialName` takes them from a Secret.",
+    ),
+    code(
+        "MW0024",
+        Severity::Warning,
+        "Fault without a percentage",
+        "In documents of `v1alpha3` it meant all requests, and is read so; Istio today injects none. Write the percentage.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    #[test]
+    fn ascending_and_well_formed() {
+        assert!(CODES.is_sorted_by(|a, b| a.code < b.code));
+        assert!(CODES.iter().all(|code| code.code.len() == 6 && code.code.starts_with("MW00")));
+    }
+}
