@@ -14,6 +14,7 @@ pub mod resource;
 pub mod route;
 pub mod settings;
 pub mod sources;
+pub mod validate;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity};
@@ -24,3 +25,4 @@ pub use plan::{Plan, Source};
 pub use registry::Registry;
 pub use settings::Settings;
 pub use sources::Sources;
+pub use validate::validate;

@@ -16,6 +16,7 @@ pub mod service;
 pub mod service_entry;
 pub mod traffic_policy;
 pub mod virtual_service;
+pub mod walk;
 
 use serde_json::Value;
 

@@ -45,6 +45,17 @@ macro_rules! messages {
             #[serde(flatten)]
             pub extra: crate::resource::Extra,
         }
+
+        impl crate::resource::walk::Walk for $name {
+            fn walk(
+                &self,
+                at: &crate::resource::walk::At<'_>,
+                see: &mut dyn FnMut(&crate::resource::walk::At<'_>, crate::resource::walk::Leaf<'_>),
+            ) {
+                $(crate::resource::walk::Walk::walk(&self.$field, &at.field(stringify!($field)), see);)*
+                crate::resource::walk::walk_extra(&self.extra, at, see);
+            }
+        }
     )* };
 }
 
@@ -85,6 +96,18 @@ macro_rules! open_enums {
         impl From<$name> for String {
             fn from(value: $name) -> Self {
                 value.as_str().to_owned()
+            }
+        }
+
+        impl crate::resource::walk::Walk for $name {
+            fn walk(
+                &self,
+                at: &crate::resource::walk::At<'_>,
+                see: &mut dyn FnMut(&crate::resource::walk::At<'_>, crate::resource::walk::Leaf<'_>),
+            ) {
+                if let Self::Other(text) = self {
+                    see(at, crate::resource::walk::Leaf::Enum(text, Self::NAMES));
+                }
             }
         }
     )* };

@@ -1,0 +1,161 @@
+//! What rules look at: the mesh, its settings, and indexes that several rules need, each made when it is first asked for.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::host::{self, HostMap};
+use crate::resource::destination_rule::Subset;
+use crate::resource::virtual_service::Destination;
+use crate::resource::walk::At;
+use crate::resource::{DestinationRule, Gateway, HttpRoute, Resource, Spec, VirtualService};
+use crate::{Kind, Mesh, ResourceKey, Settings};
+
+use super::services::Services;
+
+/// What rules look at.
+pub(super) struct Context<'m> {
+    pub(super) mesh: &'m Mesh,
+    pub(super) settings: &'m Settings,
+    pub(super) services: Services<'m>,
+    rules: OnceCell<HostMap<Vec<(&'m Resource, &'m DestinationRule)>>>,
+    routed: OnceCell<HashMap<String, HashSet<String>>>,
+}
+
+impl<'m> Context<'m> {
+    pub(super) fn new(mesh: &'m Mesh, services: Services<'m>, settings: &'m Settings) -> Self {
+        Self { mesh, settings, services, rules: OnceCell::new(), routed: OnceCell::new() }
+    }
+
+    /// The fully qualified form of a host that a resource writes.
+    pub(super) fn qualify(&self, resource: &Resource, host: &str) -> String {
+        host::qualify(host, &resource.key.namespace, &self.settings.domain).into_owned()
+    }
+
+    /// The HTTP routes of all VirtualServices.
+    pub(super) fn http_routes(&self) -> impl Iterator<Item = Http<'m>> {
+        self.mesh.virtual_services().flat_map(|(resource, service)| {
+            service.http.iter().enumerate().map(move |(index, route)| Http {
+                resource,
+                service,
+                index,
+                route,
+            })
+        })
+    }
+
+    /// DestinationRules by their fully qualified host.
+    pub(super) fn destination_rules(&self) -> &HostMap<Vec<(&'m Resource, &'m DestinationRule)>> {
+        self.rules.get_or_init(|| {
+            let mut rules = HostMap::<Vec<_>>::default();
+            for (resource, rule) in self.mesh.destination_rules() {
+                if let Some(host) = &rule.host {
+                    rules.entry(&self.qualify(resource, host), Vec::new).push((resource, rule));
+                }
+            }
+            rules
+        })
+    }
+
+    /// The Gateway that a VirtualService names.
+    pub(super) fn gateway(&self, resource: &Resource, name: &str) -> Option<(&'m Resource, &'m Gateway)> {
+        let (namespace, name) = gateway_name(resource, name);
+        let found = self.mesh.resource(&ResourceKey::new(Kind::Gateway, namespace, name))?;
+        match &found.spec {
+            Spec::Gateway(gateway) => Some((found, gateway)),
+            _ => None,
+        }
+    }
+
+    /// The subsets that DestinationRules define for a fully qualified host; `None` when no rule covers it.
+    pub(super) fn subsets(&self, host: &str) -> Option<impl Iterator<Item = &'m Subset>> {
+        let rules = self.destination_rules().find(host)?;
+        Some(rules.iter().flat_map(|(_, rule)| &rule.subsets))
+    }
+
+    /// The subsets that some rule routes to, by fully qualified host.
+    pub(super) fn routed_subsets(&self) -> &HashMap<String, HashSet<String>> {
+        self.routed.get_or_init(|| {
+            let mut routed: HashMap<String, HashSet<String>> = HashMap::new();
+            for (resource, service) in self.mesh.virtual_services() {
+                each_destination(service, &mut |_, destination| {
+                    if let (Some(host), Some(subset)) = (&destination.host, &destination.subset) {
+                        routed.entry(self.qualify(resource, host)).or_default().insert(subset.clone());
+                    }
+                });
+            }
+            routed
+        })
+    }
+}
+
+/// One HTTP route.
+#[derive(Clone, Copy)]
+pub(super) struct Http<'m> {
+    pub(super) resource: &'m Resource,
+    pub(super) service: &'m VirtualService,
+    pub(super) index: usize,
+    pub(super) route: &'m HttpRoute,
+}
+
+impl Http<'_> {
+    /// Calls back with the place of the route.
+    pub(super) fn at<T>(&self, look: impl FnOnce(&At<'_>) -> T) -> T {
+        look(&At::SPEC.field("http").index(self.index))
+    }
+}
+
+/// Shows every destination of a VirtualService: those of routes, mirrors, TLS and TCP.
+pub(super) fn each_destination<'m>(
+    service: &'m VirtualService,
+    see: &mut dyn FnMut(&At<'_>, &'m Destination),
+) {
+    let http = At::SPEC.field("http");
+    for (index, route) in service.http.iter().enumerate() {
+        let at = http.index(index);
+        for (index, entry) in route.route.iter().enumerate() {
+            show(&at.field("route").index(index).field("destination"), entry.destination.as_ref(), see);
+        }
+        show(&at.field("mirror"), route.mirror.as_ref(), see);
+        for (index, mirror) in route.mirrors.iter().enumerate() {
+            show(&at.field("mirrors").index(index).field("destination"), mirror.destination.as_ref(), see);
+        }
+    }
+    let tls = service.tls.iter().map(|route| &route.route).enumerate().map(|route| ("tls", route));
+    let tcp = service.tcp.iter().map(|route| &route.route).enumerate().map(|route| ("tcp", route));
+    for (kind, (index, entries)) in tls.chain(tcp) {
+        let list = At::SPEC.field(kind);
+        let at = list.index(index);
+        for (index, entry) in entries.iter().enumerate() {
+            show(&at.field("route").index(index).field("destination"), entry.destination.as_ref(), see);
+        }
+    }
+}
+
+fn show<'m>(
+    at: &At<'_>,
+    destination: Option<&'m Destination>,
+    see: &mut dyn FnMut(&At<'_>, &'m Destination),
+) {
+    if let Some(destination) = destination {
+        see(at, destination);
+    }
+}
+
+/// Namespace and name of a gateway as a VirtualService writes it: `name`, `./name`, `namespace/name`, or the old
+/// `name.namespace.svc.domain`.
+pub(super) fn gateway_name<'n>(resource: &'n Resource, name: &'n str) -> (&'n str, &'n str) {
+    let own = resource.key.namespace.as_str();
+    match name.split_once('/') {
+        Some((".", name)) => (own, name),
+        Some((namespace, name)) => (namespace, name),
+        None => match name.split_once('.') {
+            Some((name, rest)) => (rest.split('.').next().unwrap_or(own), name),
+            None => (own, name),
+        },
+    }
+}
+
+/// Whether `labels` has all of `selector`.
+pub(super) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    selector.iter().all(|(name, value)| labels.get(name) == Some(value))
+}

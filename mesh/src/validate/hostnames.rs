@@ -1,0 +1,143 @@
+//! Hosts that no request can have.
+
+use crate::Severity;
+use crate::host;
+use crate::resource::walk::At;
+use crate::resource::{Gateway, Resource, ServiceEntry, VirtualService};
+
+use super::context::{Context, each_destination};
+use super::names::{is_ip, is_namespace, is_sni_cluster, wildcard_domain_problem};
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0102",
+    severity: Severity::Error,
+    title: "A host is not a valid name",
+    explanation: "Hosts are DNS names. A wildcard stands for the beginning of a name: `*`, `*.foo.com`, `*-foo.com`. Gateways may limit a host to a namespace: `ns/host`, `./host`, `*/host`.",
+    corresponds_to: &["IST0106"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("hostnames.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for (resource, spec) in context.mesh.virtual_services() {
+        virtual_service(resource, spec, report);
+        each_destination(spec, &mut |at, destination| {
+            let Some(name) = destination.host.as_deref().filter(|name| !name.is_empty()) else { return };
+            let problem =
+                if name == "*" { Some("it names no service") } else { wildcard_domain_problem(name) };
+            if let Some(problem) = problem {
+                report.add(
+                    resource,
+                    &at.field("host"),
+                    format!("`{name}` cannot be a destination, {problem}: traffic to it gets 503."),
+                );
+            }
+        });
+    }
+    for (resource, spec) in context.mesh.destination_rules() {
+        if let Some(name) = spec.host.as_deref().filter(|name| !name.is_empty())
+            && let Some(problem) = wildcard_domain_problem(name)
+        {
+            let message = format!("`{name}` is not a host, {problem}: the policies apply to no service.");
+            report.add(resource, &At::SPEC.field("host"), message);
+        }
+    }
+    for (resource, spec) in context.mesh.service_entries() {
+        service_entry(resource, spec, report);
+    }
+    for (resource, spec) in context.mesh.gateways() {
+        gateway(resource, spec, report);
+    }
+}
+
+fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Report<'_>) {
+    let list = At::SPEC.field("hosts");
+    let on_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh");
+    for (index, name) in spec.hosts.iter().enumerate() {
+        let at = list.index(index);
+        if name == "*" && on_mesh {
+            report.add(
+                resource,
+                &at,
+                "`*` is for VirtualServices of gateways alone: within the mesh it would take the traffic of every service.",
+            );
+        } else if let Some(problem) = wildcard_domain_problem(name)
+            && !is_ip(name)
+            && !by_sni(spec, name)
+        {
+            report.add(resource, &at, format!("`{name}` is not a host, {problem}: no request matches it."));
+        }
+        let earlier = &spec.hosts[..index];
+        if let Some(wider) =
+            earlier.iter().find(|other| host::matches(&name.to_lowercase(), &other.to_lowercase()))
+        {
+            let message = format!(
+                "`{name}` overlaps with `{wider}` in the same list: a cluster refuses the VirtualService."
+            );
+            report.add(resource, &at, message);
+        }
+    }
+}
+
+/// Names of clusters by SNI have underscores; they are hosts where a TLS route names them too.
+fn by_sni(spec: &VirtualService, name: &str) -> bool {
+    let mut sni = spec.tls.iter().flat_map(|route| &route.r#match).flat_map(|entry| &entry.sni_hosts);
+    is_sni_cluster(name) && sni.any(|sni| sni == name)
+}
+
+fn service_entry(resource: &Resource, spec: &ServiceEntry, report: &mut Report<'_>) {
+    let list = At::SPEC.field("hosts");
+    for (index, name) in spec.hosts.iter().enumerate() {
+        let at = list.index(index);
+        if name == "*" {
+            report.add(
+                resource,
+                &at,
+                "`*` would make every host a service; name the hosts, or a domain with `*.`.",
+            );
+        } else if let Some(problem) = wildcard_domain_problem(name) {
+            report.add(
+                resource,
+                &at,
+                format!("`{name}` is not a host, {problem}: the entry adds no service for it."),
+            );
+        } else if name.starts_with('*') && !name.starts_with("*.") {
+            let message = format!(
+                "`{name}` is a wildcard within a part of the name, which Istio does not support; it may match nothing."
+            );
+            report.add(resource, &at, message).severity(Severity::Warning).corresponds_to(&["IST0133"]);
+        }
+    }
+}
+
+fn gateway(resource: &Resource, spec: &Gateway, report: &mut Report<'_>) {
+    for (index, server) in spec.servers.iter().enumerate() {
+        let list = At::SPEC.field("servers");
+        let at = list.index(index);
+        for (index, entry) in server.hosts.iter().enumerate() {
+            let (namespace, name) = match entry.split_once('/') {
+                Some((namespace, name)) => (Some(namespace), name),
+                None => (None, entry.as_str()),
+            };
+            if let Some(namespace) = namespace
+                && !matches!(namespace, "*" | ".")
+                && !is_namespace(namespace)
+            {
+                let message = format!(
+                    "`{namespace}` in `{entry}` is no namespace, `.` or `*`: no VirtualService can use the host."
+                );
+                report.add(resource, &at.field("hosts").index(index), message);
+            }
+            if let Some(problem) = wildcard_domain_problem(name)
+                && !is_ip(name)
+                && !is_sni_cluster(name)
+            {
+                let message =
+                    format!("`{entry}` is not a host, {problem}: the gateway takes no request for it.");
+                report.add(resource, &at.field("hosts").index(index), message);
+            }
+        }
+    }
+}

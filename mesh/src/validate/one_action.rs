@@ -1,0 +1,72 @@
+//! Rules that say two things at once.
+
+use crate::Severity;
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0103",
+    severity: Severity::Error,
+    title: "A rule says two things at once",
+    explanation: "A rule forwards (`route`), redirects, answers by itself (`directResponse`) or delegates: one of them. Of several, `redirect` wins over `directResponse`, and that over `route`; the rest is never done. What belongs to forwarding (`fault` apart) has no effect beside the others. The same holds for the fields of a redirect, a match or a body that exclude each other.",
+    corresponds_to: &["IST0106"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("one_action.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for http in context.http_routes() {
+        let route = http.route;
+        let actions = [
+            ("redirect", route.redirect.is_some()),
+            ("directResponse", route.direct_response.is_some()),
+            ("route", !route.route.is_empty()),
+            ("delegate", route.delegate.is_some()),
+        ];
+        let mut said = actions.iter().filter(|(_, there)| *there).map(|(name, _)| *name);
+        let (first, others) = (said.next(), said.collect::<Vec<_>>());
+        http.at(|at| {
+            for other in &others {
+                let first = first.unwrap_or_default();
+                let message = format!("The rule has `{first}` already: `{other}` beside it is never done.");
+                report.add(http.resource, &at.field(other), message);
+            }
+            if let (Some(redirect), true) = (&route.redirect, others.is_empty()) {
+                if redirect.uri.is_some() && redirect.prefix_rewrite.is_some() {
+                    let message = "`uri` replaces the whole path and `prefixRewrite` its beginning: only one of them can be.";
+                    report.add(http.resource, &at.field("redirect").field("prefixRewrite"), message);
+                }
+                let exact = |entry: &&crate::resource::http::HttpMatch| {
+                    entry.uri.as_ref().is_none_or(|uri| uri.prefix.is_none())
+                };
+                if redirect.prefix_rewrite.is_some() && !route.r#match.is_empty() && route.r#match.iter().any(|m| exact(&m)) {
+                    let message = "`prefixRewrite` needs matches by `uri.prefix`: there is no prefix to replace.";
+                    report.add(http.resource, &at.field("redirect").field("prefixRewrite"), message);
+                }
+                if redirect.port.is_some() && redirect.derive_port.is_some() {
+                    let message = "`port` names a port and `derivePort` takes it from elsewhere: only one of them can be.";
+                    report.add(http.resource, &at.field("redirect").field("derivePort"), message);
+                }
+            }
+            if let Some(rewrite) = &route.rewrite {
+                if route.redirect.is_some() {
+                    let message = "The rule redirects, so nothing is forwarded: `rewrite` beside it is never done.";
+                    report.add(http.resource, &at.field("rewrite"), message);
+                }
+                if rewrite.uri.is_some() && rewrite.uri_regex_rewrite.is_some() {
+                    let message = "`uri` and `uriRegexRewrite` both change the path: only one of them can be.";
+                    report.add(http.resource, &at.field("rewrite").field("uriRegexRewrite"), message);
+                }
+            }
+            if let Some(body) = route.direct_response.as_ref().and_then(|answer| answer.body.as_ref())
+                && body.string.is_some()
+                && body.bytes.is_some()
+            {
+                let message = "A body is `string` or `bytes`: only one of them can be.";
+                report.add(http.resource, &at.field("directResponse").field("body").field("bytes"), message);
+            }
+        });
+    }
+}

@@ -1,0 +1,36 @@
+//! DestinationRules of a host that is no service.
+
+use crate::Severity;
+use crate::resource::walk::At;
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0207",
+    severity: Severity::Warning,
+    title: "A DestinationRule applies to no service",
+    explanation: "Its policies and subsets are for the host that it names. A short name belongs to the namespace of the rule, which is not always that of the service. The check is silent where no service is known at all.",
+    corresponds_to: &["IST0174"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("rule_without_service.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    if !context.services.known() {
+        return;
+    }
+    for (resource, spec) in context.mesh.destination_rules() {
+        let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { continue };
+        let full = context.qualify(resource, host);
+        // A wildcard is for services that may come.
+        if full.starts_with('*') || context.services.find(&full, &[]).is_some() {
+            continue;
+        }
+        let full = if host == full { String::new() } else { format!(" ({full})") };
+        let message =
+            format!("No service is called `{host}`{full}: the policies and subsets apply to nothing.");
+        report.add(resource, &At::SPEC.field("host"), message);
+    }
+}

@@ -1,0 +1,71 @@
+//! Fields that the API does not have: mistyped, or in the wrong place.
+
+use crate::Severity;
+use crate::resource::Resource;
+use crate::resource::walk::{At, Leaf};
+
+use super::names::nearest;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0105",
+    severity: Severity::Warning,
+    title: "A field that the API does not have",
+    explanation: "It is kept as it stands and has no effect. Most are mistyped or indented too little or too much; a newer Istio may have more fields than Meshwright knows.",
+    corresponds_to: &["IST0106"],
+    check: Check::Leaf(check),
+    #[cfg(test)]
+    fixture: include_str!("unknown_fields.yaml"),
+};
+
+/// Fields that people mistype most: those that rules and policies are made of.
+const FIELDS: [&str; 38] = [
+    "hosts",
+    "host",
+    "gateways",
+    "http",
+    "match",
+    "route",
+    "destination",
+    "subset",
+    "subsets",
+    "weight",
+    "timeout",
+    "retries",
+    "attempts",
+    "perTryTimeout",
+    "retryOn",
+    "fault",
+    "delay",
+    "abort",
+    "fixedDelay",
+    "httpStatus",
+    "percentage",
+    "value",
+    "mirror",
+    "mirrorPercentage",
+    "redirect",
+    "rewrite",
+    "headers",
+    "corsPolicy",
+    "trafficPolicy",
+    "loadBalancer",
+    "simple",
+    "connectionPool",
+    "outlierDetection",
+    "labels",
+    "ports",
+    "number",
+    "servers",
+    "selector",
+];
+
+fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'_>) {
+    if !matches!(leaf, Leaf::Unknown(_)) || matches!(resource.spec, crate::resource::Spec::Service(_)) {
+        return;
+    }
+    let At::Key(parent, name) = at else { return };
+    let hint =
+        nearest(name, FIELDS).map_or_else(|| ".".to_owned(), |known| format!("; did you mean `{known}`?"));
+    report.add(resource, at, format!("`{}` has no field `{name}`: it has no effect{hint}", parent.name()));
+}

@@ -1,0 +1,55 @@
+//! Destinations that are no service.
+
+use crate::Severity;
+use crate::resource::walk::At;
+use crate::resource::{Resource, VirtualService};
+
+use super::context::{Context, each_destination};
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0201",
+    severity: Severity::Error,
+    title: "A destination is no service that the mesh knows",
+    explanation: "Traffic that is sent there gets 503. A short name belongs to the namespace of the VirtualService. A service that is not exported to it is unknown there as well. The check is silent where no service is known at all.",
+    corresponds_to: &["IST0101"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("unknown_host.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    if !context.services.known() {
+        return;
+    }
+    for (resource, spec) in context.mesh.virtual_services() {
+        let namespaces = seen_from(resource, spec);
+        each_destination(spec, &mut |at, destination| {
+            let Some(host) = destination.host.as_deref().filter(|host| !host.is_empty()) else { return };
+            let full = context.qualify(resource, host);
+            if context.services.find(&full, &namespaces).is_none() {
+                missing(resource, at, host, &full, context.services.find(&full, &[]).is_some(), report);
+            }
+        });
+    }
+}
+
+/// The namespaces whose workloads use the rules: they must see the destination too.
+pub(super) fn seen_from<'r>(resource: &'r Resource, spec: &'r VirtualService) -> Vec<&'r str> {
+    let own = resource.key.namespace.as_str();
+    let listed = spec.export_to.iter().map(String::as_str).filter(|to| *to != "*");
+    let namespaces: Vec<&str> = listed.map(|to| if to == "." { own } else { to }).collect();
+    if namespaces.is_empty() { vec![own] } else { namespaces }
+}
+
+fn missing(resource: &Resource, at: &At<'_>, host: &str, full: &str, hidden: bool, report: &mut Report<'_>) {
+    let mirror = at.name() == "mirror" || at.parent().is_some_and(|at| at.name() == "mirrors");
+    let then = if mirror { "nothing is mirrored to it" } else { "traffic to it gets 503" };
+    let full = if host == full { String::new() } else { format!(" ({full})") };
+    let message = if hidden {
+        format!("`{host}`{full} is not exported to where the rules apply: {then}.")
+    } else {
+        format!("No service is called `{host}`{full}: {then}.")
+    };
+    report.add(resource, &at.field("host"), message);
+}

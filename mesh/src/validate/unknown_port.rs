@@ -1,0 +1,71 @@
+//! Ports that a destination does not have, or has too many of.
+
+use crate::Severity;
+use crate::resource::virtual_service::PortSelector;
+
+use super::context::{Context, each_destination};
+use super::rule::{Check, Report, Rule};
+use super::services::Service;
+use super::unknown_host::seen_from;
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0204",
+    severity: Severity::Error,
+    title: "A destination's port does not exist, or must be named",
+    explanation: "A destination with a port that the service does not have gets 503. A service with one port needs none named. With several, the port that the request was sent to is taken, which is often another one, at a gateway above all.",
+    corresponds_to: &["IST0101", "IST0112"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("unknown_port.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    if !context.services.known() {
+        return;
+    }
+    for (resource, spec) in context.mesh.virtual_services() {
+        let namespaces = seen_from(resource, spec);
+        each_destination(spec, &mut |at, destination| {
+            let Some(host) = destination.host.as_deref().filter(|host| !host.is_empty()) else { return };
+            let full = context.qualify(resource, host);
+            let Some(service) = context.services.find(&full, &namespaces) else { return };
+            if service.ports.is_empty() {
+                return;
+            }
+            match &destination.port {
+                Some(PortSelector { number: Some(number), .. }) => {
+                    if !service.ports.iter().any(|(port, _)| port == number) {
+                        let message = format!(
+                            "`{host}` has no port {number}, it has {}: traffic to it gets 503.",
+                            list(service)
+                        );
+                        report
+                            .add(resource, &at.field("port").field("number"), message)
+                            .corresponds_to(&["IST0101"]);
+                    }
+                }
+                _ if service.ports.len() > 1 => {
+                    let message = format!(
+                        "`{host}` has the ports {} and none is named: the one that the request was sent to is taken.",
+                        list(service)
+                    );
+                    // Within the mesh that port is the right one more often than not.
+                    let severity = if is_gateway_only(spec) { Severity::Error } else { Severity::Warning };
+                    report
+                        .add(resource, &at.field("port"), message)
+                        .severity(severity)
+                        .corresponds_to(&["IST0112"]);
+                }
+                _ => {}
+            }
+        });
+    }
+}
+
+fn is_gateway_only(spec: &crate::resource::VirtualService) -> bool {
+    !spec.gateways.is_empty() && spec.gateways.iter().all(|gateway| gateway != "mesh")
+}
+
+fn list(service: &Service<'_>) -> String {
+    service.ports.iter().map(|(port, _)| port.to_string()).collect::<Vec<_>>().join(", ")
+}

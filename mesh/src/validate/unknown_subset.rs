@@ -1,0 +1,69 @@
+//! Subsets that no DestinationRule defines.
+
+use crate::diagnostic::Severity;
+use crate::resource::Resource;
+use crate::resource::walk::At;
+
+use super::context::{Context, each_destination};
+use super::names::nearest;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0202",
+    severity: Severity::Error,
+    title: "A subset is not defined",
+    explanation: "Subsets are defined by a DestinationRule of the host. Traffic that a rule sends to another one gets 503. Where the mesh knows neither services nor a DestinationRule of the host, the check is silent.",
+    corresponds_to: &["IST0101"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("unknown_subset.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for (resource, spec) in context.mesh.virtual_services() {
+        each_destination(spec, &mut |at, destination| {
+            let (Some(host), Some(subset)) = (destination.host.as_deref(), destination.subset.as_deref())
+            else {
+                return;
+            };
+            if subset.is_empty() || host.is_empty() {
+                return;
+            }
+            let full = context.qualify(resource, host);
+            match context.subsets(&full) {
+                Some(subsets) => {
+                    let names: Vec<&str> = subsets.filter_map(|subset| subset.name.as_deref()).collect();
+                    if !names.contains(&subset) {
+                        missing(resource, at, host, subset, &names, report);
+                    }
+                }
+                // A service that is unknown is told of by MW0201.
+                None if context.services.find(&full, &[]).is_some() => {
+                    let message = format!(
+                        "No DestinationRule of `{host}` defines subset `{subset}`: traffic to it gets 503."
+                    );
+                    report.add(resource, &at.field("subset"), message);
+                }
+                None => {}
+            }
+        });
+    }
+}
+
+fn missing(
+    resource: &Resource,
+    at: &At<'_>,
+    host: &str,
+    subset: &str,
+    names: &[&str],
+    report: &mut Report<'_>,
+) {
+    let hint = match nearest(subset, names.iter().copied()) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None if names.is_empty() => "; it defines none.".to_owned(),
+        None => format!("; it defines {}.", names.join(", ")),
+    };
+    let message =
+        format!("The DestinationRule of `{host}` has no subset `{subset}`: traffic to it gets 503{hint}");
+    report.add(resource, &at.field("subset"), message);
+}

@@ -1,0 +1,28 @@
+//! Words that the API does not have where only certain words can stand.
+
+use crate::Severity;
+use crate::resource::Resource;
+use crate::resource::walk::{At, Leaf};
+
+use super::names::nearest;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0104",
+    severity: Severity::Error,
+    title: "A word that the API does not have",
+    explanation: "Modes, algorithms and the like are words from a list, in capitals. A cluster refuses any other, and the built-in proxy takes the default in its place.",
+    corresponds_to: &["IST0106"],
+    check: Check::Leaf(check),
+    #[cfg(test)]
+    fixture: include_str!("unknown_values.yaml"),
+};
+
+fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'_>) {
+    let Leaf::Enum(text, names) = leaf else { return };
+    let hint = match nearest(text, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("known are {}.", names.join(", ")),
+    };
+    report.add(resource, at, format!("`{text}` is not a value of this field and is ignored; {hint}"));
+}
