@@ -5,6 +5,7 @@ mod names;
 mod rule;
 mod services;
 
+mod duplicate_resource;
 mod empty_subset;
 mod export_to;
 mod host_not_in_gateway;
@@ -20,11 +21,12 @@ mod unknown_host;
 mod unknown_port;
 mod unknown_subset;
 mod unknown_values;
+mod unrouted_policy;
 
 #[cfg(test)]
 mod fixtures;
 
-use crate::{Diagnostic, Mesh, Settings};
+use crate::{Diagnostic, Mesh, Registry, Settings};
 
 use context::Context;
 pub use rule::Rule;
@@ -48,15 +50,15 @@ pub const RULES: &[Rule] = &[
     host_not_in_gateway::RULE,
     rule_without_service::RULE,
     empty_subset::RULE,
+    duplicate_resource::RULE,
+    unrouted_policy::RULE,
 ];
 
 /// What the rules find in a mesh, by file and place. Findings of reading ([`crate::model::Parsed`]) are not among them.
 ///
-/// `registry` are meshes that only define services. Where neither they nor `mesh` define any, the rules that need
-/// services stay silent.
-pub fn validate(mesh: &Mesh, registry: &[&Mesh], settings: &Settings) -> Vec<Diagnostic> {
-    let meshes: Vec<&Mesh> = std::iter::once(mesh).chain(registry.iter().copied()).collect();
-    let context = Context::new(mesh, Services::of(&meshes, settings), settings);
+/// Where the registry has no service, the rules that need services stay silent.
+pub fn validate(mesh: &Mesh, registry: &Registry, settings: &Settings) -> Vec<Diagnostic> {
+    let context = Context::new(mesh, Services(registry), settings);
     let mut found = Vec::new();
     for rule in RULES {
         if let Check::Mesh(check) = rule.check {

@@ -50,16 +50,19 @@ impl At<'static> {
 
 impl<'p> At<'p> {
     /// A field of the message at this place.
+    #[must_use]
     pub fn field(&'p self, name: &'static str) -> At<'p> {
         At::Field(self, name)
     }
 
     /// A key of the map at this place.
+    #[must_use]
     pub fn key(&'p self, key: &'p str) -> At<'p> {
         At::Key(self, key)
     }
 
     /// An entry of the list at this place.
+    #[must_use]
     pub fn index(&'p self, index: usize) -> At<'p> {
         At::Index(self, index)
     }

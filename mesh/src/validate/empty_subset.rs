@@ -5,6 +5,7 @@ use crate::resource::walk::At;
 
 use super::context::{Context, selects};
 use super::rule::{Check, Report, Rule};
+use super::services::instances;
 
 pub(super) const RULE: Rule = Rule {
     code: "MW0208",
@@ -21,13 +22,15 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
     for (resource, spec) in context.mesh.destination_rules() {
         let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { continue };
         let full = context.qualify(resource, host);
-        let Some(service) = context.services.find(&full, &[]) else { continue };
-        let Some(instances) = service.instances.as_ref().filter(|instances| !instances.is_empty()) else {
+        let Some(known) = context.services.any(&full).and_then(instances) else { continue };
+        if known.is_empty() {
             continue;
-        };
+        }
         let list = At::SPEC.field("subsets");
         for (index, subset) in spec.subsets.iter().enumerate() {
-            if subset.labels.is_empty() || instances.iter().any(|labels| selects(&subset.labels, labels)) {
+            if subset.labels.is_empty()
+                || known.iter().any(|instance| selects(&subset.labels, &instance.labels))
+            {
                 continue;
             }
             let name = subset.name.as_deref().unwrap_or_default();
@@ -38,8 +41,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
     }
     for (resource, spec) in context.mesh.service_entries() {
         let Some(host) = spec.hosts.first().filter(|_| spec.workload_selector.is_some()) else { continue };
-        let service = context.services.find(&context.qualify(resource, host), &[]);
-        if service.is_some_and(|service| service.instances.as_ref().is_some_and(Vec::is_empty)) {
+        let service = context.services.any(&context.qualify(resource, host));
+        if service.and_then(instances).is_some_and(<[_]>::is_empty) {
             let message = format!(
                 "No WorkloadEntry in `{}` has these labels: traffic to `{host}` gets 503.",
                 resource.key.namespace

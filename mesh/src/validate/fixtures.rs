@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{RULES, validate};
-use crate::{Diagnostic, Mesh, Settings, Sources};
+use crate::{Diagnostic, Mesh, Registry, Settings, Sources};
 
 /// The meshes of a fixture, with their titles.
 pub(super) fn meshes(fixture: &str) -> Vec<(String, String)> {
@@ -39,7 +39,8 @@ fn expected(text: &str, code: &str) -> Vec<(usize, String)> {
 
 fn findings(text: &str, code: &str) -> Vec<Diagnostic> {
     let parsed = Mesh::parse(&Sources::single("fixture.yaml", text));
-    let all = validate(&parsed.mesh, &[], &Settings::default());
+    let settings = Settings::default();
+    let all = validate(&parsed.mesh, &Registry::of(&parsed.mesh, &settings), &settings);
     all.into_iter().filter(|found| found.code == code).collect()
 }
 

@@ -3,7 +3,7 @@
 use crate::diagnostic::Fix;
 use crate::resource::Resource;
 use crate::resource::walk::{At, Leaf};
-use crate::{Diagnostic, Edit, Mesh, Severity};
+use crate::{Diagnostic, Document, Edit, Mesh, Severity};
 
 use super::context::Context;
 
@@ -57,11 +57,11 @@ impl Report<'_> {
         self.push(resource, path, place, message.into())
     }
 
-    /// Adds a finding about a resource as a whole.
-    pub(super) fn add_whole(&mut self, resource: &Resource, message: impl Into<String>) -> Finding<'_> {
-        let document = self.mesh.document(&resource.key);
-        let place = document.and_then(|document| document.place("metadata.name"));
-        self.push(resource, String::new(), place, message.into())
+    /// Adds a finding about a field of a document, which is not always the one that its resource is read from.
+    pub(super) fn add_at(&mut self, document: &Document, path: &str, message: String) {
+        if let Some(resource) = document.resource() {
+            self.push(resource, path.to_owned(), document.place(path), message);
+        }
     }
 
     fn push(

@@ -25,7 +25,10 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { continue };
         let full = context.qualify(resource, host);
         // A wildcard is for services that may come.
-        if full.starts_with('*') || context.services.find(&full, &[]).is_some() {
+        if full.starts_with('*')
+            || context.services.any(&full).is_some()
+            || context.services.seen_by(&full, &[resource.key.namespace.as_str()]).is_some()
+        {
             continue;
         }
         let full = if host == full { String::new() } else { format!(" ({full})") };

@@ -27,8 +27,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         each_destination(spec, &mut |at, destination| {
             let Some(host) = destination.host.as_deref().filter(|host| !host.is_empty()) else { return };
             let full = context.qualify(resource, host);
-            if context.services.find(&full, &namespaces).is_none() {
-                missing(resource, at, host, &full, context.services.find(&full, &[]).is_some(), report);
+            if context.services.seen_by(&full, &namespaces).is_none() {
+                missing(resource, at, host, &full, context.services.any(&full).is_some(), report);
             }
         });
     }

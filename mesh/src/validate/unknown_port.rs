@@ -1,11 +1,11 @@
 //! Ports that a destination does not have, or has too many of.
 
 use crate::Severity;
+use crate::registry::Service;
 use crate::resource::virtual_service::PortSelector;
 
 use super::context::{Context, each_destination};
 use super::rule::{Check, Report, Rule};
-use super::services::Service;
 use super::unknown_host::seen_from;
 
 pub(super) const RULE: Rule = Rule {
@@ -28,21 +28,20 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         each_destination(spec, &mut |at, destination| {
             let Some(host) = destination.host.as_deref().filter(|host| !host.is_empty()) else { return };
             let full = context.qualify(resource, host);
-            let Some(service) = context.services.find(&full, &namespaces) else { return };
+            let Some(service) = context.services.seen_by(&full, &namespaces) else { return };
             if service.ports.is_empty() {
                 return;
             }
             match &destination.port {
+                Some(PortSelector { number: Some(number), .. }) if has(service, *number) => {}
                 Some(PortSelector { number: Some(number), .. }) => {
-                    if !service.ports.iter().any(|(port, _)| port == number) {
-                        let message = format!(
-                            "`{host}` has no port {number}, it has {}: traffic to it gets 503.",
-                            list(service)
-                        );
-                        report
-                            .add(resource, &at.field("port").field("number"), message)
-                            .corresponds_to(&["IST0101"]);
-                    }
+                    let message = format!(
+                        "`{host}` has no port {number}, it has {}: traffic to it gets 503.",
+                        list(service)
+                    );
+                    report
+                        .add(resource, &at.field("port").field("number"), message)
+                        .corresponds_to(&["IST0101"]);
                 }
                 _ if service.ports.len() > 1 => {
                     let message = format!(
@@ -66,6 +65,10 @@ fn is_gateway_only(spec: &crate::resource::VirtualService) -> bool {
     !spec.gateways.is_empty() && spec.gateways.iter().all(|gateway| gateway != "mesh")
 }
 
-fn list(service: &Service<'_>) -> String {
-    service.ports.iter().map(|(port, _)| port.to_string()).collect::<Vec<_>>().join(", ")
+fn has(service: &Service, number: i64) -> bool {
+    service.ports.iter().any(|port| i64::from(port.number) == number)
+}
+
+fn list(service: &Service) -> String {
+    service.ports.iter().map(|port| port.number.to_string()).collect::<Vec<_>>().join(", ")
 }

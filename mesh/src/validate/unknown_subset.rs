@@ -38,7 +38,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                     }
                 }
                 // A service that is unknown is told of by MW0201.
-                None if context.services.find(&full, &[]).is_some() => {
+                None if context.services.any(&full).is_some() => {
                     let message = format!(
                         "No DestinationRule of `{host}` defines subset `{subset}`: traffic to it gets 503."
                     );

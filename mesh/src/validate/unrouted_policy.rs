@@ -1,0 +1,71 @@
+//! Policies of subsets that no rule routes to.
+
+use crate::edit::{RouteTarget, Share};
+use crate::resource::Resource;
+use crate::resource::destination_rule::Subset;
+use crate::resource::walk::At;
+use crate::{Edit, Severity};
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0405",
+    severity: Severity::Warning,
+    title: "A subset has a policy, and no rule routes to it",
+    explanation: "Policies of a subset apply to traffic that a rule sends to the subset by name. Without such a rule the default routing picks among all instances, below the level on which subsets are known, and the policy is never applied, even to the very instances that it is meant for. Either move the policy up to `trafficPolicy` of the host, or give the service a default route that names its subsets, which is good practice from the start.",
+    corresponds_to: &[],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("unrouted_policy.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for (resource, spec) in context.mesh.destination_rules() {
+        let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { continue };
+        let full = context.qualify(resource, host);
+        let routed = context.routed_subsets().get(&full);
+        let list = At::SPEC.field("subsets");
+        for (index, subset) in spec.subsets.iter().enumerate() {
+            let (Some(name), Some(_)) = (subset.name.as_deref(), &subset.traffic_policy) else { continue };
+            // Rules of a gateway for TLS by SNI reach subsets without naming them; a wildcard host has no default route.
+            if routed.is_some_and(|routed| routed.contains(name)) || full.starts_with('*') {
+                continue;
+            }
+            let message = format!(
+                "Subset `{name}` of `{host}` has a policy, and no rule routes to it: the policy is never applied."
+            );
+            let finding = report.add(resource, &list.index(index).field("trafficPolicy"), message);
+            if routed.is_none() && !is_governed(context, &full) {
+                finding.fix(
+                    format!("Add a default route to the subsets of {host}"),
+                    default_route(resource, host, full.clone(), &spec.subsets),
+                );
+            }
+        }
+    }
+}
+
+/// Whether some VirtualService within the mesh is for the host.
+fn is_governed(context: &Context<'_>, full: &str) -> bool {
+    context.mesh.virtual_services().any(|(resource, spec)| {
+        let on_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh");
+        on_mesh && spec.hosts.iter().any(|host| context.qualify(resource, host) == full)
+    })
+}
+
+/// Even shares for all subsets: what the default routing does, as near as subsets can.
+fn default_route(resource: &Resource, host: &str, full: String, subsets: &[Subset]) -> Edit {
+    let names: Vec<&String> = subsets.iter().filter_map(|subset| subset.name.as_ref()).collect();
+    let count = u32::try_from(names.len()).unwrap_or(u32::MAX).max(1);
+    let (share, rest) = (100 / count, 100 % count);
+    // A short name means the same service in the new VirtualService only in the service's own namespace.
+    let own = full.split('.').nth(1) == Some(&resource.key.namespace);
+    let shares = (0..).zip(names).map(|(at, name)| Share {
+        host: if own { host.to_owned() } else { full.clone() },
+        subset: Some(name.clone()),
+        port: None,
+        weight: share + u32::from(at < rest),
+    });
+    Edit::SetWeights { shares: shares.collect(), target: RouteTarget::Service(full) }
+}
