@@ -52,8 +52,13 @@ pub(crate) fn server(root: &Path, profile: Profile) -> Result<PathBuf> {
         cargo.arg("--release");
     }
     shell::run(&mut cargo).context("building the server")?;
+    Ok(program(root, profile))
+}
+
+/// Where cargo leaves the server.
+pub(crate) fn program(root: &Path, profile: Profile) -> PathBuf {
     let folder = if profile == Profile::Release { "release" } else { "debug" };
-    Ok(target(root).join(folder).join(format!("meshwright{}", env::consts::EXE_SUFFIX)))
+    target(root).join(folder).join(format!("meshwright{}", env::consts::EXE_SUFFIX))
 }
 
 /// The cargo that runs us.

@@ -13,39 +13,59 @@ use crate::shell;
 /// The crates whose tests run on this machine by themselves.
 const CRATES: [&str; 6] = ["mesh", "api", "proxy", "meshwright", "frontend", "xtask"];
 
+/// The same with the journeys.
+const CRATES_AND_JOURNEYS: [&str; 7] = ["mesh", "api", "proxy", "meshwright", "frontend", "xtask", "e2e"];
+
 /// The crates that browser and server share.
 const SHARED: [&str; 2] = ["mesh", "api"];
 
 /// Tests everything; without `browser` all but the journeys.
+///
+/// Every native step names the same crates, even the one that needs a single program: cargo unites the
+/// features of the crates that it is given, and would compile half of the dependencies again for others.
 pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
     let mut report = Report::default();
     let needs = if browser { Needs::Browser } else { Needs::Ui };
+    let all: &[&str] = if browser { &CRATES_AND_JOURNEYS } else { &CRATES };
     let tools = report.step("set-up", |_| setup::ensure(root, needs));
     let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools)));
-    report.step("unit and integration tests", |counts| {
-        let mut cargo = build::cargo();
-        cargo.args(["test", "--locked", "--no-fail-fast"]).args(packages(&CRATES));
-        counted(&mut cargo, counts)
-    });
     if let Some(tools) = &tools {
         report.step("wasm32 builds of mesh and api", |_| {
-            let mut cargo = build::cargo();
-            cargo.args(["build", "--locked", "--target", TARGET]).args(packages(&SHARED));
-            shell::run(tools.apply(&mut cargo))
+            let mut cargo = cargo("build", &SHARED);
+            shell::run(tools.apply(cargo.args(["--target", TARGET])))
         });
     }
-    if let (Some(tools), Some(()), true) = (&tools, ui, browser) {
-        let server = report.step("server", |_| build::server(root, Profile::Debug));
-        if let Some(server) = server {
-            report.step("journeys in the browser", |counts| {
-                let mut cargo = build::cargo();
-                cargo.args(["test", "--locked", "--no-fail-fast", "--package", "e2e"]);
-                e2e_env(tools.apply(&mut cargo), tools, &server, root);
+    let server = report.step("server", |_| {
+        shell::run(cargo("build", all).args(["--bin", "meshwright"]))?;
+        Ok(build::program(root, Profile::Debug))
+    });
+    report.step("unit tests", |counts| counted(cargo("test", all).args(["--lib", "--bins"]), counts));
+    report.step("examples in the docs", |counts| counted(cargo("test", all).arg("--doc"), counts));
+    match (tools, ui, server) {
+        (Some(tools), Some(()), Some(server)) if browser => {
+            report.step("integration tests and journeys", |counts| {
+                let mut cargo = cargo("test", all);
+                e2e_env(tools.apply(cargo.args(["--test", "*"])), &tools, &server, root);
                 counted(&mut cargo, counts)
+            });
+        }
+        // Without a page or a browser there are no journeys; what is missing has been said.
+        _ => {
+            report.step("integration tests", |counts| {
+                counted(cargo("test", &CRATES).args(["--test", "*"]), counts)
             });
         }
     }
     report.finish()
+}
+
+fn cargo(command: &str, crates: &[&str]) -> Command {
+    let mut cargo = build::cargo();
+    cargo.args([command, "--locked"]).args(packages(crates));
+    if command == "test" {
+        cargo.arg("--no-fail-fast");
+    }
+    cargo
 }
 
 /// Tells `e2e` what to test, and with which browser.
