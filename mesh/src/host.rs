@@ -23,6 +23,26 @@ pub fn qualify<'h>(host: &'h str, namespace: &str, domain: &str) -> Cow<'h, str>
     Cow::Owned(full)
 }
 
+/// The full name (`namespace/name`) of a gateway that a VirtualService of `namespace` names: `name`, `./name`,
+/// `namespace/name`, or the old `name.namespace` and `name.namespace.svc.…`. `mesh` stays.
+pub fn qualify_gateway(gateway: &str, namespace: &str) -> String {
+    if gateway == MESH {
+        return MESH.to_owned();
+    }
+    match gateway.split_once('/') {
+        Some((".", name)) => format!("{namespace}/{name}"),
+        Some(_) => gateway.to_owned(),
+        None => {
+            let mut parts = gateway.split('.');
+            let name = parts.next().unwrap_or(gateway);
+            format!("{}/{name}", parts.next().unwrap_or(namespace))
+        }
+    }
+}
+
+/// The gateway that stands for all sidecars.
+pub const MESH: &str = "mesh";
+
 /// Whether the host is a wildcard.
 pub fn is_wildcard(host: &str) -> bool {
     host.starts_with('*')
@@ -105,6 +125,11 @@ impl<T> HostMap<T> {
             self.lengths.insert(at, suffix.len());
         }
         self.wildcards.entry(suffix.to_owned()).or_insert_with(make)
+    }
+
+    /// All values, in no order.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.exact.values().chain(self.wildcards.values())
     }
 
     /// The value of the most specific host that covers `needle`, which may be a wildcard itself.

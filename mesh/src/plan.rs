@@ -5,6 +5,7 @@
 
 mod action;
 mod cluster;
+pub(crate) mod compile;
 mod hosts;
 mod listeners;
 mod pattern;
@@ -14,6 +15,7 @@ pub use action::{
     RetryOn, Rewrite,
 };
 pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
+pub use compile::{Compiler, compile, compile_all, merge_delegate};
 pub use listeners::split_authority;
 pub use pattern::{Pattern, PatternError, substitution};
 

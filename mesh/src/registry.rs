@@ -19,6 +19,7 @@ use crate::{Mesh, Settings};
 pub use protocol::PortProtocol;
 pub use service::{Discovery, Port, Service};
 pub use visibility::Visibility;
+pub(crate) use workload::subset;
 pub use workload::{Gateway, Workload};
 
 /// All services, workloads and gateways of a mesh.

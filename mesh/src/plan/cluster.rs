@@ -47,6 +47,18 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The endpoint that a host's own name is.
+    pub fn named(host: &str, port: u16) -> Self {
+        Self {
+            address: host.to_owned(),
+            port,
+            workload: host.to_owned(),
+            labels: BTreeMap::new(),
+            weight: 1,
+            locality: String::new(),
+        }
+    }
+
     /// The version that observations are counted under: the label `version`, or empty.
     pub fn version(&self) -> &str {
         self.labels.get("version").map_or("", String::as_str)

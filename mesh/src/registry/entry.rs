@@ -1,7 +1,5 @@
 //! Services from ServiceEntries.
 
-use std::collections::BTreeMap;
-
 use super::workload::Collector;
 use super::{Discovery, Port, PortProtocol, Service, Visibility};
 use crate::Mesh;
@@ -80,22 +78,10 @@ fn port(
         .collect();
     // Without endpoints, what DNS or the client says of the host itself is meant.
     if endpoints.is_empty() && discovery != Discovery::Static && !host::is_wildcard(host) {
-        endpoints.push(named(host, target));
+        endpoints.push(Endpoint::named(host, target));
     }
     let protocol = PortProtocol::parse(port.protocol.as_deref().unwrap_or(""));
     Some(Port { number, name, protocol, endpoints })
-}
-
-/// The endpoint that a host's own name is.
-pub(super) fn named(host: &str, port: u16) -> Endpoint {
-    Endpoint {
-        address: host.to_owned(),
-        port,
-        workload: host.to_owned(),
-        labels: BTreeMap::new(),
-        weight: 1,
-        locality: String::new(),
-    }
 }
 
 /// The endpoint of an instance, on the port that it gives a service port's name, or on `target`.

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::entry::{endpoint, named};
+use super::entry::endpoint;
 use super::workload::Collector;
 use super::{Discovery, Port, PortProtocol, Service, Visibility};
+use crate::plan::Endpoint;
 use crate::resource::service::{IntOrString, Service as Spec, ServicePort};
 use crate::resource::{Resource, WorkloadEntry};
 use crate::{Mesh, Settings, host};
@@ -82,6 +83,6 @@ fn port(port: &ServicePort, instances: &[(&str, &WorkloadEntry)], alias_of: Opti
         .iter()
         .filter_map(|(workload, instance)| endpoint(workload, instance, named_port, target))
         .collect();
-    endpoints.extend(alias_of.map(|host| named(host, target)));
+    endpoints.extend(alias_of.map(|host| Endpoint::named(host, target)));
     Some(Port { number, name, protocol, endpoints })
 }

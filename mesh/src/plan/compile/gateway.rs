@@ -1,0 +1,192 @@
+//! Listeners of a gateway: its servers by port, with the VirtualServices that are bound to it.
+//!
+//! (Istio's `buildGatewayHTTPRouteConfig`.)
+
+use std::collections::BTreeMap;
+
+use super::Context;
+use super::clusters::Clusters;
+use super::matches::is_catch_all;
+use super::trace::{Entry, Standing, Trace};
+use super::translate::{self, Scope, Translated};
+use crate::host;
+use crate::plan::{
+    Action, HeaderOps, Listener, Protocol, Redirect, Route, UnknownHost, VirtualHost, VirtualHosts,
+};
+use crate::registry::{PortProtocol, Viewer};
+use crate::resource::Spec;
+use crate::resource::gateway::{Gateway, Server, ServerTlsMode};
+use crate::{Kind, ResourceKey};
+
+pub(super) fn listeners(
+    context: &Context<'_>,
+    viewer: &Viewer,
+    (namespace, name): (&str, &str),
+    clusters: &mut Clusters<'_>,
+    trace: &mut Trace,
+) -> Vec<Listener> {
+    let key = ResourceKey::new(Kind::Gateway, namespace, name);
+    let Some(Spec::Gateway(gateway)) = context.mesh.resource(&key).map(|resource| &resource.spec) else {
+        return Vec::new();
+    };
+    let full = format!("{namespace}/{name}");
+    let bound = context.rules.bound(&full, namespace);
+    let mut made = Vec::new();
+    for (port, servers) in by_port(gateway) {
+        // The first server decides what is spoken on a port; others that speak something else are left out.
+        let Some(spoken) = servers.first().map(|server| protocol(server)) else { continue };
+        let servers: Vec<&Server> = servers.into_iter().filter(|server| protocol(server) == spoken).collect();
+        let list = match spoken {
+            Protocol::Http | Protocol::Https => {
+                let maker = Maker { context, viewer, gateway: &full, namespace, port, bound: &bound };
+                maker.hosts(&servers, clusters, trace)
+            }
+            Protocol::Tls | Protocol::Tcp => Vec::new(),
+        };
+        let hosts = VirtualHosts::of(list);
+        made.push(Listener { port, protocol: spoken, hosts, unknown_host: UnknownHost::NotFound });
+    }
+    made
+}
+
+fn by_port(gateway: &Gateway) -> BTreeMap<u16, Vec<&Server>> {
+    let mut ports: BTreeMap<u16, Vec<&Server>> = BTreeMap::new();
+    for server in &gateway.servers {
+        let number =
+            server.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
+        if let Some(number) = number.filter(|number| *number > 0) {
+            ports.entry(number).or_default().push(server);
+        }
+    }
+    ports
+}
+
+fn protocol(server: &Server) -> Protocol {
+    let named = server.port.as_ref().and_then(|port| port.protocol.as_deref()).unwrap_or("");
+    let mode = server.tls.as_ref().and_then(|tls| tls.mode.as_ref());
+    let passed = matches!(mode, Some(ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough));
+    match PortProtocol::parse(named) {
+        PortProtocol::Tls if passed || !named.eq_ignore_ascii_case("https") => Protocol::Tls,
+        PortProtocol::Tls => Protocol::Https,
+        other => other.listener(),
+    }
+}
+
+fn redirects(server: &Server) -> bool {
+    server.tls.as_ref().and_then(|tls| tls.https_redirect).unwrap_or(false)
+        && protocol(server) == Protocol::Http
+}
+
+struct Maker<'a> {
+    context: &'a Context<'a>,
+    viewer: &'a Viewer,
+    gateway: &'a str,
+    namespace: &'a str,
+    port: u16,
+    bound: &'a [usize],
+}
+
+/// A virtual host in the making.
+#[derive(Default)]
+struct Draft {
+    routes: Vec<Route>,
+    to_https: bool,
+}
+
+impl Maker<'_> {
+    fn hosts(&self, servers: &[&Server], clusters: &mut Clusters<'_>, trace: &mut Trace) -> Vec<VirtualHost> {
+        let mut drafts: BTreeMap<String, Draft> = BTreeMap::new();
+        let mut known: BTreeMap<usize, Translated> = BTreeMap::new();
+        for server in servers {
+            for &at in self.bound {
+                self.bind(server, at, &mut drafts, &mut known, clusters, trace);
+            }
+            for host in server.hosts.iter().filter(|_| redirects(server)) {
+                let host = host.rsplit('/').next().unwrap_or(host).to_ascii_lowercase();
+                drafts.entry(host).or_default().to_https = true;
+            }
+        }
+        if drafts.is_empty() {
+            return vec![VirtualHost {
+                name: "blackhole".to_owned(),
+                domains: vec!["*".to_owned()],
+                routes: Vec::new(),
+            }];
+        }
+        let host = |(name, draft): (String, Draft)| VirtualHost {
+            domains: vec![name.clone()],
+            routes: if draft.to_https { vec![to_https()] } else { catch_alls_last(draft.routes) },
+            name,
+        };
+        drafts.into_iter().map(host).collect()
+    }
+
+    fn bind(
+        &self,
+        server: &Server,
+        at: usize,
+        drafts: &mut BTreeMap<String, Draft>,
+        known: &mut BTreeMap<usize, Translated>,
+        clusters: &mut Clusters<'_>,
+        trace: &mut Trace,
+    ) {
+        let book = &self.context.rules.books[at];
+        let offered = host::for_namespace(&server.hosts, &book.key.namespace, self.namespace);
+        let wanted: Vec<&str> = book.hosts.iter().map(String::as_str).collect();
+        let common = host::intersection(&offered, &wanted);
+        if common.is_empty() {
+            return;
+        }
+        let tls = server.tls.is_some();
+        let scope = Scope { viewer: self.viewer, gateway: self.gateway, port: self.port, tls };
+        let translated = known
+            .entry(at)
+            .or_insert_with(|| translate::rules(book, &scope, clusters, self.context.settings));
+        let standing = if translated.routes.is_empty() { Standing::Empty } else { Standing::Used };
+        for host in common {
+            let host = host.to_ascii_lowercase();
+            let notes = translated.notes.clone();
+            trace.0.push(Entry { port: self.port, host: host.clone(), book: at, standing, notes });
+            if standing == Standing::Used {
+                let draft = drafts.entry(host).or_default();
+                draft.routes.extend(translated.routes.iter().cloned());
+                draft.to_https |= redirects(server);
+            }
+        }
+    }
+}
+
+/// Routes that match everything, or the part of them that does, go behind all others.
+fn catch_alls_last(routes: Vec<Route>) -> Vec<Route> {
+    let (mut others, mut last) = (Vec::with_capacity(routes.len()), Vec::new());
+    for mut route in routes {
+        let (all, some): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut route.matches).into_iter().partition(is_catch_all);
+        if all.is_empty() && some.is_empty() {
+            last.push(route);
+            continue;
+        }
+        if !some.is_empty() {
+            others.push(Route { matches: some, ..route.clone() });
+        }
+        if !all.is_empty() {
+            last.push(Route { matches: all, ..route });
+        }
+    }
+    others.append(&mut last);
+    others
+}
+
+/// `httpsRedirect`: everything is asked again over TLS.
+fn to_https() -> Route {
+    let redirect = Redirect { scheme: Some("https".to_owned()), status: 301, ..Redirect::default() };
+    Route {
+        key: None,
+        name: Some("https-redirect".to_owned()),
+        matches: Vec::new(),
+        action: Action::Redirect(Box::new(redirect)),
+        fault: None,
+        headers: HeaderOps::default(),
+        cors: None,
+    }
+}

@@ -1,0 +1,196 @@
+//! Listeners of a workload: one for each port on which some service speaks HTTP, with all services behind it.
+//!
+//! (Istio's `BuildSidecarVirtualHostWrapper` and what calls it.)
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::clusters::Clusters;
+use super::domains::{self, Taken};
+use super::trace::{Entry, Note, Standing, Trace};
+use super::translate::{self, Scope};
+use super::{Context, Rulebook, defaults};
+use crate::host::{self, HostMap, MESH};
+use crate::plan::{Listener, Protocol, Route, UnknownHost, VirtualHost, VirtualHosts};
+use crate::registry::{Service, Viewer};
+use crate::settings::OutboundPolicy;
+
+/// Hosts that no service has are reached on this port.
+const PORT_OF_UNKNOWN_HOSTS: u16 = 80;
+
+pub(super) fn listeners(
+    context: &Context<'_>,
+    viewer: &Viewer,
+    clusters: &mut Clusters<'_>,
+    trace: &mut Trace,
+) -> Vec<Listener> {
+    let services: Vec<&Service> =
+        context.registry.visible(&viewer.namespace).filter(|service| service.alias_of.is_none()).collect();
+    let bound = Bound::of(context, viewer, &services);
+    let mut ports: BTreeMap<u16, Bucket<'_>> = BTreeMap::new();
+    for service in &services {
+        for port in service.ports.iter().filter(|port| port.protocol.is_http()) {
+            ports.entry(port.number).or_default().services.push(service);
+        }
+    }
+    for (at, book) in bound.books.iter().enumerate() {
+        let mut reached: BTreeMap<u16, Vec<&Service>> = BTreeMap::new();
+        for service in &book.services {
+            for port in service.ports.iter().filter(|port| port.protocol.is_http()) {
+                reached.entry(port.number).or_default().push(service);
+            }
+        }
+        if !book.others.is_empty() {
+            reached.entry(PORT_OF_UNKNOWN_HOSTS).or_default();
+        }
+        for (port, services) in reached {
+            ports.entry(port).or_default().books.push((at, services));
+        }
+    }
+    let unknown_host = match context.settings.outbound_policy {
+        OutboundPolicy::AllowAny => UnknownHost::Passthrough,
+        OutboundPolicy::RegistryOnly => UnknownHost::BadGateway,
+    };
+    let mut made = Vec::with_capacity(ports.len());
+    for (port, bucket) in ports {
+        let mut hosts =
+            Hosts { context, viewer, port, taken: Taken::default(), known: HashSet::new(), list: Vec::new() };
+        hosts.known = bucket.services.iter().map(|service| service.host.as_str()).collect();
+        hosts.fill(&bucket, &bound, clusters, trace);
+        made.push(Listener {
+            port,
+            protocol: Protocol::Http,
+            hosts: VirtualHosts::of(hosts.list),
+            unknown_host,
+        });
+    }
+    made
+}
+
+/// What is on one port.
+#[derive(Default)]
+struct Bucket<'s> {
+    services: Vec<&'s Service>,
+    /// Position in [`Bound::books`], and the services that it governs on this port.
+    books: Vec<(usize, Vec<&'s Service>)>,
+}
+
+/// The VirtualServices of the mesh, with the services that each governs.
+struct Bound<'s> {
+    books: Vec<BoundBook<'s>>,
+}
+
+struct BoundBook<'s> {
+    /// Position in [`super::Rules::books`].
+    at: usize,
+    services: Vec<&'s Service>,
+    /// Hosts that no service has.
+    others: Vec<String>,
+}
+
+impl<'s> Bound<'s> {
+    fn of(context: &Context<'_>, viewer: &Viewer, services: &[&'s Service]) -> Self {
+        let order = context.rules.bound(MESH, &viewer.namespace);
+        let by_host: HashMap<&str, &'s Service> = services.iter().map(|it| (it.host.as_str(), *it)).collect();
+        // Of several wildcards that cover a service the most specific governs it, and an exact host beats them all.
+        let mut owners: HostMap<usize> = HostMap::default();
+        for &at in &order {
+            for host in &context.rules.books[at].hosts {
+                owners.entry(host, || at);
+            }
+        }
+        let books = order.into_iter().map(|at| {
+            let book: &Rulebook = &context.rules.books[at];
+            let mut bound = BoundBook { at, services: Vec::new(), others: Vec::new() };
+            for host in book.hosts.iter().filter(|host| !host::is_wildcard(host)) {
+                match by_host.get(host.as_str()) {
+                    Some(service) => bound.services.push(service),
+                    None => bound.others.push(host.clone()),
+                }
+            }
+            for host in book.hosts.iter().filter(|host| host::is_wildcard(host)) {
+                let mut covers_any = false;
+                for service in services.iter().filter(|service| host::matches(&service.host, host)) {
+                    covers_any = true;
+                    let own = owners.find(&service.host) == Some(&at);
+                    if own && !bound.services.iter().any(|known| known.host == service.host) {
+                        bound.services.push(service);
+                    }
+                }
+                if !covers_any {
+                    bound.others.push(host.clone());
+                }
+            }
+            bound
+        });
+        Self { books: books.collect() }
+    }
+}
+
+/// The virtual hosts of one listener in the making.
+struct Hosts<'a> {
+    context: &'a Context<'a>,
+    viewer: &'a Viewer,
+    port: u16,
+    taken: Taken,
+    known: HashSet<&'a str>,
+    list: Vec<VirtualHost>,
+}
+
+impl Hosts<'_> {
+    fn fill(
+        &mut self,
+        bucket: &Bucket<'_>,
+        bound: &Bound<'_>,
+        clusters: &mut Clusters<'_>,
+        trace: &mut Trace,
+    ) {
+        let scope = Scope { viewer: self.viewer, gateway: MESH, port: self.port, tls: false };
+        let mut governed: HashSet<&str> = HashSet::new();
+        for (position, services) in &bucket.books {
+            let book = &bound.books[*position];
+            let rules = &self.context.rules.books[book.at];
+            let translated = translate::rules(rules, &scope, clusters, self.context.settings);
+            let named = book.others.iter().map(|host| (host, None));
+            let all = named.chain(services.iter().map(|service| (&service.host, Some(*service))));
+            for (host, service) in all {
+                let standing = if translated.routes.is_empty() {
+                    Standing::Empty
+                } else if self.add(host, service, translated.routes.clone()) {
+                    governed.extend(service.map(|service| service.host.as_str()));
+                    Standing::Used
+                } else {
+                    Standing::Second
+                };
+                trace.0.push(self.entry(host, book.at, standing, &translated.notes));
+            }
+        }
+        for service in bucket.services.iter().filter(|service| !governed.contains(service.host.as_str())) {
+            let Some(port) = service.port(self.port) else { continue };
+            let cluster = clusters.of_service(service, port);
+            self.add(&service.host, Some(service), vec![defaults::route(cluster, self.context.settings)]);
+        }
+    }
+
+    fn entry(&self, host: &str, book: usize, standing: Standing, notes: &[Note]) -> Entry {
+        Entry { port: self.port, host: host.to_owned(), book, standing, notes: notes.to_vec() }
+    }
+
+    /// Adds a virtual host; false when another one has its name or all of its domains.
+    fn add(&mut self, host: &str, service: Option<&Service>, routes: Vec<Route>) -> bool {
+        if !self.taken.name(host) {
+            return false;
+        }
+        let (all, made) = match service {
+            Some(service) => {
+                domains::of_service(service, &self.viewer.namespace, &self.context.settings.domain)
+            }
+            None => (vec![host.to_owned()], Vec::new()),
+        };
+        let domains = self.taken.domains(all, &made, &self.known);
+        let free = !domains.is_empty();
+        if free {
+            self.list.push(VirtualHost { name: host.to_owned(), domains, routes });
+        }
+        free
+    }
+}
