@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// As many header fields as hyper has room for without allocating.
+pub(crate) const USUAL_HEADERS: usize = 100;
+
 /// Settings of a [`crate::Proxy`]. The defaults run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -35,7 +38,7 @@ impl Default for Config {
             threads: 0,
             flush_interval: Duration::from_millis(250),
             header_read_timeout: Duration::from_secs(60),
-            max_headers: 128,
+            max_headers: USUAL_HEADERS,
             max_head_bytes: 60 * 1024,
             max_connections: 20_000,
             max_streams: 256,

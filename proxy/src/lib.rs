@@ -7,13 +7,32 @@
 //! What happens to a request is decided by [`mesh::route`]; here it is done.
 
 mod accept;
+mod body;
+mod cluster;
 mod config;
+mod connect;
 mod control;
+mod cors;
+mod drain;
+mod flags;
+mod forward;
+mod headers;
 mod listen;
+mod local;
+mod mirror;
 pub mod observation;
+mod outbound;
+mod pool;
+mod reply;
+mod serve;
 mod shared;
+mod source;
 mod stats;
 mod thread;
+mod ticket;
+mod tunnel;
+mod upload;
+mod view;
 
 pub use config::Config;
 pub use control::{BindError, Entry, Events, Proxy, StartError, Swapped};

@@ -4,7 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hdrhistogram::Histogram;
 use mesh::{RouteKey, Source};
+
+/// Significant digits of latencies: each is told within 1 %.
+const DIGITS: u8 = 2;
 
 /// What observations are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,7 +23,7 @@ pub struct ObservationKey {
     pub host: String,
     /// Subset that the route named.
     pub subset: Option<String>,
-    /// Label `version` of the instance that was reached; the subset where none was.
+    /// Label `version` of the instance that the last try went to; the subset where there was none.
     pub version: String,
 }
 
@@ -33,13 +37,51 @@ pub struct Stats {
     /// By response flag (`DI`, `FI`, `UH`, `UF`, `UO`, `UC`, `UT`, `NR`, `NC`, `URX`, `DC`).
     pub flags: HashMap<&'static str, u64>,
     /// Time from the request's head to the end of the response, in microseconds.
-    pub latency: hdrhistogram::Histogram<u32>,
+    pub latency: Histogram<u32>,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
     /// Bytes of response bodies.
     pub bytes_received: u64,
     /// Tries beyond the first.
     pub retries: u64,
+}
+
+impl Stats {
+    /// Adds what others counted under the same key.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        for (&code, count) in &other.codes {
+            *self.codes.entry(code).or_default() += count;
+        }
+        for (&flag, count) in &other.flags {
+            *self.flags.entry(flag).or_default() += count;
+        }
+        // It grows as it needs to, so there is no value that it cannot take.
+        let _ = self.latency.add(&other.latency);
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+        self.retries += other.retries;
+    }
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            requests: 0,
+            codes: HashMap::new(),
+            flags: HashMap::new(),
+            latency: latencies(),
+            bytes_sent: 0,
+            bytes_received: 0,
+            retries: 0,
+        }
+    }
+}
+
+/// An empty histogram of latencies; it grows with its values.
+#[expect(clippy::expect_used, reason = "only more than five digits are refused")]
+pub(crate) fn latencies() -> Histogram<u32> {
+    Histogram::new(DIGITS).expect("two digits are allowed")
 }
 
 /// What one thread counted since its last batch.

@@ -1,31 +1,117 @@
 //! What the tasks of one thread share. Nothing of it leaves the thread, so nothing of it is locked.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
+use mesh::plan::{Cluster, ClusterKey};
+use mesh::route::Draws;
 use mesh::{Plan, Source};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
+use crate::drain::Drain;
 use crate::observation::Notice;
+use crate::source::SourceState;
 use crate::stats::Table;
 
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) stats: Table,
-    pub(crate) plans: RefCell<Arc<HashMap<Source, Arc<Plan>>>>,
-    pub(crate) notices: mpsc::Sender<Notice>,
+    /// Everything that must end before the thread may.
+    pub(crate) work: Rc<Drain>,
+    random: RefCell<fastrand::Rng>,
+    sources: RefCell<HashMap<Source, Rc<SourceState>>>,
+    plans: RefCell<Arc<HashMap<Source, Arc<Plan>>>>,
+    /// Where this proxy listens.
+    own: RefCell<HashSet<SocketAddr>>,
+    notices: mpsc::Sender<Notice>,
+    /// The last revision that a request was routed by.
+    noticed: Cell<u64>,
 }
 
 impl Shared {
     pub(crate) fn new(config: Arc<Config>, notices: mpsc::Sender<Notice>) -> Self {
-        Self { config, stats: Table::default(), plans: RefCell::default(), notices }
+        Self {
+            config,
+            stats: Table::default(),
+            work: Rc::default(),
+            random: RefCell::default(),
+            sources: RefCell::default(),
+            plans: RefCell::default(),
+            own: RefCell::default(),
+            notices,
+            noticed: Cell::new(0),
+        }
     }
 
+    /// The state of a source, made when it is first asked for.
+    pub(crate) fn source(&self, source: &Source) -> Rc<SourceState> {
+        let mut sources = self.sources.borrow_mut();
+        let state = sources.entry(source.clone()).or_insert_with(|| {
+            let plan = self.plans.borrow().get(source).cloned();
+            Rc::new(SourceState::new(source, plan))
+        });
+        Rc::clone(state)
+    }
+
+    /// Routes by these plans from now on.
     pub(crate) fn swap(&self, plans: &Arc<HashMap<Source, Arc<Plan>>>) {
         *self.plans.borrow_mut() = Arc::clone(plans);
+        // Plans share their clusters, so one index serves many sources.
+        let mut indices: HashMap<*const Cluster, HashMap<&ClusterKey, &Cluster>> = HashMap::new();
+        for (source, state) in self.sources.borrow().iter() {
+            let plan = plans.get(source);
+            let clusters = plan.map_or(&[][..], |plan| &plan.clusters);
+            let index = indices
+                .entry(clusters.as_ptr())
+                .or_insert_with(|| clusters.iter().map(|cluster| (&cluster.key, cluster)).collect());
+            state.swap(plan.cloned(), index);
+        }
     }
 
-    pub(crate) async fn idle(&self) {}
+    /// The random numbers of one decision.
+    pub(crate) fn draws(&self) -> Draws {
+        let mut random = self.random.borrow_mut();
+        Draws { weight: random.u64(..), delay: random.u64(..), abort: random.u64(..) }
+    }
+
+    /// Lends the random numbers.
+    pub(crate) fn with_random<T>(&self, work: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        work(&mut self.random.borrow_mut())
+    }
+
+    /// Tells of the first request under a revision.
+    pub(crate) fn routed_by(&self, revision: u64, at: Instant) {
+        if self.noticed.replace(revision) != revision {
+            // Where nobody listens, nobody misses it.
+            let _ = self.notices.try_send(Notice::FirstRequest { revision, at });
+        }
+    }
+
+    /// This proxy listens here: connecting to it would lead back.
+    pub(crate) fn listens(&self, address: SocketAddr) {
+        self.own.borrow_mut().insert(address);
+    }
+
+    /// It no longer does.
+    pub(crate) fn listens_no_more(&self, address: SocketAddr) {
+        self.own.borrow_mut().remove(&address);
+    }
+
+    /// Whether an address leads back to this proxy.
+    pub(crate) fn is_own(&self, address: SocketAddr) -> bool {
+        let own = self.own.borrow();
+        own.contains(&address)
+            || (address.ip().is_loopback()
+                && own.iter().any(|bound| bound.ip().is_unspecified() && bound.port() == address.port()))
+    }
+
+    /// Closes connections to upstreams that have been idle for too long.
+    pub(crate) fn sweep(&self, now: Instant) {
+        self.sources.borrow().values().for_each(|source| source.sweep(now, self.config.idle_timeout));
+    }
 }

@@ -1,14 +1,168 @@
-//! The counters of one thread.
+//! The counters of one thread. A route finds its counter once and keeps it, so that counting hashes nothing.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
 
-use crate::observation::{ObservationKey, Stats};
+use hdrhistogram::Histogram;
 
+use crate::flags::Flags;
+use crate::observation::{ObservationKey, Stats, latencies};
+
+/// All counters that somebody counts with, or that hold counts nobody took yet.
 #[derive(Default)]
-pub(crate) struct Table;
+pub(crate) struct Table {
+    counters: RefCell<Vec<Rc<Counter>>>,
+}
+
+/// Counts requests of one key.
+pub(crate) struct Counter {
+    key: ObservationKey,
+    counts: RefCell<Counts>,
+}
+
+/// What is known of a request when it has ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ended {
+    /// Status; 0 without a response.
+    pub(crate) status: u16,
+    /// What went wrong.
+    pub(crate) flags: Flags,
+    /// From its head to the end of its response.
+    pub(crate) took: Duration,
+    /// Bytes of its body.
+    pub(crate) sent: u64,
+    /// Bytes of the response's body.
+    pub(crate) received: u64,
+    /// Tries beyond the first.
+    pub(crate) retries: u32,
+}
+
+struct Counts {
+    requests: u64,
+    /// A handful at most: a search through them is faster than a hash.
+    codes: Vec<(u16, u64)>,
+    flags: [u64; Flags::COUNT],
+    latency: Histogram<u32>,
+    sent: u64,
+    received: u64,
+    retries: u64,
+}
 
 impl Table {
+    /// A new counter.
+    pub(crate) fn counter(&self, key: ObservationKey) -> Rc<Counter> {
+        let counter = Rc::new(Counter { key, counts: RefCell::default() });
+        self.counters.borrow_mut().push(Rc::clone(&counter));
+        counter
+    }
+
+    /// What was counted since the last time. Counters that nobody counts with any more are forgotten.
     pub(crate) fn take(&self) -> HashMap<ObservationKey, Stats> {
-        HashMap::new()
+        let mut taken: HashMap<ObservationKey, Stats> = HashMap::new();
+        self.counters.borrow_mut().retain(|counter| {
+            if counter.counts.borrow().requests > 0 {
+                let stats = counter.counts.take().into();
+                // Several virtual hosts may share a route's key.
+                match taken.get_mut(&counter.key) {
+                    Some(merged) => merged.merge(&stats),
+                    None => drop(taken.insert(counter.key.clone(), stats)),
+                }
+            }
+            Rc::strong_count(counter) > 1
+        });
+        taken
+    }
+}
+
+impl Counter {
+    /// Counts a request that has ended.
+    pub(crate) fn count(&self, ended: &Ended) {
+        let mut counts = self.counts.borrow_mut();
+        counts.requests += 1;
+        match counts.codes.iter_mut().find(|(code, _)| *code == ended.status) {
+            Some((_, count)) => *count += 1,
+            None => counts.codes.push((ended.status, 1)),
+        }
+        if !ended.flags.is_empty() {
+            for position in ended.flags.positions() {
+                counts.flags[position] += 1;
+            }
+        }
+        // It grows as it needs to, so there is no value that it cannot take.
+        let _ = counts.latency.record(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX >> 1));
+        counts.sent += ended.sent;
+        counts.received += ended.received;
+        counts.retries += u64::from(ended.retries);
+    }
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            requests: 0,
+            codes: Vec::new(),
+            flags: [0; Flags::COUNT],
+            latency: latencies(),
+            sent: 0,
+            received: 0,
+            retries: 0,
+        }
+    }
+}
+
+impl From<Counts> for Stats {
+    fn from(counts: Counts) -> Self {
+        let flags = counts.flags.iter().enumerate().filter(|(_, count)| **count > 0);
+        Self {
+            requests: counts.requests,
+            codes: counts.codes.into_iter().collect(),
+            flags: flags.map(|(position, count)| (Flags::name(position), *count)).collect(),
+            latency: counts.latency,
+            bytes_sent: counts.sent,
+            bytes_received: counts.received,
+            retries: counts.retries,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mesh::Source;
+
+    use super::*;
+
+    fn key() -> ObservationKey {
+        let source = Source::Workload { namespace: "default".to_owned(), name: "w".to_owned() };
+        ObservationKey {
+            source: Arc::new(source),
+            revision: 1,
+            route: None,
+            host: "reviews".to_owned(),
+            subset: None,
+            version: String::new(),
+        }
+    }
+
+    #[test]
+    fn counters_of_one_key_are_merged_and_forgotten() {
+        let table = Table::default();
+        let (one, two) = (table.counter(key()), table.counter(key()));
+        let mut flags = Flags::DELAY;
+        flags |= Flags::ABORT;
+        one.count(&Ended { status: 503, flags, took: Duration::from_millis(10), ..Ended::default() });
+        two.count(&Ended { status: 200, sent: 5, received: 7, retries: 1, ..Ended::default() });
+        drop((one, two));
+        let taken = table.take();
+        let stats = &taken[&key()];
+        assert_eq!((stats.requests, stats.bytes_sent, stats.bytes_received, stats.retries), (2, 5, 7, 1));
+        assert_eq!(stats.codes, HashMap::from([(503, 1), (200, 1)]));
+        assert_eq!(stats.flags, HashMap::from([("DI", 1), ("FI", 1)]));
+        assert!(stats.latency.max().abs_diff(10_000) < 100);
+        assert!(table.take().is_empty());
+        assert!(table.counters.borrow().is_empty());
     }
 }

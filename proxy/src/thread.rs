@@ -5,17 +5,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::accept;
 use crate::config::Config;
 use crate::control::{Command, Entry};
+use crate::drain::Drain;
 use crate::observation::{Batch, Notice};
+use crate::serve::Front;
 use crate::shared::Shared;
 
 /// Where a thread puts what it has to say.
@@ -53,13 +56,25 @@ pub(crate) fn spawn(
 struct Thread {
     shared: Rc<Shared>,
     outbox: Outbox,
-    /// For each address, what tells its accept loop and connections to end.
-    bound: HashMap<SocketAddr, watch::Sender<bool>>,
+    bound: HashMap<SocketAddr, Bound>,
+    swept: Instant,
 }
+
+/// A listener at work.
+struct Bound {
+    accepting: AbortHandle,
+    drain: Rc<Drain>,
+}
+
+/// For how long the last batch waits for a reader.
+const LAST_BATCH: Duration = Duration::from_millis(500);
+/// How often idle connections are looked through.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Thread {
     fn new(config: Arc<Config>, outbox: Outbox) -> Self {
-        Self { shared: Rc::new(Shared::new(config, outbox.notices.clone())), outbox, bound: HashMap::new() }
+        let shared = Rc::new(Shared::new(config, outbox.notices.clone()));
+        Self { shared, outbox, bound: HashMap::new(), swept: Instant::now() }
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
@@ -73,23 +88,23 @@ impl Thread {
                         let _ = done.send(self.bind(listener, address, &entry));
                     }
                     Some(Command::Unbind { address, done }) => {
-                        let _ = done.send(self.bound.remove(&address).is_some());
+                        let _ = done.send(self.unbind(address));
                     }
                     Some(Command::Swap { plans, done }) => {
                         self.shared.swap(&plans);
                         let _ = done.send(Instant::now());
                     }
                     Some(Command::Shutdown { grace, done }) => {
-                        self.bound.clear();
-                        // What is cut here is what the caller gave up.
-                        let _ = tokio::time::timeout(grace, self.shared.idle()).await;
-                        self.flush_all().await;
+                        self.end(grace).await;
                         let _ = done.send(());
                         return;
                     }
                     None => return,
                 },
-                _ = flush.tick() => self.flush(),
+                _ = flush.tick() => {
+                    self.flush();
+                    self.sweep();
+                }
             }
         }
     }
@@ -101,10 +116,42 @@ impl Thread {
         entry: &Entry,
     ) -> io::Result<()> {
         let listener = TcpListener::from_std(listener)?;
-        let (end, ending) = watch::channel(false);
-        tokio::task::spawn_local(accept::accept(Rc::clone(&self.shared), listener, entry.clone(), ending));
-        self.bound.insert(address, end);
+        let front = Rc::new(Front::new(Rc::clone(&self.shared), entry));
+        let drain = Rc::<Drain>::default();
+        let accepting = tokio::task::spawn_local(accept::accept(front, listener, Rc::clone(&drain)));
+        self.shared.listens(address);
+        self.bound.insert(address, Bound { accepting: accepting.abort_handle(), drain });
         Ok(())
+    }
+
+    fn unbind(&mut self, address: SocketAddr) -> bool {
+        let Some(bound) = self.bound.remove(&address) else { return false };
+        bound.accepting.abort();
+        bound.drain.end();
+        self.shared.listens_no_more(address);
+        true
+    }
+
+    async fn end(&mut self, grace: Duration) {
+        let addresses: Vec<_> = self.bound.keys().copied().collect();
+        for address in addresses {
+            self.unbind(address);
+        }
+        if tokio::time::timeout(grace, self.shared.work.below(1)).await.is_err() {
+            tracing::info!(
+                connections = self.shared.work.open(),
+                "connections are cut after the grace period"
+            );
+        }
+        self.flush_all().await;
+    }
+
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.swept) >= SWEEP_INTERVAL {
+            self.swept = now;
+            self.shared.sweep(now);
+        }
     }
 
     /// Hands over what was counted, unless nobody reads: then it is counted on.
@@ -121,8 +168,7 @@ impl Thread {
         let stats = self.shared.stats.take();
         if !stats.is_empty() {
             // Where nobody reads any more, nobody misses it.
-            let last =
-                self.outbox.batches.send_timeout(Batch { stats }, std::time::Duration::from_millis(500));
+            let last = self.outbox.batches.send_timeout(Batch { stats }, LAST_BATCH);
             let _ = last.await;
         }
     }

@@ -1,0 +1,138 @@
+//! A response's body on its way to the client: streamed as it comes, with its trailers. Its end is the request's end.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use crate::flags::Flags;
+use crate::pool::Lease;
+use crate::ticket::Ticket;
+
+/// What a client gets.
+pub(crate) struct ClientBody(Kind);
+
+enum Kind {
+    /// Made here.
+    Own(Option<Bytes>),
+    /// From an upstream.
+    Relayed(Relayed),
+}
+
+struct Relayed {
+    incoming: Incoming,
+    /// There until the end.
+    rest: Option<(Ticket, Lease)>,
+    deadline: Option<Instant>,
+    /// Made when the body first keeps us waiting.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// Why a response's body broke off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The upstream's connection failed.
+    #[error("the upstream's response ended early")]
+    Upstream(#[from] hyper::Error),
+    /// The request's time was up.
+    #[error("the request took too long")]
+    Timeout,
+}
+
+impl ClientBody {
+    /// A body made here.
+    pub(crate) fn own(data: Bytes) -> Self {
+        Self(Kind::Own(Some(data).filter(|data| !data.is_empty())))
+    }
+
+    /// An upstream's body, until the deadline. Once it has ended the connection is released and the ticket counted.
+    pub(crate) fn relay(incoming: Incoming, ticket: Ticket, lease: Lease, deadline: Option<Instant>) -> Self {
+        let mut relayed = Relayed { incoming, rest: Some((ticket, lease)), deadline, alarm: None };
+        if relayed.incoming.is_end_stream() {
+            relayed.end();
+        }
+        Self(Kind::Relayed(relayed))
+    }
+}
+
+impl Relayed {
+    fn end(&mut self) {
+        if let Some((mut ticket, lease)) = self.rest.take() {
+            ticket.complete();
+            lease.release();
+        }
+    }
+
+    fn fail(&mut self, flag: Flags) {
+        if let Some((mut ticket, _unfinished)) = self.rest.take() {
+            ticket.flag(flag);
+            ticket.complete();
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(data), Some((ticket, _))) = (frame.data_ref(), &mut self.rest) {
+                    ticket.received(data.len());
+                }
+                if self.incoming.is_end_stream() {
+                    self.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.end();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.fail(Flags::UPSTREAM_CLOSED);
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Pending => {
+                let Some(deadline) = self.deadline else { return Poll::Pending };
+                let alarm =
+                    self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+                if alarm.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.fail(Flags::TIMEOUT);
+                Poll::Ready(Some(Err(BodyError::Timeout)))
+            }
+        }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.get_mut().0 {
+            Kind::Own(data) => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
+            Kind::Relayed(relayed) => relayed.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Own(data) => data.is_none(),
+            Kind::Relayed(relayed) => relayed.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Own(data) => SizeHint::with_exact(data.as_ref().map_or(0, Bytes::len) as u64),
+            Kind::Relayed(relayed) => relayed.incoming.size_hint(),
+        }
+    }
+}

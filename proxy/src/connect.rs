@@ -1,0 +1,196 @@
+//! New connections to endpoints: resolving, connecting, and the HTTP handshake.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::local::{LocalExecutor, timer};
+use crate::upload::Outgoing;
+
+/// Where an endpoint is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Known.
+    Address(SocketAddr),
+    /// To be resolved on each connection.
+    Name(String, u16),
+    /// A Unix socket.
+    Path(String),
+}
+
+/// Why there is no connection. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// Refused, unreachable, or not resolved.
+    #[error("connection failure")]
+    Io(#[from] io::Error),
+    /// It took too long.
+    #[error("connection timeout")]
+    Timeout,
+    /// The handshake failed.
+    #[error("connection failure")]
+    Handshake(#[from] hyper::Error),
+    /// The address is one that this proxy listens on: the request would come back for ever.
+    #[error("the address leads back to this proxy")]
+    Loop,
+}
+
+/// A byte stream to an endpoint.
+pub(crate) enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Target {
+    /// From an endpoint's address and port.
+    pub(crate) fn new(address: &str, port: u16) -> Self {
+        if let Some(path) = address.strip_prefix("unix://") {
+            return Self::Path(path.to_owned());
+        }
+        let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+        match bare.parse::<IpAddr>() {
+            Ok(ip) => Self::Address(SocketAddr::new(ip, port)),
+            Err(_) => Self::Name(address.to_owned(), port),
+        }
+    }
+
+    /// Connects within `limit`, unless `barred` says that an address must not be connected to.
+    pub(crate) async fn connect(
+        &self,
+        limit: Duration,
+        barred: impl Fn(SocketAddr) -> bool,
+    ) -> Result<Stream, ConnectError> {
+        let connecting = async {
+            match self {
+                Self::Address(address) => tcp(*address, &barred).await,
+                Self::Name(name, port) => {
+                    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address").into();
+                    for address in tokio::net::lookup_host((name.as_str(), *port)).await? {
+                        match tcp(address, &barred).await {
+                            Ok(stream) => return Ok(stream),
+                            Err(error) => last = error,
+                        }
+                    }
+                    Err(last)
+                }
+                #[cfg(unix)]
+                Self::Path(path) => Ok(Stream::Unix(tokio::net::UnixStream::connect(path).await?)),
+                #[cfg(not(unix))]
+                Self::Path(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+            }
+        };
+        tokio::time::timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout))
+    }
+}
+
+async fn tcp(address: SocketAddr, barred: impl Fn(SocketAddr) -> bool) -> Result<Stream, ConnectError> {
+    if barred(address) {
+        return Err(ConnectError::Loop);
+    }
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(Stream::Tcp(stream))
+}
+
+/// Speaks HTTP/1.1 on a stream; a task of its own drives it until either side closes it.
+pub(crate) async fn handshake_h1(stream: Stream) -> Result<http1::SendRequest<Outgoing>, ConnectError> {
+    let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%error, "a connection to an upstream ended");
+        }
+    });
+    Ok(sender)
+}
+
+/// Speaks HTTP/2 on a stream.
+pub(crate) async fn handshake_h2(stream: Stream) -> Result<http2::SendRequest<Outgoing>, ConnectError> {
+    let (sender, connection) =
+        http2::Builder::new(LocalExecutor).timer(timer()).handshake(TokioIo::new(stream)).await?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to an upstream ended");
+        }
+    });
+    Ok(sender)
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, data),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, data),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn addresses_are_told_apart() {
+        for (address, expected) in [
+            ("127.0.0.1", Target::Address("127.0.0.1:80".parse().unwrap())),
+            ("::1", Target::Address("[::1]:80".parse().unwrap())),
+            ("[::1]", Target::Address("[::1]:80".parse().unwrap())),
+            ("example.org", Target::Name("example.org".to_owned(), 80)),
+            ("unix:///run/x.sock", Target::Path("/run/x.sock".to_owned())),
+        ] {
+            assert_eq!(Target::new(address, 80), expected);
+        }
+    }
+}

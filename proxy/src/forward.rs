@@ -1,0 +1,362 @@
+//! Forwarding: tries, their limits, and what the client gets in the end.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use http::{Response, StatusCode, Version, request};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use mesh::plan::RetryOn;
+use mesh::route::headers::Direction;
+use mesh::route::{self, Decision, Limits, Outcome};
+
+use crate::body::ClientBody;
+use crate::cluster;
+use crate::connect::ConnectError;
+use crate::flags::Flags;
+use crate::headers::{Edited, TIMEOUT_ALTERNATIVE, host, strip_hop_by_hop};
+use crate::mirror;
+use crate::outbound::Outbound;
+use crate::pool::{Lease, Reuse, SendError};
+use crate::reply::{self, Reply};
+use crate::shared::Shared;
+use crate::source::SourceState;
+use crate::ticket::Ticket;
+use crate::tunnel;
+use crate::upload::{Outgoing, Upload};
+use crate::view::{Side, View};
+
+/// All that governs the way of one request.
+pub(crate) struct Exchange<'r> {
+    pub(crate) shared: &'r Rc<Shared>,
+    pub(crate) source: &'r SourceState,
+    pub(crate) view: &'r View,
+    /// The client, where this proxy vouches for it.
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) decision: &'r Decision<'r>,
+    pub(crate) side: Rc<Side>,
+    pub(crate) cluster: Rc<cluster::View>,
+    pub(crate) limits: Limits<'r>,
+    pub(crate) ticket: Ticket,
+}
+
+/// A response's head from upstream, and the connection that its body comes on.
+struct Answered {
+    response: Response<Incoming>,
+    lease: Lease,
+    /// When the try's own time is up.
+    deadline: Option<Instant>,
+}
+
+/// A try without a response.
+struct Failed {
+    reply: Reply,
+    /// `None`: there is no use in another try.
+    outcome: Option<Outcome>,
+}
+
+/// Connections that one try finds closed before it gives up.
+const MAX_STALE: usize = 3;
+
+/// Forwards a request and returns its response as soon as its head is there.
+pub(crate) async fn forward(
+    mut exchange: Exchange<'_>,
+    mut head: request::Parts,
+    body: Incoming,
+) -> Response<ClientBody> {
+    let shared = exchange.shared;
+    let upgrade = head.extensions.remove::<OnUpgrade>();
+    let alternative = head.headers.contains_key(TIMEOUT_ALTERNATIVE);
+    let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
+    let mut outbound = Outbound::new(head, authority, exchange.decision, exchange.client, || {
+        shared.with_random(|random| random.u128(..))
+    });
+    if let Some(expected) = exchange.limits.per_try_timeout.or(exchange.limits.timeout) {
+        outbound.expects(exchange.side.expected(expected));
+    }
+    let mirrored = exchange.mirrored();
+    let upload = (!body.is_end_stream()).then(|| {
+        let keep = exchange.limits.retries.is_some() || !mirrored.is_empty();
+        Upload::new(body, keep.then_some(shared.config.replay_bytes))
+    });
+    if let Some(upload) = &upload {
+        exchange.ticket.uploads(upload);
+    }
+    let timeout = exchange.limits.timeout;
+    for cluster in mirrored {
+        mirror::send(shared, cluster, outbound.clone(), upload.clone(), timeout);
+    }
+    // The body of an upgraded request is the other protocol's.
+    let upgrades = outbound.upgrade.is_some();
+    let started = Instant::now();
+    let tries = exchange.tries(outbound, upload.as_ref());
+    let answered = within(timeout, started, upload.as_deref(), tries).await.unwrap_or(Err(Reply::TIMEOUT));
+    let answered = match answered {
+        Ok(answered) => answered,
+        Err(Reply::TIMEOUT) if alternative => {
+            exchange.ticket.flag(Flags::TIMEOUT);
+            return reply::answer(StatusCode::NO_CONTENT, Bytes::new(), exchange.ticket);
+        }
+        Err(reply) => return reply.answer(exchange.ticket),
+    };
+    let whole = expiry(timeout, started, upload.as_ref());
+    exchange.respond(answered, whole, upgrade.filter(|_| upgrades))
+}
+
+/// The authority, as a header's value. Where it comes from a `Host` nothing is copied.
+fn authority(head: &request::Parts) -> Option<HeaderValue> {
+    match head.uri.authority() {
+        Some(authority) => HeaderValue::try_from(authority.as_str().rsplit('@').next()?).ok(),
+        None => host(&head.headers).and_then(|_one| head.headers.get(http::header::HOST).cloned()),
+    }
+}
+
+/// Runs `work` for `timeout` at most, counted from `since`, or from the end of the client's request where that is later.
+async fn within<T>(
+    timeout: Option<Duration>,
+    since: Instant,
+    upload: Option<&Upload>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let Some(timeout) = timeout else { return Some(work.await) };
+    let Some(upload) = upload else {
+        return tokio::time::timeout_at((since + timeout).into(), work).await.ok();
+    };
+    let expiry = async {
+        let ended = upload.ended().await.max(since);
+        tokio::time::sleep_until((ended + timeout).into()).await;
+    };
+    let (mut work, mut expiry) = (pin!(work), pin!(expiry));
+    tokio::select! {
+        biased;
+        output = &mut work => Some(output),
+        () = &mut expiry => None,
+    }
+}
+
+/// When a time is up that is counted as in [`within`]. While the client still sends, it does not run.
+fn expiry(timeout: Option<Duration>, since: Instant, upload: Option<&Rc<Upload>>) -> Option<Instant> {
+    let ended = upload.map_or(Some(since), |upload| upload.ended_at())?;
+    Some(ended.max(since) + timeout?)
+}
+
+/// What retry conditions see of a response.
+fn outcome(response: &Response<Incoming>) -> Outcome {
+    let headers = response.headers();
+    let status = response.status().as_u16();
+    let grpc = headers.get("grpc-status").and_then(|code| code.to_str().ok()?.parse().ok());
+    Outcome::Response {
+        status,
+        grpc,
+        rate_limited: status >= 400 && headers.contains_key("x-envoy-ratelimited"),
+    }
+}
+
+/// Whether any condition asks for another try after a request was sent.
+fn covers_sent(on: &RetryOn, h2: bool, is_grpc: impl FnOnce() -> bool) -> bool {
+    let RetryOn {
+        server_error,
+        gateway_error,
+        reset,
+        reset_before_request: _,
+        connect_failure: _,
+        rate_limited,
+        retriable_4xx,
+        refused_stream,
+        cancelled,
+        deadline_exceeded,
+        internal,
+        resource_exhausted,
+        unavailable,
+        status_codes,
+    } = on;
+    *server_error
+        || *gateway_error
+        || *reset
+        || *rate_limited
+        || *retriable_4xx
+        || !status_codes.is_empty()
+        || (*refused_stream && h2)
+        || ((*cancelled || *deadline_exceeded || *internal || *resource_exhausted || *unavailable)
+            && is_grpc())
+}
+
+fn not_connected(error: &ConnectError) -> Failed {
+    tracing::debug!(%error, "no connection to an upstream");
+    let reply = match error {
+        ConnectError::Loop => return Failed { reply: Reply::LOOP, outcome: None },
+        ConnectError::Timeout => Reply::CONNECT_TIMEOUT,
+        ConnectError::Io(_) | ConnectError::Handshake(_) => Reply::CONNECT_FAILURE,
+    };
+    Failed { reply, outcome: Some(Outcome::ConnectFailure) }
+}
+
+fn not_answered(failed: &SendError) -> Failed {
+    let error = &failed.error;
+    tracing::debug!(%error, "no response from an upstream");
+    let reset = Outcome::Reset { before_request: failed.unsent };
+    let (reply, outcome) = match reset_reason(error) {
+        Some(h2::Reason::REFUSED_STREAM) => (Reply::STREAM_RESET, Some(Outcome::RefusedStream)),
+        Some(_) => (Reply::STREAM_RESET, Some(reset)),
+        None if error.is_user() => (Reply::CLIENT_GONE, None),
+        None if error.is_parse() => (Reply::PROTOCOL_ERROR, Some(reset)),
+        None => (Reply::CONNECTION_CLOSED, Some(reset)),
+    };
+    Failed { reply, outcome }
+}
+
+/// The code of an HTTP/2 stream's reset.
+fn reset_reason(error: &hyper::Error) -> Option<h2::Reason> {
+    let source = std::error::Error::source(error)?;
+    source.downcast_ref::<h2::Error>().filter(|error| error.is_reset())?.reason()
+}
+
+/// Whether the connection itself failed, rather than what was said on it.
+fn is_broken(error: &hyper::Error) -> bool {
+    !error.is_parse() && !error.is_user() && reset_reason(error).is_none()
+}
+
+impl Exchange<'_> {
+    /// Clusters that get a copy.
+    fn mirrored(&self) -> Vec<Rc<cluster::View>> {
+        let Decision::Forward(_, forward, _) = self.decision else { return Vec::new() };
+        let drawn = forward.mirrors.iter().filter(|mirror| {
+            route::drawn(self.shared.with_random(|random| random.u64(..)), mirror.parts_per_million)
+        });
+        drawn.filter_map(|mirror| self.view.cluster(mirror.cluster, self.source, self.shared)).collect()
+    }
+
+    /// Tries until one succeeds, or there is no use in another.
+    async fn tries(&mut self, outbound: Outbound, upload: Option<&Rc<Upload>>) -> Result<Answered, Reply> {
+        let mut outbound = Some(outbound);
+        let mut tried = Vec::new();
+        let mut attempt = 1;
+        loop {
+            let host = self.shared.with_random(|random| self.cluster.pick(random, &tried));
+            let Some(host) = host else { return Err(Reply::NO_UPSTREAM) };
+            let version = self.cluster.hosts[host].version;
+            self.ticket.count_with(self.side.counter(Some(version), self.shared));
+            let per_try = self.limits.per_try_timeout;
+            let began = Instant::now();
+            let trial = self.trial(host, attempt, &mut outbound, upload);
+            let result = match within(per_try, began, upload.map(|upload| &**upload), trial).await {
+                Some(Ok((response, lease))) => {
+                    let deadline = expiry(per_try, began, upload);
+                    Ok(Answered { response, lease, deadline })
+                }
+                Some(Err(failed)) => Err(failed),
+                None => Err(Failed {
+                    reply: Reply::TIMEOUT,
+                    outcome: Some(Outcome::Reset { before_request: false }),
+                }),
+            };
+            let Some(retry) = self.limits.retries.as_deref() else {
+                return result.map_err(|failed| failed.reply);
+            };
+            let outcome = match &result {
+                Ok(answered) => Some(outcome(&answered.response)),
+                Err(failed) => failed.outcome,
+            };
+            if !outcome.is_some_and(|outcome| retry.on.matches(outcome)) {
+                return result.map_err(|failed| failed.reply);
+            }
+            let spent = attempt > retry.attempts;
+            if spent {
+                self.ticket.flag(Flags::RETRIES_EXHAUSTED);
+            }
+            if spent || outbound.is_none() || upload.is_some_and(|upload| !upload.replayable()) {
+                return result.map_err(|failed| failed.reply);
+            }
+            if let Ok(answered) = result {
+                tokio::task::spawn_local(mirror::discard(answered.response.into_body(), answered.lease));
+            }
+            if retry.ignore_previous_hosts {
+                tried.push(host);
+            }
+            let wait =
+                route::back_off(retry.back_off, attempt, self.shared.with_random(|random| random.u64(..)));
+            tokio::time::sleep(wait).await;
+            self.ticket.retried();
+            attempt += 1;
+        }
+    }
+
+    /// One try on one host. What is needed for another one stays in `outbound`.
+    async fn trial(
+        &self,
+        host: usize,
+        attempt: u32,
+        outbound: &mut Option<Outbound>,
+        upload: Option<&Rc<Upload>>,
+    ) -> Result<(Response<Incoming>, Lease), Failed> {
+        let upstream = &self.cluster.hosts[host].upstream;
+        let repeatable = outbound.as_ref().is_some_and(|head| head.method.is_idempotent());
+        let mut reuse = if repeatable { Reuse::Any } else { Reuse::Fresh };
+        for _ in 0..MAX_STALE {
+            let leased =
+                upstream.lease(self.cluster.limits, reuse, |address| self.shared.is_own(address)).await;
+            let mut lease = leased.map_err(|error| not_connected(&error))?;
+            let again = lease.reused || self.may_try_again(attempt, lease.is_h2(), outbound.as_ref());
+            let Some(head) = (if again { outbound.clone() } else { outbound.take() }) else { break };
+            let body = upload.map_or(Outgoing::Empty, |upload| Outgoing::Stream(upload.reader()));
+            let request = head.into_request(attempt, lease.is_h2(), body);
+            let error = match lease.send(request).await {
+                Ok(response) => return Ok((response, lease)),
+                Err(error) => error,
+            };
+            // The upstream closed the connection while it was idle, and the request crossed that on the way.
+            let stale = lease.reused && (error.unsent || (repeatable && is_broken(&error.error)));
+            if !stale || upload.is_some_and(|upload| !upload.replayable()) {
+                return Err(not_answered(&error));
+            }
+            reuse = Reuse::None;
+        }
+        Err(Failed {
+            reply: Reply::CONNECTION_CLOSED,
+            outcome: Some(Outcome::Reset { before_request: true }),
+        })
+    }
+
+    /// Whether the head may be needed for another try once it is sent. Copies cost, so they are made only then.
+    fn may_try_again(&self, attempt: u32, h2: bool, head: Option<&Outbound>) -> bool {
+        let Some(retry) = self.limits.retries.as_deref() else { return false };
+        attempt <= retry.attempts && covers_sent(&retry.on, h2, || head.is_some_and(Outbound::is_grpc))
+    }
+
+    /// The client's response.
+    fn respond(
+        mut self,
+        answered: Answered,
+        whole: Option<Instant>,
+        upgrade: Option<OnUpgrade>,
+    ) -> Response<ClientBody> {
+        let Answered { mut response, lease, deadline } = answered;
+        let status = response.status();
+        self.ticket.status(status.as_u16());
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            let Some(client) = upgrade else { return Reply::PROTOCOL_ERROR.answer(self.ticket) };
+            let upstream = hyper::upgrade::on(&mut response);
+            tunnel::open(client, upstream, self.ticket, lease, self.shared.work.join());
+            let (mut head, _nothing) = response.into_parts();
+            let protocol = strip_hop_by_hop(&mut head.headers);
+            route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers));
+            if let Some(protocol) = protocol {
+                head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+                head.headers.insert(UPGRADE, protocol);
+            }
+            return Response::from_parts(head, ClientBody::own(Bytes::new()));
+        }
+        let (mut head, body) = response.into_parts();
+        strip_hop_by_hop(&mut head.headers);
+        route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers));
+        head.version = Version::HTTP_11;
+        let deadline = [whole, deadline].into_iter().flatten().min();
+        Response::from_parts(head, ClientBody::relay(body, self.ticket, lease, deadline))
+    }
+}

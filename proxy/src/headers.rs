@@ -1,0 +1,172 @@
+//! What the proxy does to headers of its own accord, and how the mesh's operations reach a header map.
+
+use http::header::{
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use mesh::route::HeadersMut;
+
+/// Original path of a request whose path was rewritten.
+pub(crate) const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
+/// Which try this is, from 1.
+pub(crate) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
+/// How long the proxy will wait for the response.
+pub(crate) const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
+/// A request for 204 instead of 504.
+pub(crate) const TIMEOUT_ALTERNATIVE: HeaderName =
+    HeaderName::from_static("x-envoy-upstream-rq-timeout-alt-response");
+/// Identifies a request across hops.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The clients that a request came through.
+pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The scheme that the first proxy was spoken to in.
+pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Takes off what concerns only this connection, and returns the protocol that an HTTP/1.1 message wants to upgrade to.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let mut upgrades = false;
+    if headers.contains_key(CONNECTION) {
+        let listed: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+        headers.remove(CONNECTION);
+        for name in listed.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')) {
+            match name.trim() {
+                name if name.eq_ignore_ascii_case("upgrade") => upgrades = true,
+                // Whether it stays is decided below.
+                name if name.eq_ignore_ascii_case("te") => {}
+                name => drop(headers.remove(name)),
+            }
+        }
+    }
+    headers.remove(KEEP_ALIVE);
+    headers.remove(PROXY_CONNECTION);
+    headers.remove(TRANSFER_ENCODING);
+    // Trailers are passed on, so the wish for them is, too; other codings of the transfer are each hop's own.
+    if headers.get(TE).is_some_and(|te| !lists(te, "trailers")) {
+        headers.remove(TE);
+    }
+    headers.remove(UPGRADE).filter(|_| upgrades)
+}
+
+fn lists(value: &HeaderValue, token: &str) -> bool {
+    let listed = value.to_str().unwrap_or("");
+    listed.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// Takes off a request what this hop answers for: an expectation of `100-continue` is met here.
+pub(crate) fn strip_request(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    headers.remove(EXPECT);
+    headers.remove(ATTEMPT_COUNT);
+    headers.remove(EXPECTED_TIMEOUT);
+    headers.remove(TIMEOUT_ALTERNATIVE);
+    for name in mesh::route::retry::OVERRIDES {
+        headers.remove(name);
+    }
+    strip_hop_by_hop(headers)
+}
+
+/// A random identifier in the form of a UUID, version 4.
+pub(crate) fn request_id(random: u128) -> HeaderValue {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let random = random & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62);
+    let mut text = [b'-'; 36];
+    let mut digit = 32;
+    for (at, place) in text.iter_mut().enumerate() {
+        if !matches!(at, 8 | 13 | 18 | 23) {
+            digit -= 1;
+            *place = HEX[(random >> (digit * 4)) as usize & 0xf];
+        }
+    }
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Adds a client to those that the request came through.
+pub(crate) fn forwarded_for(headers: &mut HeaderMap, client: std::net::IpAddr) {
+    let before = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
+    let list = match before {
+        Some(before) => format!("{before},{client}"),
+        None => client.to_string(),
+    };
+    if let Ok(list) = HeaderValue::try_from(list) {
+        headers.insert(FORWARDED_FOR, list);
+    }
+}
+
+/// The one authority of an HTTP/1.1 request's `Host`; `None` when there is none, or more than one.
+pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+/// A header map that the mesh's operations run on.
+pub(crate) struct Edited<'h>(pub(crate) &'h mut HeaderMap);
+
+impl HeadersMut for Edited<'_> {
+    fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
+
+    fn append(&mut self, name: &str, value: &str) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            self.0.append(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn hop_by_hop_headers_stay_on_their_hop() {
+        for (before, after, upgrade) in [
+            (vec![("connection", "close"), ("a", "1")], vec![("a", "1")], None),
+            (vec![("connection", "X-Own, keep-alive"), ("x-own", "1"), ("keep-alive", "5")], vec![], None),
+            (vec![("connection", "upgrade"), ("upgrade", "websocket")], vec![], Some("websocket")),
+            (vec![("connection", "a"), ("connection", "b"), ("a", "1"), ("b", "1")], vec![], None),
+            (vec![("upgrade", "h2c")], vec![], None),
+            (vec![("te", "gzip"), ("transfer-encoding", "chunked")], vec![], None),
+            (vec![("connection", "te"), ("te", "trailers")], vec![("te", "trailers")], None),
+        ] {
+            let mut headers = map(&before);
+            assert_eq!(strip_hop_by_hop(&mut headers), upgrade.map(HeaderValue::from_static), "{before:?}");
+            assert_eq!(headers, map(&after), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn request_ids_are_uuids() {
+        assert_eq!(request_id(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(request_id(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+
+    #[test]
+    fn clients_are_listed() {
+        let mut headers = HeaderMap::new();
+        forwarded_for(&mut headers, [10, 0, 0, 1].into());
+        forwarded_for(&mut headers, [10, 0, 0, 2].into());
+        assert_eq!(headers[FORWARDED_FOR], "10.0.0.1,10.0.0.2");
+    }
+
+    #[test]
+    fn one_host_is_wanted() {
+        assert_eq!(host(&map(&[("host", "a")])), Some("a"));
+        assert_eq!(host(&map(&[])), None);
+        assert_eq!(host(&map(&[("host", "a"), ("host", "b")])), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! Copies of requests, sent to see what happens and not waited for.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::cluster;
+use crate::outbound::Outbound;
+use crate::pool::{Lease, Reuse};
+use crate::shared::Shared;
+use crate::upload::{Outgoing, Upload};
+
+/// For a copy of a request that has no limit itself.
+const LIMIT: Duration = Duration::from_secs(15);
+/// A response that nobody wants is read to its end if it is this short, so that its connection can be used again.
+const WORTH_READING: u64 = 64 * 1024;
+
+/// Sends a copy once the whole body is there. A body that was too long to keep is not copied.
+pub(crate) fn send(
+    shared: &Rc<Shared>,
+    cluster: Rc<cluster::View>,
+    head: Outbound,
+    upload: Option<Rc<Upload>>,
+    limit: Option<Duration>,
+) {
+    let shared = Rc::clone(shared);
+    tokio::task::spawn_local(async move {
+        let copy = async {
+            let body = match upload {
+                None => Outgoing::Empty,
+                Some(upload) => {
+                    upload.ended().await;
+                    Outgoing::Full(upload.whole()?)
+                }
+            };
+            let host = shared.with_random(|random| cluster.pick(random, &[]))?;
+            let upstream = &cluster.hosts[host].upstream;
+            let leased = upstream.lease(cluster.limits, Reuse::Fresh, |address| shared.is_own(address)).await;
+            let mut lease = leased.ok()?;
+            let response = lease.send(head.into_request(1, lease.is_h2(), body)).await.ok()?;
+            discard(response.into_body(), lease).await;
+            Some(StatusCode::OK)
+        };
+        if !matches!(tokio::time::timeout(limit.unwrap_or(LIMIT), copy).await, Ok(Some(_))) {
+            tracing::debug!("a copy of a request had no response");
+        }
+    });
+}
+
+/// Reads a response that nobody wants to its end, if that is near.
+pub(crate) async fn discard(body: Incoming, lease: Lease) {
+    use http_body::Body as _;
+    let near = body.size_hint().upper().is_some_and(|bytes| bytes <= WORTH_READING);
+    if near && body.collect().await.is_ok() {
+        lease.release();
+    }
+}

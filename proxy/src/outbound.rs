@@ -1,0 +1,151 @@
+//! A request as it goes upstream: what routing sees of it, and what becomes of its head.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
+use http::uri::{PathAndQuery, Scheme};
+use http::{Method, Request, Uri, request};
+use mesh::route::headers::Direction;
+use mesh::route::{self, Decision};
+
+use crate::headers::{
+    ATTEMPT_COUNT, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_PATH, REQUEST_ID, forwarded_for, host,
+    request_id, strip_request,
+};
+use crate::upload::Outgoing;
+
+/// A request's head, as routing sees it.
+pub(crate) struct Inbound<'r> {
+    head: &'r request::Parts,
+    authority: &'r str,
+}
+
+/// A request's head, ready to be sent, as often as it takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbound {
+    pub(crate) method: Method,
+    path: PathAndQuery,
+    authority: HeaderValue,
+    headers: HeaderMap,
+    /// The protocol that it wants to upgrade to.
+    pub(crate) upgrade: Option<HeaderValue>,
+}
+
+impl<'r> Inbound<'r> {
+    /// `None` for a request that does not say, or not clearly, which host it is for.
+    pub(crate) fn new(head: &'r request::Parts) -> Option<Self> {
+        let authority = match head.uri.authority() {
+            Some(authority) => authority.as_str().rsplit('@').next().unwrap_or(""),
+            None => host(&head.headers)?,
+        };
+        Some(Self { head, authority })
+    }
+
+    pub(crate) fn authority(&self) -> &'r str {
+        self.authority
+    }
+}
+
+impl route::Request for Inbound<'_> {
+    fn method(&self) -> &str {
+        self.head.method.as_str()
+    }
+
+    fn scheme(&self) -> &str {
+        // What comes in is plain text, and a scheme that a client writes itself proves nothing.
+        "http"
+    }
+
+    fn authority(&self) -> &str {
+        self.authority
+    }
+
+    fn path(&self) -> &str {
+        self.head.uri.path_and_query().map_or("", PathAndQuery::as_str)
+    }
+
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values = self.head.headers.get_all(name).iter();
+        let first = String::from_utf8_lossy(values.next()?.as_bytes());
+        Some(values.fold(first, |joined, value| {
+            Cow::Owned(format!("{joined},{}", String::from_utf8_lossy(value.as_bytes())))
+        }))
+    }
+}
+
+impl Outbound {
+    /// What a request becomes by a decision. `client` is there at gateways, which vouch for it.
+    pub(crate) fn new(
+        mut head: request::Parts,
+        authority: HeaderValue,
+        decision: &Decision<'_>,
+        client: Option<IpAddr>,
+        random: impl FnOnce() -> u128,
+    ) -> Self {
+        let headers = &mut head.headers;
+        let upgrade = strip_request(headers);
+        if !headers.contains_key(REQUEST_ID) {
+            headers.insert(REQUEST_ID, request_id(random()));
+        }
+        if let Some(client) = client {
+            forwarded_for(headers, client);
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+        }
+        route::apply(decision, Direction::Request, &mut Edited(headers));
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let rewritten = route::rewrite_path(decision, path.as_str());
+        // What a rewrite makes of a strange path may be no path: then it stays.
+        let rewritten = rewritten.and_then(|rewritten| PathAndQuery::try_from(rewritten).ok());
+        let path = match rewritten {
+            Some(rewritten) => {
+                if let Ok(original) = HeaderValue::try_from(path.as_str()) {
+                    headers.insert(ORIGINAL_PATH, original);
+                }
+                rewritten
+            }
+            None => path,
+        };
+        let rewritten = route::authority(decision).and_then(|name| HeaderValue::try_from(name).ok());
+        let authority = rewritten.unwrap_or(authority);
+        Self { method: head.method, path, authority, headers: head.headers, upgrade }
+    }
+
+    /// Says how long the proxy will wait.
+    pub(crate) fn expects(&mut self, millis: HeaderValue) {
+        self.headers.insert(EXPECTED_TIMEOUT, millis);
+    }
+
+    /// Whether it is a gRPC call.
+    pub(crate) fn is_grpc(&self) -> bool {
+        let kind = self.headers.get(http::header::CONTENT_TYPE);
+        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    }
+
+    /// The request for a try, from 1.
+    pub(crate) fn into_request(mut self, attempt: u32, h2: bool, body: Outgoing) -> Request<Outgoing> {
+        let count = if attempt == 1 { HeaderValue::from_static("1") } else { HeaderValue::from(attempt) };
+        self.headers.insert(ATTEMPT_COUNT, count);
+        let uri = if h2 {
+            self.headers.remove(HOST);
+            let authority = http::uri::Authority::try_from(self.authority.as_bytes()).ok();
+            let mut parts = http::uri::Parts::default();
+            parts.scheme = authority.is_some().then_some(Scheme::HTTP);
+            parts.authority = authority;
+            parts.path_and_query = Some(self.path);
+            Uri::from_parts(parts).unwrap_or_default()
+        } else {
+            if let Some(protocol) = self.upgrade {
+                self.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+                self.headers.insert(UPGRADE, protocol);
+            }
+            self.headers.insert(HOST, self.authority);
+            Uri::from(self.path)
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}

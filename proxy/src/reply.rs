@@ -1,0 +1,121 @@
+//! Answers that the proxy gives itself, with Envoy's words.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use mesh::plan::{AbortWith, Direct};
+
+use crate::body::ClientBody;
+use crate::flags::Flags;
+use crate::ticket::Ticket;
+
+/// An answer: status, flag and body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reply {
+    status: StatusCode,
+    flag: Option<Flags>,
+    body: &'static str,
+}
+
+impl Reply {
+    /// No route takes the request, or nobody knows its host.
+    pub(crate) const NO_ROUTE: Self = Self::new(StatusCode::NOT_FOUND, Some(Flags::NO_ROUTE), "");
+    /// The host is outside the mesh, and the mesh forbids that.
+    pub(crate) const FORBIDDEN_HOST: Self = Self::new(StatusCode::BAD_GATEWAY, None, "");
+    /// The route leads to a cluster that does not exist.
+    pub(crate) const NO_CLUSTER: Self =
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Some(Flags::NO_CLUSTER), "");
+    /// The cluster has no endpoint.
+    pub(crate) const NO_UPSTREAM: Self =
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Some(Flags::NO_UPSTREAM), "no healthy upstream");
+    /// The request's time, or its last try's, was up.
+    pub(crate) const TIMEOUT: Self =
+        Self::new(StatusCode::GATEWAY_TIMEOUT, Some(Flags::TIMEOUT), "upstream request timeout");
+    /// No connection.
+    pub(crate) const CONNECT_FAILURE: Self = Self::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some(Flags::CONNECT_FAILURE),
+        "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+    );
+    /// No connection in time.
+    pub(crate) const CONNECT_TIMEOUT: Self = Self::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some(Flags::CONNECT_FAILURE),
+        "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+    );
+    /// The connection ended before the response.
+    pub(crate) const CONNECTION_CLOSED: Self = Self::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some(Flags::UPSTREAM_CLOSED),
+        "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+    );
+    /// The upstream reset the stream.
+    pub(crate) const STREAM_RESET: Self = Self::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some(Flags::UPSTREAM_CLOSED),
+        "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
+    );
+    /// What came from the upstream is not HTTP.
+    pub(crate) const PROTOCOL_ERROR: Self = Self::new(
+        StatusCode::BAD_GATEWAY,
+        Some(Flags::UPSTREAM_CLOSED),
+        "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+    );
+    /// The request leads back to this proxy.
+    pub(crate) const LOOP: Self = Self::new(StatusCode::LOOP_DETECTED, Some(Flags::NO_ROUTE), "");
+    /// The client broke off: nobody will read this.
+    pub(crate) const CLIENT_GONE: Self = Self::new(StatusCode::BAD_REQUEST, Some(Flags::CLIENT_GONE), "");
+    /// The request cannot be understood.
+    pub(crate) const BAD_REQUEST: Self = Self::new(StatusCode::BAD_REQUEST, None, "");
+
+    const fn new(status: StatusCode, flag: Option<Flags>, body: &'static str) -> Self {
+        Self { status, flag, body }
+    }
+
+    /// The answer; the ticket ends with it.
+    pub(crate) fn answer(self, mut ticket: Ticket) -> Response<ClientBody> {
+        if let Some(flag) = self.flag {
+            ticket.flag(flag);
+        }
+        answer(self.status, Bytes::from_static(self.body.as_bytes()), ticket)
+    }
+}
+
+/// The answer to a request that a fault aborts.
+pub(crate) fn aborted(with: AbortWith, mut ticket: Ticket) -> Response<ClientBody> {
+    ticket.flag(Flags::ABORT);
+    match with {
+        AbortWith::Http(status) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            answer(status, Bytes::from_static(b"fault filter abort"), ticket)
+        }
+        AbortWith::Grpc(code) => {
+            let mut response = answer(StatusCode::OK, Bytes::new(), ticket);
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            headers.insert("grpc-status", HeaderValue::from(code));
+            headers.insert("grpc-message", HeaderValue::from_static("fault filter abort"));
+            response
+        }
+    }
+}
+
+/// A direct response.
+pub(crate) fn direct(direct: &Direct, ticket: Ticket) -> Response<ClientBody> {
+    let status = StatusCode::from_u16(direct.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer(status, Bytes::copy_from_slice(&direct.body), ticket)
+}
+
+/// Any answer; the ticket ends with it.
+pub(crate) fn answer(status: StatusCode, body: Bytes, mut ticket: Ticket) -> Response<ClientBody> {
+    ticket.status(status.as_u16());
+    ticket.received(body.len());
+    ticket.complete();
+    let text = !body.is_empty();
+    let mut response = Response::new(ClientBody::own(body));
+    *response.status_mut() = status;
+    if text {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    }
+    response
+}

@@ -1,0 +1,77 @@
+//! A request's ticket: it becomes exactly one observation, whatever way the request ends.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::flags::Flags;
+use crate::stats::{Counter, Ended};
+use crate::upload::Upload;
+
+/// Travels with a request and then with its response. Dropped before its end, it counts as the client's going away.
+pub(crate) struct Ticket {
+    counter: Rc<Counter>,
+    began: Instant,
+    ended: Ended,
+    upload: Option<Rc<Upload>>,
+    complete: bool,
+}
+
+impl Ticket {
+    /// For a request whose head came at `began`.
+    pub(crate) fn new(counter: Rc<Counter>, began: Instant) -> Self {
+        Self { counter, began, ended: Ended::default(), upload: None, complete: false }
+    }
+
+    /// Counts under another key: the instance is known now.
+    pub(crate) fn count_with(&mut self, counter: Rc<Counter>) {
+        self.counter = counter;
+    }
+
+    /// Counts the bytes of this body.
+    pub(crate) fn uploads(&mut self, upload: &Rc<Upload>) {
+        self.upload = Some(Rc::clone(upload));
+    }
+
+    /// Something went wrong.
+    pub(crate) fn flag(&mut self, flag: Flags) {
+        self.ended.flags |= flag;
+    }
+
+    /// The response has this status.
+    pub(crate) fn status(&mut self, status: u16) {
+        self.ended.status = status;
+    }
+
+    /// One more try.
+    pub(crate) fn retried(&mut self) {
+        self.ended.retries += 1;
+    }
+
+    /// Bytes of the response's body.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.ended.received += bytes as u64;
+    }
+
+    /// The other side of a tunnel was sent this.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.ended.sent += bytes;
+    }
+
+    /// The request has ended in order, or with a flag that says how: a drop from now on is its end.
+    pub(crate) fn complete(&mut self) {
+        self.complete = true;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.ended.flags |= Flags::CLIENT_GONE;
+        }
+        if let Some(upload) = &self.upload {
+            self.ended.sent += upload.sent();
+        }
+        self.ended.took = self.began.elapsed();
+        self.counter.count(&self.ended);
+    }
+}

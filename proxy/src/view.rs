@@ -1,0 +1,203 @@
+//! A plan as one thread uses it: beside each route stands what the thread has found out for it, made on first use.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use mesh::plan::{ClusterId, Listener, UnknownHost};
+use mesh::route::{Chosen, Decision};
+use mesh::{Plan, RouteKey};
+
+use crate::cluster;
+use crate::observation::ObservationKey;
+use crate::shared::Shared;
+use crate::source::SourceState;
+use crate::stats::Counter;
+
+/// Hosts that no virtual host has are counted by name up to this many, and together beyond.
+const MAX_UNKNOWN_HOSTS: usize = 100;
+
+pub(crate) struct View {
+    pub(crate) plan: Arc<Plan>,
+    clusters: Vec<OnceCell<Rc<cluster::View>>>,
+    /// By the address, within the plan, of what was decided.
+    sides: RefCell<HashMap<usize, Rc<Side>, BuildHasherDefault<AddressHasher>>>,
+    unknown_hosts: RefCell<HashMap<String, Rc<Side>>>,
+}
+
+/// What stands beside a route's destination.
+pub(crate) struct Side {
+    /// Where it leads, if it is forwarded.
+    pub(crate) cluster: Option<Rc<cluster::View>>,
+    key: ObservationKey,
+    /// For no instance, and then for each version.
+    counters: RefCell<Vec<Option<Rc<Counter>>>>,
+    /// The last `x-envoy-expected-rq-timeout-ms`: nearly always the next one too.
+    expected: RefCell<Option<(Duration, HeaderValue)>>,
+}
+
+impl View {
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            clusters: plan.clusters.iter().map(|_| OnceCell::new()).collect(),
+            plan,
+            sides: RefCell::default(),
+            unknown_hosts: RefCell::default(),
+        }
+    }
+
+    /// The listener of a request that came in for a port, or for whichever its authority says.
+    pub(crate) fn listener(&self, port: Option<u16>, authority: &str) -> Option<&Listener> {
+        match port {
+            Some(port) => self.plan.listener(port),
+            None => self.plan.listener_for(authority),
+        }
+    }
+
+    /// What a host gets that no listener knows.
+    pub(crate) fn unknown_host(&self) -> UnknownHost {
+        self.plan.listeners.first().map_or(UnknownHost::NotFound, |listener| listener.unknown_host)
+    }
+
+    /// A cluster of the plan.
+    pub(crate) fn cluster(
+        &self,
+        id: ClusterId,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Option<Rc<cluster::View>> {
+        let at = id.0 as usize;
+        let cluster = self.plan.clusters.get(at)?;
+        let view = self.clusters.get(at)?.get_or_init(|| {
+            Rc::new(cluster::View::new(source.cluster(&cluster.key), cluster, &shared.config))
+        });
+        Some(Rc::clone(view))
+    }
+
+    /// What stands beside a decision; `authority` counts where no virtual host was found.
+    pub(crate) fn side(
+        &self,
+        decision: &Decision<'_>,
+        authority: &str,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Rc<Side> {
+        let address = match decision {
+            // All of these are alive as long as the plan is, so no two of them share an address.
+            Decision::Forward(_, _, destination) => std::ptr::from_ref(*destination) as usize,
+            Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
+                std::ptr::from_ref(chosen.route) as usize
+            }
+            Decision::NoRoute(host) => std::ptr::from_ref(*host) as usize,
+            Decision::NoHost => return self.unknown_side(authority, source),
+        };
+        if let Some(side) = self.sides.borrow().get(&address) {
+            return Rc::clone(side);
+        }
+        let side = Rc::new(match decision {
+            Decision::Forward(chosen, _, destination) => {
+                let key = self.plan.clusters.get(destination.cluster.0 as usize).map(|cluster| &cluster.key);
+                let host = key.map_or(&chosen.host.name, |key| &key.host);
+                let subset = key.and_then(|key| key.subset.clone());
+                let cluster = self.cluster(destination.cluster, source, shared);
+                self.new_side(source, route_key(chosen), host.clone(), subset, cluster)
+            }
+            Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
+                self.new_side(source, route_key(chosen), chosen.host.name.clone(), None, None)
+            }
+            Decision::NoRoute(host) => self.new_side(source, None, host.name.clone(), None, None),
+            Decision::NoHost => return self.unknown_side(authority, source),
+        });
+        self.sides.borrow_mut().insert(address, Rc::clone(&side));
+        side
+    }
+
+    fn unknown_side(&self, authority: &str, source: &SourceState) -> Rc<Side> {
+        let mut hosts = self.unknown_hosts.borrow_mut();
+        // Anybody can make up names; they must not fill the memory.
+        let name =
+            if hosts.len() < MAX_UNKNOWN_HOSTS || hosts.contains_key(authority) { authority } else { "*" };
+        if let Some(side) = hosts.get(name) {
+            return Rc::clone(side);
+        }
+        let side = Rc::new(self.new_side(source, None, name.to_owned(), None, None));
+        hosts.insert(name.to_owned(), Rc::clone(&side));
+        side
+    }
+
+    fn new_side(
+        &self,
+        source: &SourceState,
+        route: Option<RouteKey>,
+        host: String,
+        subset: Option<String>,
+        cluster: Option<Rc<cluster::View>>,
+    ) -> Side {
+        let version = subset.clone().unwrap_or_default();
+        let revision = self.plan.revision;
+        let key =
+            ObservationKey { source: Arc::clone(&source.source), revision, route, host, subset, version };
+        Side { cluster, key, counters: RefCell::default(), expected: RefCell::default() }
+    }
+}
+
+fn route_key(chosen: &Chosen<'_>) -> Option<RouteKey> {
+    chosen.route.key.clone()
+}
+
+impl Side {
+    /// Counts requests that reached this version of the cluster; `None`: none.
+    pub(crate) fn counter(&self, version: Option<usize>, shared: &Shared) -> Rc<Counter> {
+        let at = version.map_or(0, |version| version + 1);
+        let mut counters = self.counters.borrow_mut();
+        if counters.len() <= at {
+            counters.resize(at + 1, None);
+        }
+        let counter = counters[at].get_or_insert_with(|| {
+            let mut key = self.key.clone();
+            if let (Some(version), Some(cluster)) = (version, &self.cluster) {
+                key.version.clone_from(&cluster.versions[version]);
+            }
+            shared.stats.counter(key)
+        });
+        Rc::clone(counter)
+    }
+
+    /// A duration in milliseconds, as a header's value.
+    pub(crate) fn expected(&self, timeout: Duration) -> HeaderValue {
+        let mut last = self.expected.borrow_mut();
+        match &*last {
+            Some((of, value)) if *of == timeout => value.clone(),
+            _ => {
+                let value = HeaderValue::from(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+                *last = Some((timeout, value.clone()));
+                value
+            }
+        }
+    }
+}
+
+/// Hashes an address: it is spread well enough once its low bits, which alignment keeps at zero, are mixed.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_usize(usize::from(byte));
+        }
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        let mixed = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}

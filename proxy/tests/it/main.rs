@@ -1,0 +1,10 @@
+//! The data plane over real sockets: own upstreams and clients on loopback, plans built by hand.
+
+mod faults;
+mod limits;
+mod plans;
+mod protocol;
+mod routing;
+mod support;
+mod swaps;
+mod upstreams;

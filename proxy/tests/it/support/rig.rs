@@ -1,0 +1,90 @@
+//! A proxy with one outbound listener, and what it observed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::Plan;
+use proxy::{Config, Entry, Events, Notice, ObservationKey, Proxy, Stats};
+
+pub(crate) struct Rig {
+    pub(crate) proxy: Proxy,
+    pub(crate) address: SocketAddr,
+    events: Events,
+}
+
+/// Any free port of the loopback address.
+pub(crate) const ANY: [SocketAddr; 1] =
+    [SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0)];
+
+impl Rig {
+    /// One thread, this plan.
+    pub(crate) async fn start(plan: Arc<Plan>) -> Self {
+        Self::with(Config { threads: 1, ..Config::default() }, plan).await
+    }
+
+    pub(crate) async fn with(config: Config, plan: Arc<Plan>) -> Self {
+        let config = Config { flush_interval: Duration::from_millis(20), ..config };
+        let (proxy, events) = Proxy::start(config).unwrap();
+        let entry = Entry { source: plan.source.clone(), port: None };
+        proxy.swap(vec![plan]).await;
+        let address = proxy.bind(entry, &ANY).await.unwrap();
+        Self { proxy, address, events }
+    }
+
+    /// Everything observed until `requests` requests have ended, or 5 s have passed.
+    pub(crate) async fn observed(&mut self, requests: u64) -> Observed {
+        let mut seen = Observed::default();
+        let all = async {
+            while seen.total() < requests {
+                let Some(batch) = self.events.batches.recv().await else { break };
+                for (key, stats) in batch.stats {
+                    seen.0.entry(format!("{key:?}")).or_insert((key, Stats::default())).1.merge(&stats);
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
+        assert_eq!(seen.total(), requests, "observed: {:?}", seen.0);
+        seen
+    }
+
+    pub(crate) async fn notice(&mut self) -> Notice {
+        self.events.notices.recv().await.unwrap()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Observed(BTreeMap<String, (ObservationKey, Stats)>);
+
+impl Observed {
+    pub(crate) fn total(&self) -> u64 {
+        self.0.values().map(|(_, stats)| stats.requests).sum()
+    }
+
+    /// The only key and its counts.
+    pub(crate) fn only(&self) -> (&ObservationKey, &Stats) {
+        assert_eq!(self.0.len(), 1, "{:?}", self.0);
+        let (key, stats) = self.0.values().next().unwrap();
+        (key, stats)
+    }
+
+    /// Requests by version.
+    pub(crate) fn versions(&self) -> BTreeMap<&str, u64> {
+        let mut versions = BTreeMap::new();
+        for (key, stats) in self.0.values() {
+            *versions.entry(key.version.as_str()).or_default() += stats.requests;
+        }
+        versions
+    }
+
+    /// Status and flags of the only request: `503 UF,URX`.
+    pub(crate) fn outcome(&self) -> String {
+        let (_, stats) = self.only();
+        assert_eq!(stats.latency.len(), stats.requests);
+        let codes: Vec<_> = stats.codes.keys().map(u16::to_string).collect();
+        let mut flags: Vec<_> = stats.flags.keys().copied().collect();
+        flags.sort_unstable();
+        format!("{} {}", codes.join(","), flags.join(",")).trim().to_owned()
+    }
+}

@@ -1,0 +1,134 @@
+//! Upstreams.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+
+use super::AnyBody;
+
+/// An HTTP server; it ends when it is dropped.
+pub(crate) struct Server {
+    address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+    task: AbortHandle,
+}
+
+/// A response with a text.
+pub(crate) fn reply(status: u16, body: impl Into<Bytes>) -> Response<AnyBody> {
+    let body = Full::new(body.into()).map_err(|never| match never {}).boxed_unsync();
+    Response::builder().status(status).body(body).unwrap()
+}
+
+impl Server {
+    /// Says its name.
+    pub(crate) async fn named(name: &'static str) -> Self {
+        Self::start(move |_| async move { reply(200, name) }).await
+    }
+
+    /// Answers each with what it was asked: method, path, headers and body, a line each.
+    pub(crate) async fn echo() -> Self {
+        Self::start(|request: Request<Incoming>| async {
+            let (head, body) = request.into_parts();
+            let mut text = format!("{} {}\n", head.method, head.uri);
+            for (name, value) in &head.headers {
+                text += &format!("{name}: {}\n", value.to_str().unwrap());
+            }
+            let body = body.collect().await.unwrap().to_bytes();
+            text += &format!("\n{}", String::from_utf8_lossy(&body));
+            reply(200, text)
+        })
+        .await
+    }
+
+    pub(crate) async fn start<F, R>(handle: F) -> Self
+    where
+        F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
+        R: Future<Output = Response<AnyBody>> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (requests, connections) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, opened) = (Arc::clone(&requests), Arc::clone(&connections));
+        let handle = Arc::new(handle);
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                opened.fetch_add(1, Ordering::SeqCst);
+                let (handle, counted) = (Arc::clone(&handle), Arc::clone(&counted));
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        let handle = Arc::clone(&handle);
+                        async move { Ok::<_, Infallible>(handle(request).await) }
+                    });
+                    let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
+                        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Self { address, requests, connections, task: task.abort_handle() }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Requests that came.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    /// Connections that came.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A server that does with each connection what it is told.
+pub(crate) struct Raw {
+    pub(crate) port: u16,
+    task: AbortHandle,
+}
+
+impl Raw {
+    pub(crate) async fn start<F, R>(handle: F) -> Self
+    where
+        F: Fn(TcpStream) -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(handle(stream));
+            }
+        });
+        Self { port, task: task.abort_handle() }
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
