@@ -63,6 +63,11 @@ impl Hub {
         self.newest.send_replace(seq);
     }
 
+    /// The mesh's name.
+    pub fn name(&self) -> String {
+        self.lock().state.name().to_owned()
+    }
+
     /// The state as it is.
     pub fn snapshot(&self) -> Snapshot {
         self.lock().state.snapshot()

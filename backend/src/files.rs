@@ -64,7 +64,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Sources, Error> {
 
 /// YAML files below a folder, sorted. Hidden names are skipped: `.git`, and the `..data` of mounted ConfigMaps, whose files
 /// are linked from beside it.
-fn yaml_below(root: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn yaml_below(root: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     // Links may lead in circles.

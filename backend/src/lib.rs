@@ -2,11 +2,21 @@
 //!
 //! A library so that integration tests can start it; the program is `main.rs`.
 
+pub mod app_window;
 pub mod cli;
 pub mod clock;
+pub mod control;
+pub mod data_plane;
+pub mod diff;
 pub mod events;
 pub mod export;
 pub mod files;
+pub mod folder;
+pub mod http;
+pub mod load;
+pub mod metrics;
 pub mod sample;
+pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod world;

@@ -18,6 +18,8 @@ use record::{Hash, Record};
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const REVISIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("revisions");
+/// What a mesh's folder had when its content was last taken or dismissed: paths and hashes.
+const FOLDER: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("folder");
 const TEXTS: TableDefinition<'_, &[u8], &str> = TableDefinition::new("texts");
 
 /// The form of the tables; a newer one is refused instead of misread.
@@ -108,6 +110,7 @@ impl Store {
             meta.insert("format", FORMAT)?;
             write.open_table(REVISIONS)?;
             write.open_table(TEXTS)?;
+            write.open_table(FOLDER)?;
         }
         write.commit()?;
         Ok(Self { database: Arc::new(database) })
@@ -163,6 +166,37 @@ impl Store {
             sources.0.insert(path, text.value().to_owned());
         }
         Ok(Some(Revision { info: record.info, inverse: record.inverse, sources }))
+    }
+
+    /// Keeps what the mesh's folder had when its content was last taken or dismissed.
+    pub fn set_folder(&self, sources: &Sources) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        {
+            let mut folder = write.open_table(FOLDER)?;
+            folder.retain(|path, _| sources.0.contains_key(path))?;
+            let mut texts = write.open_table(TEXTS)?;
+            for (path, text) in &sources.0 {
+                let hash = Hash::of(text);
+                texts.insert(hash.bytes(), text.as_str())?;
+                folder.insert(path.as_str(), hash.bytes())?;
+            }
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    /// What [`Store::set_folder`] kept.
+    pub fn folder(&self) -> Result<Sources, StoreError> {
+        let read = self.database.begin_read()?;
+        let texts = read.open_table(TEXTS)?;
+        let mut sources = Sources::default();
+        for entry in read.open_table(FOLDER)?.iter()? {
+            let (path, hash) = entry?;
+            if let Some(text) = texts.get(hash.value())? {
+                sources.0.insert(path.value().to_owned(), text.value().to_owned());
+            }
+        }
+        Ok(sources)
     }
 
     /// Descriptions of revisions before a number (from the newest where it is `None`), newest first.

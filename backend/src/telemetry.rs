@@ -8,5 +8,6 @@ pub mod splits;
 pub mod window;
 
 mod collector;
+pub(crate) mod task;
 
 pub use collector::Collector;

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::app_window;
+use crate::server::{Config, DEFAULT_ADDRESS, Server};
+
 /// Flags of `serve`. Each has an environment variable.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
@@ -18,9 +21,9 @@ pub struct ServeArgs {
     /// Folder of the revision log; a folder of its own for each mesh in the user's data folder unless given.
     #[arg(long, value_name = "DIR", env = "MESHWRIGHT_DATA")]
     pub data: Option<PathBuf>,
-    /// Requests a second of the load generator; 0 is off.
-    #[arg(long, value_name = "RPS", default_value_t = 100.0, env = "MESHWRIGHT_RATE")]
-    pub rate: f64,
+    /// Requests a second of the load generator, 0 to 5000; 0 is off. 100 for the sample mesh and off for a folder unless given.
+    #[arg(long, value_name = "RPS", env = "MESHWRIGHT_RATE")]
+    pub rate: Option<f64>,
     /// Threads of the proxy; one per core unless given.
     #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
     pub threads: Option<usize>,
@@ -41,6 +44,57 @@ pub struct ServeArgs {
 impl ServeArgs {
     /// Serves until the program is told to end.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(self.serve())?;
         Ok(ExitCode::SUCCESS)
     }
+
+    async fn serve(&self) -> anyhow::Result<()> {
+        let stop = signals()?;
+        let server = Server::start(self.config()).await?;
+        if server.moved {
+            println!("Port {} is taken, so the designer is on another one.", DEFAULT_ADDRESS.port());
+        }
+        println!("Meshwright is ready: {}", server.url);
+        if self.app {
+            app_window::open(&server.url);
+        }
+        stop.await;
+        tracing::info!("ending: requests under way are answered first");
+        server.shutdown().await;
+        Ok(())
+    }
+
+    fn config(&self) -> Config {
+        Config {
+            mesh: self.mesh.clone(),
+            listen: self.listen,
+            data: self.data.clone(),
+            rate: self.rate,
+            threads: self.threads.unwrap_or(0),
+            allow_remote: self.allow_remote,
+            token: self.token.clone(),
+            allow_hosts: self.allow_hosts.clone(),
+        }
+    }
+}
+
+/// Ends with the first SIGINT or SIGTERM. A second one ends the program at once.
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        tokio::spawn(async {
+            let _ = tokio::signal::ctrl_c().await;
+            #[expect(clippy::exit, reason = "a person who asks twice does not want to wait")]
+            std::process::exit(130);
+        });
+    })
 }

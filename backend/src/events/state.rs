@@ -18,6 +18,10 @@ impl State {
         Self { snapshot, series: SeriesLog::default() }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.snapshot.name
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot { series: self.series.all(), ..self.snapshot.clone() }
     }

@@ -1,0 +1,192 @@
+//! What a change leads to, decided: a revision to store, or a refusal. Nothing is done here.
+
+use std::sync::Arc;
+
+use api::RevisionInfo;
+use mesh::{Diagnostic, Edit, Settings};
+
+use crate::store::Revision;
+use crate::world::{self, EditError, World};
+
+/// Longest name of an author, in characters.
+const AUTHOR: usize = 80;
+
+/// The newest revision, with its text as it was understood.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Its description.
+    pub info: RevisionInfo,
+    /// Its text.
+    pub world: Arc<World>,
+}
+
+/// A wish for a new revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    /// The revision that it was made on; `None` for the program's own.
+    pub base: Option<u64>,
+    /// Who wishes; `anonymous` unless given.
+    pub author: Option<String>,
+    /// The edits.
+    pub edits: Vec<Edit>,
+    /// The revision that it takes back.
+    pub reverts: Option<u64>,
+    /// What the log calls it; what the edits do unless given.
+    pub summary: Option<String>,
+}
+
+/// Why a wish is not granted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Someone was faster.
+    #[error(
+        "revision {base} is not the newest any more: {head} is. Look at what changed and make the edit again"
+    )]
+    Stale {
+        /// The wish's base.
+        base: u64,
+        /// The newest.
+        head: u64,
+    },
+    /// The result has errors that were not there before.
+    #[error("the result would have {} that {} not there before", count(.0.len()), if .0.len() == 1 { "was" } else { "were" })]
+    Invalid(Vec<Diagnostic>),
+    /// An edit does not fit the text.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// A revision cannot be taken back.
+    #[error(transparent)]
+    Revert(#[from] super::revert::RevertError),
+    /// There is no such revision.
+    #[error("there is no revision {0}")]
+    NoRevision(u64),
+    /// Nothing is proposed.
+    #[error("the folder on disk proposes nothing")]
+    NoProposal,
+    /// The log failed.
+    #[error("the revision could not be stored, so nothing was changed")]
+    Store(#[from] crate::store::StoreError),
+    /// The program ends.
+    #[error("the server is shutting down")]
+    Down,
+}
+
+fn count(errors: usize) -> String {
+    if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") }
+}
+
+/// A revision that can be stored, and its text as it was understood.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What the log gets.
+    pub revision: Revision,
+    /// Its text.
+    pub world: Arc<World>,
+}
+
+/// Decides on a wish at `at` (milliseconds since 1970). `None`: it changes nothing.
+pub fn prepare(head: &Head, settings: &Settings, wish: Wish, at: i64) -> Result<Option<Prepared>, Refusal> {
+    let number = head.info.number;
+    if let Some(base) = wish.base.filter(|&base| base != number) {
+        return Err(Refusal::Stale { base, head: number });
+    }
+    let changed = world::apply(&head.world.sources, &wish.edits)?;
+    if changed.sources == head.world.sources {
+        return Ok(None);
+    }
+    let next = World::read(changed.sources.clone(), &head.world.mesh, settings);
+    let errors = next.new_errors(&head.world);
+    if !errors.is_empty() {
+        return Err(Refusal::Invalid(errors));
+    }
+    let info = RevisionInfo {
+        number: number + 1,
+        author: author(wish.author.as_deref()),
+        at,
+        summary: wish.summary.unwrap_or(changed.summary),
+        edits: wish.edits,
+        reverts: wish.reverts,
+    };
+    let revision = Revision { info, inverse: changed.inverse, sources: changed.sources };
+    Ok(Some(Prepared { revision, world: Arc::new(next) }))
+}
+
+fn author(given: Option<&str>) -> String {
+    let name: String = given.unwrap_or_default().chars().filter(|c| !c.is_control()).take(AUTHOR).collect();
+    let name = name.trim();
+    if name.is_empty() { "anonymous".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::{Mesh, Sources};
+
+    use super::*;
+
+    const GOOD: &str =
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata:\n  name: in\nspec:\n  servers: []\n";
+
+    fn head(text: &str) -> Head {
+        let info = RevisionInfo {
+            number: 7,
+            author: "ada".to_owned(),
+            at: 0,
+            summary: String::new(),
+            edits: vec![],
+            reverts: None,
+        };
+        Head {
+            info,
+            world: Arc::new(World::read(
+                Sources::single("a.yaml", text),
+                &Mesh::default(),
+                &Settings::default(),
+            )),
+        }
+    }
+
+    fn wish(base: u64, author: &str, text: &str) -> Wish {
+        Wish {
+            base: Some(base),
+            author: Some(author.to_owned()),
+            edits: vec![Edit::SetFiles { files: vec![("a.yaml".to_owned(), Some(text.to_owned()))] }],
+            reverts: None,
+            summary: None,
+        }
+    }
+
+    #[test]
+    fn a_wish_becomes_the_next_revision() {
+        let text = format!("# a comment\n{GOOD}");
+        let prepared =
+            prepare(&head(GOOD), &Settings::default(), wish(7, " bea\n", &text), 42).unwrap().unwrap();
+        let Revision { info, inverse, sources } = prepared.revision;
+        assert_eq!((info.number, info.author.as_str(), info.at), (8, "bea", 42));
+        assert_eq!(sources, Sources::single("a.yaml", text));
+        let back = world::apply(&sources, &inverse).unwrap().sources;
+        assert_eq!(back, Sources::single("a.yaml", GOOD));
+    }
+
+    #[test]
+    fn a_stale_base_is_refused_whatever_the_edit_says() {
+        for base in [0, 6, 8] {
+            let refused = prepare(&head(GOOD), &Settings::default(), wish(base, "", GOOD), 0);
+            assert!(matches!(refused, Err(Refusal::Stale { head: 7, .. })), "{base}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_no_revision() {
+        assert!(prepare(&head(GOOD), &Settings::default(), wish(7, "", GOOD), 0).unwrap().is_none());
+    }
+
+    #[test]
+    fn errors_are_refused_unless_they_were_there_before() {
+        let broken = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: [\n";
+        let refused = prepare(&head(GOOD), &Settings::default(), wish(7, "", broken), 0);
+        assert!(matches!(&refused, Err(Refusal::Invalid(errors)) if !errors.is_empty()), "{refused:?}");
+        let moved = format!("# one line down\n{broken}");
+        let accepted = prepare(&head(broken), &Settings::default(), wish(7, "", &moved), 0);
+        assert!(accepted.is_ok(), "{accepted:?}");
+    }
+}

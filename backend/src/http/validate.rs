@@ -1,0 +1,35 @@
+//! `POST validate`: what would be said of a mesh, without making a revision.
+
+use api::Problem;
+use api::request::{PostValidate, Validation};
+use axum::Json;
+use axum::extract::State;
+
+use super::App;
+use super::extract::Body;
+use super::problem::Failure;
+use crate::control::Refusal;
+use crate::world::{self, World};
+
+/// Diagnostics of a mesh, or of the newest revision with edits
+#[utoipa::path(
+    post, path = "/validate", tag = "model", request_body = PostValidate,
+    responses(
+        (status = 200, body = Validation),
+        (status = 422, description = "An edit does not fit", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn validate(
+    State(app): State<App>,
+    Body(request): Body<PostValidate>,
+) -> Result<Json<Validation>, Failure> {
+    let head = app.control.head();
+    let settings = app.settings;
+    let read = tokio::task::spawn_blocking(move || {
+        let sources = request.sources.unwrap_or_else(|| head.world.sources.clone());
+        let changed = world::apply(&sources, &request.edits)?;
+        Ok::<_, Refusal>(World::read(changed.sources, &head.world.mesh, &settings))
+    });
+    let world = read.await.map_err(|error| Failure::internal(&error))??;
+    Ok(Json(Validation { diagnostics: world.diagnostics }))
+}

@@ -1,0 +1,233 @@
+//! The whole server put together: log, proxy, sample, control loop, telemetry, load and HTTP; and its end, in the right order.
+
+mod identity;
+mod listen;
+mod wire;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::state::{Target, TargetState, TargetStatus};
+use api::{RevisionInfo, Snapshot};
+use mesh::{Mesh, Settings, Sources};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::now_millis;
+use crate::control::{Actor, Head, OWN, Parts};
+use crate::data_plane::DataPlane;
+use crate::events::Hub;
+use crate::folder::{self, Watched};
+use crate::http::{App, Guard};
+use crate::load::Load;
+use crate::metrics::Metrics;
+use crate::sample;
+use crate::store::{Revision, Store, StoreError};
+use crate::telemetry;
+use crate::world::World;
+use crate::{files, http};
+
+pub use listen::{DEFAULT as DEFAULT_ADDRESS, ListenError};
+
+/// Revisions that a snapshot starts with.
+const HISTORY: usize = 200;
+/// For requests that are under way when the server ends.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What the operator may turn.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Folder of YAML; the sample mesh without one.
+    pub mesh: Option<PathBuf>,
+    /// Where to listen; without it 127.0.0.1:7080 or the next free port.
+    pub listen: Option<SocketAddr>,
+    /// Folder of the revision log; one in the user's data folder without it.
+    pub data: Option<PathBuf>,
+    /// Requests a second of the load generator. Without it 100 for the sample, and none for a mesh of one's own.
+    pub rate: Option<f64>,
+    /// Threads of the proxy; 0 is one per core.
+    pub threads: usize,
+    /// Whether a listener beyond loopback is meant.
+    pub allow_remote: bool,
+    /// Secret that requests must carry.
+    pub token: Option<String>,
+    /// Further names that the server may be reached by.
+    pub allow_hosts: Vec<String>,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The mesh's folder.
+    #[error(transparent)]
+    Files(#[from] files::Error),
+    /// The revision log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no home folder to keep the log in.
+    #[error("there is no home folder to keep the revision log in; name a folder with --data")]
+    NoHome,
+    /// The proxy.
+    #[error(transparent)]
+    Proxy(#[from] proxy::StartError),
+    /// The sample.
+    #[error(transparent)]
+    Sample(#[from] sample::Error),
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The page, with the token where there is one.
+    pub url: String,
+    /// Said when 7080 was taken.
+    pub moved: bool,
+    stop: CancellationToken,
+    http: JoinHandle<()>,
+    control: JoinHandle<()>,
+    tasks: JoinSet<()>,
+    sample: Option<sample::Running>,
+}
+
+impl Server {
+    /// Starts everything. When it returns, the proxy runs the newest revision and the page is served.
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        let (listener, moved) = listen::bind(&config).await?;
+        let address = listener.local_addr().map_err(ListenError::Address)?;
+        let name = identity::name(config.mesh.as_deref());
+        let data = match &config.data {
+            Some(folder) => folder.clone(),
+            None => identity::data_folder(&name, config.mesh.as_deref()).ok_or(ServeError::NoHome)?,
+        };
+        let store = Store::open(&data)?;
+        let found = config.mesh.as_deref().map(files::folder).transpose()?;
+        let settings = Settings::default();
+        let head = first_head(&store, found.as_ref(), &settings)?;
+        let watched = found.map(|found| watched(&store, found)).transpose()?;
+
+        let proxy_config = proxy::Config { threads: config.threads, ..wire::proxy_config() };
+        let (proxy, outcome) = proxy::Proxy::start(proxy_config)?;
+        let plane = DataPlane::new(proxy);
+        let sample = match config.mesh {
+            None => Some(sample::start(wire::outbound(&plane), &sample::ports()).await?),
+            Some(_) => None,
+        };
+        let ports = sample.as_ref().map(wire::moved_ports).unwrap_or_default();
+
+        let first = u64::try_from(now_millis()).unwrap_or_default();
+        let hub = Arc::new(Hub::new(snapshot(name, &head, &store, &settings)?, first));
+        let stop = CancellationToken::new();
+        let metrics = Arc::new(Metrics::default());
+        let (desired, desires) = mpsc::channel(16);
+        let entries = plane.entries();
+        let (mut actor, control, commands) = Actor::new(Parts {
+            store: store.clone(),
+            hub: Arc::clone(&hub),
+            plane,
+            notices: outcome.notices,
+            desired,
+            settings: settings.clone(),
+            ports,
+            folder: watched,
+            head,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(telemetry::task::run(telemetry::task::Feeds {
+            batches: outcome.batches,
+            desired: desires,
+            hub: Arc::clone(&hub),
+            metrics: Arc::clone(&metrics),
+            control: commands.clone(),
+        }));
+        actor.start().await;
+        if let Some(root) = config.mesh.clone() {
+            tasks.spawn(folder::watch(root, commands));
+        }
+        let rate = config.rate.unwrap_or(if config.mesh.is_none() { 100.0 } else { 0.0 });
+        let load = Load::start(rate, Arc::clone(&hub), stop.clone());
+        let path = if config.mesh.is_none() { "/productpage" } else { "/" };
+        tasks.spawn(wire::aim(Arc::clone(&hub), entries, load.clone(), path));
+
+        let guard = Guard {
+            address,
+            names: config.allow_hosts.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            token: config.token.clone(),
+        };
+        let app = App { hub, control, store, load, metrics, settings, stop: stop.clone() };
+        let service = http::router(app, Arc::new(guard));
+        let http = tokio::spawn(listen::serve(listener, service, stop.clone(), GRACE));
+        let control = tokio::spawn(actor.run(stop.clone(), GRACE));
+        let url = identity::url(address, config.token.as_deref());
+        Ok(Self { address, url, moved, stop, http, control, tasks, sample })
+    }
+
+    /// Ends it: no new requests, those under way are answered, then the proxy drains, then the rest goes.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        for part in [self.http, self.control] {
+            if let Err(error) = part.await {
+                tracing::error!(%error, "a part of the server did not end well");
+            }
+        }
+        if let Some(sample) = self.sample {
+            sample.stop().await;
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+/// The newest revision of the log; of a new log the first, which is made here.
+fn first_head(store: &Store, folder: Option<&Sources>, settings: &Settings) -> Result<Head, StoreError> {
+    if let Some(Revision { info, sources, .. }) = store.head()? {
+        return Ok(Head { info, world: Arc::new(World::read(sources, &Mesh::default(), settings)) });
+    }
+    let (sources, summary) = match folder {
+        Some(folder) => (folder.clone(), "read from the folder"),
+        None => (sample::mesh(), "the sample mesh"),
+    };
+    let info = RevisionInfo {
+        number: 1,
+        author: OWN.to_owned(),
+        at: now_millis(),
+        summary: summary.to_owned(),
+        edits: Vec::new(),
+        reverts: None,
+    };
+    store.append(&Revision { info: info.clone(), inverse: Vec::new(), sources: sources.clone() })?;
+    if folder.is_some() {
+        store.set_folder(&sources)?;
+    }
+    Ok(Head { info, world: Arc::new(World::read(sources, &Mesh::default(), settings)) })
+}
+
+/// What changed on disk while the server was away is proposed, too.
+fn watched(store: &Store, found: Sources) -> Result<Watched, StoreError> {
+    Ok(Watched::new(store.folder()?, found, now_millis()))
+}
+
+fn snapshot(name: String, head: &Head, store: &Store, settings: &Settings) -> Result<Snapshot, StoreError> {
+    let pending = TargetState::Pending { revision: head.info.number };
+    Ok(Snapshot {
+        name,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: head.info.clone(),
+        sources: head.world.sources.clone(),
+        settings: settings.clone(),
+        targets: vec![TargetStatus { target: Target::Proxy, state: pending }],
+        listeners: Vec::new(),
+        load: None,
+        history: store.history(None, HISTORY)?,
+        timeline: None,
+        tick: None,
+        series: Vec::new(),
+        proposal: None,
+    })
+}

@@ -1,0 +1,141 @@
+//! What the server asks the model: reading a revision's text, changing it, and compiling it into plans.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use mesh::{Diagnostic, Edit, Mesh, Plan, Settings, Severity, Source, Sources};
+
+/// Ports of the files that are somewhere else today, with where: the sample's services move when their ports are taken.
+pub type Ports = HashMap<u16, u16>;
+
+/// A revision's text as it was understood.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// The text.
+    pub sources: Sources,
+    /// Its documents.
+    pub mesh: Mesh,
+    /// All that is to be said about it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The text after edits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// All files.
+    pub sources: Sources,
+    /// Edits that take it back.
+    pub inverse: Vec<Edit>,
+    /// What was done, in a line.
+    pub summary: String,
+}
+
+/// An edit that cannot be made on this text, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EditError(pub String);
+
+impl World {
+    /// Reads and validates, taking over from an earlier reading what did not change.
+    pub fn read(sources: Sources, previous: &Mesh, _settings: &Settings) -> Self {
+        let parsed = Mesh::parse_after(&sources, previous);
+        Self { sources, mesh: parsed.mesh, diagnostics: parsed.diagnostics }
+    }
+
+    /// The errors that this text has and another has not. Places do not count: an error that moved down a line is not new.
+    pub fn new_errors(&self, before: &Self) -> Vec<Diagnostic> {
+        let known: HashSet<_> = before.diagnostics.iter().filter(error).map(identity).collect();
+        self.diagnostics
+            .iter()
+            .filter(error)
+            .filter(|diagnostic| !known.contains(&identity(diagnostic)))
+            .cloned()
+            .collect()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that Iterator::filter asks for")]
+fn error(diagnostic: &&Diagnostic) -> bool {
+    diagnostic.severity == Severity::Error
+}
+
+fn identity(diagnostic: &Diagnostic) -> (&str, Option<&mesh::ResourceKey>, &str, &str) {
+    (&diagnostic.code, diagnostic.resource.as_ref(), &diagnostic.path, &diagnostic.message)
+}
+
+/// Applies edits in order, all or none.
+pub fn apply(sources: &Sources, edits: &[Edit]) -> Result<Changed, EditError> {
+    let mut next = sources.clone();
+    let mut inverse = Vec::new();
+    for edit in edits {
+        let Edit::SetFiles { files } = edit else {
+            return Err(EditError("this edit is not known".to_owned()));
+        };
+        for (path, text) in files {
+            let before = match text {
+                Some(text) => next.0.insert(path.clone(), text.clone()),
+                None => next.0.remove(path),
+            };
+            inverse.insert(0, Edit::SetFiles { files: vec![(path.clone(), before)] });
+        }
+    }
+    Ok(Changed { sources: next, inverse, summary: "files changed".to_owned() })
+}
+
+/// The files that differ from one text to another, with their new text.
+pub fn differences(from: &Sources, to: &Sources) -> Vec<(String, Option<String>)> {
+    let changed =
+        to.0.iter()
+            .filter(|(path, text)| from.0.get(*path) != Some(text))
+            .map(|(path, text)| (path.clone(), Some(text.clone())));
+    let removed = from.0.keys().filter(|path| !to.0.contains_key(*path)).map(|path| (path.clone(), None));
+    let mut all: Vec<_> = changed.chain(removed).collect();
+    all.sort();
+    all
+}
+
+/// Edits that replace each resource of some YAML where it exists, and add it where not.
+pub fn replace_resources(mesh: &Mesh, yaml: &str) -> Result<Vec<Edit>, EditError> {
+    let parsed = Mesh::parse(&Sources::single("resources.yaml", yaml));
+    let mut edits = Vec::new();
+    for document in parsed.mesh.documents() {
+        let resource = document.resource().ok_or_else(|| {
+            EditError(format!("document {} of `resources` is no resource", document.index() + 1))
+        })?;
+        let (key, yaml) = (resource.key.clone(), document.text().to_owned());
+        edits.push(match mesh.document(&key) {
+            Some(_) => Edit::ReplaceResource { key, yaml },
+            None => Edit::AddResource { file: file_for(&key), yaml },
+        });
+    }
+    Ok(edits)
+}
+
+/// The file of a resource that is new.
+fn file_for(key: &mesh::ResourceKey) -> String {
+    format!("{}-{}.yaml", key.name, key.kind.as_str().to_lowercase())
+}
+
+/// File names for a summary, few of them.
+pub fn list_files(files: &[(String, Option<String>)]) -> String {
+    let names: Vec<_> = files.iter().map(|(path, _)| path.as_str()).collect();
+    match names.as_slice() {
+        [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", names.len() - 3),
+        names => names.join(", "),
+    }
+}
+
+/// One plan for each source.
+pub fn compile(
+    _world: &World,
+    _settings: &Settings,
+    _revision: u64,
+    _ports: &Ports,
+) -> HashMap<Source, Arc<Plan>> {
+    HashMap::new()
+}
+
+/// Faults that expire: when, in seconds since 1970, and the edit that takes each out.
+pub fn expiries(_mesh: &Mesh) -> Vec<(i64, Edit)> {
+    Vec::new()
+}
