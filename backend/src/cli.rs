@@ -2,6 +2,8 @@
 
 pub mod crds;
 pub mod serve;
+mod snippet;
+pub mod validate;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,8 @@ pub struct Cli {
 enum Command {
     /// The designer with the built-in proxy (the default).
     Serve(Box<serve::ServeArgs>),
+    /// Diagnostics of files and folders. Exits with 0 without errors, 1 with errors, 2 when it cannot read them.
+    Validate(validate::Args),
     /// Prints the custom resource definitions, for a cluster without Istio.
     Crds(crds::Args),
 }
@@ -55,6 +59,7 @@ impl Cli {
         match self.command {
             None => self.serve.run(),
             Some(Command::Serve(serve)) => serve.run(),
+            Some(Command::Validate(args)) => validate::run(&args),
             Some(Command::Crds(args)) => crds::run(&args),
         }
     }
