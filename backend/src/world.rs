@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use mesh::{Diagnostic, Edit, Mesh, Plan, Settings, Severity, Source, Sources};
+use mesh::plan::compile_all;
+use mesh::{Diagnostic, Edit, Mesh, Plan, Registry, Settings, Severity, Source, Sources};
 
 /// Ports of the files that are somewhere else today, with where: the sample's services move when their ports are taken.
 pub type Ports = HashMap<u16, u16>;
@@ -15,6 +16,8 @@ pub struct World {
     pub sources: Sources,
     /// Its documents.
     pub mesh: Mesh,
+    /// The services, workloads and gateways that they make.
+    pub registry: Registry,
     /// All that is to be said about it.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -37,9 +40,12 @@ pub struct EditError(pub String);
 
 impl World {
     /// Reads and validates, taking over from an earlier reading what did not change.
-    pub fn read(sources: Sources, previous: &Mesh, _settings: &Settings) -> Self {
+    pub fn read(sources: Sources, previous: &Mesh, settings: &Settings) -> Self {
         let parsed = Mesh::parse_after(&sources, previous);
-        Self { sources, mesh: parsed.mesh, diagnostics: parsed.diagnostics }
+        let registry = Registry::of(&parsed.mesh, settings);
+        let mut diagnostics = parsed.diagnostics;
+        diagnostics.extend(mesh::validate(&parsed.mesh, &registry, settings));
+        Self { sources, mesh: parsed.mesh, registry, diagnostics }
     }
 
     /// The errors that this text has and another has not. Places do not count: an error that moved down a line is not new.
@@ -127,12 +133,26 @@ pub fn list_files(files: &[(String, Option<String>)]) -> String {
 
 /// One plan for each source.
 pub fn compile(
-    _world: &World,
-    _settings: &Settings,
-    _revision: u64,
-    _ports: &Ports,
+    world: &World,
+    settings: &Settings,
+    revision: u64,
+    ports: &Ports,
 ) -> HashMap<Source, Arc<Plan>> {
-    HashMap::new()
+    let plans = compile_all(&world.mesh, &world.registry, settings, revision);
+    let moved = plans.into_iter().map(|plan| if ports.is_empty() { plan } else { redirect(plan, ports) });
+    moved.map(|plan| (plan.source.clone(), Arc::new(plan))).collect()
+}
+
+/// Leads endpoints on loopback to the ports where they really are.
+fn redirect(mut plan: Plan, ports: &Ports) -> Plan {
+    let mut clusters = plan.clusters.to_vec();
+    for endpoint in clusters.iter_mut().flat_map(|cluster| &mut cluster.endpoints) {
+        if endpoint.address == "127.0.0.1" {
+            endpoint.port = ports.get(&endpoint.port).copied().unwrap_or(endpoint.port);
+        }
+    }
+    plan.clusters = clusters.into();
+    plan
 }
 
 /// Faults that expire: when, in seconds since 1970, and the edit that takes each out.
