@@ -37,9 +37,9 @@ impl CargoTool {
 
     /// Compiles it into the cache.
     ///
-    /// What it is compiled with is chosen for the shortest wait: neither program runs for long, so they
-    /// are not optimized; Trunk's TLS and update check would be half of its compilation, and we have it
-    /// download nothing. Each has a folder of its own to be compiled in, so that both are at it at once.
+    /// What it is compiled with is chosen for the shortest wait: these programs run for a second or two, so
+    /// they are not optimized, and what they would need to download anything is left out. Each has a folder
+    /// of its own to be compiled in, so that cargo does not make one wait for the other.
     pub(crate) fn install(&self, cache: &Cache, progress: &Progress) -> Result<String> {
         let scratch = cache.scratch(self.package);
         let root = cache.tool(self.package, &self.version);
@@ -68,6 +68,7 @@ impl CargoTool {
     }
 }
 
+/// Without optimization one codegen unit costs least: there is nothing to divide, only more to link.
 const PROFILE: [(&str, &str); 6] = [
     ("OPT_LEVEL", "0"),
     ("LTO", "off"),
