@@ -1,6 +1,7 @@
 //! The command line: which command is run with what. What a command does is in its own module.
 
 pub mod crds;
+pub mod export;
 pub mod serve;
 mod snippet;
 pub mod validate;
@@ -28,6 +29,8 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// Diagnostics of files and folders. Exits with 0 without errors, 1 with errors, 2 when it cannot read them.
     Validate(validate::Args),
+    /// The YAML of a revision, as one file, a folder with a kustomization, or a zip.
+    Export(export::Args),
     /// Prints the custom resource definitions, for a cluster without Istio.
     Crds(crds::Args),
 }
@@ -60,6 +63,7 @@ impl Cli {
             None => self.serve.run(),
             Some(Command::Serve(serve)) => serve.run(),
             Some(Command::Validate(args)) => validate::run(&args),
+            Some(Command::Export(args)) => export::run(&args),
             Some(Command::Crds(args)) => crds::run(&args),
         }
     }

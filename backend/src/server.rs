@@ -97,6 +97,11 @@ pub struct Server {
     sample: Option<sample::Running>,
 }
 
+/// Where the sample mesh's log is kept unless the operator says so. `None` without a home folder.
+pub(crate) fn sample_data_folder() -> Option<PathBuf> {
+    identity::data_folder(&identity::name(None), None)
+}
+
 impl Server {
     /// Starts everything. When it returns, the proxy runs the newest revision and the page is served.
     pub async fn start(config: Config) -> Result<Self, ServeError> {

@@ -16,6 +16,9 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefini
 
 use record::{Hash, Record};
 
+/// Name of the log within its folder.
+const FILE: &str = "revisions.redb";
+
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const REVISIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("revisions");
 /// What a mesh's folder had when its content was last taken or dismissed: paths and hashes.
@@ -90,11 +93,16 @@ pub struct Store {
 }
 
 impl Store {
+    /// Whether there is a log in a folder.
+    pub fn exists(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
+    }
+
     /// Opens the log in a folder, which is made when it is missing.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder)
             .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
-        let path = folder.join("revisions.redb");
+        let path = folder.join(FILE);
         let database = match Database::create(&path) {
             Ok(database) => database,
             Err(DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse(path)),
