@@ -1,9 +1,28 @@
 //! Edits: one change in the domain's terms. Each applies to the text of a mesh, changes only the fields that it
 //! names, and has an inverse.
+//!
+//! An edit names a route by its VirtualService and its position. One that is not there (any more) is an error, never a
+//! change of something else.
+
+mod apply;
+mod error;
+mod expiry;
+mod fault;
+mod routes;
+mod service;
+mod summary;
+mod weights;
+mod workspace;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ResourceKey, RouteKey};
+
+pub use apply::{Applied, apply, apply_to};
+pub use error::EditError;
+pub use expiry::{EXPIRES, fault_expiries};
+pub use fault::{COPY_PREFIX, is_fault_copy};
+pub use summary::summary;
 
 /// What a field-level edit acts on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

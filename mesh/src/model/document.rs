@@ -102,6 +102,11 @@ impl Document {
         })
     }
 
+    /// The value of the whole document.
+    pub fn root_value(&self) -> &Value {
+        &self.body.read.value
+    }
+
     /// The nodes of the document.
     pub fn tree(&self) -> &yaml::Tree {
         &self.body.read.tree

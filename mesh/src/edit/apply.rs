@@ -1,0 +1,161 @@
+//! Applying edits, one after the other.
+
+use serde_json::Value;
+
+use crate::model::Parsed;
+use crate::resource::DurationString;
+use crate::yaml::{Path, Segment};
+use crate::{Mesh, Sources};
+
+use super::workspace::Workspace;
+use super::{Edit, EditError, FieldEdit, RetrySpec, expiry, fault, routes, summary, weights};
+
+/// What edits lead to.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The new texts. Documents that no edit named are as they were, byte for byte.
+    pub sources: Sources,
+    /// The new mesh, as read from them.
+    pub parsed: Parsed,
+    /// Edits that lead back to the old texts, byte for byte.
+    pub inverse: Vec<Edit>,
+    /// What was done, a phrase for each edit: `reviews: split 100/0 → 90/10`.
+    pub summary: String,
+}
+
+/// Applies edits in order: all of them, or none.
+pub fn apply(sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
+    apply_to(&Mesh::parse(sources).mesh, sources, edits)
+}
+
+/// As [`apply`], for sources that were read already.
+pub fn apply_to(mesh: &Mesh, sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
+    let mut workspace = Workspace::new(sources.clone(), mesh);
+    let mut phrases = Vec::with_capacity(edits.len());
+    for edit in edits {
+        phrases.push(summary(workspace.mesh(), edit));
+        one(&mut workspace, edit)?;
+    }
+    let (sources, parsed, inverse) = workspace.finish();
+    Ok(Applied { sources, parsed, inverse, summary: phrases.join("; ") })
+}
+
+fn one(workspace: &mut Workspace, edit: &Edit) -> Result<(), EditError> {
+    match edit {
+        Edit::SetWeights { target, shares } => weights::set(workspace, target, shares),
+        Edit::InjectFault { target, only, fault, expires_at } => routes::change(workspace, target, |http| {
+            let change = fault::inject(&mut http.routes, http.index, only.as_ref(), fault.as_ref());
+            expiry::follow(http, &change, fault.as_ref().and(*expires_at));
+            Ok(())
+        }),
+        Edit::SetTimeout { target, millis } => {
+            routes::change_with_copies(workspace, target, |route| match millis {
+                None => remove(route, "timeout"),
+                Some(millis) => set_duration(route, "timeout", *millis),
+            })
+        }
+        Edit::SetRetries { target, retries } => {
+            routes::change_with_copies(workspace, target, |route| match retries {
+                None => remove(route, "retries"),
+                Some(retries) => set_retries(route, retries),
+            })
+        }
+        Edit::SetFields { key, fields } => workspace.change(key, |value| {
+            fields.iter().try_for_each(|FieldEdit { path, value: new }| {
+                set_field(value, path, new.as_ref()).ok_or_else(|| EditError::NoField(path.clone()))
+            })
+        }),
+        Edit::ReplaceResource { key, yaml } => workspace.replace(key, yaml),
+        Edit::AddResource { file, yaml } => {
+            workspace.add(file, yaml);
+            Ok(())
+        }
+        Edit::RemoveResource { key } => workspace.remove(key),
+        Edit::SetFiles { files } => {
+            workspace.set_files(files.clone());
+            Ok(())
+        }
+    }
+}
+
+fn remove(map: &mut Value, key: &str) {
+    if let Some(map) = map.as_object_mut() {
+        map.remove(key);
+    }
+}
+
+/// Writes a duration, unless what stands there is as long.
+fn set_duration(map: &mut Value, key: &str, millis: u64) {
+    let there = map.get(key).and_then(Value::as_str).map(|text| DurationString(text.to_owned()).parse());
+    let same = there.is_some_and(|there| there.is_ok_and(|there| there.as_millis() == u128::from(millis)));
+    if !same {
+        map[key] = Value::from(DurationString::from_millis(millis).0);
+    }
+}
+
+fn set_retries(route: &mut Value, spec: &RetrySpec) {
+    if !route.get("retries").is_some_and(Value::is_object) {
+        route["retries"] = Value::Object(serde_json::Map::new());
+    }
+    let retries = &mut route["retries"];
+    retries["attempts"] = Value::from(spec.attempts);
+    match spec.per_try_timeout_millis {
+        Some(millis) => set_duration(retries, "perTryTimeout", millis),
+        None => remove(retries, "perTryTimeout"),
+    }
+    match &spec.retry_on {
+        Some(on) => retries["retryOn"] = Value::from(on.as_str()),
+        None => remove(retries, "retryOn"),
+    }
+}
+
+/// Sets one field and makes the mappings on the way to it; `None` when a step leads through something else. Removing
+/// what is not there changes nothing.
+fn set_field(value: &mut Value, path: &str, new: Option<&Value>) -> Option<()> {
+    let path = Path::parse(path)?;
+    let (last, parents) = path.0.split_last()?;
+    let mut at = value;
+    for segment in parents {
+        at = match segment {
+            Segment::Key(key) => {
+                if at.is_null() {
+                    *at = Value::Object(serde_json::Map::new());
+                }
+                let map = at.as_object_mut()?;
+                if new.is_none() && !map.contains_key(key) {
+                    return Some(());
+                }
+                map.entry(key.as_str()).or_insert(Value::Null)
+            }
+            Segment::Index(index) => at.as_array_mut()?.get_mut(*index)?,
+        };
+    }
+    match (last, new) {
+        (Segment::Key(key), Some(new)) => {
+            if at.is_null() {
+                *at = Value::Object(serde_json::Map::new());
+            }
+            at.as_object_mut()?.insert(key.clone(), new.clone());
+        }
+        (Segment::Key(key), None) => {
+            if !at.is_null() {
+                at.as_object_mut()?.remove(key);
+            }
+        }
+        (Segment::Index(index), Some(new)) => {
+            let list = at.as_array_mut()?;
+            if *index == list.len() {
+                list.push(new.clone());
+            } else {
+                *list.get_mut(*index)? = new.clone();
+            }
+        }
+        (Segment::Index(index), None) => {
+            let list = at.as_array_mut()?;
+            if *index < list.len() {
+                list.remove(*index);
+            }
+        }
+    }
+    Some(())
+}

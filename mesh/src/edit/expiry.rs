@@ -1,0 +1,112 @@
+//! When faults end: an annotation of the VirtualService that the control loop reads.
+//!
+//! Its value is a list with commas of `route=seconds since 1970`. A route is its name where it has one that no other
+//! route of the VirtualService has (and that holds no `,`, `=` or `#`), else `#` and its position:
+//! `meshwright-fault-end-user-jason=1764000000,#2=1764000300`.
+
+use serde_json::{Map, Value};
+
+use crate::{Mesh, RouteKey};
+
+use super::fault::Change;
+use super::routes::{self, Http};
+
+/// The annotation's name.
+pub const EXPIRES: &str = "meshwright.io/fault-expires";
+
+/// The faults that end, with the time in seconds since 1970. Entries of routes that are gone or have no fault are left
+/// out.
+pub fn fault_expiries(mesh: &Mesh) -> Vec<(RouteKey, i64)> {
+    let mut all = Vec::new();
+    for (resource, service) in mesh.virtual_services() {
+        let Some(annotation) = resource.metadata.annotations.get(EXPIRES) else { continue };
+        let names: Vec<&str> =
+            service.http.iter().map(|route| route.name.as_deref().unwrap_or_default()).collect();
+        for (index, expires) in read(annotation, &names) {
+            if service.http[index].fault.is_some() {
+                let (namespace, name) = (resource.key.namespace.clone(), resource.key.name.clone());
+                all.push((RouteKey { namespace, name, index }, expires));
+            }
+        }
+    }
+    all
+}
+
+/// Carries the annotation along with a change of the routes, and sets or removes the expiry of the changed one.
+pub(super) fn follow(http: &mut Http<'_>, change: &Change, expires: Option<i64>) {
+    let annotation =
+        http.metadata.get("annotations").and_then(|all| all.get(EXPIRES)).and_then(Value::as_str);
+    // Positions are those before the change, so names are, too.
+    let mut before: Vec<&str> = http.routes.iter().map(routes::name).collect();
+    match change {
+        Change::Inserted(at) => {
+            before.remove(*at);
+        }
+        Change::Removed(at) => before.insert(*at, ""),
+        Change::At(_) => {}
+    }
+    let mut entries = annotation.map_or_else(Vec::new, |text| read(text, &before));
+    let changed = match change {
+        Change::Inserted(at) => {
+            for (index, _) in entries.iter_mut().filter(|(index, _)| index >= at) {
+                *index += 1;
+            }
+            *at
+        }
+        Change::Removed(at) => {
+            entries.retain(|(index, _)| index != at);
+            for (index, _) in entries.iter_mut().filter(|(index, _)| *index > *at) {
+                *index -= 1;
+            }
+            http.routes.len()
+        }
+        Change::At(at) => *at,
+    };
+    entries.retain(|(index, _)| *index != changed);
+    if let Some(expires) = expires {
+        entries.push((changed, expires));
+    }
+    entries.sort_unstable();
+    let text = write(&entries, &http.routes);
+    annotate(http.metadata, text);
+}
+
+/// Positions and times of an annotation.
+fn read(annotation: &str, names: &[&str]) -> Vec<(usize, i64)> {
+    let entry = |text: &str| {
+        let (route, expires) = text.trim().rsplit_once('=')?;
+        let index = match route.strip_prefix('#') {
+            Some(index) => index.parse().ok().filter(|index| *index < names.len())?,
+            None => names.iter().position(|name| *name == route)?,
+        };
+        Some((index, expires.parse().ok()?))
+    };
+    annotation.split(',').filter_map(entry).collect()
+}
+
+fn write(entries: &[(usize, i64)], routes: &[Value]) -> String {
+    let names: Vec<&str> = routes.iter().map(routes::name).collect();
+    let entry = |(index, expires): &(usize, i64)| {
+        let name = names[*index];
+        let plain = !name.is_empty() && !name.contains([',', '=', '#']);
+        let unique = names.iter().filter(|other| **other == name).count() == 1;
+        if plain && unique { format!("{name}={expires}") } else { format!("#{index}={expires}") }
+    };
+    entries.iter().map(entry).collect::<Vec<_>>().join(",")
+}
+
+fn annotate(metadata: &mut Map<String, Value>, text: String) {
+    if text.is_empty() {
+        let Some(all) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
+        // An empty mapping that was there before stays; one that is left empty goes.
+        if all.remove(EXPIRES).is_some() && all.is_empty() {
+            metadata.remove("annotations");
+        }
+        return;
+    }
+    let all = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+    if !all.is_object() {
+        *all = Value::Object(Map::new());
+    }
+    all[EXPIRES] = Value::from(text);
+}

@@ -1,0 +1,214 @@
+//! Texts while edits are made on them: each change is read at once, and its inverse is kept.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::model::{Document, Parsed};
+use crate::yaml::{self, Path, Segment};
+use crate::{Mesh, ResourceKey, Sources};
+
+use super::{Edit, EditError};
+
+/// Sources under change.
+pub(super) struct Workspace {
+    sources: Sources,
+    parsed: Parsed,
+    /// In the order of the edits; undone from the end.
+    inverse: Vec<Edit>,
+}
+
+impl Workspace {
+    pub(super) fn new(sources: Sources, mesh: &Mesh) -> Self {
+        let parsed = Mesh::parse_after(&sources, mesh);
+        Self { sources, parsed, inverse: Vec::new() }
+    }
+
+    /// The mesh as it is now.
+    pub(super) fn mesh(&self) -> &Mesh {
+        &self.parsed.mesh
+    }
+
+    /// The texts, what they say, and the way back.
+    pub(super) fn finish(mut self) -> (Sources, Parsed, Vec<Edit>) {
+        self.inverse.reverse();
+        (self.sources, self.parsed, self.inverse)
+    }
+
+    fn document(&self, key: &ResourceKey) -> Result<Document, EditError> {
+        self.mesh().document(key).cloned().ok_or_else(|| EditError::NoResource(key.clone()))
+    }
+
+    /// Changes the value of a resource, and its text as little as that needs.
+    pub(super) fn change(
+        &mut self,
+        key: &ResourceKey,
+        change: impl FnOnce(&mut Value) -> Result<(), EditError>,
+    ) -> Result<(), EditError> {
+        let document = self.document(key)?;
+        let mut value = document.root_value().clone();
+        let resource =
+            descend(&mut value, &document.base()).ok_or_else(|| EditError::NoResource(key.clone()))?;
+        change(resource)?;
+        self.write(key, &document, &value)
+    }
+
+    /// Replaces the document of a resource, or its entry in a `List`.
+    pub(super) fn replace(&mut self, key: &ResourceKey, yaml: &str) -> Result<(), EditError> {
+        let document = self.document(key)?;
+        let yaml = one_document(yaml)?;
+        if document.base().0.is_empty() {
+            self.splice(&document, &yaml);
+            return Ok(());
+        }
+        let mut value = document.root_value().clone();
+        if let Some(entry) = descend(&mut value, &document.base()) {
+            *entry = yaml::read(&yaml).value;
+        }
+        self.write(key, &document, &value)
+    }
+
+    /// Adds a document at the end of a file.
+    pub(super) fn add(&mut self, file: &str, yaml: &str) {
+        let mut text = self.sources.0.get(file).cloned().unwrap_or_default();
+        let last_is_empty = yaml::chunks(&text).last().is_none_or(|chunk| chunk.empty);
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        if !last_is_empty && !yaml.starts_with("---") {
+            text.push_str("---\n");
+        }
+        text.push_str(yaml);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        self.set_files(vec![(file.to_owned(), Some(text))]);
+    }
+
+    /// Removes a resource.
+    pub(super) fn remove(&mut self, key: &ResourceKey) -> Result<(), EditError> {
+        let document = self.document(key)?;
+        if let [.., Segment::Index(index)] = document.base().0.as_slice() {
+            let mut value = document.root_value().clone();
+            if let Some(items) = value.get_mut("items").and_then(Value::as_array_mut) {
+                items.remove(*index);
+            }
+            return self.write(key, &document, &value);
+        }
+        let text = self.sources.0.get(document.file()).cloned().unwrap_or_default();
+        let text = without_document(&text, &document.span());
+        self.set_files(vec![(document.file().to_owned(), text)]);
+        Ok(())
+    }
+
+    /// Sets whole files.
+    pub(super) fn set_files(&mut self, files: Vec<(String, Option<String>)>) {
+        let mut before = Vec::with_capacity(files.len());
+        for (file, text) in files {
+            let old = match text {
+                Some(text) => self.sources.0.insert(file.clone(), text),
+                None => self.sources.0.remove(&file),
+            };
+            before.push((file, old));
+        }
+        // The same file twice: the older text must come last.
+        before.reverse();
+        self.inverse.push(Edit::SetFiles { files: before });
+        self.read();
+    }
+
+    fn read(&mut self) {
+        self.parsed = Mesh::parse_after(&self.sources, &self.parsed.mesh);
+    }
+
+    /// Writes the value of a whole document into its text.
+    fn write(&mut self, key: &ResourceKey, document: &Document, value: &Value) -> Result<(), EditError> {
+        let text = yaml::update(document.text(), value)
+            .map_err(|source| EditError::Text { key: key.clone(), source })?;
+        if text != document.text() {
+            self.splice(document, &text);
+        }
+        Ok(())
+    }
+
+    /// Puts another text in the place of a document. The way back is one document where that is certain, so that undoing
+    /// on top of others' changes leaves theirs alone.
+    fn splice(&mut self, document: &Document, text: &str) {
+        let file = document.file().to_owned();
+        let before = self.sources.0.get(&file).cloned().unwrap_or_default();
+        let span = document.span();
+        let text = fitted(text, span.start > 0, span.end < before.len());
+        let mut after = before.clone();
+        after.replace_range(span, &text);
+        self.sources.0.insert(file.clone(), after);
+        self.read();
+        let undo = match self.key_at(document).filter(|_| document.base().0.is_empty()) {
+            Some(key) => Edit::ReplaceResource { key, yaml: document.text().to_owned() },
+            None => Edit::SetFiles { files: vec![(file, Some(before))] },
+        };
+        self.inverse.push(undo);
+    }
+
+    /// The key that the resource in a document's place has now, where that document is what the key leads to.
+    fn key_at(&self, document: &Document) -> Option<ResourceKey> {
+        let same_place =
+            |other: &&Document| other.file() == document.file() && other.index() == document.index();
+        let key = &self.mesh().documents().iter().find(same_place)?.resource()?.key;
+        self.mesh().document(key).filter(|found| same_place(found) && found.base().0.is_empty())?;
+        Some(key.clone())
+    }
+}
+
+fn descend<'v>(value: &'v mut Value, path: &Path) -> Option<&'v mut Value> {
+    path.0.iter().try_fold(value, |value, segment| match segment {
+        Segment::Key(key) => value.get_mut(key),
+        Segment::Index(index) => value.get_mut(*index),
+    })
+}
+
+/// The text of the one document in a text, without markers.
+fn one_document(yaml: &str) -> Result<String, EditError> {
+    let chunks = yaml::chunks(yaml);
+    if chunks.len() == 1 {
+        return Ok(yaml.to_owned());
+    }
+    let full: Vec<_> = chunks.iter().filter(|chunk| !chunk.empty).collect();
+    match full.as_slice() {
+        [one] => Ok(yaml.get(one.span.clone()).unwrap_or_default().to_owned()),
+        several => Err(EditError::NotOneDocument(several.len())),
+    }
+}
+
+/// A document's text between the markers that are or are not around it.
+fn fitted(text: &str, after_marker: bool, before_marker: bool) -> String {
+    let first = text.split('\n').next().unwrap_or_default();
+    // Behind `---` a block needs a line of its own; comments and braces may stay.
+    let leads = first.trim().is_empty()
+        || first.starts_with([' ', '\t']) && first.trim_start().starts_with(['#', '{', '[']);
+    let mut fitted = String::with_capacity(text.len() + 2);
+    if after_marker && !leads {
+        fitted.push('\n');
+    }
+    fitted.push_str(text);
+    if before_marker && !fitted.ends_with('\n') {
+        fitted.push('\n');
+    }
+    fitted
+}
+
+/// A file's text without one document and one of the markers around it; `None` when no other document is in it.
+fn without_document(text: &str, span: &Range<usize>) -> Option<String> {
+    let others = yaml::chunks(text).into_iter().any(|chunk| !chunk.empty && chunk.span != *span);
+    if !others {
+        return None;
+    }
+    let (before, after) = (text.get(..span.start)?, text.get(span.end..)?);
+    if before.is_empty() {
+        // The first: the marker behind it goes with it.
+        let rest = after.get(3..).unwrap_or_default();
+        return Some(
+            rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest).to_owned(),
+        );
+    }
+    Some(format!("{}{after}", before.get(..before.len() - 3)?))
+}
