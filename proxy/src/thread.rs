@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::accept;
@@ -62,7 +62,7 @@ struct Thread {
 
 /// A listener at work.
 struct Bound {
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
     drain: Rc<Drain>,
 }
 
@@ -88,7 +88,7 @@ impl Thread {
                         let _ = done.send(self.bind(listener, address, &entry));
                     }
                     Some(Command::Unbind { address, done }) => {
-                        let _ = done.send(self.unbind(address));
+                        let _ = done.send(self.unbind(address).await);
                     }
                     Some(Command::Swap { plans, done }) => {
                         self.shared.swap(&plans);
@@ -120,13 +120,15 @@ impl Thread {
         let drain = Rc::<Drain>::default();
         let accepting = tokio::task::spawn_local(accept::accept(front, listener, Rc::clone(&drain)));
         self.shared.listens(address);
-        self.bound.insert(address, Bound { accepting: accepting.abort_handle(), drain });
+        self.bound.insert(address, Bound { accepting, drain });
         Ok(())
     }
 
-    fn unbind(&mut self, address: SocketAddr) -> bool {
+    async fn unbind(&mut self, address: SocketAddr) -> bool {
         let Some(bound) = self.bound.remove(&address) else { return false };
         bound.accepting.abort();
+        // Once its task has ended, the socket is closed.
+        let _ = bound.accepting.await;
         bound.drain.end();
         self.shared.listens_no_more(address);
         true
@@ -135,7 +137,7 @@ impl Thread {
     async fn end(&mut self, grace: Duration) {
         let addresses: Vec<_> = self.bound.keys().copied().collect();
         for address in addresses {
-            self.unbind(address);
+            self.unbind(address).await;
         }
         if tokio::time::timeout(grace, self.shared.work.below(1)).await.is_err() {
             tracing::info!(

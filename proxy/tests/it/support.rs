@@ -4,9 +4,9 @@ mod client;
 mod rig;
 mod server;
 
-pub(crate) use client::{Answer, Connection, get, request};
-pub(crate) use rig::Rig;
-pub(crate) use server::{Raw, Server, reply};
+pub(crate) use client::{Connection, get, request};
+pub(crate) use rig::{ANY, Rig};
+pub(crate) use server::{Raw, Server, reply, streamed};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;

@@ -69,6 +69,14 @@ impl Observed {
         (key, stats)
     }
 
+    pub(crate) fn sum(&self, count: impl Fn(&Stats) -> u64) -> u64 {
+        self.0.values().map(|(_, stats)| count(stats)).sum()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &ObservationKey> {
+        self.0.values().map(|(key, _)| key)
+    }
+
     /// Requests by version.
     pub(crate) fn versions(&self) -> BTreeMap<&str, u64> {
         let mut versions = BTreeMap::new();

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
@@ -131,4 +131,29 @@ impl Drop for Raw {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Sends a body piece by piece; the body ends when it is dropped.
+pub(crate) struct Pieces(tokio::sync::mpsc::Sender<&'static str>);
+
+impl Pieces {
+    pub(crate) async fn send(&mut self, piece: &'static str) {
+        assert!(self.try_send(piece).await);
+    }
+
+    /// False when nobody reads any more.
+    pub(crate) async fn try_send(&mut self, piece: &'static str) -> bool {
+        self.0.send(piece).await.is_ok()
+    }
+}
+
+/// A message whose body is sent piece by piece.
+pub(crate) fn streamed(status: u16) -> (Pieces, Response<AnyBody>) {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let pieces = futures::stream::unfold(receiver, |mut receiver| async {
+        let piece: &str = receiver.recv().await?;
+        Some((Ok(Frame::data(Bytes::from(piece))), receiver))
+    });
+    let body = StreamBody::new(pieces).boxed_unsync();
+    (Pieces(sender), Response::builder().status(status).body(body).unwrap())
 }
