@@ -1,6 +1,7 @@
 //! Bodies of requests and of their answers. All paths are under `/api/v1`.
 
-use mesh::{Diagnostic, Edit, Sources};
+use mesh::explain::ExplainRequest;
+use mesh::{Diagnostic, Edit, Source, Sources};
 use serde::{Deserialize, Serialize};
 
 use crate::revision::RevisionInfo;
@@ -150,4 +151,21 @@ pub enum ExportFormat {
     Yaml,
     /// A folder with a kustomization.
     Zip,
+}
+
+/// `POST explain`: where one request would go, on the head or on the head with these edits. Answered with
+/// [`mesh::explain::Explanation`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PostExplain {
+    /// Whose request it is.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub source: Source,
+    /// The request.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub request: ExplainRequest,
+    /// Edits of a draft, applied first.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub edits: Vec<Edit>,
 }

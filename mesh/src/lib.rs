@@ -5,6 +5,7 @@
 
 pub mod diagnostic;
 pub mod edit;
+pub mod explain;
 pub mod host;
 pub mod key;
 pub mod model;

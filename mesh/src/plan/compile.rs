@@ -28,7 +28,7 @@ use clusters::Clusters;
 use policy::Policies;
 pub use rules::merge_delegate;
 pub(crate) use rules::{Rulebook, Rules};
-pub(crate) use trace::{Entry, Note, Skip, Standing, Trace};
+pub(crate) use trace::{Entry, Skip, Standing, Trace};
 
 /// Compiles the plan of one source.
 pub fn compile(

@@ -10,16 +10,16 @@ pub(super) fn merge_route(root: &HttpRoute, leaf: &HttpRoute) -> Option<HttpRout
     let mut merged = leaf.clone();
     merged.r#match = merge_matches(&root.r#match, &leaf.r#match)?;
     merged.name = joined(root.name.as_deref(), leaf.name.as_deref());
-    inherit(&mut merged.rewrite, &root.rewrite);
-    inherit(&mut merged.direct_response, &root.direct_response);
-    inherit(&mut merged.timeout, &root.timeout);
-    inherit(&mut merged.retries, &root.retries);
-    inherit(&mut merged.fault, &root.fault);
-    inherit(&mut merged.mirror, &root.mirror);
-    inherit(&mut merged.mirror_percent, &root.mirror_percent);
-    inherit(&mut merged.mirror_percentage, &root.mirror_percentage);
-    inherit(&mut merged.cors_policy, &root.cors_policy);
-    inherit(&mut merged.headers, &root.headers);
+    inherit(&mut merged.rewrite, root.rewrite.as_ref());
+    inherit(&mut merged.direct_response, root.direct_response.as_ref());
+    inherit(&mut merged.timeout, root.timeout.as_ref());
+    inherit(&mut merged.retries, root.retries.as_ref());
+    inherit(&mut merged.fault, root.fault.as_ref());
+    inherit(&mut merged.mirror, root.mirror.as_ref());
+    inherit(&mut merged.mirror_percent, root.mirror_percent.as_ref());
+    inherit(&mut merged.mirror_percentage, root.mirror_percentage.as_ref());
+    inherit(&mut merged.cors_policy, root.cors_policy.as_ref());
+    inherit(&mut merged.headers, root.headers.as_ref());
     if merged.mirrors.is_empty() {
         merged.mirrors.clone_from(&root.mirrors);
     }
@@ -49,13 +49,13 @@ fn merge_matches(root: &[HttpMatch], leaf: &[HttpMatch]) -> Option<Vec<HttpMatch
 fn merge_match(root: &HttpMatch, leaf: &HttpMatch) -> HttpMatch {
     let mut merged = leaf.clone();
     merged.name = joined(root.name.as_deref(), leaf.name.as_deref());
-    inherit(&mut merged.uri, &root.uri);
-    inherit(&mut merged.scheme, &root.scheme);
-    inherit(&mut merged.method, &root.method);
-    inherit(&mut merged.authority, &root.authority);
-    inherit(&mut merged.port, &root.port);
-    inherit(&mut merged.source_namespace, &root.source_namespace);
-    inherit(&mut merged.stat_prefix, &root.stat_prefix);
+    inherit(&mut merged.uri, root.uri.as_ref());
+    inherit(&mut merged.scheme, root.scheme.as_ref());
+    inherit(&mut merged.method, root.method.as_ref());
+    inherit(&mut merged.authority, root.authority.as_ref());
+    inherit(&mut merged.port, root.port.as_ref());
+    inherit(&mut merged.source_namespace, root.source_namespace.as_ref());
+    inherit(&mut merged.stat_prefix, root.stat_prefix.as_ref());
     unite(&mut merged.headers, &root.headers);
     unite(&mut merged.without_headers, &root.without_headers);
     unite(&mut merged.query_params, &root.query_params);
@@ -120,9 +120,9 @@ fn joined(root: Option<&str>, leaf: Option<&str>) -> Option<String> {
     }
 }
 
-fn inherit<T: Clone>(own: &mut Option<T>, root: &Option<T>) {
+fn inherit<T: Clone>(own: &mut Option<T>, root: Option<&T>) {
     if own.is_none() {
-        own.clone_from(root);
+        *own = root.cloned();
     }
 }
 

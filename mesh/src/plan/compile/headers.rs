@@ -12,9 +12,8 @@ pub(super) fn operations(headers: Option<&Headers>) -> HeaderOps {
     let Some(headers) = headers else { return HeaderOps::default() };
     let request = headers.request.as_ref();
     let authority = |map: fn(&HeaderOperations) -> &BTreeMap<String, String>| {
-        let found =
-            request.into_iter().flat_map(map).filter(|(name, value)| is_authority(name) && !value.is_empty());
-        found.last().map(|(_, value)| value.clone())
+        let mut names = request.into_iter().flat_map(map).rev();
+        names.find(|(name, value)| is_authority(name) && !value.is_empty()).map(|(_, value)| value.clone())
     };
     HeaderOps {
         request: request.map(ops).unwrap_or_default(),

@@ -1,0 +1,174 @@
+//! What a decision comes to, in numbers and names.
+
+use std::time::Duration;
+
+use super::{
+    Abort, Copied, Delay, ExplainRequest, Explanation, Faults, Retries, RouteRef, Seen, Status, Step, Target,
+};
+use crate::RouteKey;
+use crate::plan::{
+    AbortWith, ClusterId, ClusterKey, Fault, Forward, Listener, Plan, Retry, RetryOn, UnknownHost,
+};
+use crate::resource::DurationString;
+use crate::route::{Decision, Limits};
+
+const NOTHING: Explanation = Explanation {
+    status: Status::NoHost,
+    virtual_service: None,
+    route: None,
+    destinations: Vec::new(),
+    timeout: None,
+    retries: None,
+    fault: None,
+    mirror: None,
+    steps: Vec::new(),
+};
+
+/// A decision without its steps.
+pub(super) fn explanation(plan: &Plan, decision: &Decision<'_>, seen: &Seen<'_>) -> Explanation {
+    let status = match decision {
+        Decision::Forward(..) => Status::Routed,
+        Decision::Redirect(..) => Status::Redirect,
+        Decision::Direct(..) => Status::Direct,
+        Decision::NoRoute(_) => Status::NoRoute,
+        Decision::NoHost => Status::NoHost,
+    };
+    let route = decision.chosen().map(|chosen| chosen.route);
+    let mut explanation = Explanation {
+        status,
+        virtual_service: route.and_then(|route| route.key.as_ref()).map(full_name),
+        route: route.and_then(|route| Some(route_ref(route.key.as_ref()?, route.name.as_ref()))),
+        fault: route.and_then(|route| route.fault.as_ref()).map(faults),
+        ..NOTHING
+    };
+    if let Decision::Forward(_, forward, _) = decision {
+        let limits = Limits::of(forward, seen);
+        explanation.destinations = targets(plan, forward);
+        explanation.timeout = limits.timeout.map(duration);
+        explanation.retries = limits.retries.as_deref().map(|it| retries(it, limits.per_try_timeout));
+        explanation.mirror = mirrors(plan, forward);
+    }
+    explanation
+}
+
+/// The source has no listener for the request.
+pub(super) fn no_listener(request: &ExplainRequest) -> Explanation {
+    let reason = match request.port {
+        Some(port) => format!("nothing listens on port {port}"),
+        None => format!("nothing listens for \"{}\"", request.host),
+    };
+    Explanation {
+        steps: vec![Step { virtual_service: None, route: None, matched: false, reason }],
+        ..NOTHING
+    }
+}
+
+/// No virtual host has the host.
+pub(super) fn unknown_host(listener: &Listener, request: &ExplainRequest) -> Step {
+    let then = match listener.unknown_host {
+        UnknownHost::NotFound => "the request is answered with 404",
+        UnknownHost::BadGateway => {
+            "the request is answered with 502, because the mesh lets nothing out that it does not know"
+        }
+        UnknownHost::Passthrough => "the request is forwarded to the address that it names",
+    };
+    let reason =
+        format!("no virtual host on port {} has the host \"{}\": {then}", listener.port, request.host);
+    Step { virtual_service: None, route: None, matched: false, reason }
+}
+
+/// `namespace/name` of the VirtualService of a rule.
+pub(super) fn full_name(key: &RouteKey) -> String {
+    format!("{}/{}", key.namespace, key.name)
+}
+
+/// A rule as the contract writes it.
+pub(super) fn route_ref(key: &RouteKey, name: Option<&String>) -> RouteRef {
+    RouteRef { index: key.index, name: name.cloned() }
+}
+
+/// A duration as Istio writes it.
+pub(super) fn duration(it: Duration) -> String {
+    DurationString::from_millis(u64::try_from(it.as_millis()).unwrap_or(u64::MAX)).0
+}
+
+/// The cluster's name.
+pub(super) fn cluster(plan: &Plan, id: ClusterId) -> Option<&ClusterKey> {
+    plan.clusters.get(id.0 as usize).map(|cluster| &cluster.key)
+}
+
+fn targets(plan: &Plan, forward: &Forward) -> Vec<Target> {
+    let alone = forward.destinations.len() == 1;
+    let target = |destination: &crate::plan::Destination| {
+        let key = cluster(plan, destination.cluster)?.clone();
+        // Weights have 32 bits and there are few: doubles hold them exactly.
+        #[expect(clippy::cast_precision_loss, reason = "see above")]
+        let share = f64::from(destination.weight) / forward.total_weight as f64;
+        Some(Target {
+            host: key.host,
+            subset: key.subset,
+            port: key.port,
+            weight: if alone { 1.0 } else { share },
+        })
+    };
+    forward.destinations.iter().filter_map(target).collect()
+}
+
+fn mirrors(plan: &Plan, forward: &Forward) -> Option<Vec<Copied>> {
+    let copied = |mirror: &crate::plan::Mirror| {
+        let key = cluster(plan, mirror.cluster)?.clone();
+        let percentage = percent(mirror.parts_per_million);
+        Some(Copied { host: key.host, subset: key.subset, port: key.port, percentage })
+    };
+    (!forward.mirrors.is_empty()).then(|| forward.mirrors.iter().filter_map(copied).collect())
+}
+
+fn faults(fault: &Fault) -> Faults {
+    let delay = |(share, length): (u32, Duration)| Delay {
+        percentage: percent(share),
+        fixed_delay: duration(length),
+    };
+    let abort = |(share, with): (u32, AbortWith)| match with {
+        AbortWith::Http(http_status) => Abort { percentage: percent(share), http_status, grpc_status: None },
+        AbortWith::Grpc(code) => {
+            Abort { percentage: percent(share), http_status: 200, grpc_status: Some(code) }
+        }
+    };
+    Faults { delay: fault.delay.map(delay), abort: fault.abort.map(abort) }
+}
+
+fn percent(parts_per_million: u32) -> f64 {
+    f64::from(parts_per_million) / 10_000.0
+}
+
+fn retries(it: &Retry, per_try_timeout: Option<Duration>) -> Retries {
+    Retries {
+        attempts: it.attempts,
+        per_try_timeout: per_try_timeout.map(duration),
+        retry_on: it.on.to_string(),
+    }
+}
+
+impl std::fmt::Display for RetryOn {
+    /// The conditions as `retryOn` writes them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named = [
+            (self.server_error, "5xx"),
+            (self.gateway_error, "gateway-error"),
+            (self.reset, "reset"),
+            (self.reset_before_request, "reset-before-request"),
+            (self.connect_failure, "connect-failure"),
+            (self.rate_limited, "envoy-ratelimited"),
+            (self.retriable_4xx, "retriable-4xx"),
+            (self.refused_stream, "refused-stream"),
+            (self.unavailable, "unavailable"),
+            (self.cancelled, "cancelled"),
+            (self.deadline_exceeded, "deadline-exceeded"),
+            (self.internal, "internal"),
+            (self.resource_exhausted, "resource-exhausted"),
+        ];
+        let named = named.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
+        let all: Vec<String> = named.chain(self.status_codes.iter().map(u16::to_string)).collect();
+        f.write_str(&all.join(","))
+    }
+}

@@ -1,0 +1,215 @@
+//! Explanations of small meshes.
+
+use super::*;
+use crate::Sources;
+
+const SERVICES: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: reviews}
+spec: {ports: [{name: http, port: 9080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ratings}
+spec: {ports: [{name: http, port: 9080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: caller}
+spec: {address: 127.0.0.1, labels: {app: caller, version: v1}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec:
+  host: reviews
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+---
+";
+
+fn explained(yaml: &str, request: &ExplainRequest) -> Explanation {
+    let mesh = Mesh::parse(&Sources::single("mesh.yaml", format!("{SERVICES}{yaml}"))).mesh;
+    let settings = Settings::default();
+    let source = Source::Workload { namespace: "default".into(), name: "caller".into() };
+    explain(&mesh, &Registry::of(&mesh, &settings), &settings, &source, 1, request)
+}
+
+fn get(host: &str, path: &str, headers: &[(&str, &str)]) -> ExplainRequest {
+    ExplainRequest {
+        host: host.to_owned(),
+        path: path.to_owned(),
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        ..ExplainRequest::default()
+    }
+}
+
+const REVIEWS: &str = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http:
+  - name: other-source
+    match: [{sourceLabels: {app: productpage}}, {port: 80}]
+    route: [{destination: {host: ratings}}]
+  - name: jason
+    match:
+    - headers: {end-user: {exact: jason}}
+    - uri: {prefix: /beta}
+    route: [{destination: {host: reviews, subset: v2}}]
+  - name: split
+    route:
+    - {destination: {host: reviews, subset: v1}, weight: 3}
+    - {destination: {host: reviews, subset: v3}, weight: 1}
+    timeout: 0.5s
+    retries: {attempts: 3, perTryTimeout: 100ms, retryOn: '5xx,503'}
+    fault:
+      delay: {percentage: {value: 10}, fixedDelay: 5s}
+      abort: {percentage: {value: 0.1}, httpStatus: 418}
+    mirror: {host: ratings}
+    mirrorPercentage: {value: 20}
+  - name: never
+    route: [{destination: {host: ratings}}]
+";
+
+#[test]
+fn every_rule_says_why() {
+    let explanation = explained(REVIEWS, &get("reviews", "/x", &[("End-User", "tom")]));
+    let steps: Vec<(usize, bool, &str)> = explanation
+        .steps
+        .iter()
+        .map(|step| (step.route.as_ref().unwrap().index, step.matched, step.reason.as_str()))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            (
+                0,
+                false,
+                "label app of the source is \"caller\", the rule wants \"productpage\"; \
+                 the rule is for port 80, the request comes in on 9080"
+            ),
+            (
+                1,
+                false,
+                "header end-user is \"tom\", the rule wants exactly \"jason\"; \
+                 path is \"/x\", the rule wants something that begins with \"/beta\""
+            ),
+            (
+                2,
+                true,
+                "the rule has no conditions; there is no subset v3 of reviews.default.svc.cluster.local:9080: 503"
+            ),
+            (3, false, "it is never reached: a rule before it takes every request"),
+        ]
+    );
+}
+
+#[test]
+fn the_contract() {
+    let explanation = explained(REVIEWS, &get("reviews:9080", "", &[]));
+    let json = serde_json::to_value(&explanation).unwrap();
+    let expected = serde_json::json!({
+        "status": "routed",
+        "virtual_service": "default/reviews",
+        "route": {"index": 2, "name": "split"},
+        "destinations": [
+            {"host": "reviews.default.svc.cluster.local", "subset": "v1", "port": 9080, "weight": 0.75},
+            {"host": "reviews.default.svc.cluster.local", "subset": "v3", "port": 9080, "weight": 0.25},
+        ],
+        "timeout": "500ms",
+        "retries": {"attempts": 3, "per_try_timeout": "100ms", "retry_on": "5xx,503"},
+        "fault": {
+            "delay": {"percentage": 10.0, "fixed_delay": "5s"},
+            "abort": {"percentage": 0.1, "http_status": 418},
+        },
+        "mirror": [
+            {"host": "ratings.default.svc.cluster.local", "subset": null, "port": 9080, "percentage": 20.0},
+        ],
+        "steps": json["steps"],
+    });
+    assert_eq!(json, expected);
+    assert_eq!(json["steps"][2]["route"], serde_json::json!({"index": 2, "name": "split"}));
+}
+
+#[test]
+fn what_the_request_overrides_is_told() {
+    let request =
+        get("reviews", "/", &[("x-envoy-upstream-rq-timeout-ms", "2000"), ("x-envoy-max-retries", "1")]);
+    let explanation = explained(REVIEWS, &request);
+    assert_eq!(explanation.timeout.as_deref(), Some("2s"));
+    assert_eq!(explanation.retries.unwrap().attempts, 1);
+}
+
+#[test]
+fn defaults_and_ends() {
+    let by_default = explained(REVIEWS, &get("ratings", "/", &[]));
+    assert_eq!((by_default.status, by_default.virtual_service), (Status::Routed, None));
+    assert_eq!(by_default.timeout.as_deref(), Some("15s"));
+    assert_eq!(by_default.retries.unwrap().retry_on, "connect-failure,refused-stream,unavailable,cancelled");
+    assert_eq!(by_default.steps.len(), 1);
+
+    let unknown = explained(REVIEWS, &get("nowhere.example.com", "/", &[]));
+    assert_eq!(unknown.status, Status::NoHost);
+    assert!(unknown.steps[0].reason.contains("forwarded to the address"), "{}", unknown.steps[0].reason);
+
+    let beyond = explained(REVIEWS, &get("ratings:1", "/", &[]));
+    assert_eq!((beyond.status, beyond.steps.len()), (Status::NoHost, 1));
+}
+
+#[test]
+fn rules_of_which_none_is_left_come_before_the_default() {
+    let yaml = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ratings}
+spec:
+  hosts: [ratings]
+  http:
+  - match: [{sourceLabels: {app: reviews}}]
+    route: [{destination: {host: reviews}}]
+";
+    let explanation = explained(yaml, &get("ratings", "/", &[]));
+    assert_eq!(explanation.destinations[0].host, "ratings.default.svc.cluster.local");
+    let matched: Vec<bool> = explanation.steps.iter().map(|step| step.matched).collect();
+    assert_eq!(matched, [false, true]);
+}
+
+#[test]
+fn redirects_answers_and_nothing() {
+    let yaml = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ratings, creationTimestamp: '2020-01-01T00:00:00Z'}
+spec:
+  hosts: [ratings]
+  http:
+  - match: [{uri: {exact: /old}}]
+    redirect: {uri: /new, redirectCode: 302}
+  - match: [{uri: {exact: /tea}}]
+    directResponse: {status: 418, body: {string: short}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: younger, creationTimestamp: '2021-01-01T00:00:00Z'}
+spec:
+  hosts: [ratings]
+  http: [{route: [{destination: {host: reviews}}]}]
+";
+    let redirected = explained(yaml, &get("ratings", "/old?q", &[]));
+    assert_eq!(redirected.status, Status::Redirect);
+    assert!(redirected.steps[0].reason.ends_with("the client is sent to http://ratings/new?q with 302"));
+    assert_eq!(redirected.steps[1].reason, "it is not looked at: a rule before it took the request");
+
+    let answered = explained(yaml, &get("ratings", "/tea", &[]));
+    assert_eq!(answered.status, Status::Direct);
+    assert_eq!(answered.timeout, None);
+
+    let lost = explained(yaml, &get("ratings", "/", &[]));
+    assert_eq!(lost.status, Status::NoRoute);
+    let last = lost.steps.last().unwrap();
+    assert_eq!(last.virtual_service.as_deref(), Some("default/younger"));
+    assert_eq!(last.reason, "another VirtualService has this host already, and only the first is used");
+}
