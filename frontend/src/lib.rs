@@ -13,6 +13,7 @@ pub mod explained;
 pub mod faults;
 pub mod graph;
 pub mod observed;
+pub mod shell;
 pub mod split;
 pub mod store;
 pub mod timeline;

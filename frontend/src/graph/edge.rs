@@ -106,46 +106,55 @@ pub fn EdgeLabel(
                 on:focus=move |_| beside()
                 on:blur=move |_| graph.tip.set(None)
             >
-                {move || pill(&text.get(), failures.get().as_deref(), faults.with(Vec::len))}
+                {move || pill(&text.get(), failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()))}
             </g>
-            <g class="faults" class:acting=acting aria-hidden="true">
-                {move || {
-                    faults
-                        .get()
-                        .into_iter()
-                        .enumerate()
-                        .map(|(row, (abort, label))| fault_pill(row, abort, &label))
-                        .collect_view()
-                }}
+            <g class:acting=acting aria-hidden="true">
+                {move || below(&faults.get(), failures.get())}
             </g>
         </g>
     }
 }
 
-/// The pill with rate and errors: centred on the curve, or above it where a fault takes the place below.
-fn pill(text: &str, failures: Option<&str>, faults: usize) -> impl IntoView + use<> {
+/// The pill with the rate: centred on the curve, or above it where others take the place below.
+fn pill(text: &str, above: bool) -> impl IntoView + use<> {
     let text = if text.is_empty() { "no traffic".to_owned() } else { text.to_owned() };
-    let fail = failures.map(|failures| format!(" · {failures}"));
-    let letters = text.chars().count() + fail.as_ref().map_or(0, |fail| fail.chars().count());
-    let width = look::text_width(&"0".repeat(letters), 10.5) + 20.0;
-    let y = if faults > 0 { -LABEL.1 - 2.0 } else { -LABEL.1 / 2.0 };
+    let width = look::text_width(&text, 10.5) + 20.0;
+    let y = if above { -LABEL.1 - 2.0 } else { -LABEL.1 / 2.0 };
     view! {
         <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 rx=LABEL.1 / 2.0></rect>
-        <text y=y + 13.0>{text}<tspan class="fail">{fail}</tspan></text>
+        <text y=y + 13.0>{text}</text>
     }
 }
 
-fn fault_pill(row: usize, abort: bool, label: &str) -> impl IntoView + use<> {
-    let width = look::text_width(label, 10.5) + 38.0;
+/// The pills below the curve: faults that act on it, then what fails.
+fn below(faults: &[(bool, String)], failures: Option<String>) -> impl IntoView + use<> {
+    let mut rows = faults
+        .iter()
+        .map(|(abort, label)| (if *abort { ABORT } else { DELAY }, label.clone()))
+        .collect::<Vec<_>>();
+    rows.extend(failures.map(|failures| (FAILURES, failures)));
+    rows.into_iter().enumerate().map(|(row, (sign, label))| sign_pill(row, sign, &label)).collect_view()
+}
+
+/// Class and icon of a pill below an edge.
+type Sign = (&'static str, &'static str);
+/// A clock.
+const DELAY: Sign = ("sign delay", "M0,-3 L0,0 L2.4,1.4");
+/// A cross.
+const ABORT: Sign = ("sign abort", "M-2.4,-2.4 L2.4,2.4 M2.4,-2.4 L-2.4,2.4");
+/// An exclamation mark.
+const FAILURES: Sign = ("sign failures", "M0,-3 L0,0.6 M0,2.9 L0,3");
+
+fn sign_pill(row: usize, (class, icon): Sign, label: &str) -> impl IntoView + use<> {
+    let width = look::text_width(label, 10.5) + 36.0;
     #[expect(clippy::cast_precision_loss, reason = "few faults act on one edge")]
     let y = 2.0 + (LABEL.1 + 3.0) * row as f64;
-    let icon = if abort { "M-3.5,-3.5 L3.5,3.5 M3.5,-3.5 L-3.5,3.5" } else { "M0,-3 L0,0 L2.4,1.4" };
     view! {
-        <g class="fault" class:abort=abort>
+        <g class=class>
             <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 + 1.0 rx="10"></rect>
-            <g class="icon" transform=format!("translate({:.1},{:.1})", 14.0 - width / 2.0, y + 10.0)>
+            <g class="icon" transform=format!("translate({:.1},{:.1})", 13.0 - width / 2.0, y + 10.0)>
                 <circle r="5.5"></circle>
-                <path d=icon transform=if abort { "scale(.7)" } else { "" }></path>
+                <path d=icon></path>
             </g>
             <text x="7" y=y + 13.5>{label.to_owned()}</text>
         </g>

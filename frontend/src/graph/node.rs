@@ -47,10 +47,10 @@ pub fn NodeCard(
     let radius = if kind == "gateway" { HEAD_HEIGHT / 2.0 } else { 10.0 };
     let left = if kind == "gateway" { 24.0 } else { 16.0 };
     let title = {
-        let (name, letters) = (node.name.clone(), if kind == "gateway" { 13.0 } else { 14.5 });
+        let (name, letters) = (node.name.clone(), if kind == "gateway" { 13.0 } else { 14.0 });
         Memo::new(move |_| {
             let beside =
-                if kind == "gateway" { 2.0 } else { rate.with(|rate| look::text_width(rate, 11.0)) + 20.0 };
+                if kind == "gateway" { 2.0 } else { rate.with(|rate| look::text_width(rate, 11.0)) + 10.0 };
             look::shorten(&name, size.width - left - 12.0 - beside, letters)
         })
     };
