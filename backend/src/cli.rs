@@ -2,6 +2,7 @@
 
 pub mod crds;
 pub mod export;
+pub mod proxy;
 pub mod serve;
 mod snippet;
 pub mod validate;
@@ -27,6 +28,8 @@ pub struct Cli {
 enum Command {
     /// The designer with the built-in proxy (the default).
     Serve(Box<serve::ServeArgs>),
+    /// The data plane alone: serves one workload's outbound, or one gateway's inbound, traffic.
+    Proxy(Box<proxy::Args>),
     /// Diagnostics of files and folders. Exits with 0 without errors, 1 with errors, 2 when it cannot read them.
     Validate(validate::Args),
     /// The YAML of a revision, as one file, a folder with a kustomization, or a zip.
@@ -62,6 +65,7 @@ impl Cli {
         match self.command {
             None => self.serve.run(),
             Some(Command::Serve(serve)) => serve.run(),
+            Some(Command::Proxy(args)) => proxy::run(&args),
             Some(Command::Validate(args)) => validate::run(&args),
             Some(Command::Export(args)) => export::run(&args),
             Some(Command::Crds(args)) => crds::run(&args),

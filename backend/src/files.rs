@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use mesh::Sources;
 
@@ -88,6 +89,22 @@ pub(crate) fn yaml_below(root: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Names, times and lengths of files: what differs when one was written.
+pub type Stamp = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// The stamp of what [`read`] would read. `None` while that cannot be told.
+pub fn stamp(paths: &[PathBuf]) -> Option<Stamp> {
+    let mut stamp = Stamp::new();
+    for path in paths {
+        let files = if path.is_dir() { yaml_below(path).ok()? } else { vec![path.clone()] };
+        for file in files {
+            let metadata = file.metadata().ok()?;
+            stamp.insert(file, (metadata.modified().ok(), metadata.len()));
+        }
+    }
+    Some(stamp)
 }
 
 /// Whether a path names a YAML file.

@@ -80,7 +80,7 @@ impl ServeArgs {
 }
 
 /// Ends with the first SIGINT or SIGTERM. A second one ends the program at once.
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn signals() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     Ok(async move {

@@ -1,0 +1,283 @@
+//! `meshwright proxy`: the data plane alone, for one workload's outbound or one gateway's inbound traffic.
+//!
+//! The files are read again when they change, and on SIGHUP. What has errors that were not there before is not taken: the
+//! plan before it goes on.
+
+mod admin;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use mesh::plan::Protocol;
+use mesh::{Mesh, Plan, Settings, Severity, Source};
+use proxy::{BindError, Config, Entry, Events, Proxy, StartError};
+
+use super::serve::signals;
+use crate::files::{self, Stamp};
+use crate::metrics::Metrics;
+use crate::world::World;
+
+/// How often the files are looked at. A change is taken once two looks agree.
+const LOOK: Duration = Duration::from_millis(500);
+/// For how long requests under way may go on at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Arguments of `proxy`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
+pub struct Args {
+    /// File or folder of YAML.
+    #[arg(long, value_name = "PATH", env = "MESHWRIGHT_MESH")]
+    pub mesh: PathBuf,
+    /// Serves the outbound traffic of this workload: its name, or namespace/name.
+    #[arg(long, value_name = "NAME", group = "source", env = "MESHWRIGHT_WORKLOAD")]
+    pub workload: Option<String>,
+    /// Serves the inbound traffic of this gateway: its name, or namespace/name.
+    #[arg(long, value_name = "NAME", group = "source", env = "MESHWRIGHT_GATEWAY")]
+    pub gateway: Option<String>,
+    /// Where it listens. Of a gateway with several ports, the one with this number is served, or else the first for HTTP.
+    #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_PROXY_LISTEN")]
+    pub listen: SocketAddr,
+    /// Threads; one per core unless given.
+    #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
+    pub threads: Option<usize>,
+    /// Where `/metrics`, `/ready` and `/plan` are served; nowhere unless given.
+    #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_ADMIN")]
+    pub admin: Option<SocketAddr>,
+}
+
+/// Why the proxy does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The mesh could not be read.
+    #[error(transparent)]
+    Files(#[from] files::Error),
+    /// Nobody has this name.
+    #[error("the mesh has no {kind} `{name}`; it has {known}")]
+    NoSource {
+        /// Workload or gateway.
+        kind: &'static str,
+        /// The name that was asked for.
+        name: String,
+        /// Those that it has.
+        known: String,
+    },
+    /// The gateway has no port that could be served.
+    #[error("gateway `{0}` has no HTTP port")]
+    NoPort(String),
+    /// The files have errors that they had not before.
+    #[error("{0} new errors; `meshwright validate` shows them")]
+    Invalid(usize),
+    /// The proxy did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The address is taken, most likely.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The admin port could not be opened.
+    #[error("cannot serve the admin port on {address}")]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Runs until it is told to end.
+///
+/// # Errors
+/// When the mesh cannot be read, has no such source, or an address is taken.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    // The proxy has threads of its own; what is left is small.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = signals()?;
+        let running = Running::start(args).await?;
+        println!("listening on {}", running.address);
+        if let Some(admin) = running.admin {
+            println!("admin on {admin}");
+        }
+        tokio::select! {
+            () = stop => {}
+            never = running.follow() => match never {},
+        }
+        running.proxy.shutdown(GRACE).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A proxy that serves one source.
+struct Running {
+    args: Args,
+    proxy: Proxy,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+    plan: Arc<ArcSwap<Plan>>,
+    read: ArcSwap<World>,
+}
+
+impl Running {
+    async fn start(args: &Args) -> Result<Self, Error> {
+        let world = World::read(
+            files::read(std::slice::from_ref(&args.mesh))?,
+            &Mesh::default(),
+            &Settings::default(),
+        );
+        let errors = world.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+        if errors > 0 {
+            tracing::warn!(errors, "the mesh has errors: `meshwright validate` shows them");
+        }
+        let plan = Arc::new(plan(&world, args, 1)?);
+        let entry = Entry { source: plan.source.clone(), port: port(&plan, args)? };
+        let config = Config { threads: args.threads.unwrap_or(0), ..Config::default() };
+        let (proxy, events) = Proxy::start(config)?;
+        // The plan before the listener: whoever can connect is routed.
+        proxy.swap(vec![Arc::clone(&plan)]).await;
+        let address = proxy.bind(entry, &[args.listen]).await?;
+        let plan = Arc::new(ArcSwap::new(plan));
+        let metrics = Arc::new(Metrics::default());
+        tokio::spawn(count(events, Arc::clone(&metrics)));
+        let admin = match args.admin {
+            Some(address) => {
+                let serving = admin::serve(address, metrics, Arc::clone(&plan)).await;
+                Some(serving.map_err(|source| Error::Admin { address, source })?)
+            }
+            None => None,
+        };
+        Ok(Self { args: args.clone(), proxy, address, admin, plan, read: ArcSwap::from_pointee(world) })
+    }
+
+    /// Takes changes of the files, for ever.
+    async fn follow(&self) -> Infallible {
+        let paths = [self.args.mesh.clone()];
+        let mut hangup = Hangup::new();
+        let mut taken = files::stamp(&paths);
+        let mut last = taken.clone();
+        loop {
+            let asked = tokio::select! {
+                () = tokio::time::sleep(LOOK) => false,
+                () = hangup.heard() => true,
+            };
+            let now = files::stamp(&paths);
+            if asked || is_news(taken.as_ref(), last.as_ref(), now.as_ref()) {
+                taken.clone_from(&now);
+                match self.reload().await {
+                    Ok(revision) => tracing::info!(revision, "the files were read again"),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(error, "the change was not taken, the plan before it goes on");
+                    }
+                }
+            }
+            last = now;
+        }
+    }
+
+    async fn reload(&self) -> Result<u64, Error> {
+        let before = self.read.load_full();
+        let sources = files::read(std::slice::from_ref(&self.args.mesh))?;
+        let world = World::read(sources, &before.mesh, &Settings::default());
+        let errors = world.new_errors(&before).len();
+        if errors > 0 {
+            return Err(Error::Invalid(errors));
+        }
+        let plan = Arc::new(plan(&world, &self.args, self.plan.load().revision + 1)?);
+        self.proxy.swap(vec![Arc::clone(&plan)]).await;
+        let revision = plan.revision;
+        self.plan.store(plan);
+        self.read.store(Arc::new(world));
+        Ok(revision)
+    }
+}
+
+/// Whether the files have changed and are no longer being written.
+fn is_news(taken: Option<&Stamp>, last: Option<&Stamp>, now: Option<&Stamp>) -> bool {
+    now.is_some() && now == last && now != taken
+}
+
+/// The plan of the source that was asked for.
+fn plan(world: &World, args: &Args, revision: u64) -> Result<Plan, Error> {
+    let source = source(world, args)?;
+    Ok(mesh::plan::compile(&world.mesh, &world.registry, &Settings::default(), &source, revision))
+}
+
+fn source(world: &World, args: &Args) -> Result<Source, Error> {
+    let (kind, name) = match (&args.workload, &args.gateway) {
+        (Some(name), _) => ("workload", name.as_str()),
+        (None, name) => ("gateway", name.as_deref().unwrap_or_default()),
+    };
+    let sources: Vec<Source> = match kind {
+        "workload" => world.registry.workloads().iter().map(mesh::registry::Workload::source).collect(),
+        _ => world.registry.gateways().iter().map(mesh::registry::Gateway::source).collect(),
+    };
+    let (namespace, short) =
+        name.split_once('/').map_or((None, name), |(namespace, name)| (Some(namespace), name));
+    let is_it = |source: &&Source| {
+        let (theirs, name) = parts(source);
+        name == short && namespace.is_none_or(|namespace| namespace == theirs)
+    };
+    sources.iter().find(is_it).cloned().ok_or_else(|| Error::NoSource {
+        kind,
+        name: name.to_owned(),
+        known: match sources.as_slice() {
+            [] => "none".to_owned(),
+            known => known.iter().map(|source| parts(source).1).collect::<Vec<_>>().join(", "),
+        },
+    })
+}
+
+fn parts(source: &Source) -> (&str, &str) {
+    match source {
+        Source::Workload { namespace, name } | Source::Gateway { namespace, name } => (namespace, name),
+    }
+}
+
+/// The port of the plan that the listener serves; `None` lets each request's authority choose.
+fn port(plan: &Plan, args: &Args) -> Result<Option<u16>, Error> {
+    let Source::Gateway { name, .. } = &plan.source else { return Ok(None) };
+    let mut ports =
+        plan.listeners.iter().filter(|listener| listener.protocol == Protocol::Http).map(|it| it.port);
+    let first = ports.clone().next().ok_or_else(|| Error::NoPort(name.clone()))?;
+    Ok(Some(ports.find(|port| *port == args.listen.port()).unwrap_or(first)))
+}
+
+/// Counts what the threads hand over.
+async fn count(mut events: Events, metrics: Arc<Metrics>) {
+    while let Some(batch) = events.batches.recv().await {
+        metrics.observe(&batch);
+    }
+}
+
+/// SIGHUP, where there is such a thing.
+struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn heard(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

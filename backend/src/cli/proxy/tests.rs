@@ -1,0 +1,138 @@
+//! The proxy alone, over real sockets.
+
+use std::path::Path;
+
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+
+use super::*;
+
+const ANY: &str = "127.0.0.1:0";
+
+/// A mesh whose gateway and workload answer by themselves, with what they are told to say.
+fn write(folder: &Path, says: &str) {
+    let text = format!(
+        "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: ingress}}
+spec:
+  servers:
+  - {{port: {{number: 443, name: tls, protocol: TLS}}, hosts: ['*'], tls: {{mode: PASSTHROUGH}}}}
+  - {{port: {{number: 80, name: http, protocol: HTTP}}, hosts: ['*']}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: answer}}
+spec:
+  hosts: [shop.com]
+  gateways: [ingress, mesh]
+  http: [{{directResponse: {{status: 200, body: {{string: {says}}}}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: shop}}
+spec:
+  hosts: [shop.com]
+  resolution: STATIC
+  location: MESH_INTERNAL
+  ports: [{{number: 80, name: http, protocol: HTTP}}]
+  workloadSelector: {{labels: {{app: shop}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {{name: shop-v1}}
+spec: {{address: 127.0.0.1, labels: {{app: shop, version: v1}}}}
+"
+    );
+    std::fs::write(folder.join("mesh.yaml"), text).unwrap();
+}
+
+fn args(folder: &Path) -> Args {
+    Args {
+        mesh: folder.to_owned(),
+        workload: None,
+        gateway: None,
+        listen: ANY.parse().unwrap(),
+        threads: Some(1),
+        admin: Some(ANY.parse().unwrap()),
+    }
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let client: Client<HttpConnector, Empty<bytes::Bytes>> =
+        Client::builder(TokioExecutor::new()).build_http();
+    let request = http::Request::get(format!("http://{address}{path}")).header("host", "shop.com");
+    let response = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200, "{path}");
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_gateway_is_served_and_follows_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "one");
+    let args = Args { gateway: Some("ingress".to_owned()), ..args(folder.path()) };
+    let running = Running::start(&args).await.unwrap();
+    assert_eq!(get(running.address, "/").await, "one");
+
+    write(folder.path(), "two");
+    assert_eq!(running.reload().await.unwrap(), 2);
+    assert_eq!(get(running.address, "/").await, "two");
+
+    std::fs::write(folder.path().join("broken.yaml"), "a: [").unwrap();
+    assert!(matches!(running.reload().await, Err(Error::Invalid(1))));
+    assert_eq!(get(running.address, "/").await, "two", "what is broken is not taken");
+
+    let admin = running.admin.unwrap();
+    assert_eq!(get(admin, "/ready").await, "ready\n");
+    let plan: serde_json::Value = serde_json::from_str(&get(admin, "/plan").await).unwrap();
+    assert_eq!(plan["revision"], 2);
+    running.proxy.clone().shutdown(GRACE).await;
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while !get(admin, "/metrics").await.contains("meshwright_requests_total{") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_workload_is_served_on_all_its_ports() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "hello");
+    let running =
+        Running::start(&Args { workload: Some("default/shop-v1".to_owned()), ..args(folder.path()) }).await;
+    assert_eq!(get(running.unwrap().address, "/").await, "hello");
+}
+
+#[tokio::test]
+async fn files_that_change_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "one");
+    let args = Args { gateway: Some("ingress".to_owned()), ..args(folder.path()) };
+    let running = Running::start(&args).await.unwrap();
+    let changed = async {
+        // Once the watching has begun.
+        tokio::task::yield_now().await;
+        write(folder.path(), "second");
+        while get(running.address, "/").await != "second" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        never = running.follow() => match never {},
+        done = tokio::time::timeout(Duration::from_secs(20), changed) => done.unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_there_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "hello");
+    let error =
+        Running::start(&Args { workload: Some("shop-v2".to_owned()), ..args(folder.path()) }).await.err();
+    assert_eq!(error.unwrap().to_string(), "the mesh has no workload `shop-v2`; it has shop-v1");
+}
