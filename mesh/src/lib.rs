@@ -4,8 +4,10 @@
 //! browser says about a draft is what the server will say. Builds for wasm32.
 
 pub mod diagnostic;
+pub mod diff;
 pub mod edit;
 pub mod explain;
+pub mod export;
 pub mod host;
 pub mod key;
 pub mod model;
@@ -15,6 +17,7 @@ pub mod resource;
 pub mod route;
 pub mod settings;
 pub mod sources;
+pub mod split;
 pub mod validate;
 pub mod yaml;
 

@@ -164,7 +164,8 @@ impl Parsed {
     }
 }
 
-fn is_yaml(file: &str) -> bool {
+/// Whether a file is read: YAML by its name, or without an extension.
+pub(crate) fn is_yaml(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     name.rsplit_once('.').is_none_or(|(_, extension)| matches!(extension, "yaml" | "yml" | "json"))
 }

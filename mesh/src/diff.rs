@@ -1,0 +1,212 @@
+//! Differences between texts, line by line: for the review of a draft, and as text.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use similar::{ChangeTag, TextDiff};
+
+use crate::Sources;
+
+/// Lines that are shown around a change.
+const CONTEXT: usize = 3;
+
+/// What a line of a diff is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineKind {
+    /// In both.
+    Same,
+    /// In the old text only.
+    Removed,
+    /// In the new text only.
+    Added,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiffLine {
+    /// What it is.
+    pub kind: LineKind,
+    /// Its number in the old text, from 1.
+    pub old_line: Option<usize>,
+    /// Its number in the new text, from 1.
+    pub new_line: Option<usize>,
+    /// Its text, without the line feed.
+    pub text: String,
+    /// The text ends with it, without a line feed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open_end: bool,
+}
+
+/// Changes that are close together, with the lines around them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hunk {
+    /// Its lines.
+    pub lines: Vec<DiffLine>,
+}
+
+/// What happened to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileChange {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// Its text changed.
+    Changed,
+}
+
+/// The diff of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDiff {
+    /// Its path.
+    pub file: String,
+    /// What happened to it.
+    pub change: FileChange,
+    /// Where.
+    pub hunks: Vec<Hunk>,
+}
+
+/// The hunks that lead from one text to another; none when they are the same.
+pub fn text(old: &str, new: &str) -> Vec<Hunk> {
+    let diff = TextDiff::from_lines(old, new);
+    let hunk = |ops: &Vec<similar::DiffOp>| {
+        let changes = ops.iter().flat_map(|op| diff.iter_changes(op));
+        let line = |change: similar::Change<&str>| DiffLine {
+            kind: match change.tag() {
+                ChangeTag::Equal => LineKind::Same,
+                ChangeTag::Delete => LineKind::Removed,
+                ChangeTag::Insert => LineKind::Added,
+            },
+            old_line: change.old_index().map(|at| at + 1),
+            new_line: change.new_index().map(|at| at + 1),
+            text: change.value().trim_end_matches('\n').trim_end_matches('\r').to_owned(),
+            open_end: change.missing_newline(),
+        };
+        Hunk { lines: changes.map(line).collect() }
+    };
+    diff.grouped_ops(CONTEXT).iter().map(hunk).collect()
+}
+
+/// The files that differ, by path.
+pub fn sources(old: &Sources, new: &Sources) -> Vec<FileDiff> {
+    let files: BTreeSet<&String> = old.0.keys().chain(new.0.keys()).collect();
+    let diff = |file: &String| {
+        let (before, after) = (old.0.get(file), new.0.get(file));
+        let change = match (before, after) {
+            (None, _) => FileChange::Added,
+            (_, None) => FileChange::Removed,
+            (before, after) if before == after => return None,
+            _ => FileChange::Changed,
+        };
+        let text_of = |text: Option<&String>| text.map(String::as_str).unwrap_or_default().to_owned();
+        Some(FileDiff { file: file.clone(), change, hunks: text(&text_of(before), &text_of(after)) })
+    };
+    files.into_iter().filter_map(diff).collect()
+}
+
+/// Diffs in the unified format, as `git apply` and `patch -p1` read it.
+pub fn unified(files: &[FileDiff]) -> String {
+    let mut out = String::new();
+    for FileDiff { file, change, hunks } in files {
+        let old = if *change == FileChange::Added { "/dev/null".to_owned() } else { format!("a/{file}") };
+        let new = if *change == FileChange::Removed { "/dev/null".to_owned() } else { format!("b/{file}") };
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "--- {old}\n+++ {new}");
+        for hunk in hunks {
+            let old = range(hunk.lines.iter().filter_map(|line| line.old_line));
+            let new = range(hunk.lines.iter().filter_map(|line| line.new_line));
+            let _ = writeln!(out, "@@ -{old} +{new} @@");
+            for line in &hunk.lines {
+                let sign = match line.kind {
+                    LineKind::Same => ' ',
+                    LineKind::Removed => '-',
+                    LineKind::Added => '+',
+                };
+                let _ = writeln!(out, "{sign}{}", line.text);
+                if line.open_end {
+                    out.push_str("\\ No newline at end of file\n");
+                }
+            }
+        }
+    }
+    out
+}
+
+/// `start,count` of a hunk's side.
+fn range(lines: impl Iterator<Item = usize>) -> String {
+    let lines: Vec<usize> = lines.collect();
+    match lines.as_slice() {
+        [] => "0,0".to_owned(),
+        [only] => only.to_string(),
+        [first, ..] => format!("{first},{}", lines.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FileChange, LineKind, sources, text, unified};
+    use crate::Sources;
+
+    fn lines(numbers: std::ops::Range<u32>) -> String {
+        numbers.map(|number| format!("line {number}\n")).collect()
+    }
+
+    #[test]
+    fn hunks_with_numbers() {
+        let old = lines(1..30);
+        let new = old.replace("line 5\n", "line five\nline 5b\n").replace("line 25\n", "");
+        let hunks = text(&old, &new);
+        assert_eq!(hunks.len(), 2);
+        let changed: Vec<_> = hunks
+            .iter()
+            .flat_map(|hunk| &hunk.lines)
+            .filter(|line| line.kind != LineKind::Same)
+            .map(|line| (line.kind, line.old_line, line.new_line, line.text.as_str()))
+            .collect();
+        assert_eq!(
+            changed,
+            [
+                (LineKind::Removed, Some(5), None, "line 5"),
+                (LineKind::Added, None, Some(5), "line five"),
+                (LineKind::Added, None, Some(6), "line 5b"),
+                (LineKind::Removed, Some(25), None, "line 25"),
+            ]
+        );
+        assert_eq!(hunks[0].lines.len(), 3 + 3 + 3);
+        assert!(text(&old, &old).is_empty());
+    }
+
+    #[test]
+    fn unified_text() {
+        let old =
+            Sources::from_iter([("a.yaml", "a: 1\nb: 2\n"), ("b.yaml", "x: 1\n"), ("same.yaml", "y\n")]);
+        let new = Sources::from_iter([("a.yaml", "a: 1\nb: 3"), ("c.yaml", "z: 1\n"), ("same.yaml", "y\n")]);
+        let diff = sources(&old, &new);
+        let changes: Vec<_> = diff.iter().map(|file| (file.file.as_str(), file.change)).collect();
+        assert_eq!(
+            changes,
+            [("a.yaml", FileChange::Changed), ("b.yaml", FileChange::Removed), ("c.yaml", FileChange::Added)]
+        );
+        let expected = "\
+--- a/a.yaml
++++ b/a.yaml
+@@ -1,2 +1,2 @@
+ a: 1
+-b: 2
++b: 3
+\\ No newline at end of file
+--- a/b.yaml
++++ /dev/null
+@@ -1 +0,0 @@
+-x: 1
+--- /dev/null
++++ b/c.yaml
+@@ -0,0 +1 @@
++z: 1
+";
+        assert_eq!(unified(&diff), expected);
+    }
+}
