@@ -71,20 +71,20 @@ pub struct App {
 
 /// The whole service.
 pub fn router(app: App, guard: Arc<Guard>) -> Router {
-    let (api, document) = api().split_for_parts();
-    let document = openapi::serve(&document);
-    let timed =
-        ServiceBuilder::new().layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT));
-    let api = api.layer(timed).merge(stream()).merge(document);
+    let (calls, document) = calls().split_for_parts();
+    let (stream, of_stream) = stream().split_for_parts();
+    let document = openapi::serve(&document.merge_from(of_stream));
+    let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT);
+    let api = calls.layer(timeout).merge(stream).merge(document);
     let ui = assets::Ui::load();
     let security = headers::Security::new(&ui.inline_scripts());
-    let open = Router::new().merge(health::probes()).merge(ui.router());
+    let open = Router::new().merge(health::probes());
     let guarded = Router::new()
         .nest("/api/v1", api)
         .merge(health::metrics())
         .layer(from_fn_with_state(Arc::clone(&guard), guard::token));
     open.merge(guarded)
-        .fallback(problem::not_found)
+        .fallback(move |request| ui.serve(request))
         .layer(CompressionLayer::new())
         .layer(DefaultBodyLimit::max(BODY))
         .layer(CsrfLayer::new())
@@ -102,8 +102,8 @@ pub fn router(app: App, guard: Arc<Guard>) -> Router {
         .with_state(app)
 }
 
-/// The routes that the OpenAPI document describes: those of `/api/v1`, without the stream.
-fn api() -> OpenApiRouter<App> {
+/// The routes of `/api/v1`, without the stream. The OpenAPI document is made of them.
+fn calls() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(mesh::get_mesh))
         .routes(routes!(revisions::history, revisions::post))
@@ -117,8 +117,8 @@ fn api() -> OpenApiRouter<App> {
 }
 
 /// The stream of events, which has no timeout.
-fn stream() -> Router<App> {
-    OpenApiRouter::<App>::new().routes(routes!(events::events)).into()
+fn stream() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(events::events))
 }
 
 fn span(request: &Request) -> tracing::Span {

@@ -8,17 +8,16 @@ use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use sha2::{Digest, Sha256};
 
-use super::{App, guard};
+use super::guard;
+use super::problem::Failure;
 
 /// Path, bytes and whether these are compressed with brotli.
 type Embedded = (&'static str, &'static [u8], bool);
@@ -68,10 +67,24 @@ impl Ui {
         page::inline_scripts(&String::from_utf8_lossy(&page))
     }
 
-    /// Serves the page at `/` and the files beside it.
-    pub(super) fn router(self) -> Router<App> {
-        let serve = get(serve).with_state(self);
-        Router::new().route("/", serve.clone()).route("/{*path}", serve)
+    /// Answers with the page at `/` and the files beside it.
+    pub(super) async fn serve(self, request: Request) -> Response {
+        let path = request.uri().path().trim_start_matches('/');
+        let file = if path.is_empty() { self.file("index.html") } else { self.file(path) };
+        let read = [Method::GET, Method::HEAD].contains(request.method());
+        if read
+            && path.is_empty()
+            && let Some(answer) = enter(request.uri())
+        {
+            return answer;
+        }
+        match file.filter(|_| read) {
+            Some(file) => file.answer(request.headers()),
+            None if read && path.is_empty() => Html(page::NOT_BUILT).into_response(),
+            None => {
+                Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at /{path}")).into_response()
+            }
+        }
     }
 
     fn file(&self, path: &str) -> Option<File> {
@@ -136,18 +149,9 @@ fn unpack(&(path, bytes, compressed): &Embedded) -> File {
     File::new(path, plain.into(), Some(bytes))
 }
 
-async fn serve(State(ui): State<Ui>, request: Request) -> Response {
-    let path = request.uri().path().trim_start_matches('/');
-    if path.is_empty()
-        && let Some((cookie, location)) = guard::cookie(request.uri())
-    {
-        let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, location)];
-        return (StatusCode::SEE_OTHER, headers).into_response();
-    }
-    let name = if path.is_empty() { "index.html" } else { path };
-    match ui.file(name) {
-        Some(file) => file.answer(request.headers()),
-        None if path.is_empty() => (StatusCode::OK, Html(page::NOT_BUILT)).into_response(),
-        None => super::problem::not_found(request).await.into_response(),
-    }
+/// Leads `/?token=…` to `/`, with the token in a cookie.
+fn enter(uri: &Uri) -> Option<Response> {
+    let (cookie, location) = guard::cookie(uri)?;
+    let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, location)];
+    Some((StatusCode::SEE_OTHER, headers).into_response())
 }

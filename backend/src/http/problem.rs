@@ -103,11 +103,6 @@ impl From<LoadError> for Failure {
     }
 }
 
-/// The answer where there is nothing.
-pub(super) async fn not_found(request: Request) -> Failure {
-    Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", request.uri().path()))
-}
-
 /// The answer after a panic, which is logged.
 pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the server has a bug; its log says where")

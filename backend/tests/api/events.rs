@@ -1,0 +1,103 @@
+//! The stream of events, and what is observed.
+
+use std::time::Duration;
+
+use api::revision::Stage;
+use api::{Delta, Snapshot};
+use http::{Method, StatusCode};
+use meshwright::server::Config;
+use serde_json::json;
+
+use super::support::{Running, SHOP};
+
+#[tokio::test]
+async fn a_stream_starts_with_a_snapshot_resumes_and_survives_a_gap() {
+    let running = Running::sample().await;
+    let mut events = running.events(None).await;
+    let first = events.next().await.unwrap();
+    assert!(matches!(first.delta, Delta::Snapshot(_)));
+    running.set(1, "shop.yaml", SHOP).await;
+    let second = events.next().await.unwrap();
+    assert_eq!(second.seq, first.seq + 1);
+    drop(events);
+
+    let mut resumed = running.events(Some(first.seq)).await;
+    assert_eq!(resumed.next().await.unwrap(), second, "nothing was missed");
+    let mut seq = second.seq;
+    resumed
+        .find(|event| {
+            seq += 1;
+            assert_eq!(event.seq, seq, "without gaps");
+            matches!(event.delta, Delta::Revision { .. }).then_some(())
+        })
+        .await;
+
+    for unknown in [first.seq - 1, 1, seq + 1_000_000] {
+        let event = running.events(Some(unknown)).await.next().await.unwrap();
+        let Delta::Snapshot(snapshot) = event.delta else { panic!("no snapshot after {unknown}") };
+        assert_eq!(snapshot.revision.number, 2);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn open_streams_do_not_hold_up_the_end() {
+    let running = Running::sample().await;
+    let mut events = running.events(None).await;
+    assert!(events.next().await.is_some());
+    tokio::time::timeout(Duration::from_secs(3), running.stop()).await.expect("it hangs");
+    while events.next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn load_is_observed_and_the_shares_converge() {
+    let running = Running::start(Config { rate: Some(300.0), ..Config::default() }).await;
+    let mut events = running.events(None).await;
+    let tick = events
+        .find(|event| match event.delta {
+            Delta::Tick(tick) => {
+                let whole = tick.edges.iter().any(|(_, stats)| stats.minute.requests > 0);
+                let judged = tick.splits.iter().any(|split| split.shares.iter().any(|share| share.n > 0));
+                (whole && judged).then_some(tick)
+            }
+            _ => None,
+        })
+        .await;
+    let edge = tick.edges.iter().find(|(key, _)| key.host.starts_with("productpage.")).unwrap();
+    assert!(edge.1.rps > 0.0 && edge.1.p50.is_some(), "{edge:?}");
+    assert!(edge.1.minute.codes.iter().any(|&(code, _)| code == 200), "{edge:?}");
+
+    // A change of one file brings a new revision, whose first request is seen.
+    running.set(1, "shop.yaml", SHOP).await;
+    let timeline = events
+        .find(|event| match event.delta {
+            Delta::Timeline(timeline) if timeline.revision == 2 => {
+                timeline.milestones.iter().any(|it| it.stage == Stage::FirstRequest).then_some(timeline)
+            }
+            _ => None,
+        })
+        .await;
+    let stages: Vec<_> = timeline.milestones.iter().map(|milestone| milestone.stage).collect();
+    assert_eq!(
+        stages[..5],
+        [Stage::Received, Stage::Validated, Stage::Stored, Stage::Swapped, Stage::FirstRequest]
+    );
+
+    let metrics = running.get("/metrics").await;
+    assert!(metrics.text().contains("meshwright_requests_total{source=\"gateway/"), "{}", metrics.text());
+    assert!(metrics.text().ends_with("# EOF\n"));
+
+    let answer = running.json(Method::PUT, "/api/v1/load", &json!({"rate": 0})).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let load = events
+        .find(|event| match event.delta {
+            Delta::Load(load) if load.rate == 0.0 => Some(load),
+            _ => None,
+        })
+        .await;
+    assert!(load.url.ends_with("/productpage"));
+    let snapshot: Snapshot = running.get("/api/v1/mesh").await.json();
+    assert_eq!(snapshot.load, Some(load));
+    assert!(snapshot.series.iter().any(|series| series.requests.iter().sum::<u32>() > 0));
+    running.stop().await;
+}
