@@ -2,6 +2,7 @@
 
 mod assets;
 mod events;
+mod explain;
 mod export;
 mod extract;
 mod guard;
@@ -112,6 +113,7 @@ fn calls() -> OpenApiRouter<App> {
         .routes(routes!(proposal::accept))
         .routes(routes!(proposal::dismiss))
         .routes(routes!(validate::validate))
+        .routes(routes!(explain::explain))
         .routes(routes!(export::export))
         .routes(routes!(load::put))
 }

@@ -1,8 +1,12 @@
 //! What the server asks the model: reading a revision's text, changing it, and compiling it into plans.
 
+mod paths;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use mesh::edit::{Applied, RouteTarget};
+use mesh::model::Parsed;
 use mesh::plan::compile_all;
 use mesh::{Diagnostic, Edit, Mesh, Plan, Registry, Settings, Severity, Source, Sources};
 
@@ -23,10 +27,12 @@ pub struct World {
 }
 
 /// The text after edits.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Changed {
     /// All files.
     pub sources: Sources,
+    /// As they were read.
+    pub parsed: Parsed,
     /// Edits that take it back.
     pub inverse: Vec<Edit>,
     /// What was done, in a line.
@@ -42,6 +48,11 @@ impl World {
     /// Reads and validates, taking over from an earlier reading what did not change.
     pub fn read(sources: Sources, previous: &Mesh, settings: &Settings) -> Self {
         let parsed = Mesh::parse_after(&sources, previous);
+        Self::understand(sources, parsed, settings)
+    }
+
+    /// Validates what was read.
+    pub fn understand(sources: Sources, parsed: Parsed, settings: &Settings) -> Self {
         let registry = Registry::of(&parsed.mesh, settings);
         let mut diagnostics = parsed.diagnostics;
         diagnostics.extend(mesh::validate(&parsed.mesh, &registry, settings));
@@ -70,22 +81,12 @@ fn identity(diagnostic: &Diagnostic) -> (&str, Option<&mesh::ResourceKey>, &str,
 }
 
 /// Applies edits in order, all or none.
-pub fn apply(sources: &Sources, edits: &[Edit]) -> Result<Changed, EditError> {
-    let mut next = sources.clone();
-    let mut inverse = Vec::new();
-    for edit in edits {
-        let Edit::SetFiles { files } = edit else {
-            return Err(EditError("this edit is not known".to_owned()));
-        };
-        for (path, text) in files {
-            let before = match text {
-                Some(text) => next.0.insert(path.clone(), text.clone()),
-                None => next.0.remove(path),
-            };
-            inverse.insert(0, Edit::SetFiles { files: vec![(path.clone(), before)] });
-        }
-    }
-    Ok(Changed { sources: next, inverse, summary: "files changed".to_owned() })
+pub fn apply(world: &World, edits: &[Edit]) -> Result<Changed, EditError> {
+    paths::check(edits)?;
+    let applied = mesh::edit::apply_to(&world.mesh, &world.sources, edits);
+    let Applied { sources, parsed, inverse, summary } =
+        applied.map_err(|error| EditError(error.to_string()))?;
+    Ok(Changed { sources, parsed, inverse, summary })
 }
 
 /// The files that differ from one text to another, with their new text.
@@ -108,7 +109,8 @@ pub fn replace_resources(mesh: &Mesh, yaml: &str) -> Result<Vec<Edit>, EditError
         let resource = document.resource().ok_or_else(|| {
             EditError(format!("document {} of `resources` is no resource", document.index() + 1))
         })?;
-        let (key, yaml) = (resource.key.clone(), document.text().to_owned());
+        // The line break after `---` belongs to the marker.
+        let (key, yaml) = (resource.key.clone(), document.text().trim_start_matches('\n').to_owned());
         edits.push(match mesh.document(&key) {
             Some(_) => Edit::ReplaceResource { key, yaml },
             None => Edit::AddResource { file: file_for(&key), yaml },
@@ -155,7 +157,15 @@ fn redirect(mut plan: Plan, ports: &Ports) -> Plan {
     plan
 }
 
-/// Faults that expire: when, in seconds since 1970, and the edit that takes each out.
-pub fn expiries(_mesh: &Mesh) -> Vec<(i64, Edit)> {
-    Vec::new()
+/// Faults that expire: when, in seconds since 1970, and the edit that takes each out. In an order in which the edits can be
+/// applied one after the other: taking out one fault may take out its route, and move those behind it.
+pub fn expiries(mesh: &Mesh) -> Vec<(i64, Edit)> {
+    let mut all = mesh::edit::fault_expiries(mesh);
+    all.sort_by(|(one, _), (other, _)| other.cmp(one));
+    all.into_iter()
+        .map(|(route, at)| {
+            let target = RouteTarget::Route(route);
+            (at, Edit::InjectFault { target, only: None, fault: None, expires_at: None })
+        })
+        .collect()
 }

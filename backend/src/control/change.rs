@@ -90,11 +90,11 @@ pub fn prepare(head: &Head, settings: &Settings, wish: Wish, at: i64) -> Result<
     if let Some(base) = wish.base.filter(|&base| base != number) {
         return Err(Refusal::Stale { base, head: number });
     }
-    let changed = world::apply(&head.world.sources, &wish.edits)?;
+    let changed = world::apply(&head.world, &wish.edits)?;
     if changed.sources == head.world.sources {
         return Ok(None);
     }
-    let next = World::read(changed.sources.clone(), &head.world.mesh, settings);
+    let next = World::understand(changed.sources.clone(), changed.parsed, settings);
     let errors = next.new_errors(&head.world);
     if !errors.is_empty() {
         return Err(Refusal::Invalid(errors));
@@ -162,8 +162,9 @@ mod tests {
             prepare(&head(GOOD), &Settings::default(), wish(7, " bea\n", &text), 42).unwrap().unwrap();
         let Revision { info, inverse, sources } = prepared.revision;
         assert_eq!((info.number, info.author.as_str(), info.at), (8, "bea", 42));
-        assert_eq!(sources, Sources::single("a.yaml", text));
-        let back = world::apply(&sources, &inverse).unwrap().sources;
+        assert_eq!(sources, Sources::single("a.yaml", &text));
+        let changed = World::read(sources, &Mesh::default(), &Settings::default());
+        let back = world::apply(&changed, &inverse).unwrap().sources;
         assert_eq!(back, Sources::single("a.yaml", GOOD));
     }
 

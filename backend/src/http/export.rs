@@ -57,7 +57,7 @@ pub(super) async fn export(
 
 fn resource(sources: &Sources, key: &ResourceKey) -> Option<String> {
     let mesh = Mesh::parse(sources).mesh;
-    let text = mesh.document(key)?.text();
+    let text = mesh.document(key)?.text().trim_start_matches('\n');
     Some(if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") })
 }
 

@@ -26,9 +26,10 @@ pub(super) async fn validate(
     let head = app.control.head();
     let settings = app.settings;
     let read = tokio::task::spawn_blocking(move || {
-        let sources = request.sources.unwrap_or_else(|| head.world.sources.clone());
-        let changed = world::apply(&sources, &request.edits)?;
-        Ok::<_, Refusal>(World::read(changed.sources, &head.world.mesh, &settings))
+        let other = request.sources.map(|sources| World::read(sources, &head.world.mesh, &settings));
+        let world = other.as_ref().unwrap_or(&head.world);
+        let changed = world::apply(world, &request.edits)?;
+        Ok::<_, Refusal>(World::understand(changed.sources, changed.parsed, &settings))
     });
     let world = read.await.map_err(|error| Failure::internal(&error))??;
     Ok(Json(Validation { diagnostics: world.diagnostics }))

@@ -1,0 +1,47 @@
+//! `POST explain`: where one request would go, and why.
+
+use api::Problem;
+use api::request::PostExplain;
+use axum::Json;
+use axum::extract::State;
+use mesh::explain::Explanation;
+
+use super::App;
+use super::extract::Body;
+use super::problem::Failure;
+use crate::control::Refusal;
+use crate::world::{self, World};
+
+/// Where a request would go, rule by rule
+///
+/// On the newest revision, or on it with edits. Answers with an explanation: `status`, `virtual_service`, `route`,
+/// `destinations`, `timeout`, `retries`, `fault`, `mirror` and `steps`.
+#[utoipa::path(
+    post, path = "/explain", tag = "model", request_body = PostExplain,
+    responses(
+        (status = 200, body = Object),
+        (status = 422, description = "An edit does not fit", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn explain(
+    State(app): State<App>,
+    Body(request): Body<PostExplain>,
+) -> Result<Json<Explanation>, Failure> {
+    let head = app.control.head();
+    let settings = app.settings;
+    let explained = tokio::task::spawn_blocking(move || {
+        let changed = world::apply(&head.world, &request.edits)?;
+        let world = World::understand(changed.sources, changed.parsed, &settings);
+        let (mesh, registry) = (&world.mesh, &world.registry);
+        let number = head.info.number;
+        Ok::<_, Refusal>(mesh::explain::explain(
+            mesh,
+            registry,
+            &settings,
+            &request.source,
+            number,
+            &request.request,
+        ))
+    });
+    Ok(Json(explained.await.map_err(|error| Failure::internal(&error))??))
+}
