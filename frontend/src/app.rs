@@ -1,20 +1,65 @@
-//! The page: top bar, list, graph, inspector and timeline.
+//! The page: top bar, banners, list, graph, inspector, timeline, dialogs and toasts.
 
 use leptos::prelude::*;
 
+use crate::banners::Banners;
+use crate::dialogs::Dialogs;
 use crate::graph::Graph;
-use crate::store::Store;
+use crate::inspector::Inspector;
+use crate::sidebar::Sidebar;
+use crate::store::{Connection, Store, Theme};
 use crate::timeline::TimelineStrip;
+use crate::toasts::Toasts;
+use crate::topbar::Topbar;
+use crate::{browser, client, shortcuts};
 
 /// The whole page.
 #[component]
 pub fn App() -> impl IntoView {
     let store = Store::provide();
-    crate::client::listen(store);
+    remember(store);
+    keep_time(store);
+    shortcuts::install(store);
+    client::listen(store);
+    let stale = move || matches!(store.head.connection.get(), Connection::Lost { .. });
     view! {
-        <div class="app">
-            <main class="stage"><Graph/></main>
+        <div class="app" class:stale=stale>
+            <Topbar/>
+            <Banners/>
+            <Sidebar/>
+            <main class="stage" aria-label="Graph of the mesh">
+                <Graph/>
+            </main>
+            <Inspector/>
             <TimelineStrip/>
+            <Dialogs/>
+            <Toasts/>
         </div>
     }
+}
+
+/// Theme and author are remembered by the browser.
+fn remember(store: Store) {
+    store.ui.theme.set(browser::theme());
+    store.editing.author.set(browser::recall("author").unwrap_or_default());
+    Effect::new(move |before: Option<Theme>| {
+        let theme = store.ui.theme.get();
+        let name = match theme {
+            Theme::Dark => "dark",
+            Theme::Light => "light",
+        };
+        if let Some(root) = document().document_element() {
+            let _ = root.set_attribute("data-theme", name);
+        }
+        // The system's choice is not a person's: only a change is remembered.
+        if before.is_some_and(|before| before != theme) {
+            browser::remember("theme", name);
+        }
+        theme
+    });
+}
+
+fn keep_time(store: Store) {
+    store.ui.now.set(client::now());
+    set_interval(move || store.ui.now.set(client::now()), std::time::Duration::from_secs(1));
 }

@@ -1,5 +1,55 @@
 //! Talks to the server: the event stream and the API.
 
-mod events;
+pub mod call;
+pub mod events;
 
-pub use events::listen;
+use api::request::{NewRevision, PostAccept, PostRevert, PostRevision, PutLoad, RevisionDetail};
+use api::state::LoadSettings;
+pub use call::Failure;
+use call::{get, send};
+pub use events::{listen, now};
+use mesh::Edit;
+
+/// `POST revisions`.
+pub async fn post_revision(
+    base: u64,
+    author: Option<String>,
+    edits: Vec<Edit>,
+) -> Result<NewRevision, Failure> {
+    send("POST", "/api/v1/revisions", &PostRevision { base, author, edits, resources: None }).await
+}
+
+/// `POST revisions/N/revert`.
+pub async fn post_revert(number: u64, base: u64, author: Option<String>) -> Result<NewRevision, Failure> {
+    send("POST", &format!("/api/v1/revisions/{number}/revert"), &PostRevert { base, author }).await
+}
+
+/// `GET revisions/N`.
+pub async fn get_revision(number: u64) -> Result<RevisionDetail, Failure> {
+    get(&format!("/api/v1/revisions/{number}")).await
+}
+
+/// `PUT load`.
+pub async fn put_load(rate: f64) -> Result<LoadSettings, Failure> {
+    send("PUT", "/api/v1/load", &PutLoad { rate }).await
+}
+
+/// `POST proposal/accept`.
+pub async fn accept_proposal(base: u64, author: Option<String>) -> Result<NewRevision, Failure> {
+    send("POST", "/api/v1/proposal/accept", &PostAccept { base, author }).await
+}
+
+/// `POST proposal/dismiss`.
+pub async fn dismiss_proposal() -> Result<(), Failure> {
+    call::post_empty("/api/v1/proposal/dismiss").await
+}
+
+/// `GET export` as text.
+pub async fn export_text() -> Result<String, Failure> {
+    call::get_text(EXPORT_YAML).await
+}
+
+/// Address of the export as one file.
+pub const EXPORT_YAML: &str = "/api/v1/export?format=yaml";
+/// Address of the export as a folder.
+pub const EXPORT_ZIP: &str = "/api/v1/export?format=zip";

@@ -147,12 +147,15 @@ fn slot(edit: &Edit) -> Option<(u8, String)> {
     };
     match edit {
         Edit::SetWeights { target, .. } => route(0, target, ""),
-        // A fault for some requests only makes a route of its own, so positions move: never replaced.
-        Edit::InjectFault { only: Some(_), .. } => None,
+        // Taking such a fault out removes a route that another edit may have made: both must stay.
+        Edit::InjectFault { target, only: Some(only), fault: Some(_), .. } => {
+            route(1, target, &format!("{}:{}", only.name, only.value))
+        }
         Edit::InjectFault { target, only: None, .. } => route(1, target, ""),
         Edit::SetTimeout { target, .. } => route(2, target, ""),
         Edit::SetRetries { target, .. } => route(3, target, ""),
-        Edit::SetFields { .. }
+        Edit::InjectFault { .. }
+        | Edit::SetFields { .. }
         | Edit::ReplaceResource { .. }
         | Edit::AddResource { .. }
         | Edit::RemoveResource { .. }

@@ -1,20 +1,42 @@
 //! The designer in the browser: the graph of a mesh, its traffic, and the controls that change it.
 //!
-//! Deciding and doing are apart: [`topology`], [`draft`] and the other modules without signals hold the logic and are
-//! tested on the host; [`store`] holds the signals; components draw them.
+//! Deciding and doing are apart: the modules marked as pure hold the logic and are tested on the host; [`store`] holds the
+//! signals; components draw them.
 
 #![allow(clippy::suboptimal_flops, reason = "wasm has no fused multiply-add: mul_add is a slow call there")]
 
 pub mod app;
+pub mod banners;
+pub mod browser;
+pub mod catalog;
 pub mod chart;
 pub mod client;
+pub mod clock;
+pub mod dialogs;
+pub mod diff;
 pub mod draft;
+pub mod editing_text;
 pub mod explained;
+pub mod facade;
+pub mod fault_form;
 pub mod faults;
 pub mod graph;
+pub mod highlight;
+pub mod icons;
+pub mod inspector;
 pub mod observed;
+pub mod reading;
+pub mod revisions;
+pub mod rules;
 pub mod shell;
+pub mod shortcuts;
+pub mod sidebar;
 pub mod split;
 pub mod store;
+pub mod subject;
+pub mod summary;
 pub mod timeline;
+pub mod toasts;
+pub mod topbar;
 pub mod topology;
+pub mod words;

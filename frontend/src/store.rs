@@ -9,13 +9,13 @@ mod ui;
 
 use leptos::prelude::*;
 
-use crate::topology::NodeId;
+use crate::topology::{NodeId, Selection};
 
-pub use derived::{Derived, DraftMesh, Shared};
-pub use editing::Editing;
+pub use derived::{Derived, Shared};
+pub use editing::{Base, Editing};
 pub use head::{Connection, Head};
 pub use traffic::TrafficStore;
-pub use ui::{Tab, Theme, Toast, ToastKind, Ui};
+pub use ui::{Jump, Sheet, Tab, Theme, Toast, ToastKind, Ui};
 
 /// Everything.
 #[derive(Clone, Copy)]
@@ -37,9 +37,9 @@ impl Store {
     pub fn provide() -> Self {
         let head = Head::new();
         let traffic = TrafficStore::new();
-        let editing = Editing::new(head);
-        let derived = Derived::new(head, editing, traffic);
         let ui = Ui::new();
+        let editing = Editing::new(head, ui);
+        let derived = Derived::new(head, editing, traffic, ui);
         let store = Self { head, traffic, editing, derived, ui };
         provide_context(store);
         store
@@ -52,12 +52,19 @@ impl Store {
                 self.traffic.replace_histories(&snapshot.series);
                 let tick = snapshot.tick.clone();
                 self.head.replace(*snapshot);
+                self.editing.head_moved();
                 if let Some(tick) = tick {
                     self.observe(tick);
                 }
             }
             api::Delta::Tick(tick) => self.observe(*tick),
-            other => self.head.receive(other),
+            other => {
+                let moved = matches!(other, api::Delta::Revision { .. });
+                self.head.receive(other);
+                if moved {
+                    self.editing.head_moved();
+                }
+            }
         }
     }
 
@@ -72,6 +79,24 @@ impl Store {
     /// The slider was let go: the drag becomes one step of the draft, and in live mode is applied.
     pub fn release(&self) {
         self.editing.release();
+    }
+
+    /// Ends all faults at once, past the draft: what waits there is put on top.
+    pub fn stop_faults(&self) {
+        let edits = self.derived.head_faults.with_untracked(|faults| crate::faults::stop(faults));
+        self.editing.apply_now(edits);
+    }
+
+    /// Shows a problem in the text of its resource.
+    pub fn jump(&self, diagnostic: &mesh::Diagnostic) {
+        let Some(resource) = diagnostic.resource.clone() else { return };
+        let owner = untrack(|| self.derived.owner(&resource));
+        if let Some(owner) = owner {
+            self.ui.selection.set(Some(Selection::Node(owner)));
+        }
+        self.ui.tab.set(Tab::Yaml);
+        let line = diagnostic.place.as_ref().map(|place| place.line);
+        self.ui.jump.set(Some(Jump { resource, line }));
     }
 
     fn observe(&self, tick: api::Tick) {

@@ -135,6 +135,8 @@ pub struct Places {
     pub workloads: BTreeMap<(String, String), String>,
     /// Hosts of the mesh's own services.
     pub services: BTreeSet<String>,
+    /// Hosts outside that the mesh knows; the first part may be `*`.
+    pub externals: BTreeSet<String>,
 }
 
 impl Places {
@@ -155,19 +157,39 @@ impl Places {
 
     /// The node of a host.
     pub fn of_host(&self, host: &str) -> NodeId {
-        if self.services.contains(host) || host.contains(".svc.") {
-            NodeId::Service(host.to_owned())
-        } else {
-            NodeId::External(host.to_owned())
+        if self.services.contains(host) {
+            return NodeId::Service(host.to_owned());
+        }
+        if self.externals.contains(host) {
+            return NodeId::External(host.to_owned());
+        }
+        // A host that only a wildcard covers is drawn with it.
+        let covers = |wild: &&String| mesh::host::is_wildcard(wild) && mesh::host::subset_of(host, wild);
+        match self.externals.iter().find(covers) {
+            Some(wild) => NodeId::External(wild.clone()),
+            None if host.contains(".svc.") => NodeId::Service(host.to_owned()),
+            None => NodeId::External(host.to_owned()),
         }
     }
 }
 
-/// The topology of what was observed alone.
-pub fn observed(links: &BTreeSet<LinkKey>) -> Topology {
-    let ids: BTreeSet<&NodeId> = links.iter().flat_map(|link| [&link.from, &link.to]).collect();
-    let nodes = ids.into_iter().map(|id| bare(id.clone())).collect();
-    let links = links.iter().map(|key| Link { key: key.clone(), desired: false, observed: true }).collect();
+/// The topology of a mesh's nodes, the links that its gateways' routes ask for, and those that were observed. `seen` are all
+/// links that ever carried traffic while the page is open: a graph that loses its links when the load stops would jump.
+pub fn assemble(
+    mut nodes: Vec<Node>,
+    desired: &BTreeSet<LinkKey>,
+    seen: &BTreeSet<LinkKey>,
+    now: &BTreeSet<LinkKey>,
+) -> Topology {
+    let all: BTreeSet<&LinkKey> = desired.iter().chain(seen).chain(now).collect();
+    let known: BTreeSet<NodeId> = nodes.iter().map(|node| node.id.clone()).collect();
+    let ends: BTreeSet<&NodeId> = all.iter().flat_map(|link| [&link.from, &link.to]).collect();
+    nodes.extend(ends.into_iter().filter(|id| !known.contains(*id)).map(|id| bare(id.clone())));
+    nodes.sort_by(|a, b| a.id.cmp(&b.id));
+    let links = all
+        .into_iter()
+        .map(|key| Link { key: key.clone(), desired: desired.contains(key), observed: now.contains(key) })
+        .collect();
     Topology { nodes, links }
 }
 

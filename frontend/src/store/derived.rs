@@ -1,14 +1,18 @@
-//! What follows from the head revision and the draft: the draft's text, its mesh, the topology.
+//! What follows from head and draft: text, mesh, problems, topology. Each a memo, computed when it is first read.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use mesh::Sources;
+use mesh::{Diagnostic, ResourceKey, Severity};
 
-use crate::faults::FaultView;
+use crate::facade;
+use crate::faults::{self, FaultView};
+use crate::reading::Reading;
 use crate::split::SplitView;
-use crate::store::{Editing, Head, TrafficStore};
+use crate::store::{Editing, Head, TrafficStore, Ui};
+use crate::subject::Subject;
 use crate::topology::{self, NodeId, Places, Topology};
 
 /// An `Arc` that is equal only to itself: memos of large values compare pointers.
@@ -41,45 +45,140 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-/// A mesh as text and as what was understood of it.
-#[derive(Debug)]
-pub struct DraftMesh {
-    /// The text.
-    pub sources: Arc<Sources>,
-}
-
 /// Memos over head and draft.
 #[derive(Clone, Copy)]
 pub struct Derived {
+    /// What the draft stands on, as it was read.
+    pub base: Memo<Shared<Reading>>,
     /// The mesh with the draft's edits.
-    pub draft: Memo<Shared<DraftMesh>>,
+    pub draft: Memo<Shared<Reading>>,
     /// Which node a source or host is.
     pub places: Memo<Shared<Places>>,
     /// Nodes and links, desired and observed.
     pub topology: Memo<Shared<Topology>>,
     /// Faults of the draft.
     pub faults: Memo<Vec<FaultView>>,
+    /// Faults of the revision that the draft stands on.
+    pub head_faults: Memo<Vec<FaultView>>,
+    /// Problems that the draft has and its base has not.
+    pub new_problems: Memo<Vec<Diagnostic>>,
+    /// The server would refuse the draft.
+    pub blocked: Memo<bool>,
+    /// Unified diff from base to draft.
+    pub diff: Memo<String>,
+    head: Head,
+    editing: Editing,
+    ui: Ui,
 }
 
 impl Derived {
-    pub(super) fn new(head: Head, _editing: Editing, traffic: TrafficStore) -> Self {
-        let draft = Memo::new(move |_| Shared::new(DraftMesh { sources: head.sources.get() }));
-        let places = Memo::new(move |_| Shared::new(Places::default()));
-        let topology = Memo::new(move |before: Option<&Shared<Topology>>| {
-            let next = traffic.links.with(|links| topology::observed(links));
-            // Kept when nothing changed, so that the graph is not laid out again.
-            match before {
-                Some(before) if **before == next => before.clone(),
-                _ => Shared::new(next),
-            }
+    pub(super) fn new(head: Head, editing: Editing, traffic: TrafficStore, ui: Ui) -> Self {
+        let base = Memo::new(move |before: Option<&Shared<Reading>>| {
+            let sources = editing.base.with(|base| Arc::clone(&base.sources));
+            Shared::new(Reading::of(sources, &head.settings.get(), before.map(|before| &**before)))
         });
-        let faults = Memo::new(move |_| Vec::new());
-        Self { draft, places, topology, faults }
+        let draft = Memo::new(move |before: Option<&Shared<Reading>>| {
+            let base = base.get();
+            editing.draft.with(|draft| {
+                if draft.is_empty() {
+                    return base;
+                }
+                let previous = before.map_or(&*base, |before| &**before);
+                Shared::new(base.edited(draft.edits(), &head.settings.get(), previous))
+            })
+        });
+        let places =
+            Memo::new(move |before: Option<&Shared<Places>>| keep(before, draft.get().catalog.places()));
+        let topology = Memo::new(move |before: Option<&Shared<Topology>>| {
+            let draft = draft.get();
+            let now = traffic.links.get();
+            let next = traffic
+                .seen
+                .with(|seen| topology::assemble(draft.catalog.nodes(), &draft.desired, seen, &now));
+            keep(before, next)
+        });
+        let faults = Memo::new(move |_| faults::all(&draft.get().mesh, &head.settings.get()));
+        let head_faults = Memo::new(move |_| faults::all(&base.get().mesh, &head.settings.get()));
+        let new_problems = Memo::new(move |_| draft.get().beyond(&base.get()));
+        let blocked = Memo::new(move |_| {
+            new_problems.with(|new| new.iter().any(|one| one.severity == Severity::Error))
+        });
+        let diff = Memo::new(move |_| facade::diff(&base.get().sources, &draft.get().sources));
+        Self {
+            base,
+            draft,
+            places,
+            topology,
+            faults,
+            head_faults,
+            new_problems,
+            blocked,
+            diff,
+            head,
+            editing,
+            ui,
+        }
+    }
+
+    /// A node with all that governs it, in the draft. Tracked.
+    pub fn subject(&self, node: &NodeId) -> Subject {
+        let draft = self.draft.get();
+        self.head.settings.with(|settings| Subject::of(&draft.mesh, &draft.catalog, settings, node))
     }
 
     /// The split that the sliders of a node move, in the draft. Tracked.
     pub fn split(&self, node: &NodeId) -> Option<SplitView> {
-        let _ = (self.draft.get(), node);
-        None
+        let mut split = self.split_in(&self.draft.get(), node)?;
+        if self.editing.count() > 0 {
+            let before = self.split_in(&self.base.get(), node);
+            split.changed = before.is_none_or(|before| before.shares != split.shares);
+        }
+        self.ui.locks.with(|locks| {
+            for position in 0..split.shares.len() {
+                let key = split.lock_key(position);
+                split.shares[position].locked = key.is_some_and(|key| locks.contains(&key));
+            }
+        });
+        Some(split)
+    }
+
+    fn split_in(&self, reading: &Reading, node: &NodeId) -> Option<SplitView> {
+        self.head.settings.with(|settings| {
+            let subject = Subject::of(&reading.mesh, &reading.catalog, settings, node);
+            let chosen = self.ui.route.with(|chosen| {
+                chosen.as_ref().filter(|(of, at)| of == node && *at < subject.routes.len()).map(|(_, at)| *at)
+            });
+            let route = &subject.routes[chosen.or_else(|| subject.main_route())?];
+            let first = route.hosts.first().map(String::as_str);
+            let service = node.host().or(first).unwrap_or_default();
+            let versions = match node.host() {
+                Some(_) => subject.versions.clone(),
+                None => {
+                    reading.catalog.services.get(service).map(|known| known.versions()).unwrap_or_default()
+                }
+            };
+            SplitView::of(&reading.mesh, &reading.catalog, settings, route, service, &versions)
+        })
+    }
+
+    /// The node that a resource belongs to. Tracked.
+    pub fn owner(&self, resource: &ResourceKey) -> Option<NodeId> {
+        let draft = self.draft.get();
+        let nodes = draft.catalog.nodes().into_iter().map(|node| node.id);
+        let mut owners = nodes.filter(|id| self.subject(id).resources.contains(resource));
+        owners.next()
+    }
+
+    /// Hosts that some fault of the draft acts on. Tracked.
+    pub fn faulty_hosts(&self) -> BTreeSet<String> {
+        self.faults.with(|faults| faults.iter().map(|fault| fault.host.clone()).collect())
+    }
+}
+
+/// The value before where nothing changed, so that what depends on it is not computed again.
+fn keep<T: PartialEq>(before: Option<&Shared<T>>, next: T) -> Shared<T> {
+    match before {
+        Some(before) if **before == next => before.clone(),
+        _ => Shared::new(next),
     }
 }

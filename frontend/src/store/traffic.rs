@@ -17,6 +17,8 @@ type Signals<K, T> = StoredValue<HashMap<K, ArcRwSignal<T>>>;
 pub struct TrafficStore {
     /// Links that carried traffic in the last minute.
     pub links: RwSignal<BTreeSet<LinkKey>>,
+    /// Links that carried traffic at any time since the page was opened.
+    pub seen: RwSignal<BTreeSet<LinkKey>>,
     node: Signals<NodeId, Traffic>,
     link: Signals<LinkKey, Traffic>,
     history: Signals<String, History>,
@@ -27,6 +29,7 @@ impl TrafficStore {
     pub fn new() -> Self {
         Self {
             links: RwSignal::new(BTreeSet::new()),
+            seen: RwSignal::new(BTreeSet::new()),
             node: StoredValue::new(HashMap::new()),
             link: StoredValue::new(HashMap::new()),
             history: StoredValue::new(HashMap::new()),
@@ -65,6 +68,7 @@ impl TrafficStore {
         set(self.link, summed.links);
         self.remember(tick);
         if self.links.with_untracked(|before| *before != links) {
+            self.seen.update(|seen| seen.extend(links.iter().cloned()));
             self.links.set(links);
         }
     }

@@ -1,10 +1,13 @@
 //! What belongs to this page alone: selection, theme, the inspector's tab, toasts, open dialogs.
 
+use std::collections::HashSet;
+
 use leptos::prelude::*;
 use mesh::ResourceKey;
 
 use crate::explained::Explained;
-use crate::topology::Selection;
+use crate::split::LockKey;
+use crate::topology::{NodeId, Selection};
 
 /// Tabs of the inspector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +22,17 @@ pub enum Tab {
     Resilience,
     /// The text.
     Yaml,
+}
+
+/// Dialogs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sheet {
+    /// The draft's edits and their diff.
+    Review,
+    /// All revisions.
+    History,
+    /// Where a request would go.
+    Explain,
 }
 
 /// Colour theme.
@@ -70,6 +84,12 @@ pub struct Ui {
     pub tab: RwSignal<Tab>,
     /// The theme.
     pub theme: RwSignal<Theme>,
+    /// The dialog that is open.
+    pub sheet: RwSignal<Option<Sheet>>,
+    /// The route that a person chose for a node.
+    pub route: RwSignal<Option<(NodeId, usize)>>,
+    /// Locked shares.
+    pub locks: RwSignal<HashSet<LockKey>>,
     /// Toasts, oldest first.
     pub toasts: RwSignal<Vec<Toast>>,
     /// Milliseconds since 1970; moves once a second.
@@ -87,11 +107,27 @@ impl Ui {
             explained: RwSignal::new(None),
             tab: RwSignal::new(Tab::Split),
             theme: RwSignal::new(Theme::Dark),
+            sheet: RwSignal::new(None),
+            route: RwSignal::new(None),
+            locks: RwSignal::new(HashSet::new()),
             toasts: RwSignal::new(Vec::new()),
             now: RwSignal::new(0),
             jump: RwSignal::new(None),
             next_toast: StoredValue::new(0),
         }
+    }
+
+    /// The node that is selected. Tracked.
+    pub fn node(&self) -> Option<NodeId> {
+        match self.selection.get() {
+            Some(Selection::Node(id)) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Selects a node.
+    pub fn select(&self, id: NodeId) {
+        self.selection.set(Some(Selection::Node(id)));
     }
 
     /// Shows a toast. Errors stay until they are closed, others for five seconds.

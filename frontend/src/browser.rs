@@ -1,0 +1,56 @@
+//! What only the browser can do: remembering, copying, saving a file, the system's theme.
+
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use crate::store::{Theme, ToastKind, Ui};
+
+/// A remembered value.
+pub fn recall(key: &str) -> Option<String> {
+    window().local_storage().ok()??.get_item(key).ok()?
+}
+
+/// Remembers a value. A browser that refuses loses a convenience, no more.
+pub fn remember(key: &str, value: &str) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        let _ = storage.set_item(key, value);
+    }
+}
+
+/// The theme that was chosen before, or else the system's.
+pub fn theme() -> Theme {
+    match recall("theme").as_deref() {
+        Some("dark") => Theme::Dark,
+        Some("light") => Theme::Light,
+        _ => {
+            let light = window().match_media("(prefers-color-scheme: light)").ok().flatten();
+            if light.is_some_and(|query| query.matches()) { Theme::Light } else { Theme::Dark }
+        }
+    }
+}
+
+/// Puts text on the clipboard and says so.
+pub async fn copy(ui: Ui, text: String) {
+    let done = JsFuture::from(window().navigator().clipboard().write_text(&text)).await;
+    match done {
+        Ok(_) => ui.toast(ToastKind::Info, "Copied."),
+        Err(_) => ui.toast(ToastKind::Error, "The browser did not allow copying. Download the file instead."),
+    }
+}
+
+/// Saves text as a file.
+pub fn save(name: &str, text: &str) {
+    let parts = js_sys::Array::of1(&JsValue::from_str(text));
+    let options = web_sys::BlobPropertyBag::new();
+    options.set_type("application/yaml");
+    let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else { return };
+    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else { return };
+    if let Ok(anchor) = document().create_element("a") {
+        let anchor = anchor.unchecked_into::<web_sys::HtmlAnchorElement>();
+        anchor.set_href(&url);
+        anchor.set_download(name);
+        anchor.click();
+    }
+    let _ = web_sys::Url::revoke_object_url(&url);
+}

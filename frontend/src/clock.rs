@@ -1,0 +1,27 @@
+//! Times of day, in the zone of the person who reads.
+
+use wasm_bindgen::JsValue;
+
+/// `14:02:31`.
+pub fn time(millis: i64) -> String {
+    let date = date(millis);
+    format!("{:02}:{:02}:{:02}", date.get_hours(), date.get_minutes(), date.get_seconds())
+}
+
+/// `14:02:31` today, `Nov 23, 14:02` before.
+pub fn moment(millis: i64) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (then, today) = (date(millis), js_sys::Date::new_0());
+    let day = |date: &js_sys::Date| (date.get_full_year(), date.get_month(), date.get_date());
+    if day(&then) == day(&today) {
+        return time(millis);
+    }
+    let month = MONTHS.get(then.get_month() as usize).copied().unwrap_or_default();
+    format!("{month} {}, {:02}:{:02}", then.get_date(), then.get_hours(), then.get_minutes())
+}
+
+fn date(millis: i64) -> js_sys::Date {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^52")]
+    js_sys::Date::new(&JsValue::from_f64(millis as f64))
+}

@@ -1,0 +1,18 @@
+//! What opens over the page. Native `<dialog>`s, one at a time.
+
+pub mod explain;
+pub mod history;
+pub mod review;
+pub mod sheet;
+
+use leptos::prelude::*;
+
+/// All dialogs of the page.
+#[component]
+pub fn Dialogs() -> impl IntoView {
+    view! {
+        <review::Review/>
+        <history::History/>
+        <explain::Explain/>
+    }
+}

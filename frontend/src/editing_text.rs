@@ -1,0 +1,54 @@
+//! A resource's text while a person edits it: what it would do to the mesh, and what is to be said about it. Pure.
+
+use std::sync::Arc;
+
+use mesh::{Diagnostic, Edit, ResourceKey, Settings, Sources};
+
+use crate::facade;
+use crate::reading::Reading;
+
+/// A resource's document within a mesh.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Excerpt {
+    /// Its file.
+    pub file: String,
+    /// The line of the file that its text starts in, from 1.
+    pub line: usize,
+    /// Its text, without the empty lines around it.
+    pub text: String,
+}
+
+/// The document of a resource.
+pub fn excerpt(reading: &Reading, key: &ResourceKey) -> Option<Excerpt> {
+    let document = reading.mesh.document(key)?;
+    let text = document.text();
+    let body = text.trim_start_matches(['\n', '\r']);
+    let skipped = text.len() - body.len();
+    let line = document.place_of(0).line + text[..skipped].matches('\n').count();
+    Some(Excerpt { file: document.file().to_owned(), line, text: format!("{}\n", body.trim_end()) })
+}
+
+/// What is to be said about a resource if its text were this. Lines count from the first of the text.
+pub fn check(reading: &Reading, key: &ResourceKey, text: &str, settings: &Settings) -> Vec<Diagnostic> {
+    let edit = Edit::ReplaceResource { key: key.clone(), yaml: text.to_owned() };
+    let Some(before) = excerpt(reading, key) else { return Vec::new() };
+    let next = match facade::apply(&reading.sources, &edit, settings) {
+        Ok(sources) => Reading::of(Arc::new(sources), settings, Some(reading)),
+        // Text that cannot even be put in place is read alone, which says why.
+        Err(_) => Reading::of(Arc::new(Sources::single(&*before.file, text)), settings, None),
+    };
+    let first = excerpt(&next, key).map_or(before.line, |after| after.line);
+    let last = first + text.lines().count();
+    let here = next.diagnostics.into_iter().filter_map(|mut one| {
+        let about = one.resource.as_ref() == Some(key);
+        match &mut one.place {
+            Some(place) if place.file == before.file && (first..=last).contains(&place.line) => {
+                place.line -= first - 1;
+                Some(one)
+            }
+            Some(_) => None,
+            None => about.then_some(one),
+        }
+    });
+    here.collect()
+}

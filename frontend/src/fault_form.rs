@@ -1,0 +1,112 @@
+//! The fault that a form describes. Pure.
+
+use mesh::Edit;
+use mesh::edit::{AbortSpec, DelaySpec, FaultSpec, HeaderEquals, RouteTarget};
+
+use crate::subject::RouteView;
+
+/// What the form shows. Parts that are off keep their figures, so that they come back when switched on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultForm {
+    /// There is a delay.
+    pub delay: bool,
+    /// Its figures.
+    pub delay_spec: DelaySpec,
+    /// There is an abort.
+    pub abort: bool,
+    /// Its figures.
+    pub abort_spec: AbortSpec,
+    /// Only requests with a header.
+    pub some: bool,
+    /// That header.
+    pub header: HeaderEquals,
+    /// When it ends.
+    pub ends: Ends,
+}
+
+/// When a fault ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// When a person switches it off.
+    Never,
+    /// So many minutes after it was set.
+    After(u32),
+    /// As was set before, in seconds since 1970.
+    At(i64),
+}
+
+impl FaultForm {
+    /// The form of a route, with its fault or with figures to start from.
+    pub fn of(route: &RouteView) -> Self {
+        let fault = route.fault.clone().unwrap_or_default();
+        let some = route.fault.is_some() && route.only.is_some();
+        Self {
+            delay: fault.delay.is_some(),
+            delay_spec: fault.delay.unwrap_or(DelaySpec { percent: 10.0, millis: 5000 }),
+            abort: fault.abort.is_some(),
+            abort_spec: fault.abort.unwrap_or(AbortSpec { percent: 10.0, status: 503 }),
+            some,
+            header: route
+                .only
+                .clone()
+                .unwrap_or_else(|| HeaderEquals { name: "end-user".to_owned(), value: "jason".to_owned() }),
+            ends: match (route.expires_at, &route.fault) {
+                (Some(at), _) => Ends::At(at),
+                (None, Some(_)) => Ends::Never,
+                // A fault that is forgotten is worse than one that ends too soon.
+                (None, None) => Ends::After(15),
+            },
+        }
+    }
+
+    /// Something is on.
+    pub fn active(&self) -> bool {
+        self.delay || self.abort
+    }
+
+    /// The edit that makes the route as the form says. `now` is in seconds since 1970.
+    pub fn edit(&self, target: RouteTarget, now: i64) -> Edit {
+        let fault = FaultSpec {
+            delay: self.delay.then_some(self.delay_spec),
+            abort: self.abort.then_some(self.abort_spec),
+        };
+        let expires_at = match self.ends {
+            Ends::Never => None,
+            Ends::After(minutes) => Some(now + i64::from(minutes) * 60),
+            Ends::At(at) => Some(at),
+        };
+        let active = self.active();
+        Edit::InjectFault {
+            target,
+            only: self.some.then(|| self.header.clone()),
+            fault: active.then_some(fault),
+            expires_at: expires_at.filter(|_| active),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_becomes_an_edit() {
+        let target = || RouteTarget::Service("a".into());
+        let mut form = FaultForm {
+            delay: true,
+            delay_spec: DelaySpec { percent: 10.0, millis: 7000 },
+            abort: false,
+            abort_spec: AbortSpec { percent: 1.0, status: 500 },
+            some: true,
+            header: HeaderEquals { name: "x".into(), value: "y".into() },
+            ends: Ends::After(5),
+        };
+        let Edit::InjectFault { only, fault, expires_at, .. } = form.edit(target(), 1000) else { panic!() };
+        assert_eq!(only.unwrap().name, "x");
+        assert_eq!(fault.unwrap(), FaultSpec { delay: Some(form.delay_spec), abort: None });
+        assert_eq!(expires_at, Some(1300));
+        form.delay = false;
+        let Edit::InjectFault { fault, expires_at, .. } = form.edit(target(), 1000) else { panic!() };
+        assert_eq!((fault, expires_at), (None, None));
+    }
+}

@@ -1,0 +1,119 @@
+//! The inspector at the right: what is selected, and the controls that change it.
+
+pub mod faults;
+pub mod gateway;
+pub mod link;
+pub mod messages;
+pub mod overview;
+pub mod resilience;
+pub mod route_picker;
+pub mod rules;
+pub mod share_row;
+pub mod split;
+pub mod tabs;
+pub mod versions;
+pub mod yaml;
+
+use leptos::prelude::*;
+use mesh::Kind;
+
+use crate::store::{Tab, use_store};
+use crate::subject::Subject;
+use crate::topology::{NodeId, Selection, short_host};
+
+/// The inspector.
+#[component]
+pub fn Inspector() -> impl IntoView {
+    let store = use_store();
+    let node = Memo::new(move |_| store.ui.node());
+    let link = Memo::new(move |_| match store.ui.selection.get() {
+        Some(Selection::Link(key)) => Some(key),
+        _ => None,
+    });
+    view! {
+        <aside class="inspector" aria-label="Inspector">
+            {move || match (node.get(), link.get()) {
+                (Some(id), _) => view! { <NodeView id/> }.into_any(),
+                (_, Some(key)) => view! { <link::LinkView key/> }.into_any(),
+                _ => view! { <overview::Overview/> }.into_any(),
+            }}
+        </aside>
+    }
+}
+
+#[component]
+fn NodeView(id: NodeId) -> impl IntoView {
+    let store = use_store();
+    let subject = {
+        let id = id.clone();
+        Memo::new(move |_| store.derived.subject(&id))
+    };
+    let first = match id {
+        NodeId::Service(_) => "Split",
+        NodeId::Gateway { .. } => "Listeners",
+        NodeId::External(_) | NodeId::Workload { .. } => "Traffic",
+    };
+    let body = move || match (store.ui.tab.get(), &id) {
+        (Tab::Split, NodeId::Gateway { namespace, name }) => {
+            view! { <gateway::GatewayTab namespace=namespace.clone() name=name.clone() subject/> }.into_any()
+        }
+        (Tab::Split, _) => view! { <split::SplitTab id=id.clone() subject/> }.into_any(),
+        (Tab::Rules, _) => view! { <rules::RulesTab subject/> }.into_any(),
+        (Tab::Faults, _) => view! { <faults::FaultsTab id=id.clone() subject/> }.into_any(),
+        (Tab::Resilience, _) => view! { <resilience::ResilienceTab id=id.clone() subject/> }.into_any(),
+        (Tab::Yaml, _) => view! { <yaml::YamlTab subject/> }.into_any(),
+    };
+    view! {
+        <Header subject/>
+        <tabs::Tabs first/>
+        <div class="panel-body" role="tabpanel" id="inspector-panel" aria-labelledby=move || tabs::id(store.ui.tab.get())>
+            {body}
+        </div>
+    }
+}
+
+#[component]
+fn Header(subject: Memo<Subject>) -> impl IntoView {
+    let name = move || {
+        subject.with(|subject| match &subject.id {
+            NodeId::Service(host) | NodeId::External(host) => short_host(host).to_owned(),
+            NodeId::Gateway { name, .. } | NodeId::Workload { name, .. } => name.clone(),
+        })
+    };
+    let detail = move || {
+        subject.with(|subject| match &subject.id {
+            NodeId::Service(host) => host.clone(),
+            NodeId::External(_) => "outside the mesh".to_owned(),
+            NodeId::Gateway { namespace, .. } => format!("gateway in {namespace}"),
+            NodeId::Workload { namespace, .. } => format!("workload in {namespace}"),
+        })
+    };
+    let governs = move || {
+        subject.with(|subject| {
+            let shown = |kind: &Kind| matches!(kind, Kind::VirtualService | Kind::DestinationRule);
+            let keys = subject.resources.iter().filter(|key| shown(&key.kind));
+            let parts: Vec<_> = keys
+                .enumerate()
+                .map(|(at, key)| {
+                    view! {
+                        {(at > 0).then_some(" · ")}
+                        {key.kind.to_string()}
+                        " "
+                        <b>{key.name.clone()}</b>
+                    }
+                })
+                .collect();
+            if parts.is_empty() {
+                "No rule governs it: all instances take turns.".into_any()
+            } else {
+                parts.into_any()
+            }
+        })
+    };
+    view! {
+        <header>
+            <h1>{name}" "<code>{detail}</code></h1>
+            <p>{governs}</p>
+        </header>
+    }
+}

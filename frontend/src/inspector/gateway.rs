@@ -1,0 +1,84 @@
+//! A gateway: where it really listens, and what for.
+
+use leptos::prelude::*;
+
+use crate::inspector::versions::version_row;
+use crate::store::{Store, use_store};
+use crate::subject::Subject;
+use crate::topology::NodeId;
+
+/// The tab.
+#[component]
+pub fn GatewayTab(namespace: String, name: String, subject: Memo<Subject>) -> impl IntoView {
+    let store = use_store();
+    let source = mesh::Source::Gateway { namespace: namespace.clone(), name: name.clone() };
+    let id = NodeId::Gateway { namespace: namespace.clone(), name: name.clone() };
+    let traffic = store.traffic.of_node(&id);
+    let servers = move || {
+        let draft = store.derived.draft.get();
+        let key = mesh::ResourceKey::new(mesh::Kind::Gateway, &namespace, &name);
+        let servers =
+            draft.catalog.gateways.get(&key).map(|gateway| gateway.servers.clone()).unwrap_or_default();
+        let source = source.clone();
+        servers.into_iter().map(move |server| server_card(store, &source, server)).collect_view()
+    };
+    view! {
+        <h2 class="eyebrow">"Listens on"</h2>
+        {servers}
+        <h2 class="eyebrow">"Routes"</h2>
+        <p class="note">
+            {move || subject.with(|subject| crate::words::plural(subject.routes.len(), "rule", "rules"))}
+            " of VirtualServices apply here; see Rules."
+        </p>
+        <h2 class="eyebrow">"Last 60 s"</h2>
+        <table class="figures observed">
+            <thead>
+                <tr>
+                    <th scope="col">"traffic"</th>
+                    <th scope="col">"rps"</th>
+                    <th scope="col">"success"</th>
+                    <th scope="col">"p50"</th>
+                    <th scope="col">"p95"</th>
+                    <th scope="col">"p99"</th>
+                </tr>
+            </thead>
+            <tbody>{move || traffic.with(|traffic| version_row(None, "all", &traffic.all))}</tbody>
+        </table>
+    }
+}
+
+fn server_card(
+    store: Store,
+    source: &mesh::Source,
+    server: (u16, String, Vec<String>),
+) -> impl IntoView + use<> {
+    let (port, protocol, hosts) = server;
+    let address = store.head.listeners.with(|all| {
+        all.iter().find(|one| one.source == *source && one.port == Some(port)).map(|one| one.address.clone())
+    });
+    let scheme = if protocol.eq_ignore_ascii_case("https") { "https" } else { "http" };
+    // The page that the load generator asks for is the one that a person wants to see, too.
+    let path = store.head.load.with(|load| {
+        let (load, address) = (load.as_ref()?, address.as_ref()?);
+        load.url.split_once(address.as_str()).map(|(_, path)| path.to_owned())
+    });
+    let address = match address {
+        Some(address) => {
+            let url = format!("{scheme}://{address}{}", path.unwrap_or_default());
+            let text = url.clone();
+            view! { <a href=url target="_blank" rel="noopener">{text}</a> }.into_any()
+        }
+        None => view! { <span class="warn">"nowhere yet"</span> }.into_any(),
+    };
+    view! {
+        <article class="card">
+            <h3>{format!("{protocol} {port}")}</h3>
+            <dl>
+                <dt>"address"</dt>
+                <dd>{address}</dd>
+                <dt>"hosts"</dt>
+                <dd>{hosts.join(", ")}</dd>
+            </dl>
+        </article>
+    }
+}

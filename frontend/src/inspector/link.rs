@@ -1,0 +1,73 @@
+//! A link: who calls whom, and how it goes.
+
+use leptos::prelude::*;
+
+use crate::inspector::versions::version_row;
+use crate::store::{Tab, use_store};
+use crate::topology::{LinkKey, NodeId, short_host, version_color};
+
+/// A selected link.
+#[component]
+pub fn LinkView(key: LinkKey) -> impl IntoView {
+    let store = use_store();
+    let traffic = store.traffic.of_link(&key);
+    let host = key.to.host().unwrap_or_default().to_owned();
+    let to = key.to.clone();
+    let rows = move || {
+        let versions = store.derived.subject(&to).versions;
+        traffic.with(|traffic| {
+            let row = |(name, figures): &(String, _)| {
+                let color = versions.iter().position(|version| version.name == *name).map(version_color);
+                version_row(color, name, figures)
+            };
+            traffic.versions.iter().map(row).collect_view()
+        })
+    };
+    let faults = move || {
+        store.derived.faults.with(|faults| {
+            let here = faults.iter().filter(|fault| fault.host == host);
+            here.map(|fault| view! { <p class="warn">{fault.label.clone()}</p> }).collect_view()
+        })
+    };
+    let open = key.to.clone();
+    view! {
+        <header>
+            <h1>{name(&key.from)}" → "{name(&key.to)}</h1>
+            <p>{faults}</p>
+        </header>
+        <div class="panel-body">
+            <h2 class="eyebrow">"Last 60 s"</h2>
+            <table class="figures observed">
+                <thead>
+                    <tr>
+                        <th scope="col">"version"</th>
+                        <th scope="col">"rps"</th>
+                        <th scope="col">"success"</th>
+                        <th scope="col">"p50"</th>
+                        <th scope="col">"p95"</th>
+                        <th scope="col">"p99"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            <div class="buttons">
+                <button
+                    class="btn"
+                    on:click=move |_| {
+                        store.ui.select(open.clone());
+                        store.ui.tab.set(Tab::Faults);
+                    }
+                >
+                    "Inject a fault…"
+                </button>
+            </div>
+        </div>
+    }
+}
+
+fn name(id: &NodeId) -> String {
+    match id {
+        NodeId::Service(host) | NodeId::External(host) => short_host(host).to_owned(),
+        NodeId::Gateway { name, .. } | NodeId::Workload { name, .. } => name.clone(),
+    }
+}

@@ -1,0 +1,67 @@
+//! Which of a node's routes the controls act on.
+
+use leptos::prelude::*;
+
+use crate::store::{Store, use_store};
+use crate::subject::{RouteView, Subject};
+use crate::topology::NodeId;
+
+/// Position of the route that is chosen for a node, among those that it has. Tracked.
+pub(super) fn chosen(store: Store, id: &NodeId, subject: &Subject) -> Option<usize> {
+    let picked = store.ui.route.with(|route| route.as_ref().filter(|(of, _)| of == id).map(|(_, at)| *at));
+    picked.filter(|at| *at < subject.routes.len()).or_else(|| subject.main_route())
+}
+
+/// The route that is chosen, as a memo.
+pub(super) fn route(store: Store, id: NodeId, subject: Memo<Subject>) -> Memo<Option<RouteView>> {
+    Memo::new(move |_| {
+        subject.with(|subject| chosen(store, &id, subject).and_then(|at| subject.routes.get(at).cloned()))
+    })
+}
+
+/// A select where there are several routes.
+#[component]
+pub fn RoutePicker(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
+    let store = use_store();
+    let several = Memo::new(move |_| subject.with(|subject| subject.routes.len() > 1));
+    let id = StoredValue::new(id);
+    let at = Memo::new(move |_| {
+        subject.with(|subject| id.with_value(|id| chosen(store, id, subject)).unwrap_or(0))
+    });
+    let labels = Memo::new(move |_| {
+        subject.with(|subject| {
+            let label = |route: &RouteView| match route.matches.first() {
+                Some(first) => format!("{}: {first}", route.label),
+                None => format!("{}: every request", route.label),
+            };
+            subject.routes.iter().map(label).collect::<Vec<_>>()
+        })
+    });
+    let options = move || {
+        labels
+            .get()
+            .into_iter()
+            .enumerate()
+            .map(|(position, label)| {
+                view! { <option value=position.to_string() selected=move || at.get() == position>{label}</option> }
+            })
+            .collect_view()
+    };
+    view! {
+        <Show when=move || several.get()>
+            <label class="field route-picker">
+                "Route"
+                <select
+                    class="select"
+                    on:change=move |event| {
+                        if let Ok(position) = event_target_value(&event).parse() {
+                            store.ui.route.set(Some((id.get_value(), position)));
+                        }
+                    }
+                >
+                    {options}
+                </select>
+            </label>
+        </Show>
+    }
+}

@@ -1,0 +1,116 @@
+//! One version's slider, number, lock and observed share.
+
+use api::observed::{ObservedShare, Split, Verdict};
+use leptos::prelude::*;
+
+use crate::icons::{Icon, icon};
+use crate::inspector::split::verdict;
+use crate::split::{ShareView, SplitView};
+use crate::store::{Store, use_store};
+use crate::topology::{NodeId, version_color};
+use crate::words;
+
+/// The row of the share at a position.
+#[component]
+pub fn ShareRow(
+    id: NodeId,
+    position: usize,
+    split: Memo<Option<SplitView>>,
+    observed: Memo<Option<Split>>,
+) -> impl IntoView {
+    let store = use_store();
+    let share = Memo::new(move |_| split.with(|split| split.as_ref()?.shares.get(position).cloned()));
+    let get = move |read: fn(&ShareView) -> String| {
+        share.with(|share| share.as_ref().map(read).unwrap_or_default())
+    };
+    let weight = move || share.with(|share| share.as_ref().map_or(0, |share| share.share.weight));
+    let locked = move || share.with(|share| share.as_ref().is_some_and(|share| share.locked));
+    let color =
+        move || share.with(|share| version_color(share.as_ref().map_or(position, |share| share.color)));
+    let label = move |what: &'static str| move || format!("{what} {}", get(|share| share.version.clone()));
+    let seen = Memo::new(move |_| {
+        let subset = get(|share| share.version.clone());
+        observed.with(|split| {
+            let split = split.as_ref()?;
+            Some((split.shares.iter().find(|share| share.subset == subset)?.clone(), split.verdict))
+        })
+    });
+    let id = StoredValue::new(id);
+    let drag = move |text: String| {
+        if let Ok(percent) = text.parse::<u32>() {
+            id.with_value(|id| store.drag_share(id, position, percent.min(100)));
+        }
+    };
+    view! {
+        <div class="share">
+            <span class="dot" style:background=color></span>
+            <span class="version">{move || get(|share| share.version.clone())}</span>
+            <input
+                type="range"
+                class="slider"
+                min="0"
+                max="100"
+                step="1"
+                aria-label=label("Share of")
+                aria-valuetext=move || format!("{} percent", weight())
+                style:--slider-color=color
+                style:--at=move || format!("{}%", weight())
+                disabled=locked
+                prop:value=move || weight().to_string()
+                on:input=move |event| drag(event_target_value(&event))
+                on:change=move |_| store.release()
+            />
+            <span class="percent-box">
+                <input
+                    type="number"
+                    class="input"
+                    min="0"
+                    max="100"
+                    step="1"
+                    aria-label=label("Percent of")
+                    disabled=locked
+                    prop:value=move || weight().to_string()
+                    on:change=move |event| {
+                        drag(event_target_value(&event));
+                        store.release();
+                    }
+                />
+            </span>
+            <button
+                class="lock"
+                aria-label=label("Lock")
+                title="A locked share stays when others move"
+                aria-pressed=move || locked().to_string()
+                on:click=move |_| toggle_lock(store, split, position)
+            >
+                {move || icon(if locked() { Icon::Locked } else { Icon::Open })}
+            </button>
+            <span class="observed">{move || seen.with(|seen| seen.as_ref().map(observed_words))}</span>
+        </div>
+    }
+}
+
+fn observed_words((share, of_all): &(ObservedShare, Verdict)) -> impl IntoView + use<> {
+    if share.n == 0 {
+        return view! { "no traffic yet" }.into_any();
+    }
+    let (tone, word) = verdict(*of_all);
+    let interval = format!("{:.1}–{:.1}", share.low * 100.0, share.high * 100.0);
+    view! {
+        "observed "
+        <b>{words::percent(share.observed, 1)}</b>
+        " CI "{interval}" · n "{words::grouped(share.n)}" "
+        <span class=tone>{word}</span>
+    }
+    .into_any()
+}
+
+fn toggle_lock(store: Store, split: Memo<Option<SplitView>>, position: usize) {
+    let key = split.with_untracked(|split| split.as_ref().and_then(|split| split.lock_key(position)));
+    let Some(key) = key else { return };
+    store.ui.locks.update(|locks| {
+        if !locks.remove(&key) {
+            locks.insert(key);
+        }
+    });
+}

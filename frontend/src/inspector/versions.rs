@@ -1,0 +1,65 @@
+//! Figures of each version over the last minute.
+
+use leptos::prelude::*;
+
+use crate::observed::Figures;
+use crate::store::use_store;
+use crate::subject::Subject;
+use crate::topology::{NodeId, version_color};
+use crate::words;
+
+/// The table.
+#[component]
+pub fn Versions(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
+    let traffic = use_store().traffic.of_node(&id);
+    let rows = move || {
+        let versions = subject.with(|subject| subject.versions.clone());
+        traffic.with(|traffic| {
+            let mut names: Vec<String> = versions.iter().map(|version| version.name.clone()).collect();
+            let others =
+                traffic.versions.iter().filter(|(name, figures)| !names.contains(name) && figures.minute > 0);
+            names.extend(others.map(|(name, _)| name.clone()).collect::<Vec<_>>());
+            let row = |(at, name): (usize, &String)| {
+                let figures = traffic.version(name).cloned().unwrap_or_default();
+                let dot = Some(at).filter(|at| *at < versions.len()).map(version_color);
+                version_row(dot, name, &figures)
+            };
+            names.iter().enumerate().map(row).collect_view()
+        })
+    };
+    view! {
+        <table class="figures observed">
+            <thead>
+                <tr>
+                    <th scope="col">"version"</th>
+                    <th scope="col">"rps"</th>
+                    <th scope="col">"success"</th>
+                    <th scope="col">"p50"</th>
+                    <th scope="col">"p95"</th>
+                    <th scope="col">"p99"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+}
+
+/// One row; `dot` is the version's colour.
+pub(super) fn version_row(dot: Option<String>, name: &str, figures: &Figures) -> impl IntoView + use<> {
+    let name = if name.is_empty() { "no instance".to_owned() } else { name.to_owned() };
+    let [p50, p95, p99] = figures.minute_latency.map(words::latency);
+    let success = figures.minute_success();
+    let tone = if success.is_some_and(|success| success < 0.95) { "bad" } else { "" };
+    #[expect(clippy::cast_precision_loss, reason = "a minute's count is far below 2^52")]
+    let rps = words::rate(figures.minute as f64 / 60.0);
+    view! {
+        <tr>
+            <td>{dot.map(|color| view! { <span class="dot" style:background=color></span> })}{name}</td>
+            <td>{rps}</td>
+            <td class=tone>{words::success(success)}</td>
+            <td>{p50}</td>
+            <td>{p95}</td>
+            <td>{p99}</td>
+        </tr>
+    }
+}

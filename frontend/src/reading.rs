@@ -1,0 +1,104 @@
+//! A mesh as text and as all that was understood of it. Pure.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mesh::{Diagnostic, Edit, Mesh, Settings, Severity, Sources, host};
+
+use crate::catalog::Catalog;
+use crate::facade;
+use crate::summary;
+use crate::topology::{LinkKey, NodeId};
+
+/// One state of a mesh.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The text.
+    pub sources: Arc<Sources>,
+    /// Its resources.
+    pub mesh: Mesh,
+    /// Its services and gateways.
+    pub catalog: Catalog,
+    /// What is to be said about it, the worst first.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Links that gateways' routes ask for.
+    pub desired: BTreeSet<LinkKey>,
+}
+
+impl Reading {
+    /// Reads sources; documents that did not change are taken over from `previous`.
+    pub fn of(sources: Arc<Sources>, settings: &Settings, previous: Option<&Self>) -> Self {
+        let parsed = match previous {
+            Some(previous) => Mesh::parse_after(&sources, &previous.mesh),
+            None => Mesh::parse(&sources),
+        };
+        let mut diagnostics = parsed.diagnostics;
+        diagnostics.extend(facade::validate(&parsed.mesh, settings));
+        diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
+        let catalog = Catalog::of(&parsed.mesh, settings);
+        let desired = desired(&parsed.mesh, &catalog, settings);
+        Self { sources, mesh: parsed.mesh, catalog, diagnostics, desired }
+    }
+
+    /// This with edits. One that cannot be applied is left out and reported as an error.
+    #[must_use]
+    pub fn edited(&self, edits: &[Edit], settings: &Settings, previous: &Self) -> Self {
+        let mut sources = Arc::clone(&self.sources);
+        let mut failures = Vec::new();
+        for edit in edits {
+            match facade::apply(&sources, edit, settings) {
+                Ok(next) => sources = Arc::new(next),
+                Err(why) => failures.push(failure(edit, &why)),
+            }
+        }
+        let mut reading = Self::of(sources, settings, Some(previous));
+        reading.diagnostics.splice(..0, failures);
+        reading
+    }
+
+    /// Problems that this has and `base` has not. Places move with edits, so they do not count.
+    pub fn beyond(&self, base: &Self) -> Vec<Diagnostic> {
+        let same = |a: &Diagnostic, b: &Diagnostic| {
+            a.code == b.code && a.resource == b.resource && a.path == b.path && a.message == b.message
+        };
+        let new =
+            self.diagnostics.iter().filter(|one| !base.diagnostics.iter().any(|other| same(one, other)));
+        new.cloned().collect()
+    }
+}
+
+fn failure(edit: &Edit, why: &str) -> Diagnostic {
+    Diagnostic {
+        code: "MW0000".into(),
+        severity: Severity::Error,
+        resource: None,
+        path: String::new(),
+        place: None,
+        message: format!("«{}» cannot be made: {why}. Remove it in Review.", summary::of(edit)),
+        corresponds_to: Vec::new(),
+        fix: None,
+    }
+}
+
+fn desired(mesh: &Mesh, catalog: &Catalog, settings: &Settings) -> BTreeSet<LinkKey> {
+    let places = catalog.places();
+    let mut links = BTreeSet::new();
+    for (resource, spec) in mesh.virtual_services() {
+        let own = &resource.key.namespace;
+        let through: Vec<NodeId> = catalog
+            .gateways
+            .values()
+            .filter(|gateway| spec.gateways.iter().any(|name| gateway.is_named(name, own)))
+            .map(crate::catalog::Gateway::id)
+            .collect();
+        if through.is_empty() {
+            continue;
+        }
+        for one in spec.http.iter().flat_map(|route| &route.route) {
+            let Some(name) = one.destination.as_ref().and_then(|to| to.host.as_deref()) else { continue };
+            let to = places.of_host(&host::qualify(name, own, &settings.domain));
+            links.extend(through.iter().map(|from| LinkKey { from: from.clone(), to: to.clone() }));
+        }
+    }
+    links
+}

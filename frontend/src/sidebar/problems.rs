@@ -1,0 +1,63 @@
+//! What validation says of the draft; each leads to its place.
+
+use leptos::prelude::*;
+use mesh::{Diagnostic, Severity};
+
+use crate::icons::{Icon, icon};
+use crate::store::use_store;
+
+/// How many are shown at first.
+const SHOWN: usize = 30;
+
+/// The group; nothing without problems.
+#[component]
+pub fn Problems() -> impl IntoView {
+    let store = use_store();
+    let draft = store.derived.draft;
+    let all = RwSignal::new(false);
+    let count = move || draft.get().diagnostics.len();
+    let shown = move || {
+        let limit = if all.get() { usize::MAX } else { SHOWN };
+        draft
+            .get()
+            .diagnostics
+            .iter()
+            .take(limit)
+            .cloned()
+            .map(|one| view! { <li><Row diagnostic=one/></li> })
+            .collect_view()
+    };
+    view! {
+        <Show when=move || { count() > 0 }>
+            <h2 class="eyebrow">"Problems"</h2>
+            <ul aria-label="Problems">{shown}</ul>
+            <Show when=move || { count() > SHOWN && !all.get() }>
+                <button class="btn quiet small" on:click=move |_| all.set(true)>"Show all "{count}</button>
+            </Show>
+        </Show>
+    }
+}
+
+#[component]
+fn Row(diagnostic: Diagnostic) -> impl IntoView {
+    let store = use_store();
+    let (tone, sign, word) = look(diagnostic.severity);
+    let code = diagnostic.code.to_string();
+    let name = diagnostic.resource.as_ref().map(|key| format!("{}: ", key.name));
+    let message = diagnostic.message.clone();
+    view! {
+        <button class="problem" on:click=move |_| store.jump(&diagnostic)>
+            <span class=tone>{icon(sign)}</span>
+            <span><span class="hidden">{word}": "</span>{name}{message}" "<code>{code}</code></span>
+        </button>
+    }
+}
+
+/// Class, icon and word of a severity.
+pub fn look(severity: Severity) -> (&'static str, Icon, &'static str) {
+    match severity {
+        Severity::Error => ("bad", Icon::Error, "Error"),
+        Severity::Warning => ("warn", Icon::Warning, "Warning"),
+        Severity::Info => ("info", Icon::Info, "Note"),
+    }
+}

@@ -1,0 +1,204 @@
+//! A selected node with the routes that govern its traffic, as the inspector shows it. Pure.
+
+use mesh::edit::{AbortSpec, DelaySpec, FaultSpec, HeaderEquals, RetrySpec, RouteTarget};
+use mesh::resource::http::{HttpFault, HttpMatch, HttpRoute};
+use mesh::resource::{DurationString, Percent, Resource, Spec, VirtualService};
+use mesh::{Mesh, ResourceKey, RouteKey, Settings, host};
+
+use crate::catalog::{Catalog, gateway_named};
+use crate::rules;
+use crate::topology::{NodeId, Version};
+
+/// A route of a subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteView {
+    /// What edits act on.
+    pub target: RouteTarget,
+    /// Its name, or its position.
+    pub label: String,
+    /// Its conditions; empty matches everything.
+    pub matches: Vec<String>,
+    /// What it does.
+    pub outcome: String,
+    /// What else it does.
+    pub extras: Vec<(&'static str, String)>,
+    /// It forwards, so shares, timeout and retries mean something.
+    pub forwards: bool,
+    /// Its timeout in milliseconds, where it sets one; 0 is none.
+    pub timeout: Option<u64>,
+    /// Its retries, where it sets them.
+    pub retries: Option<RetrySpec>,
+    /// Its fault.
+    pub fault: Option<FaultSpec>,
+    /// The header that its only condition asks for, exactly: a route that a fault for some requests made looks so.
+    pub only: Option<HeaderEquals>,
+    /// When the control loop takes its fault out, in seconds since 1970.
+    pub expires_at: Option<i64>,
+    /// Fully qualified hosts of its destinations.
+    pub hosts: Vec<String>,
+}
+
+/// What is selected, with all that governs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// Its node.
+    pub id: NodeId,
+    /// Its resources: those that route first, then policies, then those that define it.
+    pub resources: Vec<ResourceKey>,
+    /// Its routes in order; for a service without a VirtualService the default route alone.
+    pub routes: Vec<RouteView>,
+    /// Its versions.
+    pub versions: Vec<Version>,
+}
+
+impl Subject {
+    /// Reads a node from a mesh. A node that the mesh does not know has no resources.
+    pub fn of(mesh: &Mesh, catalog: &Catalog, settings: &Settings, id: &NodeId) -> Self {
+        let mut subject =
+            Self { id: id.clone(), resources: Vec::new(), routes: Vec::new(), versions: Vec::new() };
+        match id {
+            NodeId::Service(host) | NodeId::External(host) => {
+                subject.read_service(mesh, catalog, settings, host)
+            }
+            NodeId::Gateway { namespace, name } => subject.read_gateway(mesh, settings, namespace, name),
+            NodeId::Workload { .. } => {}
+        }
+        subject
+    }
+
+    /// The route whose sliders are shown unless another is chosen: the first that splits, else the last that forwards.
+    pub fn main_route(&self) -> Option<usize> {
+        let splits = |route: &RouteView| route.forwards && route.outcome.contains(" · ");
+        self.routes.iter().position(splits).or_else(|| self.routes.iter().rposition(|route| route.forwards))
+    }
+
+    fn read_service(&mut self, mesh: &Mesh, catalog: &Catalog, settings: &Settings, service: &str) {
+        for resource in catalog.routing.find(service).into_iter().filter_map(|key| mesh.resource(key)) {
+            if let Spec::VirtualService(spec) = &resource.spec
+                && in_mesh(spec)
+            {
+                self.add_routes(resource, spec, settings);
+            }
+        }
+        if self.routes.is_empty() {
+            self.routes.push(RouteView::default_route(service));
+        }
+        self.resources.extend(catalog.policies.find(service).into_iter().cloned());
+        if let Some(known) = catalog.services.get(service) {
+            self.resources.extend(known.definitions.iter().cloned());
+            self.versions = known.versions();
+        }
+    }
+
+    fn read_gateway(&mut self, mesh: &Mesh, settings: &Settings, namespace: &str, name: &str) {
+        let key = ResourceKey::new(mesh::Kind::Gateway, namespace, name);
+        for (resource, spec) in mesh.virtual_services() {
+            if spec.gateways.iter().any(|entry| gateway_named(entry, &resource.key.namespace, &key)) {
+                self.add_routes(resource, spec, settings);
+            }
+        }
+        self.resources.push(key);
+    }
+
+    fn add_routes(&mut self, resource: &Resource, spec: &VirtualService, settings: &Settings) {
+        self.resources.push(resource.key.clone());
+        let routes = spec.http.iter().enumerate();
+        self.routes.extend(routes.map(|(index, route)| RouteView::of(resource, index, route, settings)));
+    }
+}
+
+impl RouteView {
+    fn of(resource: &Resource, index: usize, route: &HttpRoute, settings: &Settings) -> Self {
+        let key = &resource.key;
+        let target =
+            RouteTarget::Route(RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index });
+        let qualified = |name: &str| host::qualify(name, &key.namespace, &settings.domain).into_owned();
+        let fault = route.fault.as_ref().map(fault_spec).filter(|fault| *fault != FaultSpec::default());
+        Self {
+            target,
+            label: route.name.clone().unwrap_or_else(|| format!("route {}", index + 1)),
+            matches: rules::matches(route),
+            outcome: rules::outcome(route),
+            extras: rules::extras(route),
+            forwards: !route.route.is_empty(),
+            timeout: route.timeout.as_ref().and_then(millis),
+            retries: route.retries.as_ref().map(|retries| RetrySpec {
+                attempts: u32::try_from(retries.attempts.unwrap_or(0)).unwrap_or(0),
+                per_try_timeout_millis: retries.per_try_timeout.as_ref().and_then(millis),
+                retry_on: retries.retry_on.clone(),
+            }),
+            expires_at: fault.as_ref().and_then(|_| crate::faults::expiry(resource, index)),
+            fault,
+            only: match route.r#match.as_slice() {
+                [one] => only(one),
+                _ => None,
+            },
+            hosts: route
+                .route
+                .iter()
+                .filter_map(|one| one.destination.as_ref()?.host.as_deref().map(qualified))
+                .collect(),
+        }
+    }
+
+    fn default_route(service: &str) -> Self {
+        Self {
+            target: RouteTarget::Service(service.to_owned()),
+            label: "default route".to_owned(),
+            matches: Vec::new(),
+            outcome: "to all instances, in turns".to_owned(),
+            extras: Vec::new(),
+            forwards: true,
+            timeout: None,
+            retries: None,
+            fault: None,
+            only: None,
+            expires_at: None,
+            hosts: vec![service.to_owned()],
+        }
+    }
+
+    /// The key, where the route is one of a VirtualService.
+    pub fn key(&self) -> Option<&RouteKey> {
+        match &self.target {
+            RouteTarget::Route(key) => Some(key),
+            RouteTarget::Service(_) => None,
+        }
+    }
+}
+
+/// The VirtualService applies to workloads of the mesh.
+fn in_mesh(spec: &VirtualService) -> bool {
+    spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh")
+}
+
+fn only(one: &HttpMatch) -> Option<HeaderEquals> {
+    let (name, value) = one.headers.iter().next()?;
+    let value = value.exact.as_ref()?;
+    let bare = HttpMatch { headers: one.headers.clone(), name: one.name.clone(), ..HttpMatch::default() };
+    (one.headers.len() == 1 && *one == bare)
+        .then(|| HeaderEquals { name: name.to_lowercase(), value: value.clone() })
+}
+
+/// A fault as the edit writes it; without a percentage it injects nothing, as in Istio.
+pub(crate) fn fault_spec(fault: &HttpFault) -> FaultSpec {
+    #[expect(clippy::cast_precision_loss, reason = "percents are small")]
+    let share = |percentage: &Option<Percent>, percent: Option<i64>| match percentage {
+        Some(percentage) => percentage.value.unwrap_or(0.0),
+        None => percent.map_or(0.0, |percent| percent as f64),
+    };
+    FaultSpec {
+        delay: fault.delay.as_ref().and_then(|delay| {
+            let millis = millis(delay.fixed_delay.as_ref()?)?;
+            Some(DelaySpec { percent: share(&delay.percentage, delay.percent), millis })
+        }),
+        abort: fault.abort.as_ref().and_then(|abort| {
+            let status = u16::try_from(abort.http_status?).ok()?;
+            Some(AbortSpec { percent: share(&abort.percentage, abort.percent), status })
+        }),
+    }
+}
+
+fn millis(text: &DurationString) -> Option<u64> {
+    text.parse().ok().and_then(|duration| u64::try_from(duration.as_millis()).ok())
+}

@@ -1,0 +1,145 @@
+//! The top bar: what runs where, and what can be done to the whole mesh.
+
+pub mod export;
+pub mod load;
+pub mod menu;
+pub mod targets;
+
+use leptos::prelude::*;
+
+use crate::icons::{Icon, icon};
+use crate::store::{Sheet, Theme, use_store};
+use crate::words;
+
+/// The top bar.
+#[component]
+pub fn Topbar() -> impl IntoView {
+    let store = use_store();
+    let open = move |sheet| move |_| store.ui.sheet.set(Some(sheet));
+    view! {
+        <header class="topbar">
+            <span class="logo">
+                <svg viewBox="0 0 22 22" aria-hidden="true">
+                    <path d="M2 11h5c5 0 4-6.5 9-6.5h4M7 11c5 0 4 6.5 9 6.5h4"></path>
+                </svg>
+                <span class="wide">"meshwright"</span>
+            </span>
+            <span class="chip">"mesh "<b>{store.head.name}</b></span>
+            <targets::Targets/>
+            <span class="grow"></span>
+            <KillSwitch/>
+            <load::Load/>
+            <button class="chip explain-box" on:click=open(Sheet::Explain) aria-keyshortcuts="/">
+                {icon(Icon::Search)}
+                <span class="wide">"Explain a request…"</span>
+                <kbd>"/"</kbd>
+            </button>
+            <Steps/>
+            <button class="btn icon quiet" aria-label="History" title="History" on:click=open(Sheet::History)>
+                {icon(Icon::History)}
+            </button>
+            <export::Export/>
+            <ThemeToggle/>
+            <DraftControls/>
+        </header>
+    }
+}
+
+/// Undo and redo.
+#[component]
+fn Steps() -> impl IntoView {
+    let editing = use_store().editing;
+    let idle = move || !editing.applying.get();
+    view! {
+        <button
+            class="btn icon"
+            aria-label="Undo"
+            title="Undo (Ctrl+Z)"
+            aria-keyshortcuts="Control+Z"
+            disabled=move || !(idle() && editing.can_undo())
+            on:click=move |_| editing.undo()
+        >
+            {icon(Icon::Undo)}
+        </button>
+        <button
+            class="btn icon"
+            aria-label="Redo"
+            title="Redo (Ctrl+Shift+Z)"
+            aria-keyshortcuts="Control+Shift+Z"
+            disabled=move || !(idle() && editing.can_redo())
+            on:click=move |_| editing.redo()
+        >
+            {icon(Icon::Redo)}
+        </button>
+    }
+}
+
+/// The draft: how much waits, live mode, review, apply.
+#[component]
+fn DraftControls() -> impl IntoView {
+    let store = use_store();
+    let editing = store.editing;
+    let empty = move || editing.count() == 0;
+    view! {
+        <label class="switch-line chip" class:live-on=editing.live title="Apply each change when it is made">
+            <input
+                type="checkbox"
+                role="switch"
+                class="switch"
+                prop:checked=editing.live
+                on:change=move |event| editing.set_live(event_target_checked(&event))
+            />
+            "Live"
+        </label>
+        <Show when=move || !empty()>
+            <span class="chip draft-chip" role="status">
+                <b>{move || words::plural(editing.count(), "change", "changes")}</b>
+                <span class="wide">" in draft"</span>
+            </span>
+        </Show>
+        <button class="btn" disabled=empty on:click=move |_| store.ui.sheet.set(Some(Sheet::Review))>
+            "Review"
+        </button>
+        <button
+            class="btn primary"
+            title="Apply (Ctrl+Enter)"
+            aria-keyshortcuts="Control+Enter"
+            disabled=move || empty() || editing.applying.get() || store.derived.blocked.get()
+            on:click=move |_| editing.apply()
+        >
+            {move || if editing.applying.get() { "Applying…" } else { "Apply" }}
+        </button>
+    }
+}
+
+/// Ends all faults of the mesh at once; there only while there are any.
+#[component]
+fn KillSwitch() -> impl IntoView {
+    let store = use_store();
+    let count = move || store.derived.head_faults.with(Vec::len);
+    view! {
+        <Show when=move || { count() > 0 }>
+            <button class="btn danger" on:click=move |_| store.stop_faults()>
+                {icon(Icon::Fault)}
+                {move || format!("Stop {}", words::plural(count(), "fault", "faults"))}
+            </button>
+        </Show>
+    }
+}
+
+#[component]
+fn ThemeToggle() -> impl IntoView {
+    let theme = use_store().ui.theme;
+    let dark = move || theme.get() == Theme::Dark;
+    let label = move || if dark() { "Use the light theme" } else { "Use the dark theme" };
+    view! {
+        <button
+            class="btn icon quiet"
+            aria-label=label
+            title=label
+            on:click=move |_| theme.set(if dark() { Theme::Light } else { Theme::Dark })
+        >
+            {move || icon(if dark() { Icon::Light } else { Icon::Dark })}
+        </button>
+    }
+}
