@@ -21,6 +21,7 @@ pub fn App() -> impl IntoView {
     keep_time(store);
     shortcuts::install(store);
     client::listen(store);
+    crate::shell::register();
     let stale = move || matches!(store.head.connection.get(), Connection::Lost { .. });
     view! {
         <div class="app" class:stale=stale>
