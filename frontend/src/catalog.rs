@@ -97,9 +97,9 @@ impl HostIndex {
 
 impl Catalog {
     /// Reads a mesh.
-    pub fn of(mesh: &Mesh, settings: &Settings) -> Self {
+    pub fn of(mesh: &Mesh, registry: &Registry, settings: &Settings) -> Self {
         let mut catalog = Self::default();
-        for service in Registry::of(mesh, settings).services() {
+        for service in registry.services() {
             // One host can be defined in several namespaces; the first is the one that most sources mean.
             catalog.services.entry(service.host.clone()).or_insert_with(|| Service::of(mesh, service));
         }

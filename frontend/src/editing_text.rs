@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use mesh::edit;
 use mesh::{Diagnostic, Edit, ResourceKey, Settings, Sources};
 
-use crate::facade;
 use crate::reading::Reading;
 
 /// A resource's document within a mesh.
@@ -30,10 +30,10 @@ pub fn excerpt(reading: &Reading, key: &ResourceKey) -> Option<Excerpt> {
 
 /// What is to be said about a resource if its text were this. Lines count from the first of the text.
 pub fn check(reading: &Reading, key: &ResourceKey, text: &str, settings: &Settings) -> Vec<Diagnostic> {
-    let edit = Edit::ReplaceResource { key: key.clone(), yaml: text.to_owned() };
+    let replace = Edit::ReplaceResource { key: key.clone(), yaml: text.to_owned() };
     let Some(before) = excerpt(reading, key) else { return Vec::new() };
-    let next = match facade::apply(&reading.sources, &edit, settings) {
-        Ok(sources) => Reading::of(Arc::new(sources), settings, Some(reading)),
+    let next = match edit::apply_to(&reading.mesh, &reading.sources, &[replace]) {
+        Ok(applied) => Reading::of(Arc::new(applied.sources), settings, Some(reading)),
         // Text that cannot even be put in place is read alone, which says why.
         Err(_) => Reading::of(Arc::new(Sources::single(&*before.file, text)), settings, None),
     };

@@ -1,11 +1,12 @@
 //! The faults of a mesh, in words. Pure.
 
-use mesh::edit::{FaultSpec, RouteTarget};
-use mesh::resource::Resource;
+use std::collections::HashMap;
+
+use mesh::edit::{self, FaultSpec, RouteTarget};
 use mesh::{Edit, Mesh, RouteKey, Settings, host};
 
 use crate::subject;
-use crate::summary;
+use crate::words;
 
 /// A fault that some route injects.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,7 @@ pub struct FaultView {
 /// All faults of a mesh, by VirtualService and route.
 pub fn all(mesh: &Mesh, settings: &Settings) -> Vec<FaultView> {
     let mut faults = Vec::new();
+    let expiries: HashMap<RouteKey, i64> = edit::fault_expiries(mesh).into_iter().collect();
     for (resource, spec) in mesh.virtual_services() {
         for (index, route) in spec.http.iter().enumerate() {
             let Some(fault) = route.fault.as_ref().map(subject::fault_spec) else { continue };
@@ -35,17 +37,13 @@ pub fn all(mesh: &Mesh, settings: &Settings) -> Vec<FaultView> {
             let named = spec.hosts.iter().map(String::as_str).find(|host| *host != "*");
             let host = to.or(named).unwrap_or_default();
             let key = &resource.key;
-            let target = RouteTarget::Route(RouteKey {
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-                index,
-            });
+            let at = RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index };
             faults.push(FaultView {
-                target,
                 host: host::qualify(host, &key.namespace, &settings.domain).into_owned(),
-                label: summary::fault_words(&fault),
+                label: label(&fault),
                 fault,
-                expires_at: expiry(resource, index),
+                expires_at: expiries.get(&at).copied(),
+                target: RouteTarget::Route(at),
             });
         }
     }
@@ -63,7 +61,32 @@ pub fn stop(faults: &[FaultView]) -> Vec<Edit> {
     faults.iter().rev().map(edit).collect()
 }
 
-/// When the fault of a route ends, as the edit noted it.
-pub fn expiry(_resource: &Resource, _index: usize) -> Option<i64> {
-    None
+/// A fault in words: `7 s delay · 10% + 500 abort · 5%`.
+pub fn label(fault: &FaultSpec) -> String {
+    let delay = fault
+        .delay
+        .map(|delay| format!("{} delay · {}", words::millis(delay.millis), words::percentage(delay.percent)));
+    let abort =
+        fault.abort.map(|abort| format!("{} abort · {}", abort.status, words::percentage(abort.percent)));
+    delay.into_iter().chain(abort).collect::<Vec<_>>().join(" + ")
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::edit::{AbortSpec, DelaySpec};
+
+    use super::*;
+
+    #[test]
+    fn labels() {
+        let delay = Some(DelaySpec { percent: 10.0, millis: 7000 });
+        let abort = Some(AbortSpec { percent: 0.5, status: 503 });
+        for (fault, text) in [
+            (FaultSpec { delay, abort: None }, "7 s delay · 10%"),
+            (FaultSpec { delay: None, abort }, "503 abort · 0.5%"),
+            (FaultSpec { delay, abort }, "7 s delay · 10% + 503 abort · 0.5%"),
+        ] {
+            assert_eq!(label(&fault), text);
+        }
+    }
 }

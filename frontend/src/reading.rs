@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mesh::{Diagnostic, Edit, Mesh, Settings, Severity, Sources, host};
+use mesh::edit::{self, EditError};
+use mesh::model::Parsed;
+use mesh::{Diagnostic, Edit, Mesh, Registry, Settings, Severity, Sources, host};
 
 use crate::catalog::Catalog;
-use crate::facade;
-use crate::summary;
 use crate::topology::{LinkKey, NodeId};
 
 /// One state of a mesh.
@@ -17,7 +17,9 @@ pub struct Reading {
     pub sources: Arc<Sources>,
     /// Its resources.
     pub mesh: Mesh,
-    /// Its services and gateways.
+    /// What the model knows of its services, workloads and gateways.
+    pub registry: Registry,
+    /// Its services and gateways, as the page shows them.
     pub catalog: Catalog,
     /// What is to be said about it, the worst first.
     pub diagnostics: Vec<Diagnostic>,
@@ -32,28 +34,36 @@ impl Reading {
             Some(previous) => Mesh::parse_after(&sources, &previous.mesh),
             None => Mesh::parse(&sources),
         };
-        let mut diagnostics = parsed.diagnostics;
-        diagnostics.extend(facade::validate(&parsed.mesh, settings));
-        diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
-        let catalog = Catalog::of(&parsed.mesh, settings);
-        let desired = desired(&parsed.mesh, &catalog, settings);
-        Self { sources, mesh: parsed.mesh, catalog, diagnostics, desired }
+        Self::complete(sources, parsed, settings)
     }
 
-    /// This with edits. One that cannot be applied is left out and reported as an error.
+    /// This with edits. One that cannot be made is left out and reported as an error.
     #[must_use]
-    pub fn edited(&self, edits: &[Edit], settings: &Settings, previous: &Self) -> Self {
-        let mut sources = Arc::clone(&self.sources);
+    pub fn edited(&self, edits: &[Edit], settings: &Settings) -> Self {
+        if let Ok(applied) = edit::apply_to(&self.mesh, &self.sources, edits) {
+            return Self::complete(Arc::new(applied.sources), applied.parsed, settings);
+        }
+        let (mut sources, mut mesh) = (Arc::clone(&self.sources), self.mesh.clone());
         let mut failures = Vec::new();
-        for edit in edits {
-            match facade::apply(&sources, edit, settings) {
-                Ok(next) => sources = Arc::new(next),
-                Err(why) => failures.push(failure(edit, &why)),
+        for one in edits {
+            match edit::apply_to(&mesh, &sources, std::slice::from_ref(one)) {
+                Ok(applied) => (sources, mesh) = (Arc::new(applied.sources), applied.parsed.mesh),
+                Err(why) => failures.push(failure(&mesh, one, &why)),
             }
         }
-        let mut reading = Self::of(sources, settings, Some(previous));
+        let mut reading = Self::of(sources, settings, Some(self));
         reading.diagnostics.splice(..0, failures);
         reading
+    }
+
+    fn complete(sources: Arc<Sources>, parsed: Parsed, settings: &Settings) -> Self {
+        let Parsed { mesh, mut diagnostics } = parsed;
+        let registry = Registry::of(&mesh, settings);
+        diagnostics.extend(mesh::validate(&mesh, &registry, settings));
+        diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
+        let catalog = Catalog::of(&mesh, &registry, settings);
+        let desired = desired(&mesh, &catalog, settings);
+        Self { sources, mesh, registry, catalog, diagnostics, desired }
     }
 
     /// Problems that this has and `base` has not. Places move with edits, so they do not count.
@@ -67,14 +77,14 @@ impl Reading {
     }
 }
 
-fn failure(edit: &Edit, why: &str) -> Diagnostic {
+fn failure(mesh: &Mesh, edit: &Edit, why: &EditError) -> Diagnostic {
     Diagnostic {
         code: "MW0000".into(),
         severity: Severity::Error,
         resource: None,
         path: String::new(),
         place: None,
-        message: format!("«{}» cannot be made: {why}. Remove it in Review.", summary::of(edit)),
+        message: format!("«{}» cannot be made: {why}. Remove it in Review.", edit::summary(mesh, edit)),
         corresponds_to: Vec::new(),
         fix: None,
     }

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use mesh::edit::{RouteTarget, Share};
 use mesh::resource::Spec;
 use mesh::resource::destination_rule::Subset;
-use mesh::{Edit, Mesh, Settings, host};
+use mesh::{Edit, Mesh, Settings, host, split};
 
 use crate::catalog::Catalog;
-use crate::facade;
 use crate::subject::RouteView;
 use crate::topology::{Version, short_host};
 
@@ -78,7 +77,8 @@ impl SplitView {
             let missing = offered.filter(|name| !taken.contains(&Some(name.clone())));
             shares.extend(missing.map(|name| Share { subset: Some(name), weight: 0, ..first.clone() }));
         }
-        percents(&mut shares);
+        let percents = split::normalize(&shares.iter().map(|share| share.weight).collect::<Vec<_>>());
+        shares.iter_mut().zip(percents).for_each(|(share, percent)| share.weight = percent);
         let shares = shares
             .into_iter()
             .enumerate()
@@ -90,9 +90,11 @@ impl SplitView {
     /// The edit that puts one share at a percentage; the unlocked others make room.
     pub fn moved(&self, position: usize, percent: u32) -> Edit {
         let locked: Vec<bool> = self.shares.iter().map(|view| view.locked).collect();
-        let mut weights: Vec<u32> = self.shares.iter().map(|view| view.share.weight).collect();
-        facade::move_share(&mut weights, &locked, position, percent);
-        self.weighted(&weights)
+        self.weighted(&split::move_share(&self.weights(), &locked, position, percent))
+    }
+
+    fn weights(&self) -> Vec<u32> {
+        self.shares.iter().map(|view| view.share.weight).collect()
     }
 
     /// The edit that gives every share these percentages.
@@ -105,32 +107,25 @@ impl SplitView {
         Edit::SetWeights { target: self.target.clone(), shares: shares.collect() }
     }
 
-    /// The same to all, the rest to the first ones.
+    /// The same to all.
     pub fn even(&self) -> Edit {
-        let count = u32::try_from(self.shares.len()).unwrap_or(1).max(1);
-        let weights: Vec<u32> = (0..count).map(|at| 100 / count + u32::from(at < 100 % count)).collect();
-        self.weighted(&weights)
+        self.weighted(&split::even(self.shares.len()))
     }
 
     /// Everything to one.
     pub fn promote(&self, position: usize) -> Edit {
-        let weights: Vec<u32> =
-            (0..self.shares.len()).map(|at| if at == position { 100 } else { 0 }).collect();
-        self.weighted(&weights)
+        self.weighted(&split::promote(self.shares.len(), position))
     }
 
-    /// Five percent to the newest version, the rest to the one that has most of the others.
+    /// Five percent to the newest version; the others share the rest as they did.
     pub fn canary(&self) -> Option<Edit> {
         let newest = self.shares.len().checked_sub(1).filter(|newest| *newest > 0)?;
-        let stable = (0..newest).rev().max_by_key(|at| self.shares[*at].share.weight)?;
-        let weights: Vec<u32> = (0..self.shares.len())
-            .map(|at| match at {
-                _ if at == newest => 5,
-                _ if at == stable => 95,
-                _ => 0,
-            })
-            .collect();
-        Some(self.weighted(&weights))
+        let mut weights = self.weights();
+        // Where the newest had everything, the one before is the stable one.
+        if weights[..newest].iter().all(|weight| *weight == 0) {
+            weights[newest - 1] = 100;
+        }
+        Some(self.weighted(&split::canary(&weights, newest, 5)))
     }
 
     /// What names a share in a set of locks.
@@ -181,21 +176,4 @@ fn subsets(mesh: &Mesh, catalog: &Catalog, service: &str) -> Vec<Subset> {
             _ => None,
         });
     rules.flat_map(|spec| spec.subsets.iter().cloned()).collect()
-}
-
-/// Turns weights into whole percents that sum to 100, by the largest remainder.
-fn percents(shares: &mut [Share]) {
-    let total: u64 = shares.iter().map(|share| u64::from(share.weight)).sum();
-    if total == 0 || total == 100 {
-        return;
-    }
-    let exact: Vec<u64> = shares.iter().map(|share| u64::from(share.weight) * 100).collect();
-    let mut left = 100 - exact.iter().map(|part| part / total).sum::<u64>();
-    let mut order: Vec<usize> = (0..shares.len()).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(exact[*at] % total));
-    for at in order {
-        let one = u64::from(left > 0);
-        left -= one;
-        shares[at].weight = u32::try_from(exact[at] / total + one).unwrap_or(0);
-    }
 }

@@ -1,6 +1,6 @@
 //! A selected node with the routes that govern its traffic, as the inspector shows it. Pure.
 
-use mesh::edit::{AbortSpec, DelaySpec, FaultSpec, HeaderEquals, RetrySpec, RouteTarget};
+use mesh::edit::{self, AbortSpec, DelaySpec, FaultSpec, HeaderEquals, RetrySpec, RouteTarget};
 use mesh::resource::http::{HttpFault, HttpMatch, HttpRoute};
 use mesh::resource::{DurationString, Percent, Resource, Spec, VirtualService};
 use mesh::{Mesh, ResourceKey, RouteKey, Settings, host};
@@ -34,6 +34,8 @@ pub struct RouteView {
     pub only: Option<HeaderEquals>,
     /// When the control loop takes its fault out, in seconds since 1970.
     pub expires_at: Option<i64>,
+    /// It was made for a fault of some requests, in front of the route that it copies.
+    pub copy: bool,
     /// Fully qualified hosts of its destinations.
     pub hosts: Vec<String>,
 }
@@ -63,13 +65,19 @@ impl Subject {
             NodeId::Gateway { namespace, name } => subject.read_gateway(mesh, settings, namespace, name),
             NodeId::Workload { .. } => {}
         }
+        for (key, at) in edit::fault_expiries(mesh) {
+            if let Some(route) = subject.routes.iter_mut().find(|route| route.key() == Some(&key)) {
+                route.expires_at = Some(at);
+            }
+        }
         subject
     }
 
     /// The route whose sliders are shown unless another is chosen: the first that splits, else the last that forwards.
     pub fn main_route(&self) -> Option<usize> {
-        let splits = |route: &RouteView| route.forwards && route.outcome.contains(" · ");
-        self.routes.iter().position(splits).or_else(|| self.routes.iter().rposition(|route| route.forwards))
+        let own = |route: &RouteView| route.forwards && !route.copy;
+        let splits = |route: &RouteView| own(route) && route.outcome.contains(" · ");
+        self.routes.iter().position(splits).or_else(|| self.routes.iter().rposition(own))
     }
 
     fn read_service(&mut self, mesh: &Mesh, catalog: &Catalog, settings: &Settings, service: &str) {
@@ -110,13 +118,16 @@ impl Subject {
 impl RouteView {
     fn of(resource: &Resource, index: usize, route: &HttpRoute, settings: &Settings) -> Self {
         let key = &resource.key;
-        let target =
-            RouteTarget::Route(RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index });
         let qualified = |name: &str| host::qualify(name, &key.namespace, &settings.domain).into_owned();
+        let route_key = RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index };
         let fault = route.fault.as_ref().map(fault_spec).filter(|fault| *fault != FaultSpec::default());
         Self {
-            target,
-            label: route.name.clone().unwrap_or_else(|| format!("route {}", index + 1)),
+            target: RouteTarget::Route(route_key),
+            label: match route.name.as_deref() {
+                Some(name) if edit::is_fault_copy(Some(name)) => "fault for some".to_owned(),
+                Some(name) => name.to_owned(),
+                None => format!("route {}", index + 1),
+            },
             matches: rules::matches(route),
             outcome: rules::outcome(route),
             extras: rules::extras(route),
@@ -127,7 +138,8 @@ impl RouteView {
                 per_try_timeout_millis: retries.per_try_timeout.as_ref().and_then(millis),
                 retry_on: retries.retry_on.clone(),
             }),
-            expires_at: fault.as_ref().and_then(|_| crate::faults::expiry(resource, index)),
+            expires_at: None,
+            copy: edit::is_fault_copy(route.name.as_deref()),
             fault,
             only: match route.r#match.as_slice() {
                 [one] => only(one),
@@ -154,6 +166,7 @@ impl RouteView {
             fault: None,
             only: None,
             expires_at: None,
+            copy: false,
             hosts: vec![service.to_owned()],
         }
     }

@@ -1,16 +1,141 @@
-//! Explain a request.
+//! Explain a request: a small form, and the answer rule by rule. It runs on the draft, with the model's own routing.
 
+mod answer;
+
+use leptos::ev;
 use leptos::prelude::*;
+use mesh::explain::{Explanation, explain};
 
 use crate::dialogs::sheet::SheetFrame;
-use crate::store::Sheet;
+use crate::explain_form;
+use crate::store::{Sheet, Store, use_store};
+use answer::Answer;
+
+/// What was typed; kept while the page is open.
+#[derive(Debug, Clone, Copy)]
+struct Fields {
+    from: RwSignal<String>,
+    method: RwSignal<String>,
+    host: RwSignal<String>,
+    path: RwSignal<String>,
+    headers: RwSignal<String>,
+    answer: RwSignal<Option<Explanation>>,
+}
 
 /// The dialog.
 #[component]
 pub fn Explain() -> impl IntoView {
+    let fields = Fields {
+        from: RwSignal::new(String::new()),
+        method: RwSignal::new("GET".to_owned()),
+        host: RwSignal::new(String::new()),
+        path: RwSignal::new("/".to_owned()),
+        headers: RwSignal::new(String::new()),
+        answer: RwSignal::new(None),
+    };
     view! {
         <SheetFrame sheet=Sheet::Explain title="Explain a request">
-            <div class="body"></div>
+            <div class="body">
+                <Form fields/>
+                <Answer answer=fields.answer/>
+            </div>
         </SheetFrame>
     }
+}
+
+#[component]
+fn Form(fields: Fields) -> impl IntoView {
+    let store = use_store();
+    let sources = Memo::new(move |_| explain_form::sources(&store.derived.draft.get().registry));
+    let hosts =
+        Memo::new(move |_| store.derived.draft.get().catalog.services.keys().cloned().collect::<Vec<_>>());
+    preset(store, fields);
+    let options = move || {
+        let option = |(label, _): (String, _)| {
+            let value = label.clone();
+            view! { <option value=value.clone() selected=move || fields.from.get() == value>{label}</option> }
+        };
+        sources.get().into_iter().map(option).collect_view()
+    };
+    let submit = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        answer_now(store, fields);
+    };
+    view! {
+        <form class="explain-form" on:submit=submit>
+            <label class="field w3">
+                "From"
+                <select class="select" autofocus=true on:change=move |event| fields.from.set(event_target_value(&event))>
+                    {options}
+                </select>
+            </label>
+            <label class="field">
+                "Method"
+                <input class="input code" list="explain-methods" bind:value=fields.method/>
+                <datalist id="explain-methods">
+                    {["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"].map(|name| view! { <option value=name></option> }).collect_view()}
+                </datalist>
+            </label>
+            <label class="field w2">
+                "Host"
+                <input class="input code" required list="explain-hosts" placeholder="reviews:9080" bind:value=fields.host/>
+                <datalist id="explain-hosts">
+                    {move || hosts.get().into_iter().map(|name| view! { <option value=name></option> }).collect_view()}
+                </datalist>
+            </label>
+            <label class="field w3">
+                "Path"
+                <input class="input code" placeholder="/" bind:value=fields.path/>
+            </label>
+            <label class="field w3">
+                "Headers, one to a line"
+                <textarea class="input code" rows="2" placeholder="end-user: jason" bind:value=fields.headers></textarea>
+            </label>
+            <div class="w6 row-line">
+                <button class="btn primary" type="submit">"Explain"</button>
+                <span class="note">"The draft answers, with the proxy's own routing."</span>
+            </div>
+        </form>
+    }
+}
+
+/// Starts from what is selected.
+fn preset(store: Store, fields: Fields) {
+    let sources = explain_form::sources(&store.derived.draft.get_untracked().registry);
+    if fields.from.with_untracked(String::is_empty)
+        && let Some((label, _)) = sources.first()
+    {
+        fields.from.set(label.clone());
+    }
+    if fields.host.with_untracked(String::is_empty) {
+        let selected = untrack(|| store.ui.node()).and_then(|node| node.host().map(str::to_owned));
+        let all = store.derived.draft.get_untracked();
+        let host = selected.or_else(|| all.catalog.services.keys().next().cloned());
+        fields.host.set(host.unwrap_or_default());
+    }
+}
+
+fn answer_now(store: Store, fields: Fields) {
+    let draft = store.derived.draft.get_untracked();
+    let from = fields.from.get_untracked();
+    let Some((_, source)) =
+        explain_form::sources(&draft.registry).into_iter().find(|(label, _)| *label == from)
+    else {
+        return;
+    };
+    let text = |signal: RwSignal<String>| signal.get_untracked();
+    let request = explain_form::request(
+        &text(fields.method),
+        &text(fields.host),
+        &text(fields.path),
+        &text(fields.headers),
+    );
+    let number = untrack(|| store.head.number());
+    let answer = store.head.settings.with_untracked(|settings| {
+        explain(&draft.mesh, &draft.registry, settings, &source, number, &request)
+    });
+    let drawn =
+        store.derived.places.with_untracked(|places| explain_form::explained(&answer, &source, places));
+    store.ui.explained.set(Some(drawn));
+    fields.answer.set(Some(answer));
 }

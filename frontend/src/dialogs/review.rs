@@ -7,7 +7,6 @@ use crate::diff::DiffView;
 use crate::icons::{Icon, icon};
 use crate::inspector::messages::Messages;
 use crate::store::{Sheet, use_store};
-use crate::summary;
 
 /// The dialog.
 #[component]
@@ -28,15 +27,17 @@ pub fn Review() -> impl IntoView {
 
 #[component]
 fn Edits() -> impl IntoView {
-    let editing = use_store().editing;
+    let store = use_store();
+    let editing = store.editing;
     let rows = move || {
+        let base = store.derived.base.get();
         editing.draft.with(|draft| {
             draft
                 .edits()
                 .iter()
                 .enumerate()
                 .map(|(position, edit)| {
-                    let text = summary::of(edit);
+                    let text = mesh::edit::summary(&base.mesh, edit);
                     let label = format!("Remove: {text}");
                     view! {
                         <li>

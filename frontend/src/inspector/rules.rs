@@ -6,7 +6,10 @@ use mesh::Diagnostic;
 use crate::inspector::messages::Messages;
 use crate::store::{Store, use_store};
 use crate::subject::{RouteView, Subject};
-use crate::{summary, words};
+use crate::{faults, words};
+
+/// Codes of findings that say that a rule is never reached.
+const UNREACHABLE: [&str; 1] = ["MW0401"];
 
 /// The tab.
 #[component]
@@ -47,7 +50,7 @@ fn Card(at: usize, route: RouteView, total: Memo<u64>) -> impl IntoView {
     };
     let matches =
         if route.matches.is_empty() { vec!["every request".to_owned()] } else { route.matches.clone() };
-    let fault = route.fault.as_ref().map(summary::fault_words);
+    let fault = route.fault.as_ref().map(faults::label);
     view! {
         <article class="card" class:unreachable=unreachable>
             <h3>
@@ -90,5 +93,5 @@ fn problems(store: Store, route: &RouteView) -> Vec<Diagnostic> {
 }
 
 fn is_unreachable(diagnostic: &Diagnostic) -> bool {
-    crate::facade::UNREACHABLE.contains(&&*diagnostic.code)
+    UNREACHABLE.contains(&&*diagnostic.code)
 }

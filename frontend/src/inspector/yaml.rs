@@ -4,12 +4,11 @@ pub mod editor;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use mesh::{Edit, ResourceKey};
+use mesh::{Edit, ResourceKey, Sources, diff};
 
 use crate::browser;
 use crate::diff::DiffView;
 use crate::editing_text::{check, excerpt};
-use crate::facade;
 use crate::icons::{Icon, icon};
 use crate::inspector::messages::Messages;
 use crate::store::{Store, use_store};
@@ -123,7 +122,7 @@ fn Resource(key: ResourceKey) -> impl IntoView {
 fn AgainstHead(key: StoredValue<ResourceKey>, text: RwSignal<String>, store: Store) -> impl IntoView {
     let diff = Memo::new(move |_| {
         let before = key.with_value(|key| excerpt(&store.derived.base.get(), key)).unwrap_or_default();
-        text.with(|text| facade::diff_text(&before.file, &before.text, text))
+        text.with(|text| unified(&before.file, &before.text, text))
     });
     view! {
         <Show when=move || !diff.with(String::is_empty)>
@@ -131,6 +130,13 @@ fn AgainstHead(key: StoredValue<ResourceKey>, text: RwSignal<String>, store: Sto
             <DiffView text=Signal::derive(move || diff.get())/>
         </Show>
     }
+}
+
+fn unified(file: &str, before: &str, after: &str) -> String {
+    if before == after {
+        return String::new();
+    }
+    diff::unified(&diff::sources(&Sources::single(file, before), &Sources::single(file, after)))
 }
 
 fn file_name(key: &ResourceKey) -> String {

@@ -5,9 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use mesh::diff;
 use mesh::{Diagnostic, ResourceKey, Severity};
 
-use crate::facade;
 use crate::faults::{self, FaultView};
 use crate::reading::Reading;
 use crate::split::SplitView;
@@ -77,14 +77,13 @@ impl Derived {
             let sources = editing.base.with(|base| Arc::clone(&base.sources));
             Shared::new(Reading::of(sources, &head.settings.get(), before.map(|before| &**before)))
         });
-        let draft = Memo::new(move |before: Option<&Shared<Reading>>| {
+        let draft = Memo::new(move |_| {
             let base = base.get();
             editing.draft.with(|draft| {
                 if draft.is_empty() {
                     return base;
                 }
-                let previous = before.map_or(&*base, |before| &**before);
-                Shared::new(base.edited(draft.edits(), &head.settings.get(), previous))
+                Shared::new(base.edited(draft.edits(), &head.settings.get()))
             })
         });
         let places =
@@ -103,7 +102,8 @@ impl Derived {
         let blocked = Memo::new(move |_| {
             new_problems.with(|new| new.iter().any(|one| one.severity == Severity::Error))
         });
-        let diff = Memo::new(move |_| facade::diff(&base.get().sources, &draft.get().sources));
+        let diff =
+            Memo::new(move |_| diff::unified(&diff::sources(&base.get().sources, &draft.get().sources)));
         Self {
             base,
             draft,

@@ -1,0 +1,79 @@
+//! The form of «where does this request go», and its answer for the graph. Pure.
+
+use mesh::explain::{ExplainRequest, Explanation, Status};
+use mesh::{Registry, Source};
+
+use crate::explained::{Explained, Hop};
+use crate::topology::Places;
+
+/// Who can send a request, as a select offers it: label and source.
+pub fn sources(registry: &Registry) -> Vec<(String, Source)> {
+    let label = |source: &Source| match source {
+        Source::Gateway { name, .. } => format!("gateway {name}"),
+        Source::Workload { namespace, name } if namespace == "default" => name.clone(),
+        Source::Workload { namespace, name } => format!("{name} in {namespace}"),
+    };
+    registry.sources().map(|source| (label(&source), source)).collect()
+}
+
+/// A request from what was typed. Headers come one to a line, `name: value`; what is not one is left out.
+pub fn request(method: &str, host: &str, path: &str, headers: &str) -> ExplainRequest {
+    let header = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.trim().to_owned(), value.trim().to_owned())).filter(|(name, _)| !name.is_empty())
+    };
+    ExplainRequest {
+        method: method.trim().to_uppercase(),
+        host: host.trim().to_owned(),
+        path: path.trim().to_owned(),
+        headers: headers.lines().filter_map(header).collect(),
+        scheme: None,
+        port: None,
+    }
+}
+
+/// The answer in a line.
+pub fn headline(answer: &Explanation) -> &'static str {
+    match answer.status {
+        Status::Routed => "It is forwarded.",
+        Status::Direct => "The proxy answers it.",
+        Status::Redirect => "It is redirected.",
+        Status::NoRoute => "404: no rule takes it.",
+        Status::NoHost => "The host is not known.",
+    }
+}
+
+/// The answer for the graph.
+pub fn explained(answer: &Explanation, source: &Source, places: &Places) -> Explained {
+    let hops = answer.destinations.iter().map(|target| Hop {
+        to: places.of_host(&target.host),
+        version: target.subset.clone(),
+        probability: target.weight,
+    });
+    Explained {
+        from: places.of_source(source),
+        hops: hops.collect(),
+        answer: match answer.status {
+            Status::Routed => String::new(),
+            Status::Direct => "answered by the proxy".to_owned(),
+            Status::Redirect => "redirected".to_owned(),
+            Status::NoRoute => "404 · no route".to_owned(),
+            Status::NoHost => "unknown host".to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_becomes_a_request() {
+        let asked = request(" get", "reviews:9080 ", "/x", "end-user: jason\nnonsense\n: empty\nCookie: a:b");
+        assert_eq!((asked.method.as_str(), asked.host.as_str()), ("GET", "reviews:9080"));
+        assert_eq!(
+            asked.headers,
+            [("end-user".to_owned(), "jason".to_owned()), ("Cookie".to_owned(), "a:b".to_owned())]
+        );
+    }
+}
