@@ -222,6 +222,7 @@ impl Actor {
         self.tell_target(TargetState::Pending { revision });
         let plans = world::compile(&head.world, &self.parts.settings, revision, &self.parts.ports);
         let desired = splits::desired(plans.values().map(AsRef::as_ref));
+        let desired = splits::with_idle(desired, &head.world.mesh, &self.parts.settings.domain);
         // Telemetry knows the shares before the first request under them is counted.
         if self.parts.desired.send((revision, desired)).await.is_err() {
             tracing::warn!("telemetry has ended");

@@ -15,7 +15,9 @@ use super::App;
         title = "meshwright",
         description = "Edits, observes and explains a service mesh. Errors are problem details (RFC 9457)."
     ),
-    servers((url = "/api/v1"))
+    servers((url = "/api/v1")),
+    // Those that the routes name only by way of others.
+    components(schemas(api::observed::Totals, api::request::ExportFormat))
 )]
 struct Head;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use api::observed::{Split, Verdict};
 use mesh::plan::{Action, Cluster, Forward};
-use mesh::{Plan, RouteKey};
+use mesh::{Mesh, Plan, RouteKey, host};
 use proxy::ObservationKey;
 
 use super::interval;
@@ -105,6 +105,29 @@ fn versions(cluster: &Cluster) -> Vec<(Part, f64)> {
             (Part::Version(cluster.key.host.clone(), version.to_owned()), f64::from(weight) / sum)
         })
         .collect()
+}
+
+/// Puts in the destinations that a route gives no share: a plan leaves them out, and people want to see that nothing reaches them.
+pub fn with_idle(desired: Vec<Desired>, mesh: &Mesh, domain: &str) -> Vec<Desired> {
+    let whole = |mut desired: Desired| {
+        let Some((_, route)) = desired.route.as_ref().and_then(|key| mesh.route(key)) else { return desired };
+        let namespace = desired.route.as_ref().map_or("", |key| &key.namespace);
+        let mut shares = Vec::new();
+        for destination in route.route.iter().filter_map(|weighted| weighted.destination.as_ref()) {
+            let Some(subset) = &destination.subset else { return desired };
+            let host = host::qualify(destination.host.as_deref().unwrap_or_default(), namespace, domain);
+            let part = Part::Subset(host.into_owned(), subset.clone());
+            let known = desired.shares.iter().position(|(other, _)| *other == part);
+            let share = known.map_or(0.0, |at| desired.shares.swap_remove(at).1);
+            if !shares.iter().any(|(other, _)| *other == part) {
+                shares.push((part, share));
+            }
+        }
+        shares.append(&mut desired.shares);
+        desired.shares = shares;
+        desired
+    };
+    desired.into_iter().map(whole).collect()
 }
 
 #[derive(Debug)]

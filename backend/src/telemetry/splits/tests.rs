@@ -128,6 +128,17 @@ fn desired_shares_come_from_the_plan() {
 }
 
 #[test]
+fn destinations_without_a_share_are_shown_with_none() {
+    let text = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: reviews}\nspec:\n  hosts: [reviews]\n  \
+        http:\n  - route:\n    - {destination: {host: reviews, subset: v1}, weight: 0}\n    \
+        - {destination: {host: reviews, subset: v2}, weight: 100}\n    - {destination: {host: reviews, subset: v3}}\n";
+    let mesh = Mesh::parse(&mesh::Sources::single("reviews.yaml", text)).mesh;
+    let desired = with_idle(desired([&split(&[("v2", 100)])]), &mesh, "cluster.local");
+    let shares: Vec<_> = desired[0].shares.iter().map(|(part, share)| (part.label(), *share)).collect();
+    assert_eq!(shares, [("v1", 0.0), ("v2", 1.0), ("v3", 0.0)]);
+}
+
+#[test]
 fn one_route_seen_by_many_sources_is_one_split() {
     let plan = split(&[("v1", 50), ("v2", 50)]);
     assert_eq!(desired([&plan, &plan]).len(), 1);
