@@ -78,10 +78,9 @@ fn allowed(config: &Config) -> Result<(), ListenError> {
     {
         return Err(ListenError::Token);
     }
+    let meant = config.allow_remote && config.token.is_some();
     match config.listen {
-        Some(address) if !address.ip().is_loopback() && !(config.allow_remote && config.token.is_some()) => {
-            Err(ListenError::Remote(address))
-        }
+        Some(address) if !meant && !address.ip().is_loopback() => Err(ListenError::Remote(address)),
         _ => Ok(()),
     }
 }
