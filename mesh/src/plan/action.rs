@@ -205,3 +205,10 @@ pub struct Cors {
     /// A preflight whose origin does not match goes upstream (`FORWARD`, the default).
     pub forward_not_matching: bool,
 }
+
+impl Cors {
+    /// Whether an origin is allowed. A comparison that holds for `*` itself allows all.
+    pub fn allows(&self, origin: &str) -> bool {
+        self.allow_origins.iter().any(|allowed| allowed.matches("*") || allowed.matches(origin))
+    }
+}

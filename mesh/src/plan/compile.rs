@@ -64,6 +64,9 @@ pub(crate) struct Context<'m> {
     pub(crate) policies: Policies<'m>,
 }
 
+#[cfg(test)]
+mod tests;
+
 type View = (Arc<[Listener]>, Arc<[Cluster]>);
 
 impl<'m> Compiler<'m> {

@@ -1,0 +1,166 @@
+//! DestinationRules: which one governs, and how they merge.
+
+use super::*;
+use crate::plan::Balancer;
+
+fn balancer(simple: &str) -> String {
+    format!("trafficPolicy: {{loadBalancer: {{simple: {simple}}}}}")
+}
+
+#[test]
+fn the_clients_namespace_then_the_services_then_the_root() {
+    let host = "a.one.svc.cluster.local";
+    let rule = |namespace: &str, host: &str, simple: &str| {
+        policy(
+            &format!("name: {namespace}-{}, namespace: {namespace}", simple.to_lowercase().replace('_', "-")),
+            &format!("host: '{host}', {}", balancer(simple)),
+        )
+    };
+    let services = service("a", "one");
+    let client = rule("two", "*.local", "RANDOM");
+    let own = rule("one", host, "LEAST_REQUEST");
+    let wide = rule("one", "*.svc.cluster.local", "PASSTHROUGH");
+    let root = rule("istio-system", host, "RANDOM");
+    for (rules, from, expected) in [
+        (vec![], "two", Balancer::RoundRobin),
+        (vec![&root], "two", Balancer::Random),
+        (vec![&root, &own], "two", Balancer::LeastRequest),
+        // The client's own, although its host is less specific.
+        (vec![&root, &own, &client], "two", Balancer::Random),
+        (vec![&wide, &own], "two", Balancer::LeastRequest),
+        (vec![&wide], "one", Balancer::Passthrough),
+        // In the root namespace the rules that are meant for all do not stand before the service's.
+        (vec![&root, &own], "istio-system", Balancer::LeastRequest),
+    ] {
+        let yaml = services.clone() + &rules.into_iter().cloned().collect::<String>();
+        assert_eq!(cluster(&World::of(&yaml).from(from), "a.one").policy.balancer, expected, "{yaml}");
+    }
+}
+
+#[test]
+fn rules_of_one_host_are_united() {
+    let services = service("a", "one");
+    let rule = |name: &str, year: u32, rest: &str| {
+        policy(
+            &format!("name: {name}, namespace: one, creationTimestamp: '{year}-01-01T00:00:00Z'"),
+            &format!("host: a, {rest}"),
+        )
+    };
+    let all = [
+        rule(
+            "young",
+            2022,
+            &format!(
+                "{}, subsets: [{{name: v1, labels: {{version: no}}}}, {{name: v2, labels: {{version: v2}}}}]",
+                balancer("RANDOM")
+            ),
+        ),
+        rule("old", 2020, "subsets: [{name: v1, labels: {version: v1}}]"),
+        rule("youngest", 2023, &balancer("LEAST_REQUEST")),
+    ];
+    let to = rules(
+        "name: a, namespace: one",
+        "a",
+        "  http: [{route: [{destination: {host: a, subset: v1}, weight: 1}, {destination: {host: a, subset: v2}, weight: 1}, {destination: {host: a, subset: v3}, weight: 1}]}]",
+    );
+    let endpoint = "---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: a-v1, namespace: one}
+spec: {address: 1.1.1.1, labels: {app: a, version: v1}}
+";
+    let plan = World::of(&(services + &all.concat() + &to + endpoint)).from("one");
+    let of = |subset: &str| plan.clusters.iter().find(|it| it.key.subset.as_deref() == Some(subset)).unwrap();
+    assert_eq!(
+        (of("v1").known, of("v1").endpoints.len(), of("v1").policy.balancer),
+        (true, 1, Balancer::Random)
+    );
+    assert_eq!((of("v2").known, of("v2").endpoints.len()), (true, 0));
+    assert_eq!((of("v3").known, of("v3").endpoints.len()), (false, 0));
+    assert_eq!(of("v1").policy.from.as_deref(), Some("one/old"));
+}
+
+#[test]
+fn ports_and_subsets_override() {
+    let yaml = service("a", "one")
+        + &policy(
+            "name: a, namespace: one",
+            "host: a,
+  trafficPolicy: {
+    loadBalancer: {simple: RANDOM}, connectionPool: {tcp: {maxConnections: 1, connectTimeout: 3s}},
+    portLevelSettings: [{port: {number: 80}, connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}]},
+  subsets: [
+    {name: own, trafficPolicy: {connectionPool: {tcp: {maxConnections: 2}}}},
+    {name: port, trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST}, portLevelSettings: [{port: {number: 80}, outlierDetection: {}}]}},
+    {name: none}]",
+        )
+        + &rules("name: a, namespace: one", "a", "  http: [{route: [{destination: {host: a, subset: own}, weight: 1}, {destination: {host: a, subset: port}, weight: 1}, {destination: {host: a, subset: none}, weight: 1}, {destination: {host: a, port: {number: 81}}, weight: 1}]}]");
+    let plan = World::of(&yaml).from("one");
+    let policy =
+        |at: usize| plan.clusters[forward(&plan, "a").destinations[at].cluster.0 as usize].policy.clone();
+    // The port's settings stand in place of the whole; the subset's go over them, field by field.
+    assert_eq!(policy(0).raw, serde_json::json!({"connectionPool": {"tcp": {"maxConnections": 2}}}));
+    assert_eq!(policy(1).raw, serde_json::json!({"outlierDetection": {}}));
+    assert_eq!((policy(1).balancer, policy(1).http2), (Balancer::RoundRobin, false));
+    assert_eq!(
+        policy(2).raw,
+        serde_json::json!({"connectionPool": {"http": {"h2UpgradePolicy": "UPGRADE"}}})
+    );
+    assert!(policy(2).http2);
+    assert_eq!(
+        (policy(3).balancer, policy(3).connect_timeout),
+        (Balancer::Random, Some(std::time::Duration::from_secs(3)))
+    );
+    assert!(!plan.clusters[forward(&plan, "a").destinations[3].cluster.0 as usize].known);
+}
+
+#[test]
+fn rules_for_certain_clients_and_rules_that_stay_at_home() {
+    let entry = |name: &str, app: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: {name}, namespace: one}}\nspec: {{address: 1.1.1.1, labels: {{app: {app}}}}}\n"
+        )
+    };
+    let yaml = service("a", "one")
+        + &entry("x", "x")
+        + &entry("y", "y")
+        + &policy("name: all, namespace: one", &format!("host: a, exportTo: [.], {}", balancer("RANDOM")))
+        + &policy(
+            "name: some, namespace: one, creationTimestamp: '2030-01-01T00:00:00Z'",
+            &format!("host: a, workloadSelector: {{matchLabels: {{app: x}}}}, {}", balancer("LEAST_REQUEST")),
+        );
+    let world = World::of(&yaml);
+    let from = |namespace: &str, name: &str| {
+        let plan = world.plan(&Source::Workload { namespace: namespace.to_owned(), name: name.to_owned() });
+        cluster(&plan, "a.one").policy.balancer
+    };
+    assert_eq!(from("one", "x"), Balancer::LeastRequest);
+    assert_eq!(from("one", "y"), Balancer::Random);
+    assert_eq!(from("two", "x"), Balancer::RoundRobin);
+}
+
+#[test]
+fn ports_of_destinations() {
+    let yaml = "
+apiVersion: v1
+kind: Service
+metadata: {name: one-port, namespace: one}
+spec: {ports: [{name: http, port: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: two-ports, namespace: one}
+spec: {ports: [{name: http, port: 8080}, {name: http-admin, port: 80}]}
+"
+    .to_owned()
+        + &service("a", "one")
+        + &rules(
+            "name: a, namespace: one",
+            "a",
+            "  http: [{route: [{destination: {host: one-port}, weight: 1}, {destination: {host: two-ports}, weight: 1}, {destination: {host: two-ports, port: {number: 8080}}, weight: 1}, {destination: {host: unknown}, weight: 1}]}]",
+        );
+    let plan = World::of(&yaml).from("one");
+    let keys = forward(&plan, "a").destinations.iter().map(|it| &plan.clusters[it.cluster.0 as usize]);
+    let ports: Vec<(u16, bool)> = keys.map(|it| (it.key.port, it.known)).collect();
+    assert_eq!(ports, [(8080, true), (80, true), (8080, true), (80, false)]);
+}
