@@ -47,7 +47,7 @@ pub(crate) enum Profile {
 /// Compiles the server, and returns the program.
 pub(crate) fn server(root: &Path, profile: Profile) -> Result<PathBuf> {
     let mut cargo = cargo();
-    cargo.args(["build", "--locked", "--package", "meshwright"]);
+    cargo.args(["build", "--package", "meshwright"]);
     if profile == Profile::Release {
         cargo.arg("--release");
     }
