@@ -9,6 +9,7 @@ pub(crate) mod compile;
 mod hosts;
 mod listeners;
 mod pattern;
+mod serial;
 
 pub use action::{
     AbortWith, Action, Cors, Destination, Direct, Fault, Forward, HeaderOps, Mirror, Ops, Redirect, Retry,
@@ -23,6 +24,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use serial::is_default;
 
 /// Who sends the traffic that a plan is compiled for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,12 +113,16 @@ pub struct VirtualHosts {
     /// The virtual hosts, in the order in which they were made.
     pub list: Vec<VirtualHost>,
     /// Exact domain to position in `list`.
+    #[serde(skip)]
     pub exact: BTreeMap<String, usize>,
     /// `.x` (of `*.x`) with its position, longest first.
+    #[serde(skip)]
     pub suffixes: Vec<(String, usize)>,
     /// `x.` (of `x.*`) with its position, longest first.
+    #[serde(skip)]
     pub prefixes: Vec<(String, usize)>,
     /// The position of `*`.
+    #[serde(skip)]
     pub any: Option<usize>,
 }
 
@@ -134,18 +141,24 @@ pub struct VirtualHost {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Route {
     /// Where it comes from; `None` for a service's default route, which no VirtualService wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<crate::RouteKey>,
     /// The name in the VirtualService.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// ORed; empty matches everything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matches: Vec<Match>,
     /// What happens to a request that matches.
     pub action: Action,
     /// Faults to draw before the action.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
     /// Header operations of the route (those of a destination are with it).
+    #[serde(skip_serializing_if = "is_default")]
     pub headers: HeaderOps,
     /// Cross-origin policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
 }
 
@@ -153,25 +166,33 @@ pub struct Route {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Match {
     /// The `name` of the HTTPMatchRequest.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// On the path without its query.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<Matcher>,
     /// `ignoreUriCase`, for exact and prefix.
     pub ignore_uri_case: bool,
     /// On `:scheme`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Matcher>,
     /// On the method.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<Matcher>,
     /// On the authority as the client sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<Matcher>,
     /// On headers, names in lower case; pseudo headers by their names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, HeaderMatcher)>,
     /// On query parameters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub query: Vec<(String, HeaderMatcher)>,
 }
 
 /// How a string is compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Matcher {
     /// Equal.
     Exact(String),
@@ -185,6 +206,7 @@ pub enum Matcher {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HeaderMatcher {
     /// `None`: it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Matcher>,
     /// `withoutHeaders`: inverted, a missing header taken as empty.
     pub invert: bool,

@@ -6,9 +6,7 @@ use super::{
     Abort, Copied, Delay, ExplainRequest, Explanation, Faults, Retries, RouteRef, Seen, Status, Step, Target,
 };
 use crate::RouteKey;
-use crate::plan::{
-    AbortWith, ClusterId, ClusterKey, Fault, Forward, Listener, Plan, Retry, RetryOn, UnknownHost,
-};
+use crate::plan::{AbortWith, ClusterId, ClusterKey, Fault, Forward, Listener, Plan, Retry, UnknownHost};
 use crate::resource::DurationString;
 use crate::route::{Decision, Limits};
 
@@ -146,29 +144,5 @@ fn retries(it: &Retry, per_try_timeout: Option<Duration>) -> Retries {
         attempts: it.attempts,
         per_try_timeout: per_try_timeout.map(duration),
         retry_on: it.on.to_string(),
-    }
-}
-
-impl std::fmt::Display for RetryOn {
-    /// The conditions as `retryOn` writes them.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let named = [
-            (self.server_error, "5xx"),
-            (self.gateway_error, "gateway-error"),
-            (self.reset, "reset"),
-            (self.reset_before_request, "reset-before-request"),
-            (self.connect_failure, "connect-failure"),
-            (self.rate_limited, "envoy-ratelimited"),
-            (self.retriable_4xx, "retriable-4xx"),
-            (self.refused_stream, "refused-stream"),
-            (self.unavailable, "unavailable"),
-            (self.cancelled, "cancelled"),
-            (self.deadline_exceeded, "deadline-exceeded"),
-            (self.internal, "internal"),
-            (self.resource_exhausted, "resource-exhausted"),
-        ];
-        let named = named.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
-        let all: Vec<String> = named.chain(self.status_codes.iter().map(u16::to_string)).collect();
-        f.write_str(&all.join(","))
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::serial::{delay, duration, is_default, optional_duration};
 use super::{ClusterId, Matcher, Pattern};
 
 /// What a route does.
@@ -22,16 +23,21 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Forward {
     /// In order. With more than one, none has weight 0.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub destinations: Vec<Destination>,
     /// Sum of the weights.
     pub total_weight: u64,
     /// Path and authority changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
     /// For the whole request with its retries; `None` is no limit.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_duration")]
     pub timeout: Option<Duration>,
     /// Retries.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<Retry>,
     /// Copies, fire and forget.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<Mirror>,
 }
 
@@ -43,6 +49,7 @@ pub struct Destination {
     /// Its weight; of one destination alone it means nothing.
     pub weight: u32,
     /// Header operations of this destination; they run before the route's.
+    #[serde(skip_serializing_if = "is_default")]
     pub headers: HeaderOps,
 }
 
@@ -50,10 +57,12 @@ pub struct Destination {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Rewrite {
     /// Replaces the matched prefix, or the whole path after an exact or regex match.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
     /// `uriRegexRewrite`: pattern and substitution (`\N` groups already turned into the regex crate's form).
     pub regex: Option<(Pattern, String)>,
     /// The new authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
 }
 
@@ -63,10 +72,12 @@ pub struct Retry {
     /// Retries after the first try.
     pub attempts: u32,
     /// For each try.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_duration")]
     pub per_try_timeout: Option<Duration>,
     /// What is retried.
     pub on: RetryOn,
     /// Base of the jittered back-off; 25 ms unless set. The cap is ten times the base.
+    #[serde(serialize_with = "duration")]
     pub back_off: Duration,
     /// `retryRemoteLocalities`.
     pub remote_localities: bool,
@@ -75,7 +86,7 @@ pub struct Retry {
 }
 
 /// Conditions of `retryOn`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own in Envoy's list")]
 pub struct RetryOn {
     /// `5xx`.
@@ -121,14 +132,18 @@ pub struct Mirror {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Redirect {
     /// New path; the query is kept. `None` keeps the path.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
     /// The matched prefix is replaced instead of the path (`%PREFIX()%`).
     pub replace_prefix: bool,
     /// New authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
     /// New scheme.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
     /// New port.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// `FROM_REQUEST_PORT` as against `FROM_PROTOCOL_DEFAULT`.
     pub port_from_request: bool,
@@ -142,6 +157,7 @@ pub struct Direct {
     /// Status.
     pub status: u16,
     /// Body.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<u8>,
 }
 
@@ -149,8 +165,10 @@ pub struct Direct {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// Share in millionths, and how long.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "delay")]
     pub delay: Option<(u32, Duration)>,
     /// Share in millionths, and what is answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub abort: Option<(u32, AbortWith)>,
 }
 
@@ -169,10 +187,13 @@ pub enum AbortWith {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct HeaderOps {
     /// On the request.
+    #[serde(skip_serializing_if = "is_default")]
     pub request: Ops,
     /// On the response.
+    #[serde(skip_serializing_if = "is_default")]
     pub response: Ops,
     /// `Host` or `:authority` in a request's `set` or `add`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
 }
 
@@ -180,10 +201,13 @@ pub struct HeaderOps {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Ops {
     /// Names to remove.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
     /// Names and values that overwrite.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<(String, String)>,
     /// Names and values to append.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub add: Vec<(String, String)>,
 }
 
@@ -191,16 +215,22 @@ pub struct Ops {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Cors {
     /// Origins that are allowed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_origins: Vec<Matcher>,
     /// Joined by `,`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_methods: Option<String>,
     /// Joined by `,`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_headers: Option<String>,
     /// Joined by `,`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expose_headers: Option<String>,
     /// Whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
     /// `allowCredentials`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_credentials: Option<bool>,
     /// A preflight whose origin does not match goes upstream (`FORWARD`, the default).
     pub forward_not_matching: bool,

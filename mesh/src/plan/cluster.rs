@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::serial::optional_duration;
+
 /// What names a cluster. Stable across plans: counters, ejections and connection pools are kept by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterKey {
@@ -24,6 +26,7 @@ pub struct Cluster {
     /// `None` when the subset or the service does not exist: 503, flag NC.
     pub known: bool,
     /// The endpoints from the registry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Endpoint>,
     /// The policy that DestinationRules give it.
     pub policy: ClusterPolicy,
@@ -71,17 +74,21 @@ pub struct ClusterPolicy {
     /// The algorithm.
     pub balancer: Balancer,
     /// `connectTimeout`; 10 s unless set.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_duration")]
     pub connect_timeout: Option<Duration>,
     /// The protocol upstream is HTTP/2.
     pub http2: bool,
     /// The merged `trafficPolicy`, for what the fields above do not say.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub raw: serde_json::Value,
     /// The DestinationRule that it comes from, as `namespace/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
 }
 
 /// Load balancing algorithms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Balancer {
     /// In turns.
     #[default]

@@ -112,6 +112,30 @@ impl RetryOn {
     }
 }
 
+impl std::fmt::Display for RetryOn {
+    /// The conditions as `retryOn` writes them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named = [
+            (self.server_error, "5xx"),
+            (self.gateway_error, "gateway-error"),
+            (self.reset, "reset"),
+            (self.reset_before_request, "reset-before-request"),
+            (self.connect_failure, "connect-failure"),
+            (self.rate_limited, "envoy-ratelimited"),
+            (self.retriable_4xx, "retriable-4xx"),
+            (self.refused_stream, "refused-stream"),
+            (self.unavailable, "unavailable"),
+            (self.cancelled, "cancelled"),
+            (self.deadline_exceeded, "deadline-exceeded"),
+            (self.internal, "internal"),
+            (self.resource_exhausted, "resource-exhausted"),
+        ];
+        let named = named.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
+        let all: Vec<String> = named.chain(self.status_codes.iter().map(u16::to_string)).collect();
+        f.write_str(&all.join(","))
+    }
+}
+
 /// Whether a number is a status that HTTP gives a name, as Go's `http.StatusText` knows them.
 fn is_status(code: u16) -> bool {
     matches!(code,

@@ -274,3 +274,28 @@ fn delegates() {
     // The root's match is the delegate's where it has none.
     assert_eq!(routes[1].matches.len(), 1);
 }
+
+#[test]
+fn plans_can_be_read() {
+    let route = one(
+        "timeout: 1.5s, match: [{uri: {regex: '/[a-z]+'}}], fault: {delay: {percentage: {value: 1}, fixedDelay: 2s}}",
+    );
+    let expected = serde_json::json!({
+        "key": {"namespace": "default", "name": "a", "index": 0},
+        "matches": [{"uri": {"regex": "/[a-z]+"}, "ignore_uri_case": false}],
+        "action": {"forward": {
+            "destinations": [{"cluster": 0, "weight": 1}],
+            "total_weight": 1,
+            "timeout": "1.5s",
+            "retries": {
+                "attempts": 2,
+                "on": "connect-failure,refused-stream,unavailable,cancelled",
+                "back_off": "25ms",
+                "remote_localities": false,
+                "ignore_previous_hosts": true,
+            },
+        }},
+        "fault": {"delay": [10_000, "2s"]},
+    });
+    assert_eq!(serde_json::to_value(route).unwrap(), expected);
+}
