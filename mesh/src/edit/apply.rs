@@ -28,7 +28,7 @@ pub fn apply(sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
     apply_to(&Mesh::parse(sources).mesh, sources, edits)
 }
 
-/// As [`apply`], for sources that were read already.
+/// As [`apply`], for sources that were read already: `mesh` is what they say.
 pub fn apply_to(mesh: &Mesh, sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
     let mut workspace = Workspace::new(sources.clone(), mesh);
     let mut phrases = Vec::with_capacity(edits.len());

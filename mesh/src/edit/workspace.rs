@@ -14,14 +14,17 @@ use super::{Edit, EditError};
 pub(super) struct Workspace {
     sources: Sources,
     parsed: Parsed,
+    /// Whether `parsed` was read here, diagnostics and all.
+    read: bool,
     /// In the order of the edits; undone from the end.
     inverse: Vec<Edit>,
 }
 
 impl Workspace {
+    /// `mesh` is what the sources say.
     pub(super) fn new(sources: Sources, mesh: &Mesh) -> Self {
-        let parsed = Mesh::parse_after(&sources, mesh);
-        Self { sources, parsed, inverse: Vec::new() }
+        let parsed = Parsed { mesh: mesh.clone(), diagnostics: Vec::new() };
+        Self { sources, parsed, read: false, inverse: Vec::new() }
     }
 
     /// The mesh as it is now.
@@ -31,6 +34,9 @@ impl Workspace {
 
     /// The texts, what they say, and the way back.
     pub(super) fn finish(mut self) -> (Sources, Parsed, Vec<Edit>) {
+        if !self.read {
+            self.read();
+        }
         self.inverse.reverse();
         (self.sources, self.parsed, self.inverse)
     }
@@ -119,6 +125,7 @@ impl Workspace {
 
     fn read(&mut self) {
         self.parsed = Mesh::parse_after(&self.sources, &self.parsed.mesh);
+        self.read = true;
     }
 
     /// Writes the value of a whole document into its text.
