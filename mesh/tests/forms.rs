@@ -184,7 +184,7 @@ fn places() {
     assert_eq!(at("spec..x"), None);
     let broken = parsed("broken-between-good");
     let third = broken.mesh.documents().last().unwrap();
-    assert_eq!((third.index(), third.place("spec.hosts").unwrap().line), (5, 20));
+    assert_eq!((third.index(), third.place("spec.hosts").unwrap().line), (5, 21));
     assert_eq!(broken.mesh.documents().len(), 3);
     assert!(broken.mesh.documents()[1].resource().is_none());
     assert!(broken.mesh.documents()[1].text().contains("\"broken"));
