@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that reads its data")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use mesh::edit::{FieldEdit, apply_to};
@@ -14,7 +15,8 @@ fn shared(path: &str) -> Option<PathBuf> {
     let alternative = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
     let found = [full, alternative].into_iter().find(|path| path.exists());
     if found.is_none() {
-        eprintln!("SKIPPED: ../shared/{path} is missing");
+        // Not by `eprintln!`, which the harness swallows.
+        writeln!(std::io::stderr(), "SKIPPED: ../shared/{path} is missing").unwrap();
     }
     found
 }
