@@ -1,5 +1,7 @@
 //! What `/metrics` shows: the traffic of the mesh, and the program itself.
 
+mod process;
+
 use std::time::Instant;
 
 use mesh::Source;
@@ -108,7 +110,8 @@ impl Metrics {
     pub fn text(&self, revision: u64) -> Result<String, std::fmt::Error> {
         self.uptime.set(i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX));
         self.revision.set(i64::try_from(revision).unwrap_or(i64::MAX));
-        let mut text = String::new();
+        // The registry's text ends with the mark of the end, so the process comes first.
+        let mut text = process::text();
         encode(&mut text, &self.registry)?;
         Ok(text)
     }

@@ -90,6 +90,8 @@ pub struct Server {
     pub url: String,
     /// Said when 7080 was taken.
     pub moved: bool,
+    /// A page of the mesh itself, behind its gateway, for people to open.
+    pub page: Option<String>,
     stop: CancellationToken,
     http: JoinHandle<()>,
     control: JoinHandle<()>,
@@ -112,8 +114,8 @@ impl Server {
             Some(folder) => folder.clone(),
             None => identity::data_folder(&name, config.mesh.as_deref()).ok_or(ServeError::NoHome)?,
         };
-        let store = Store::open(&data)?;
         let found = config.mesh.as_deref().map(files::folder).transpose()?;
+        let store = Store::open(&data)?;
         let settings = Settings::default();
         let head = first_head(&store, found.as_ref(), &settings)?;
         let watched = found.map(|found| watched(&store, found)).transpose()?;
@@ -159,7 +161,8 @@ impl Server {
         let rate = config.rate.unwrap_or(if config.mesh.is_none() { 100.0 } else { 0.0 });
         let load = Load::start(rate, Arc::clone(&hub), stop.clone());
         let path = if config.mesh.is_none() { "/productpage" } else { "/" };
-        tasks.spawn(wire::aim(Arc::clone(&hub), entries, load.clone(), path));
+        let page = wire::goal(&entries.load(), &control.head().world, path).map(|goal| goal.url.to_string());
+        tasks.spawn(wire::aim(Arc::clone(&hub), entries, control.clone(), load.clone(), path));
 
         let guard = Guard {
             address,
@@ -171,7 +174,7 @@ impl Server {
         let http = tokio::spawn(listen::serve(listener, service, stop.clone(), GRACE));
         let control = tokio::spawn(actor.run(stop.clone(), GRACE));
         let url = identity::url(address, config.token.as_deref());
-        Ok(Self { address, url, moved, stop, http, control, tasks, sample })
+        Ok(Self { address, url, moved, page, stop, http, control, tasks, sample })
     }
 
     /// Ends it: no new requests, those under way are answered, then the proxy drains, then the rest goes.

@@ -56,6 +56,11 @@ impl ServeArgs {
             println!("Port {} is taken, so the designer is on another one.", DEFAULT_ADDRESS.port());
         }
         println!("Meshwright is ready: {}", server.url);
+        if self.mesh.is_none()
+            && let Some(page) = &server.page
+        {
+            println!("The sample's own page: {page}");
+        }
         if self.app {
             app_window::open(&server.url);
         }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mesh::Source;
+use mesh::resource::Spec;
+use mesh::{Kind, ResourceKey, Source};
 
+use crate::control::Control;
 use crate::data_plane::{DataPlane, Entries};
 use crate::events::Hub;
 use crate::load::{Goal, Load};
 use crate::sample;
-use crate::world::Ports;
+use crate::world::{Ports, World};
 
 /// The proxy hands its counts over twice in a tick, so that none is late for it.
 pub(super) fn proxy_config() -> proxy::Config {
@@ -36,20 +38,70 @@ pub(super) fn moved_ports(running: &sample::Running) -> Ports {
     wanted.map(|port| (port, running.actual_port(port))).filter(|(port, actual)| port != actual).collect()
 }
 
-/// Points the load generator at the first gateway, whenever the listeners change.
-pub(super) async fn aim(hub: Arc<Hub>, entries: Arc<ArcSwap<Entries>>, load: Load, path: &'static str) {
+/// Points the load generator at a gateway, whenever the listeners or the revision change. Ends with the hub.
+pub(super) async fn aim(
+    hub: Arc<Hub>,
+    entries: Arc<ArcSwap<Entries>>,
+    control: Control,
+    load: Load,
+    path: &'static str,
+) {
     let mut events = hub.subscribe(None);
-    let mut seen = None;
+    let mut seen: Option<(Arc<Entries>, u64)> = None;
     while events.next().await.is_some() {
-        let now = entries.load_full();
-        if seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &now)) {
-            continue;
+        let (now, head) = (entries.load_full(), control.head());
+        let news =
+            |(then, number): &(Arc<Entries>, u64)| !Arc::ptr_eq(then, &now) || *number != head.info.number;
+        if seen.as_ref().is_none_or(news) {
+            load.set_goal(goal(&now, &head.world, path));
+            seen = Some((now, head.info.number));
         }
-        let gateway = now.iter().find(|((source, _), _)| matches!(source, Source::Gateway { .. }));
-        let goal = gateway.and_then(|(_, address)| {
-            Some(Goal { url: format!("http://{address}{path}").parse().ok()?, host: None })
-        });
-        load.set_goal(goal);
-        seen = Some(now);
+    }
+}
+
+/// What to ask the first gateway for, in the name of the first host that it serves.
+pub(super) fn goal(entries: &Entries, world: &World, path: &str) -> Option<Goal> {
+    let ((source, port), address) =
+        entries.iter().find(|((source, _), _)| matches!(source, Source::Gateway { .. }))?;
+    let Source::Gateway { namespace, name } = source else { return None };
+    let key = ResourceKey::new(Kind::Gateway, namespace, name);
+    let host = match &world.mesh.resource(&key)?.spec {
+        Spec::Gateway(gateway) => gateway
+            .servers
+            .iter()
+            .filter(|server| server.port.as_ref().and_then(|it| it.number) == port.map(i64::from))
+            .flat_map(|server| &server.hosts)
+            .map(|host| host.rsplit('/').next().unwrap_or_default())
+            .find(|host| !host.contains('*'))
+            .and_then(|host| host.parse().ok()),
+        _ => None,
+    };
+    Some(Goal { url: format!("http://{address}{path}").parse().ok()?, host })
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::{Mesh, Settings, Sources};
+
+    use super::*;
+
+    fn check(hosts: &str, expected: Option<&str>) {
+        let text = format!(
+            "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: in}}\nspec:\n  servers:\n  \
+             - {{port: {{number: 80, name: http, protocol: HTTP}}, hosts: {hosts}}}\n"
+        );
+        let world = World::read(Sources::single("in.yaml", text), &Mesh::default(), &Settings::default());
+        let source = Source::Gateway { namespace: "default".to_owned(), name: "in".to_owned() };
+        let entries = Entries::from([((source, Some(80)), "127.0.0.1:8080".parse().unwrap())]);
+        let goal = goal(&entries, &world, "/x").unwrap();
+        assert_eq!(goal.url, "http://127.0.0.1:8080/x");
+        assert_eq!(goal.host.as_ref().map(|host| host.to_str().unwrap()), expected, "{hosts}");
+    }
+
+    #[test]
+    fn the_load_names_a_host_that_the_gateway_serves() {
+        check("['*']", None);
+        check("[shop.example]", Some("shop.example"));
+        check("['*.example', './shop.example']", Some("shop.example"));
     }
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use api::observed::Verdict;
 use api::revision::Stage;
 use api::{Delta, Snapshot};
 use http::{Method, StatusCode};
+use mesh::edit::{AbortSpec, FaultSpec, HeaderEquals, RouteTarget, Share};
+use mesh::{Edit, RouteKey};
 use meshwright::server::Config;
 use serde_json::json;
 
@@ -102,5 +105,76 @@ async fn load_is_observed_and_the_shares_converge() {
     let snapshot: Snapshot = running.get("/api/v1/mesh").await.json();
     assert_eq!(snapshot.load, Some(load));
     assert!(snapshot.series.iter().any(|series| series.requests.iter().sum::<u32>() > 0));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_split_is_applied_and_its_shares_converge() {
+    let running = Running::start(Config { rate: Some(400.0), ..Config::default() }).await;
+    let mut events = running.events(None).await;
+    let target = RouteTarget::Route(RouteKey {
+        namespace: "default".to_owned(),
+        name: "reviews".to_owned(),
+        index: 0,
+    });
+    let share = |(subset, weight): (&str, u32)| Share {
+        host: "reviews".to_owned(),
+        subset: Some(subset.to_owned()),
+        port: None,
+        weight,
+    };
+    let shares = [("v1", 50), ("v2", 25), ("v3", 25)].map(share).to_vec();
+    let made = running.edit(1, vec![Edit::SetWeights { target, shares }]).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let mut split = None;
+    let note = events
+        .find(|event| match event.delta {
+            Delta::Tick(tick) => {
+                split = tick.splits.into_iter().find(|split| split.host.starts_with("reviews."));
+                None
+            }
+            Delta::Timeline(timeline) if timeline.revision == 2 => {
+                let last = timeline.milestones.last().cloned();
+                last.filter(|reached| reached.stage == Stage::Converged).and_then(|reached| reached.note)
+            }
+            _ => None,
+        })
+        .await;
+    let split = split.unwrap();
+    assert_eq!((split.since, split.verdict), (2, Verdict::Converged), "{split:?}");
+    let (n, desired) =
+        (split.shares[0].n, split.shares.iter().map(|share| share.desired).collect::<Vec<_>>());
+    assert_eq!(desired, [0.5, 0.25, 0.25]);
+    assert!(n >= 381, "±5 points need 381 requests, these are {n}");
+    assert!(note.starts_with("n="), "{note}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_fault_expires_by_a_revision_of_the_program() {
+    let running = Running::sample().await;
+    let mut events = running.events(None).await;
+    let before = running.get("/api/v1/mesh").await.json::<Snapshot>().sources;
+    let target = RouteTarget::Route(RouteKey {
+        namespace: "default".to_owned(),
+        name: "ratings".to_owned(),
+        index: 0,
+    });
+    let fault = FaultSpec { delay: None, abort: Some(AbortSpec { percent: 100.0, status: 500 }) };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let expires_at = Some(i64::try_from(now).unwrap() + 1);
+    let only = Some(HeaderEquals { name: "end-user".to_owned(), value: "jason".to_owned() });
+    let edit = Edit::InjectFault { target, only, fault: Some(fault), expires_at };
+    let made = running.edit(1, vec![edit]).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let info = events
+        .find(|event| match event.delta {
+            Delta::Revision { info, .. } if info.number == 3 => Some(info),
+            _ => None,
+        })
+        .await;
+    assert_eq!((info.author.as_str(), info.summary.as_str()), ("meshwright", "fault expired"));
+    let after = running.get("/api/v1/mesh").await.json::<Snapshot>().sources;
+    assert_eq!(after, before);
     running.stop().await;
 }
