@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::banners::Banners;
 use crate::dialogs::Dialogs;
+use crate::dialogs::explain::ExplainedChip;
 use crate::graph::Graph;
 use crate::inspector::Inspector;
 use crate::sidebar::Sidebar;
@@ -30,6 +31,7 @@ pub fn App() -> impl IntoView {
             <Sidebar/>
             <main class="stage" aria-label="Graph of the mesh">
                 <Graph/>
+                <ExplainedChip/>
             </main>
             <Inspector/>
             <TimelineStrip/>

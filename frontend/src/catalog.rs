@@ -198,6 +198,10 @@ impl Service {
 
     /// Its versions with their instances, sorted.
     pub fn versions(&self) -> Vec<Version> {
+        // Instances outside the mesh have versions only where somebody says so.
+        if self.external && self.instances.iter().all(|instance| instance.version.is_empty()) {
+            return Vec::new();
+        }
         let mut counts = BTreeMap::<&str, usize>::new();
         for instance in &self.instances {
             *counts.entry(&instance.version).or_default() += 1;

@@ -4,7 +4,8 @@ use mesh::explain::{ExplainRequest, Explanation, Status};
 use mesh::{Registry, Source};
 
 use crate::explained::{Explained, Hop};
-use crate::topology::Places;
+use crate::reading::Reading;
+use crate::topology::{NodeId, Places, Topology};
 
 /// Who can send a request, as a select offers it: label and source.
 pub fn sources(registry: &Registry) -> Vec<(String, Source)> {
@@ -30,6 +31,52 @@ pub fn request(method: &str, host: &str, path: &str, headers: &str) -> ExplainRe
         scheme: None,
         port: None,
     }
+}
+
+/// What the form begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// Label of the source.
+    pub from: String,
+    /// Host.
+    pub host: String,
+    /// Path.
+    pub path: String,
+}
+
+/// A request like those that reach a node: from its first caller, and through a gateway as `front`, the address that the load
+/// generator asks for. `None` in a mesh without sources.
+pub fn start(
+    reading: &Reading,
+    topology: &Topology,
+    node: Option<&NodeId>,
+    front: Option<&str>,
+) -> Option<Start> {
+    let caller = topology.links.iter().find(|link| Some(&link.key.to) == node).map(|link| &link.key.from);
+    let is_caller = |source: &Source| match (caller.or(node), source) {
+        (Some(NodeId::Gateway { namespace, name }), Source::Gateway { namespace: of, name: called }) => {
+            namespace == of && name == called
+        }
+        (Some(NodeId::Service(host)), Source::Workload { namespace, name }) => {
+            let known = reading.catalog.services.get(host);
+            known.is_some_and(|known| {
+                known.instances.iter().any(|one| one.namespace == *namespace && one.workload == *name)
+            })
+        }
+        _ => false,
+    };
+    let all = sources(&reading.registry);
+    let (from, source) = all.iter().find(|(_, source)| is_caller(source)).or_else(|| all.first())?.clone();
+    if let (Source::Gateway { .. }, Some((_, rest))) = (&source, front.and_then(|url| url.split_once("://")))
+    {
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        return Some(Start { from, host: host.to_owned(), path: format!("/{path}") });
+    }
+    let first = || reading.catalog.services.keys().next().cloned();
+    let host = node.and_then(NodeId::host).map(str::to_owned).or_else(first).unwrap_or_default();
+    let port = reading.catalog.services.get(&host).and_then(|known| known.ports.first());
+    let host = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+    Some(Start { from, host, path: "/".to_owned() })
 }
 
 /// The answer in a line.

@@ -1,6 +1,6 @@
 //! Explain a request: a small form, and the answer rule by rule. It runs on the draft, with the model's own routing.
 
-mod answer;
+pub mod answer;
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -63,7 +63,7 @@ fn Form(fields: Fields) -> impl IntoView {
     };
     view! {
         <form class="explain-form" on:submit=submit>
-            <label class="field w3">
+            <label class="field w2">
                 "From"
                 <select class="select" autofocus=true on:change=move |event| fields.from.set(event_target_value(&event))>
                     {options}
@@ -76,7 +76,7 @@ fn Form(fields: Fields) -> impl IntoView {
                     {["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"].map(|name| view! { <option value=name></option> }).collect_view()}
                 </datalist>
             </label>
-            <label class="field w2">
+            <label class="field w3">
                 "Host"
                 <input class="input code" required list="explain-hosts" placeholder="reviews:9080" bind:value=fields.host/>
                 <datalist id="explain-hosts">
@@ -99,19 +99,33 @@ fn Form(fields: Fields) -> impl IntoView {
     }
 }
 
-/// Starts from what is selected.
+/// Starts from what is selected: a request that reaches it as its traffic does.
 fn preset(store: Store, fields: Fields) {
-    let sources = explain_form::sources(&store.derived.draft.get_untracked().registry);
-    if fields.from.with_untracked(String::is_empty)
-        && let Some((label, _)) = sources.first()
-    {
-        fields.from.set(label.clone());
+    let Some(start) = untrack(|| explain_start(store)) else { return };
+    if store.ui.explained.with_untracked(Option::is_none) {
+        fields.from.set(start.from);
+        fields.host.set(start.host);
+        fields.path.set(start.path);
+        fields.answer.set(None);
     }
-    if fields.host.with_untracked(String::is_empty) {
-        let selected = untrack(|| store.ui.node()).and_then(|node| node.host().map(str::to_owned));
-        let all = store.derived.draft.get_untracked();
-        let host = selected.or_else(|| all.catalog.services.keys().next().cloned());
-        fields.host.set(host.unwrap_or_default());
+}
+
+fn explain_start(store: Store) -> Option<explain_form::Start> {
+    let (draft, topology) = (store.derived.draft.get(), store.derived.topology.get());
+    let front = store.head.load.with(|load| load.as_ref().map(|load| load.url.clone()));
+    explain_form::start(&draft, &topology, store.ui.node().as_ref(), front.as_deref())
+}
+
+/// Says that the graph shows an answer, and takes it away.
+#[component]
+pub fn ExplainedChip() -> impl IntoView {
+    let ui = use_store().ui;
+    view! {
+        <Show when=move || ui.explained.with(Option::is_some)>
+            <button class="chip explained-chip" on:click=move |_| ui.explained.set(None)>
+                "Where the request goes "<b>"Clear"</b><kbd>"Esc"</kbd>
+            </button>
+        </Show>
     }
 }
 

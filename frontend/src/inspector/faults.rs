@@ -14,7 +14,12 @@ use parts::{Ending, Which};
 
 /// The tab.
 #[component]
-pub fn FaultsTab(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
+pub fn FaultsTab(
+    /// The node.
+    id: NodeId,
+    /// The node with its routes.
+    subject: Memo<Subject>,
+) -> impl IntoView {
     let store = use_store();
     let route = route_picker::route(store, id.clone(), subject);
     let form = RwSignal::new(None::<FaultForm>);

@@ -9,7 +9,14 @@ use crate::topology::NodeId;
 
 /// The tab.
 #[component]
-pub fn GatewayTab(namespace: String, name: String, subject: Memo<Subject>) -> impl IntoView {
+pub fn GatewayTab(
+    /// Namespace of the Gateway.
+    namespace: String,
+    /// Its name.
+    name: String,
+    /// The node with its routes.
+    subject: Memo<Subject>,
+) -> impl IntoView {
     let store = use_store();
     let source = mesh::Source::Gateway { namespace: namespace.clone(), name: name.clone() };
     let id = NodeId::Gateway { namespace: namespace.clone(), name: name.clone() };

@@ -8,11 +8,15 @@ use crate::topology::{LinkKey, NodeId, short_host, version_color};
 
 /// A selected link.
 #[component]
-pub fn LinkView(key: LinkKey) -> impl IntoView {
+pub fn LinkView(
+    /// What is selected.
+    key: LinkKey,
+) -> impl IntoView {
     let store = use_store();
     let traffic = store.traffic.of_link(&key);
-    let host = key.to.host().unwrap_or_default().to_owned();
-    let to = key.to.clone();
+    let LinkKey { from, to } = key;
+    let host = to.host().unwrap_or_default().to_owned();
+    let (open, title) = (to.clone(), format!("{} → {}", name(&from), name(&to)));
     let rows = move || {
         let versions = store.derived.subject(&to).versions;
         traffic.with(|traffic| {
@@ -29,10 +33,9 @@ pub fn LinkView(key: LinkKey) -> impl IntoView {
             here.map(|fault| view! { <p class="warn">{fault.label.clone()}</p> }).collect_view()
         })
     };
-    let open = key.to.clone();
     view! {
         <header>
-            <h1>{name(&key.from)}" → "{name(&key.to)}</h1>
+            <h1>{title}</h1>
             <p>{faults}</p>
         </header>
         <div class="panel-body">

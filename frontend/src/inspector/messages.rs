@@ -9,7 +9,10 @@ use crate::store::use_store;
 
 /// Diagnostics one below the other.
 #[component]
-pub fn Messages(messages: Signal<Vec<Diagnostic>>) -> impl IntoView {
+pub fn Messages(
+    /// What to say.
+    messages: Signal<Vec<Diagnostic>>,
+) -> impl IntoView {
     view! {
         <Show when=move || !messages.with(Vec::is_empty)>
             <ul class="messages">

@@ -17,7 +17,12 @@ const DEFAULT_RETRY_ON: &str = "connect-failure,refused-stream,unavailable,cance
 
 /// The tab.
 #[component]
-pub fn ResilienceTab(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
+pub fn ResilienceTab(
+    /// The node.
+    id: NodeId,
+    /// The node with its routes.
+    subject: Memo<Subject>,
+) -> impl IntoView {
     let store = use_store();
     let route = route_picker::route(store, id.clone(), subject);
     let forwards = Memo::new(move |_| route.with(|route| route.as_ref().is_some_and(|route| route.forwards)));

@@ -21,7 +21,12 @@ pub(super) fn route(store: Store, id: NodeId, subject: Memo<Subject>) -> Memo<Op
 
 /// A select where there are several routes.
 #[component]
-pub fn RoutePicker(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
+pub fn RoutePicker(
+    /// The node.
+    id: NodeId,
+    /// The node with its routes.
+    subject: Memo<Subject>,
+) -> impl IntoView {
     let store = use_store();
     let several = Memo::new(move |_| subject.with(|subject| subject.routes.len() > 1));
     let id = StoredValue::new(id);

@@ -13,7 +13,10 @@ const UNREACHABLE: [&str; 1] = ["MW0401"];
 
 /// The tab.
 #[component]
-pub fn RulesTab(subject: Memo<Subject>) -> impl IntoView {
+pub fn RulesTab(
+    /// The node with its routes.
+    subject: Memo<Subject>,
+) -> impl IntoView {
     let routes = Memo::new(move |_| subject.with(|subject| subject.routes.clone()));
     let total = Memo::new(move |_| {
         let store = use_store();

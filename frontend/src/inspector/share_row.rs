@@ -13,9 +13,13 @@ use crate::words;
 /// The row of the share at a position.
 #[component]
 pub fn ShareRow(
+    /// The node.
     id: NodeId,
+    /// Position among the shares.
     position: usize,
+    /// The split.
     split: Memo<Option<SplitView>>,
+    /// What was observed of it.
     observed: Memo<Option<Split>>,
 ) -> impl IntoView {
     let store = use_store();
@@ -42,7 +46,7 @@ pub fn ShareRow(
         }
     };
     view! {
-        <div class="share">
+        <div class="share-row">
             <span class="dot" style:background=color></span>
             <span class="version">{move || get(|share| share.version.clone())}</span>
             <input

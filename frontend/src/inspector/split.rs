@@ -17,7 +17,12 @@ use crate::topology::NodeId;
 
 /// The tab.
 #[component]
-pub fn SplitTab(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
+pub fn SplitTab(
+    /// The node.
+    id: NodeId,
+    /// The node with its routes.
+    subject: Memo<Subject>,
+) -> impl IntoView {
     let store = use_store();
     let host = id.host().unwrap_or_default().to_owned();
     view! {
@@ -26,7 +31,7 @@ pub fn SplitTab(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
         <h2 class="eyebrow">"Traffic by version"</h2>
         <TrafficChart host=Signal::stored(host)/>
         <h2 class="eyebrow">"Versions, last 60 s"</h2>
-        <Versions id subject/>
+        <Versions traffic=store.traffic.of_node(&id) subject/>
         <Show when=move || { store.editing.count() > 0 }>
             <h2 class="eyebrow">"What will change"</h2>
             <DiffView text=Signal::derive(move || store.derived.diff.get())/>
@@ -36,7 +41,10 @@ pub fn SplitTab(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
 
 /// Sliders of a node's chosen route, with their buttons.
 #[component]
-pub fn Sliders(id: NodeId) -> impl IntoView {
+pub fn Sliders(
+    /// The node.
+    id: NodeId,
+) -> impl IntoView {
     let store = use_store();
     let split = {
         let id = id.clone();

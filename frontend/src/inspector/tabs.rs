@@ -27,7 +27,10 @@ pub(super) fn id(tab: Tab) -> &'static str {
 
 /// The tabs. The first is named by what is selected.
 #[component]
-pub fn Tabs(first: &'static str) -> impl IntoView {
+pub fn Tabs(
+    /// Name of the first tab.
+    first: &'static str,
+) -> impl IntoView {
     let open = use_store().ui.tab;
     let tab = move |(tab, label): (Tab, &'static str)| {
         let selected = move || open.get() == tab;

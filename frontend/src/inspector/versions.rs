@@ -2,16 +2,19 @@
 
 use leptos::prelude::*;
 
-use crate::observed::Figures;
-use crate::store::use_store;
+use crate::observed::{Figures, Traffic};
 use crate::subject::Subject;
-use crate::topology::{NodeId, version_color};
+use crate::topology::version_color;
 use crate::words;
 
 /// The table.
 #[component]
-pub fn Versions(id: NodeId, subject: Memo<Subject>) -> impl IntoView {
-    let traffic = use_store().traffic.of_node(&id);
+pub fn Versions(
+    /// Its traffic.
+    traffic: ArcRwSignal<Traffic>,
+    /// The node with its routes.
+    subject: Memo<Subject>,
+) -> impl IntoView {
     let rows = move || {
         let versions = subject.with(|subject| subject.versions.clone());
         traffic.with(|traffic| {

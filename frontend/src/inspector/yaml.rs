@@ -17,7 +17,10 @@ use editor::Editor;
 
 /// The tab: a resource to choose, and its text.
 #[component]
-pub fn YamlTab(subject: Memo<Subject>) -> impl IntoView {
+pub fn YamlTab(
+    /// The node with its routes.
+    subject: Memo<Subject>,
+) -> impl IntoView {
     let store = use_store();
     let keys = Memo::new(move |_| subject.with(|subject| subject.resources.clone()));
     let picked = RwSignal::new(None::<ResourceKey>);

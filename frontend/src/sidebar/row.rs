@@ -27,7 +27,12 @@ fn health_words(figures: &Figures) -> String {
 
 /// One node.
 #[component]
-pub fn Row(id: NodeId, name: String) -> impl IntoView {
+pub fn Row(
+    /// The node.
+    id: NodeId,
+    /// Its name.
+    name: String,
+) -> impl IntoView {
     let store = use_store();
     let traffic = store.traffic.of_node(&id);
     let figures = Memo::new(move |_| traffic.with(|traffic| traffic.all.clone()));

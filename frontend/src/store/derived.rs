@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use mesh::diff;
+use mesh::edit::RouteTarget;
 use mesh::{Diagnostic, ResourceKey, Severity};
 
 use crate::faults::{self, FaultView};
@@ -149,6 +150,10 @@ impl Derived {
                 chosen.as_ref().filter(|(of, at)| of == node && *at < subject.routes.len()).map(|(_, at)| *at)
             });
             let route = &subject.routes[chosen.or_else(|| subject.main_route())?];
+            // An external host without rules has nothing to split.
+            if matches!((node, &route.target), (NodeId::External(_), RouteTarget::Service(_))) {
+                return None;
+            }
             let first = route.hosts.first().map(String::as_str);
             let service = node.host().or(first).unwrap_or_default();
             let versions = match node.host() {

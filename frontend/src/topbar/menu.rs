@@ -53,9 +53,9 @@ pub fn Menu(
     view! {
         <details class="menu" node_ref=node on:keydown=on_keydown on:focusout=on_focusout>
             <summary class=class aria-label=label title=label>
-                {button.run()}
+                {move || button.run()}
             </summary>
-            <div class="panel">{children()}</div>
+            <div class="panel">{move || children()}</div>
         </details>
     }
 }

@@ -10,7 +10,10 @@ use crate::{explain_form, words};
 
 /// The answer; nothing before the first.
 #[component]
-pub fn Answer(answer: RwSignal<Option<Explanation>>) -> impl IntoView {
+pub fn Answer(
+    /// The answer.
+    answer: RwSignal<Option<Explanation>>,
+) -> impl IntoView {
     let store = use_store();
     let close = move |_| store.ui.sheet.set(None);
     let forget = move |_| {
@@ -27,7 +30,7 @@ pub fn Answer(answer: RwSignal<Option<Explanation>>) -> impl IntoView {
                             <p class="headline">{explain_form::headline(&answer)}</p>
                             <Facts answer=answer.clone()/>
                             <h2 class="eyebrow">"Rule by rule"</h2>
-                            <ol class="steps">{answer.steps.into_iter().map(step).collect_view()}</ol>
+                            <ol class="rule-steps">{answer.steps.into_iter().map(step).collect_view()}</ol>
                             <div class="buttons">
                                 <button class="btn" on:click=close>"Show on the graph"</button>
                                 <button class="btn quiet" on:click=forget>"Clear"</button>

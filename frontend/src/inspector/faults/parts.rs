@@ -9,7 +9,12 @@ use crate::words;
 
 /// All requests, or those with a header.
 #[component]
-pub fn Which(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoView {
+pub fn Which(
+    /// What the form shows.
+    form: Signal<Option<FaultForm>>,
+    /// Changes it.
+    change: Callback<Change>,
+) -> impl IntoView {
     let some = move || form.with(|form| form.as_ref().is_some_and(|form| form.some));
     let read =
         move |read: fn(&FaultForm) -> String| form.with(|form| form.as_ref().map(read).unwrap_or_default());
@@ -53,7 +58,12 @@ pub fn Which(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl 
 
 /// When it ends.
 #[component]
-pub fn Ending(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoView {
+pub fn Ending(
+    /// What the form shows.
+    form: Signal<Option<FaultForm>>,
+    /// Changes it.
+    change: Callback<Change>,
+) -> impl IntoView {
     let store = use_store();
     let ends = Memo::new(move |_| form.with(|form| form.as_ref().map_or(Ends::Never, |form| form.ends)));
     let is = move |choice: Ends| move || ends.get() == choice;
