@@ -13,9 +13,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::drain::{Drain, Member};
+use crate::drain::{Drain, Member, Order};
 use crate::local::{LocalExecutor, timer};
 use crate::serve::{Client, Front, serve};
+use crate::stream::Stream;
 
 /// How the preface of HTTP/2 begins. No method does.
 const PREFACE: &[u8; 3] = b"PRI";
@@ -37,8 +38,9 @@ pub(crate) async fn accept(front: Rc<Front>, listener: TcpListener, drain: Rc<Dr
                 continue;
             }
         };
-        let client = Rc::new(Client { front: Rc::clone(&front), peer: peer.ip() });
         let members = (drain.join(), shared.work.join());
+        let (front, activity) = (Rc::clone(&front), members.0.activity());
+        let client = Rc::new(Client { front, activity, peer: peer.ip() });
         tokio::task::spawn_local(async move {
             if let Err(error) = speak(client, stream, &members.0).await {
                 tracing::debug!(%error, "a client's connection ended");
@@ -55,20 +57,13 @@ enum ConnectionError {
     Io(#[from] io::Error),
     #[error("http")]
     Http(#[from] hyper::Error),
-    #[error("no request came")]
-    Silent,
 }
 
 async fn speak(client: Rc<Client>, stream: TcpStream, member: &Member) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
     let config = &client.front.shared.config;
-    let detected =
-        or_ending(member, tokio::time::timeout(config.header_read_timeout, begins_h2(&stream))).await;
-    let h2 = match detected {
-        // Told to end before anything came.
-        None => return Ok(()),
-        Some(detected) => detected.map_err(|_elapsed| ConnectionError::Silent)??,
-    };
+    let Some(detected) = or_ending(member, begins_h2(&stream)).await else { return Ok(()) };
+    let h2 = detected?;
     let service = {
         let client = Rc::clone(&client);
         service_fn(move |request| {
@@ -76,15 +71,17 @@ async fn speak(client: Rc<Client>, stream: TcpStream, member: &Member) -> Result
             async move { Ok::<_, Infallible>(serve(&client, request).await) }
         })
     };
-    let io = TokioIo::new(stream);
+    let io = TokioIo::new(Stream::Tcp(stream));
     if h2 {
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.timer(timer()).max_concurrent_streams(config.max_streams);
         builder.max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
-        drive(builder.serve_connection(io, service), member, http2::Connection::graceful_shutdown).await?;
+        let connection = builder.serve_connection(io, service);
+        drive(connection, member, http2::Connection::graceful_shutdown).await?;
     } else {
         let mut builder = http1::Builder::new();
-        builder.timer(timer()).header_read_timeout(config.header_read_timeout);
+        // How long a head may take is watched by the thread, for all connections at once.
+        builder.header_read_timeout(None);
         builder.max_header_size(config.max_head_bytes).half_close(false);
         if config.max_headers != crate::config::USUAL_HEADERS {
             builder.max_headers(config.max_headers);
@@ -96,13 +93,21 @@ async fn speak(client: Rc<Client>, stream: TcpStream, member: &Member) -> Result
 }
 
 /// Drives a connection to its end, which comes soon once the member is told to end.
-async fn drive<C: Future>(connection: C, member: &Member, shut_down: impl Fn(Pin<&mut C>)) -> C::Output {
+async fn drive<C, E>(connection: C, member: &Member, shut_down: impl Fn(Pin<&mut C>)) -> Result<(), E>
+where
+    C: Future<Output = Result<(), E>>,
+{
     let mut connection = pin!(connection);
     let mut told = false;
     poll_fn(|cx| {
-        if !told && member.is_ending(cx.waker()) {
-            told = true;
-            shut_down(connection.as_mut());
+        match member.order(cx.waker()) {
+            Order::Stay => {}
+            Order::Expire => return Poll::Ready(Ok(())),
+            Order::End if told => {}
+            Order::End => {
+                told = true;
+                shut_down(connection.as_mut());
+            }
         }
         connection.as_mut().poll(cx)
     })
@@ -114,7 +119,7 @@ async fn or_ending<F: Future>(member: &Member, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx: &mut Context<'_>| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if member.is_ending(cx.waker()) => Poll::Ready(None),
+        Poll::Pending if member.order(cx.waker()) != Order::Stay => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await

@@ -63,15 +63,16 @@ impl ClientBody {
 impl Relayed {
     fn end(&mut self) {
         if let Some((mut ticket, lease)) = self.rest.take() {
-            ticket.complete();
-            lease.release();
+            let now = Instant::now();
+            ticket.complete(now);
+            lease.release(now);
         }
     }
 
     fn fail(&mut self, flag: Flags) {
         if let Some((mut ticket, _unfinished)) = self.rest.take() {
             ticket.flag(flag);
-            ticket.complete();
+            ticket.complete(Instant::now());
         }
     }
 

@@ -1,9 +1,11 @@
-//! Ending in order: what is open is told that no more will come, and counted until nothing is left.
+//! Ending in order: what is open is told that no more will come, and counted until nothing is left; what has been idle
+//! for too long is told to end at once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -11,7 +13,7 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub(crate) struct Drain {
     ending: Cell<bool>,
-    open: RefCell<HashMap<u64, Option<Waker>>>,
+    open: RefCell<HashMap<u64, Rc<Activity>>>,
     next: Cell<u64>,
     changed: Notify,
 }
@@ -20,6 +22,28 @@ pub(crate) struct Drain {
 pub(crate) struct Member {
     drain: Rc<Drain>,
     number: u64,
+    activity: Rc<Activity>,
+}
+
+/// What a connection is doing. One look at all of them now and then replaces a timer for each request.
+pub(crate) struct Activity {
+    waker: RefCell<Option<Waker>>,
+    /// Requests under way.
+    requests: Cell<u32>,
+    /// When the last of them ended, or the connection began.
+    since: Cell<Instant>,
+    expired: Cell<bool>,
+}
+
+/// What a connection is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Carry on.
+    Stay,
+    /// End after the requests under way.
+    End,
+    /// End now: nothing has come for too long.
+    Expire,
 }
 
 impl Drain {
@@ -27,8 +51,14 @@ impl Drain {
     pub(crate) fn join(self: &Rc<Self>) -> Member {
         let number = self.next.get();
         self.next.set(number + 1);
-        self.open.borrow_mut().insert(number, None);
-        Member { drain: Rc::clone(self), number }
+        let activity = Rc::new(Activity {
+            waker: RefCell::new(None),
+            requests: Cell::new(0),
+            since: Cell::new(Instant::now()),
+            expired: Cell::new(false),
+        });
+        self.open.borrow_mut().insert(number, Rc::clone(&activity));
+        Member { drain: Rc::clone(self), number, activity }
     }
 
     /// How many are open.
@@ -39,8 +69,16 @@ impl Drain {
     /// Tells all of them to end.
     pub(crate) fn end(&self) {
         self.ending.set(true);
-        for waker in self.open.borrow().values().flatten() {
-            waker.wake_by_ref();
+        self.open.borrow().values().for_each(|activity| activity.wake());
+    }
+
+    /// Tells those to end at once that have had no request for so long.
+    pub(crate) fn expire(&self, now: Instant, limit: Duration) {
+        for activity in self.open.borrow().values() {
+            if activity.requests.get() == 0 && now.duration_since(activity.since.get()) >= limit {
+                activity.expired.set(true);
+                activity.wake();
+            }
         }
     }
 
@@ -52,16 +90,41 @@ impl Drain {
     }
 }
 
+impl Activity {
+    /// A request has begun.
+    pub(crate) fn begin(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// A request has ended.
+    pub(crate) fn end(&self, at: Instant) {
+        self.requests.set(self.requests.get() - 1);
+        self.since.set(at);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
 impl Member {
-    /// Whether it has been told to end; if not, the task that asks is woken when it is.
-    pub(crate) fn is_ending(&self, waker: &Waker) -> bool {
+    /// What it does.
+    pub(crate) fn activity(&self) -> Rc<Activity> {
+        Rc::clone(&self.activity)
+    }
+
+    /// What it is told now. The task that asks first is woken when that changes.
+    pub(crate) fn order(&self, waker: &Waker) -> Order {
+        if self.activity.expired.get() {
+            return Order::Expire;
+        }
         if self.drain.ending.get() {
-            return true;
+            return Order::End;
         }
-        if let Some(known @ None) = self.drain.open.borrow_mut().get_mut(&self.number) {
-            *known = Some(waker.clone());
-        }
-        false
+        self.activity.waker.borrow_mut().get_or_insert_with(|| waker.clone());
+        Order::Stay
     }
 }
 

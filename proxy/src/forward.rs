@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
 use http::{Response, StatusCode, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -20,7 +20,7 @@ use crate::body::ClientBody;
 use crate::cluster;
 use crate::connect::ConnectError;
 use crate::flags::Flags;
-use crate::headers::{Edited, TIMEOUT_ALTERNATIVE, host, strip_hop_by_hop};
+use crate::headers::{Edited, TIMEOUT_ALTERNATIVE, strip_hop_by_hop};
 use crate::mirror;
 use crate::outbound::Outbound;
 use crate::pool::{Lease, Reuse, SendError};
@@ -44,6 +44,8 @@ pub(crate) struct Exchange<'r> {
     pub(crate) cluster: Rc<cluster::View>,
     pub(crate) limits: Limits<'r>,
     pub(crate) ticket: Ticket,
+    /// A fault has kept it waiting.
+    pub(crate) delayed: bool,
 }
 
 /// A response's head from upstream, and the connection that its body comes on.
@@ -94,9 +96,12 @@ pub(crate) async fn forward(
     }
     // The body of an upgraded request is the other protocol's.
     let upgrades = outbound.upgrade.is_some();
-    let started = Instant::now();
-    let tries = exchange.tries(outbound, upload.as_ref());
-    let answered = within(timeout, started, upload.as_deref(), tries).await.unwrap_or(Err(Reply::TIMEOUT));
+    // What a fault delayed has its time from now on.
+    let started = if exchange.delayed { Instant::now() } else { exchange.ticket.began() };
+    let answered = {
+        let tries = pin!(exchange.tries(started, outbound, upload.as_ref()));
+        within(timeout, started, upload.as_deref(), tries).await.unwrap_or(Err(Reply::TIMEOUT))
+    };
     let answered = match answered {
         Ok(answered) => answered,
         Err(Reply::TIMEOUT) if alternative => {
@@ -109,11 +114,11 @@ pub(crate) async fn forward(
     exchange.respond(answered, whole, upgrade.filter(|_| upgrades))
 }
 
-/// The authority, as a header's value. Where it comes from a `Host` nothing is copied.
+/// The authority, as a header's value. That there is exactly one was seen before.
 fn authority(head: &request::Parts) -> Option<HeaderValue> {
     match head.uri.authority() {
         Some(authority) => HeaderValue::try_from(authority.as_str().rsplit('@').next()?).ok(),
-        None => host(&head.headers).and_then(|_one| head.headers.get(http::header::HOST).cloned()),
+        None => head.headers.get(HOST).cloned(),
     }
 }
 
@@ -122,7 +127,7 @@ async fn within<T>(
     timeout: Option<Duration>,
     since: Instant,
     upload: Option<&Upload>,
-    work: impl Future<Output = T>,
+    mut work: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
     let Some(timeout) = timeout else { return Some(work.await) };
     let Some(upload) = upload else {
@@ -132,7 +137,7 @@ async fn within<T>(
         let ended = upload.ended().await.max(since);
         tokio::time::sleep_until((ended + timeout).into()).await;
     };
-    let (mut work, mut expiry) = (pin!(work), pin!(expiry));
+    let mut expiry = pin!(expiry);
     tokio::select! {
         biased;
         output = &mut work => Some(output),
@@ -233,7 +238,12 @@ impl Exchange<'_> {
     }
 
     /// Tries until one succeeds, or there is no use in another.
-    async fn tries(&mut self, outbound: Outbound, upload: Option<&Rc<Upload>>) -> Result<Answered, Reply> {
+    async fn tries(
+        &mut self,
+        started: Instant,
+        outbound: Outbound,
+        upload: Option<&Rc<Upload>>,
+    ) -> Result<Answered, Reply> {
         let mut outbound = Some(outbound);
         let mut tried = Vec::new();
         let mut attempt = 1;
@@ -243,12 +253,14 @@ impl Exchange<'_> {
             let version = self.cluster.hosts[host].version;
             self.ticket.count_with(self.side.counter(Some(version), self.shared));
             let per_try = self.limits.per_try_timeout;
-            let began = Instant::now();
-            let trial = self.trial(host, attempt, &mut outbound, upload);
-            let result = match within(per_try, began, upload.map(|upload| &**upload), trial).await {
+            let began = if attempt == 1 { started } else { Instant::now() };
+            let result = {
+                let trial = pin!(self.trial(host, attempt, &mut outbound, upload));
+                within(per_try, began, upload.map(|upload| &**upload), trial).await
+            };
+            let result = match result {
                 Some(Ok((response, lease))) => {
-                    let deadline = expiry(per_try, began, upload);
-                    Ok(Answered { response, lease, deadline })
+                    Ok(Answered { response, lease, deadline: expiry(per_try, began, upload) })
                 }
                 Some(Err(failed)) => Err(failed),
                 None => Err(Failed {

@@ -26,6 +26,9 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 
 /// Takes off what concerns only this connection, and returns the protocol that an HTTP/1.1 message wants to upgrade to.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    if !headers.keys().any(is_hop_by_hop) {
+        return None;
+    }
     let mut upgrades = false;
     if headers.contains_key(CONNECTION) {
         let listed: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
@@ -49,6 +52,21 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     headers.remove(UPGRADE).filter(|_| upgrades)
 }
 
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
+    )
+}
+
+/// Whether any header is one of Envoy's own. Most requests have none, and need not be searched for each of them.
+pub(crate) fn has_envoys(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with(ENVOYS))
+}
+
+/// How Envoy's own headers begin.
+pub(crate) const ENVOYS: &str = "x-envoy-";
+
 fn lists(value: &HeaderValue, token: &str) -> bool {
     let listed = value.to_str().unwrap_or("");
     listed.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
@@ -57,11 +75,13 @@ fn lists(value: &HeaderValue, token: &str) -> bool {
 /// Takes off a request what this hop answers for: an expectation of `100-continue` is met here.
 pub(crate) fn strip_request(headers: &mut HeaderMap) -> Option<HeaderValue> {
     headers.remove(EXPECT);
-    headers.remove(ATTEMPT_COUNT);
-    headers.remove(EXPECTED_TIMEOUT);
-    headers.remove(TIMEOUT_ALTERNATIVE);
-    for name in mesh::route::retry::OVERRIDES {
-        headers.remove(name);
+    if has_envoys(headers) {
+        headers.remove(ATTEMPT_COUNT);
+        headers.remove(EXPECTED_TIMEOUT);
+        headers.remove(TIMEOUT_ALTERNATIVE);
+        for name in mesh::route::retry::OVERRIDES {
+            headers.remove(name);
+        }
     }
     strip_hop_by_hop(headers)
 }

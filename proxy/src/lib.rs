@@ -28,6 +28,7 @@ mod serve;
 mod shared;
 mod source;
 mod stats;
+mod stream;
 mod thread;
 mod ticket;
 mod tunnel;

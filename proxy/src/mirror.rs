@@ -1,7 +1,7 @@
 //! Copies of requests, sent to see what happens and not waited for.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use http_body_util::BodyExt;
@@ -55,6 +55,6 @@ pub(crate) async fn discard(body: Incoming, lease: Lease) {
     use http_body::Body as _;
     let near = body.size_hint().upper().is_some_and(|bytes| bytes <= WORTH_READING);
     if near && body.collect().await.is_ok() {
-        lease.release();
+        lease.release(Instant::now());
     }
 }

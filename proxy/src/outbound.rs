@@ -10,8 +10,8 @@ use mesh::route::headers::Direction;
 use mesh::route::{self, Decision};
 
 use crate::headers::{
-    ATTEMPT_COUNT, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_PATH, REQUEST_ID, forwarded_for, host,
-    request_id, strip_request,
+    ATTEMPT_COUNT, ENVOYS, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_PATH, REQUEST_ID,
+    forwarded_for, has_envoys, host, request_id, strip_request,
 };
 use crate::upload::Outgoing;
 
@@ -19,6 +19,7 @@ use crate::upload::Outgoing;
 pub(crate) struct Inbound<'r> {
     head: &'r request::Parts,
     authority: &'r str,
+    envoys: bool,
 }
 
 /// A request's head, ready to be sent, as often as it takes.
@@ -39,7 +40,7 @@ impl<'r> Inbound<'r> {
             Some(authority) => authority.as_str().rsplit('@').next().unwrap_or(""),
             None => host(&head.headers)?,
         };
-        Some(Self { head, authority })
+        Some(Self { head, authority, envoys: has_envoys(&head.headers) })
     }
 
     pub(crate) fn authority(&self) -> &'r str {
@@ -66,6 +67,9 @@ impl route::Request for Inbound<'_> {
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        if !self.envoys && name.starts_with(ENVOYS) {
+            return None;
+        }
         let mut values = self.head.headers.get_all(name).iter();
         let first = String::from_utf8_lossy(values.next()?.as_bytes());
         Some(values.fold(first, |joined, value| {

@@ -207,13 +207,13 @@ impl Lease {
         })
     }
 
-    /// The exchange has ended in order: the connection may carry another one.
-    pub(crate) fn release(mut self) {
+    /// The exchange has ended in order `now`: the connection may carry another one.
+    pub(crate) fn release(mut self, now: Instant) {
         let Some(Sender::H1(sender)) = self.sender.take() else { return };
         if !self.upstream.gone.get() && !sender.is_closed() {
             let mut idle = self.upstream.idle.borrow_mut();
             if idle.len() < self.max_idle {
-                idle.push(Idle { sender, since: Instant::now() });
+                idle.push(Idle { sender, since: now });
             }
         }
     }

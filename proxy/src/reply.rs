@@ -1,5 +1,7 @@
 //! Answers that the proxy gives itself, with Envoy's words.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
@@ -110,7 +112,7 @@ pub(crate) fn direct(direct: &Direct, ticket: Ticket) -> Response<ClientBody> {
 pub(crate) fn answer(status: StatusCode, body: Bytes, mut ticket: Ticket) -> Response<ClientBody> {
     ticket.status(status.as_u16());
     ticket.received(body.len());
-    ticket.complete();
+    ticket.complete(Instant::now());
     let text = !body.is_empty();
     let mut response = Response::new(ClientBody::own(body));
     *response.status_mut() = status;

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue, LOCATION};
+use http::header::{HeaderValue, LOCATION};
 use http::{Method, Request, Response, StatusCode, request};
 use hyper::body::Incoming;
 use mesh::Source;
-use mesh::plan::{Cors, Redirect, UnknownHost, split_authority};
+use mesh::plan::{Cors, Direct, Redirect, UnknownHost, split_authority};
 use mesh::route::headers::Direction;
 use mesh::route::{self, Chosen, Decision, Limits};
 
@@ -17,6 +17,7 @@ use crate::body::ClientBody;
 use crate::cluster;
 use crate::control::Entry;
 use crate::cors::{self, Verdict};
+use crate::drain::Activity;
 use crate::flags::Flags;
 use crate::forward::{Exchange, forward};
 use crate::headers::Edited;
@@ -25,7 +26,7 @@ use crate::reply::{self, Reply};
 use crate::shared::Shared;
 use crate::source::SourceState;
 use crate::ticket::Ticket;
-use crate::view::View;
+use crate::view::{Side, View};
 
 /// A listener's side of serving: whose traffic it is.
 pub(crate) struct Front {
@@ -38,6 +39,7 @@ pub(crate) struct Front {
 /// A client's connection.
 pub(crate) struct Client {
     pub(crate) front: Rc<Front>,
+    pub(crate) activity: Rc<Activity>,
     pub(crate) peer: IpAddr,
 }
 
@@ -56,44 +58,47 @@ impl Front {
 pub(crate) async fn serve(client: &Client, request: Request<Incoming>) -> Response<ClientBody> {
     let began = Instant::now();
     let front = &*client.front;
+    let shared = &*front.shared;
     let view = front.source.current();
     let (head, body) = request.into_parts();
+    let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity);
     let Some(inbound) = Inbound::new(&head) else {
-        let ticket = ticket(front, &view, &Decision::NoHost, "", began);
-        return Reply::BAD_REQUEST.answer(ticket);
+        let side = view.side(&Decision::NoHost, "", &front.source, shared);
+        return Reply::BAD_REQUEST.answer(ticket(&side));
     };
     let authority = inbound.authority();
     let listener = view.listener(front.port, authority);
+    let connect = head.method == Method::CONNECT;
     let decision = match listener {
-        _ if head.method == Method::CONNECT => Decision::NoHost,
-        Some(listener) => route::route(listener, &inbound, front.shared.draws()),
-        None => Decision::NoHost,
+        Some(listener) if !connect => route::route(listener, &inbound, shared.draws()),
+        _ => Decision::NoHost,
     };
-    front.shared.routed_by(view.plan.revision, began);
+    shared.routed_by(view.plan.revision, began);
+    let side = view.side(&decision, authority, &front.source, shared);
+    let ticket = ticket(&side);
     match &decision {
-        Decision::NoRoute(_) => Reply::NO_ROUTE.answer(ticket(front, &view, &decision, authority, began)),
+        Decision::NoRoute(_) => Reply::NO_ROUTE.answer(ticket),
         Decision::NoHost => {
             let unknown = listener.map_or_else(|| view.unknown_host(), |listener| listener.unknown_host);
-            let ticket = ticket(front, &view, &decision, authority, began);
             match unknown {
-                _ if head.method == Method::CONNECT => Reply::NO_ROUTE.answer(ticket),
-                UnknownHost::NotFound => Reply::NO_ROUTE.answer(ticket),
-                UnknownHost::BadGateway => Reply::FORBIDDEN_HOST.answer(ticket),
-                UnknownHost::Passthrough => {
+                UnknownHost::Passthrough if !connect => {
                     let (host, port) = split_authority(authority);
                     let upstream = front.source.stranger(host, port.unwrap_or(80));
-                    let cluster = Rc::new(cluster::View::stranger(upstream, &front.shared.config));
+                    let cluster = Rc::new(cluster::View::stranger(upstream, &shared.config));
                     let limits = Limits { timeout: None, per_try_timeout: None, retries: None };
-                    pass(client, &view, &decision, cluster, limits, ticket, (head, body)).await
+                    let way = Way { side, cluster, limits };
+                    forward(way.exchange(client, &view, &decision, ticket), head, body).await
                 }
+                UnknownHost::BadGateway if !connect => Reply::FORBIDDEN_HOST.answer(ticket),
+                _ => Reply::NO_ROUTE.answer(ticket),
             }
         }
         Decision::Forward(chosen, ..) | Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
-            let ticket = ticket(front, &view, &decision, authority, began);
             let policy = chosen.route.cors.as_ref();
             let verdict = policy.map_or(Verdict::Unconcerned, |policy| cors::judge(policy, &head));
+            let act = Act::new(&decision, &inbound, side);
             let mut response = match interrupt(chosen, ticket, policy, &verdict).await {
-                Ok(ticket) => act(client, &view, &decision, ticket, (head, body)).await,
+                Ok(ticket) => act.run(client, &view, &decision, ticket, (head, body)).await,
                 Err(response) => return response,
             };
             if let (Some(policy), Verdict::Allowed(origin)) = (policy, verdict) {
@@ -129,85 +134,85 @@ async fn interrupt(
     }
 }
 
-/// What the route does.
-async fn act(
-    client: &Client,
-    view: &View,
-    decision: &Decision<'_>,
-    ticket: Ticket,
-    request: (request::Parts, Incoming),
-) -> Response<ClientBody> {
-    let front = &*client.front;
-    match decision {
-        Decision::Forward(_, forward, destination) => {
-            let cluster = view.cluster(destination.cluster, &front.source, &front.shared);
-            let Some(cluster) = cluster.filter(|cluster| !cluster.missing) else {
-                return Reply::NO_CLUSTER.answer(ticket);
-            };
-            let limits = match Inbound::new(&request.0) {
-                Some(inbound) => Limits::of(forward, &inbound),
-                None => return Reply::BAD_REQUEST.answer(ticket),
-            };
-            pass(client, view, decision, cluster, limits, ticket, request).await
+/// Where a request goes, and within which limits.
+struct Way<'p> {
+    side: Rc<Side>,
+    cluster: Rc<cluster::View>,
+    limits: Limits<'p>,
+}
+
+impl<'p> Way<'p> {
+    fn exchange(
+        self,
+        client: &'p Client,
+        view: &'p View,
+        decision: &'p Decision<'p>,
+        ticket: Ticket,
+    ) -> Exchange<'p> {
+        let front = &*client.front;
+        Exchange {
+            shared: &front.shared,
+            source: &front.source,
+            view,
+            client: front.gateway.then_some(client.peer),
+            decision,
+            side: self.side,
+            cluster: self.cluster,
+            limits: self.limits,
+            ticket,
+            delayed: decision.chosen().is_some_and(|chosen| chosen.delay.is_some()),
         }
-        Decision::Redirect(_, redirect) => redirected(redirect, decision, &request.0, ticket),
-        Decision::Direct(_, direct) => {
-            let mut response = reply::direct(direct, ticket);
-            route::apply(decision, Direction::Response, &mut Edited(response.headers_mut()));
-            response
-        }
-        Decision::NoRoute(_) | Decision::NoHost => Reply::NO_ROUTE.answer(ticket),
     }
 }
 
-fn redirected(
-    redirect: &Redirect,
-    decision: &Decision<'_>,
-    head: &request::Parts,
-    ticket: Ticket,
-) -> Response<ClientBody> {
-    let location = Inbound::new(head).and_then(|inbound| route::location(decision, &inbound));
-    let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) else {
-        return Reply::BAD_REQUEST.answer(ticket);
-    };
-    let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
-    let mut response = reply::answer(status, Bytes::new(), ticket);
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(LOCATION, location);
-    route::apply(decision, Direction::Response, &mut Edited(headers));
-    response
+/// What the route does, with all that had to be read from the request for it.
+enum Act<'p> {
+    Forward(Rc<Side>, Limits<'p>),
+    Redirect(&'p Redirect, Option<HeaderValue>),
+    Direct(&'p Direct),
+    Nothing,
 }
 
-/// Hands a request over to be forwarded.
-async fn pass(
-    client: &Client,
-    view: &View,
-    decision: &Decision<'_>,
-    cluster: Rc<cluster::View>,
-    limits: Limits<'_>,
-    ticket: Ticket,
-    (head, body): (request::Parts, Incoming),
-) -> Response<ClientBody> {
-    let front = &*client.front;
-    let side = match Inbound::new(&head) {
-        Some(inbound) => view.side(decision, inbound.authority(), &front.source, &front.shared),
-        None => return Reply::BAD_REQUEST.answer(ticket),
-    };
-    let exchange = Exchange {
-        shared: &front.shared,
-        source: &front.source,
-        view,
-        client: front.gateway.then_some(client.peer),
-        decision,
-        side,
-        cluster,
-        limits,
-        ticket,
-    };
-    forward(exchange, head, body).await
-}
+impl<'p> Act<'p> {
+    fn new(decision: &Decision<'p>, inbound: &Inbound<'_>, side: Rc<Side>) -> Self {
+        match decision {
+            Decision::Forward(_, forward, _) => Self::Forward(side, Limits::of(forward, inbound)),
+            Decision::Redirect(_, redirect) => {
+                let location = route::location(decision, inbound);
+                Self::Redirect(redirect, location.and_then(|location| HeaderValue::try_from(location).ok()))
+            }
+            Decision::Direct(_, direct) => Self::Direct(direct),
+            Decision::NoRoute(_) | Decision::NoHost => Self::Nothing,
+        }
+    }
 
-fn ticket(front: &Front, view: &View, decision: &Decision<'_>, authority: &str, began: Instant) -> Ticket {
-    let side = view.side(decision, authority, &front.source, &front.shared);
-    Ticket::new(side.counter(None, &front.shared), began)
+    async fn run(
+        self,
+        client: &Client,
+        view: &View,
+        decision: &Decision<'_>,
+        ticket: Ticket,
+        (head, body): (request::Parts, Incoming),
+    ) -> Response<ClientBody> {
+        let mut response = match self {
+            Self::Forward(side, limits) => {
+                let Some(cluster) = side.cluster.clone().filter(|cluster| !cluster.missing) else {
+                    return Reply::NO_CLUSTER.answer(ticket);
+                };
+                let way = Way { side, cluster, limits };
+                return forward(way.exchange(client, view, decision, ticket), head, body).await;
+            }
+            Self::Redirect(redirect, Some(location)) => {
+                let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
+                let mut response = reply::answer(status, Bytes::new(), ticket);
+                response.headers_mut().insert(LOCATION, location);
+                response
+            }
+            Self::Redirect(_, None) => return Reply::BAD_REQUEST.answer(ticket),
+            Self::Direct(direct) => reply::direct(direct, ticket),
+            Self::Nothing => return Reply::NO_ROUTE.answer(ticket),
+        };
+        route::apply(decision, Direction::Response, &mut Edited(response.headers_mut()));
+        response
+    }
 }

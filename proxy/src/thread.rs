@@ -69,7 +69,7 @@ struct Bound {
 /// For how long the last batch waits for a reader.
 const LAST_BATCH: Duration = Duration::from_millis(500);
 /// How often idle connections are looked through.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Thread {
     fn new(config: Arc<Config>, outbox: Outbox) -> Self {
@@ -150,9 +150,11 @@ impl Thread {
 
     fn sweep(&mut self) {
         let now = Instant::now();
-        if now.duration_since(self.swept) >= SWEEP_INTERVAL {
+        let limit = self.shared.config.header_read_timeout;
+        if now.duration_since(self.swept) >= SWEEP_INTERVAL.min(limit) {
             self.swept = now;
             self.shared.sweep(now);
+            self.bound.values().for_each(|bound| bound.drain.expire(now, limit));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::drain::Activity;
 use crate::flags::Flags;
 use crate::stats::{Counter, Ended};
 use crate::upload::Upload;
@@ -13,13 +14,22 @@ pub(crate) struct Ticket {
     began: Instant,
     ended: Ended,
     upload: Option<Rc<Upload>>,
-    complete: bool,
+    /// Of the connection that it came on.
+    activity: Rc<Activity>,
+    complete: Option<Instant>,
 }
 
 impl Ticket {
     /// For a request whose head came at `began`.
-    pub(crate) fn new(counter: Rc<Counter>, began: Instant) -> Self {
-        Self { counter, began, ended: Ended::default(), upload: None, complete: false }
+    pub(crate) fn new(counter: Rc<Counter>, began: Instant, activity: &Rc<Activity>) -> Self {
+        activity.begin();
+        let activity = Rc::clone(activity);
+        Self { counter, began, ended: Ended::default(), upload: None, activity, complete: None }
+    }
+
+    /// When the request's head had come.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     /// Counts under another key: the instance is known now.
@@ -57,21 +67,23 @@ impl Ticket {
         self.ended.sent += bytes;
     }
 
-    /// The request has ended in order, or with a flag that says how: a drop from now on is its end.
-    pub(crate) fn complete(&mut self) {
-        self.complete = true;
+    /// The request has ended in order, or with a flag that says how.
+    pub(crate) fn complete(&mut self, at: Instant) {
+        self.complete = Some(at);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.complete {
+        let at = self.complete.unwrap_or_else(|| {
             self.ended.flags |= Flags::CLIENT_GONE;
-        }
+            Instant::now()
+        });
         if let Some(upload) = &self.upload {
             self.ended.sent += upload.sent();
         }
-        self.ended.took = self.began.elapsed();
+        self.ended.took = at.saturating_duration_since(self.began);
+        self.activity.end(at);
         self.counter.count(&self.ended);
     }
 }

@@ -1,5 +1,7 @@
 //! Upgraded connections: once both sides have agreed to speak another protocol, bytes are passed on as they come.
 
+use std::time::Instant;
+
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
@@ -17,7 +19,7 @@ pub(crate) fn open(client: OnUpgrade, upstream: OnUpgrade, mut ticket: Ticket, l
             Err(error) => {
                 tracing::debug!(%error, "an upgrade was not completed");
                 ticket.flag(Flags::UPSTREAM_CLOSED);
-                return ticket.complete();
+                return ticket.complete(Instant::now());
             }
         };
         let copied = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
@@ -29,7 +31,7 @@ pub(crate) fn open(client: OnUpgrade, upstream: OnUpgrade, mut ticket: Ticket, l
             // Either side may simply vanish; that is how such connections often end.
             Err(error) => tracing::debug!(%error, "an upgraded connection broke"),
         }
-        ticket.complete();
+        ticket.complete(Instant::now());
         drop((lease, member));
     });
 }

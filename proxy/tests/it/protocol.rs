@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use proxy::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -34,7 +35,8 @@ async fn read_until(stream: &mut TcpStream, until: &str) -> String {
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        let count = stream.read(&mut buffer).await.unwrap();
+        // A connection that is closed before all of it was read is reset.
+        let count = stream.read(&mut buffer).await.unwrap_or(0);
         read.extend_from_slice(&buffer[..count]);
         let text = String::from_utf8_lossy(&read);
         if count == 0 || (!until.is_empty() && text.contains(until)) {
@@ -318,4 +320,22 @@ async fn a_client_that_leaves_in_the_middle_is_observed() {
     drop((response, connection));
     let observed = tokio::time::timeout(Duration::from_secs(10), rig.observed(1)).await.unwrap();
     assert_eq!(observed.outcome(), "200 DC");
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_are_closed() {
+    let server = Server::start(|_| async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        reply(200, "slow")
+    })
+    .await;
+    let draft = Draft::new(vec![cluster("v1", &[&server])], vec![to_first(|_| {})]);
+    let config = Config { threads: 1, header_read_timeout: Duration::from_millis(100), ..Config::default() };
+    let rig = Rig::with(config, draft.plan()).await;
+    for sent in ["", "PR", "GET / HTTP/1.1\r\nhos"] {
+        assert_eq!(exchange(&rig, sent, "").await, "", "{sent:?}");
+    }
+    // A request under way is not idle, however long it takes; after it the connection is.
+    let answer = exchange(&rig, "GET / HTTP/1.1\r\nhost: reviews\r\n\r\n", "").await;
+    assert!(answer.ends_with("\r\n\r\nslow"), "{answer}");
 }
