@@ -27,6 +27,9 @@ use crate::world::{self, Ports};
 /// Author of the program's own revisions.
 pub const OWN: &str = "meshwright";
 
+/// After how many milliseconds a fault that could not be taken out is tried again.
+const EXPIRY_RETRY: i64 = 10_000;
+
 /// What the loop works with.
 #[derive(Debug)]
 pub struct Parts {
@@ -57,6 +60,8 @@ pub struct Actor {
     commands: mpsc::Receiver<Command>,
     head: watch::Sender<Arc<Head>>,
     progress: Option<Progress>,
+    /// Until then, in milliseconds since 1970, no fault is taken out: it failed.
+    patience: i64,
 }
 
 impl Actor {
@@ -65,7 +70,7 @@ impl Actor {
         let (sender, commands) = mpsc::channel(QUEUE);
         let (head, watched) = watch::channel(Arc::new(parts.head.clone()));
         let control = Control { commands: sender.clone(), head: watched };
-        (Self { parts, commands, head, progress: None }, control, sender)
+        (Self { parts, commands, head, progress: None, patience: 0 }, control, sender)
     }
 
     /// Applies the newest revision, then runs until it is told to stop.
@@ -290,7 +295,7 @@ impl Actor {
     /// When the next fault expires, in milliseconds since 1970.
     fn next_expiry(&self) -> Option<i64> {
         let expiries = world::expiries(&self.parts.head.world.mesh);
-        expiries.into_iter().map(|(at, _)| at.saturating_mul(1000)).min()
+        expiries.into_iter().map(|(at, _)| at.saturating_mul(1000).max(self.patience)).min()
     }
 
     /// Takes expired faults out.
@@ -313,8 +318,7 @@ impl Actor {
         self.wish(Ok(wish), Instant::now(), |result| failed = result.err()).await;
         if let Some(refusal) = failed {
             tracing::error!(error = &refusal as &dyn std::error::Error, "an expired fault stays");
-            // Not again at once, in a circle.
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.patience = now.saturating_add(EXPIRY_RETRY);
         }
     }
 }
