@@ -7,7 +7,6 @@ pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod data_plane;
-pub mod diff;
 pub mod events;
 pub mod export;
 pub mod files;

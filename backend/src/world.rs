@@ -109,8 +109,8 @@ pub fn replace_resources(mesh: &Mesh, yaml: &str) -> Result<Vec<Edit>, EditError
         let resource = document.resource().ok_or_else(|| {
             EditError(format!("document {} of `resources` is no resource", document.index() + 1))
         })?;
-        // The line break after `---` belongs to the marker.
-        let (key, yaml) = (resource.key.clone(), document.text().trim_start_matches('\n').to_owned());
+        let key = resource.key.clone();
+        let yaml = mesh::export::document(&parsed.mesh, &key).unwrap_or_default();
         edits.push(match mesh.document(&key) {
             Some(_) => Edit::ReplaceResource { key, yaml },
             None => Edit::AddResource { file: file_for(&key), yaml },

@@ -54,10 +54,12 @@ pub fn revert(revision: &Revision, before: &Sources, head: &Sources) -> Result<V
     }
     Ok(touched
         .into_iter()
-        .map(|key| match (then.document(&key), now.document(&key)) {
-            (Some(old), Some(_)) => Edit::ReplaceResource { key, yaml: old.text().to_owned() },
-            (Some(old), None) => {
-                Edit::AddResource { file: old.file().to_owned(), yaml: old.text().to_owned() }
+        .map(|key| match (text(&then, &key), now.document(&key).is_some()) {
+            (Some(yaml), true) => Edit::ReplaceResource { key, yaml },
+            (Some(yaml), false) => {
+                let file =
+                    then.document(&key).map_or_else(String::new, |document| document.file().to_owned());
+                Edit::AddResource { file, yaml }
             }
             (None, _) => Edit::RemoveResource { key },
         })
@@ -70,6 +72,6 @@ fn touched(before: &Mesh, after: &Mesh) -> BTreeSet<ResourceKey> {
     keys.filter(|key| text(before, key) != text(after, key)).collect()
 }
 
-fn text<'m>(mesh: &'m Mesh, key: &ResourceKey) -> Option<&'m str> {
-    mesh.document(key).map(|document| document.text())
+fn text(mesh: &Mesh, key: &ResourceKey) -> Option<String> {
+    mesh::export::document(mesh, key)
 }

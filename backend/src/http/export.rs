@@ -5,7 +5,7 @@ use api::request::{ExportFormat, ExportQuery};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use mesh::{Kind, Mesh, ResourceKey, Sources};
+use mesh::{Kind, Mesh, ResourceKey};
 
 use super::App;
 use super::extract::Parameters;
@@ -36,29 +36,23 @@ pub(super) async fn export(
             (revision.ok_or(Refusal::NoRevision(number))?.sources, number)
         }
     };
-    let mesh = &app.hub.name();
+    let folder = &app.hub.name();
     if let (Some(kind), Some(name)) = (&query.kind, &query.name) {
         let namespace = query.namespace.as_deref().unwrap_or("default");
         let key = ResourceKey::new(Kind::from(kind.clone()), namespace, name);
-        let text = resource(&sources, &key)
+        let text = mesh::export::document(&Mesh::parse(&sources).mesh, &key)
             .ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, format!("revision {number} has no {key}")))?;
         return Ok(file("application/yaml", &format!("{name}-{}.yaml", kind.to_lowercase()), text));
     }
     match query.format {
         ExportFormat::Yaml => {
-            Ok(file("application/yaml", &format!("{mesh}-{number}.yaml"), export::one_file(&sources)))
+            Ok(file("application/yaml", &format!("{folder}-{number}.yaml"), export::one_file(&sources)))
         }
         ExportFormat::Zip => {
             let zip = export::zip(&sources).map_err(|error| Failure::internal(&error))?;
-            Ok(file("application/zip", &format!("{mesh}-{number}.zip"), zip))
+            Ok(file("application/zip", &format!("{folder}-{number}.zip"), zip))
         }
     }
-}
-
-fn resource(sources: &Sources, key: &ResourceKey) -> Option<String> {
-    let mesh = Mesh::parse(sources).mesh;
-    let text = mesh.document(key)?.text().trim_start_matches('\n');
-    Some(if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") })
 }
 
 /// A file to save.

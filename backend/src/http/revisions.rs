@@ -7,12 +7,12 @@ use api::request::{History, HistoryQuery, NewRevision, PostRevert, PostRevision,
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
+use mesh::diff;
 
 use super::App;
 use super::extract::{Body, Number, Parameters};
 use super::problem::Failure;
 use crate::control::Refusal;
-use crate::diff;
 use crate::store::{Store, StoreError};
 
 /// Revisions of a page unless asked otherwise.
@@ -69,7 +69,7 @@ pub(super) async fn get(
         read(app.store, move |store| Ok((store.get(number)?, store.get(number.saturating_sub(1))?))).await?;
     let revision = revision.ok_or(Refusal::NoRevision(number))?;
     let before = before.map(|before| before.sources).unwrap_or_default();
-    let diff = diff::unified(&before, &revision.sources);
+    let diff = diff::unified(&diff::sources(&before, &revision.sources));
     Ok(Json(RevisionDetail { info: revision.info, sources: revision.sources, diff }))
 }
 
