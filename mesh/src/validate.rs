@@ -2,18 +2,37 @@
 
 mod context;
 mod names;
+mod policies;
 mod rule;
 mod services;
 
+mod client_tls;
+mod cors;
 mod duplicate_resource;
+mod durations;
 mod empty_subset;
+mod endpoints;
 mod export_to;
+mod faults;
+mod gateway_server;
+mod gateway_tls;
+mod half_policies;
+mod headers;
 mod host_not_in_gateway;
 mod hostnames;
+mod load_balancer;
+mod locality;
+mod matches;
 mod names_of_parts;
+mod negative;
 mod one_action;
+mod patterns;
+mod percentages;
+mod ports;
 mod required;
+mod retries;
 mod rule_without_service;
+mod statuses;
 mod unknown_delegate;
 mod unknown_fields;
 mod unknown_gateway;
@@ -22,6 +41,8 @@ mod unknown_port;
 mod unknown_subset;
 mod unknown_values;
 mod unrouted_policy;
+mod weight_sum;
+mod weights;
 
 #[cfg(test)]
 mod fixtures;
@@ -50,6 +71,26 @@ pub const RULES: &[Rule] = &[
     host_not_in_gateway::RULE,
     rule_without_service::RULE,
     empty_subset::RULE,
+    weights::RULE,
+    weight_sum::RULE,
+    percentages::RULE,
+    ports::RULE,
+    statuses::RULE,
+    durations::RULE,
+    retries::RULE,
+    negative::RULE,
+    half_policies::RULE,
+    load_balancer::RULE,
+    locality::RULE,
+    client_tls::RULE,
+    gateway_tls::RULE,
+    gateway_server::RULE,
+    headers::RULE,
+    matches::RULE,
+    patterns::RULE,
+    cors::RULE,
+    faults::RULE,
+    endpoints::RULE,
     duplicate_resource::RULE,
     unrouted_policy::RULE,
 ];

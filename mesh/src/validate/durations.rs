@@ -1,0 +1,42 @@
+//! Durations that are none.
+
+use std::time::Duration;
+
+use crate::Severity;
+use crate::resource::Resource;
+use crate::resource::walk::{At, Leaf};
+
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0306",
+    severity: Severity::Error,
+    title: "A duration cannot be read, or is too short",
+    explanation: "Durations are numbers with units, `1.5s`, `1h30m`, `250ms`, in whole milliseconds and 1 ms at least. 0 turns a timeout off where that makes sense.",
+    corresponds_to: &["IST0106"],
+    check: Check::Leaf(check),
+    #[cfg(test)]
+    fixture: include_str!("durations.yaml"),
+};
+
+/// Fields that 0 turns off.
+const MAY_BE_ZERO: [&str; 5] =
+    ["timeout", "per_try_timeout", "idle_timeout", "max_connection_duration", "ttl"];
+
+fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'_>) {
+    let Leaf::Duration(text) = leaf else { return };
+    let problem = match text.parse() {
+        Err(error) => error.to_string(),
+        Ok(Duration::ZERO) if MAY_BE_ZERO.contains(&at.name()) => return,
+        Ok(duration) if duration < Duration::from_millis(1) => "it is less than 1 ms".to_owned(),
+        Ok(duration) if !duration.subsec_nanos().is_multiple_of(1_000_000) => {
+            "it is finer than a millisecond".to_owned()
+        }
+        Ok(_) => return,
+    };
+    report.add(
+        resource,
+        at,
+        format!("`{text}` is not a duration that proxies can keep, {problem}: a cluster refuses it."),
+    );
+}

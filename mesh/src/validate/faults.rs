@@ -1,0 +1,100 @@
+//! Faults that are not complete.
+
+use crate::Severity;
+use crate::resource::http::{FaultAbort, FaultDelay};
+use crate::resource::walk::At;
+
+use super::context::{Context, Http};
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0319",
+    severity: Severity::Error,
+    title: "A fault is not complete",
+    explanation: "A delay needs `fixedDelay`, an abort needs `httpStatus` or `grpcStatus`, one of them. gRPC's statuses have names, such as `UNAVAILABLE`. `exponentialDelay` and `http2Error` are in the API and do nothing.",
+    corresponds_to: &["IST0106"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("faults.yaml"),
+};
+
+/// Statuses of gRPC, in the order of their numbers.
+const GRPC: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for http in context.http_routes() {
+        let Some(fault) = &http.route.fault else { continue };
+        http.at(|at| {
+            let at = at.field("fault");
+            if fault.delay.is_none() && fault.abort.is_none() {
+                let message = "The fault has neither `delay` nor `abort`: nothing is injected, and a cluster refuses it.";
+                report.add(http.resource, &at, message);
+            }
+            if let Some(wanted) = &fault.delay {
+                delay(http, wanted, &at.field("delay"), report);
+            }
+            if let Some(wanted) = &fault.abort {
+                abort(http, wanted, &at.field("abort"), report);
+            }
+        });
+    }
+}
+
+fn delay(http: Http<'_>, delay: &FaultDelay, at: &At<'_>, report: &mut Report<'_>) {
+    if delay.fixed_delay.is_some() {
+        return;
+    }
+    if delay.exponential_delay.is_some() {
+        let message = "`exponentialDelay` does nothing in Istio: no request is delayed; use `fixedDelay`.";
+        report.add(http.resource, &at.field("exponentialDelay"), message);
+    } else {
+        report.add(http.resource, &at.field("fixedDelay"), "`fixedDelay` is missing: no request is delayed.");
+    }
+}
+
+fn abort(http: Http<'_>, abort: &FaultAbort, at: &At<'_>, report: &mut Report<'_>) {
+    match (abort.http_status, abort.grpc_status.as_deref()) {
+        (Some(_), Some(_)) => {
+            let message =
+                "The abort has `httpStatus` already: `grpcStatus` beside it is refused by a cluster.";
+            report.add(http.resource, &at.field("grpcStatus"), message);
+        }
+        (None, Some(status)) => {
+            let number = status.parse::<usize>().ok().filter(|number| *number < GRPC.len());
+            if number.is_none() && !GRPC.contains(&status) {
+                let message = format!("`{status}` is not a status of gRPC: a cluster refuses the rule.");
+                report.add(http.resource, &at.field("grpcStatus"), message);
+            }
+        }
+        (None, None) if abort.http2_error.is_some() => {
+            let message = "`http2Error` does nothing in Istio: no request is aborted; use `httpStatus`.";
+            report.add(http.resource, &at.field("http2Error"), message);
+        }
+        (None, None) => {
+            report.add(
+                http.resource,
+                &at.field("httpStatus"),
+                "`httpStatus` is missing: no request is aborted.",
+            );
+        }
+        (Some(_), None) => {}
+    }
+}

@@ -1,0 +1,79 @@
+//! Servers of a gateway whose protocol and TLS do not go together.
+
+use crate::Severity;
+use crate::resource::walk::At;
+
+use super::context::Context;
+use super::names::nearest;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0314",
+    severity: Severity::Error,
+    title: "A gateway's protocol and TLS do not go together",
+    explanation: "What a port speaks is one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, MYSQL, REDIS and the like. HTTPS and TLS need `tls`; the plain protocols cannot have it, apart from `httpsRedirect` on HTTP.",
+    corresponds_to: &["IST0106"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("gateway_server.yaml"),
+};
+
+/// Protocols that Istio knows, in lower case.
+pub(super) const PROTOCOLS: [&str; 16] = [
+    "http",
+    "http2",
+    "https",
+    "grpc",
+    "grpc-web",
+    "grpc-web-text",
+    "tcp",
+    "tls",
+    "mongo",
+    "redis",
+    "mysql",
+    "udp",
+    "http_proxy",
+    "hbone",
+    "unsupported",
+    "auto",
+];
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for (resource, spec) in context.mesh.gateways() {
+        let list = At::SPEC.field("servers");
+        for (index, server) in spec.servers.iter().enumerate() {
+            let at = list.index(index);
+            let Some(protocol) = server.port.as_ref().and_then(|port| port.protocol.as_deref()) else {
+                continue;
+            };
+            let lower = protocol.to_lowercase();
+            if protocol.is_empty() {
+                continue;
+            }
+            if !PROTOCOLS.contains(&lower.as_str()) {
+                let hint = nearest(&lower, PROTOCOLS).map_or_else(
+                    || ".".to_owned(),
+                    |known| format!("; did you mean `{}`?", known.to_uppercase()),
+                );
+                let message = format!(
+                    "`{protocol}` is no protocol that a gateway speaks: a cluster refuses the server{hint}"
+                );
+                report.add(resource, &at.field("port").field("protocol"), message);
+            } else if matches!(lower.as_str(), "https" | "tls") {
+                if server.tls.is_none() {
+                    let message =
+                        format!("{protocol} needs `tls`: without it the gateway cannot take a connection.");
+                    report.add(resource, &at.field("tls"), message);
+                }
+            } else if let Some(tls) = &server.tls {
+                let redirect = lower == "http" && tls.https_redirect == Some(true) && tls.mode.is_none();
+                if !redirect && lower != "tcp" {
+                    let message = format!(
+                        "{protocol} is plain and cannot have `tls`; speak HTTPS, or only redirect to it with `httpsRedirect`."
+                    );
+                    report.add(resource, &at.field("tls"), message);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Header names and values that cannot be sent.
+
+use std::collections::BTreeMap;
+
+use crate::Severity;
+use crate::resource::Resource;
+use crate::resource::http::{HeaderOperations, Headers};
+use crate::resource::walk::At;
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0315",
+    severity: Severity::Error,
+    title: "A header cannot be sent",
+    explanation: "Names of headers are of letters, digits and a few signs; a pseudo header has one colon, in front. In values `%…%` is a command of Envoy's log format, and `%%` a percent sign.",
+    corresponds_to: &["IST0106"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("headers.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for http in context.http_routes() {
+        http.at(|at| {
+            both_ways(http.resource, http.route.headers.as_ref(), &at.field("headers"), report);
+            for (index, entry) in http.route.route.iter().enumerate() {
+                let at = at.field("route");
+                both_ways(http.resource, entry.headers.as_ref(), &at.index(index).field("headers"), report);
+            }
+            for (index, entry) in http.route.r#match.iter().enumerate() {
+                let at = at.field("match");
+                for (field, map) in [("headers", &entry.headers), ("withoutHeaders", &entry.without_headers)]
+                {
+                    for name in map.keys() {
+                        if let Some(problem) = name_problem(name) {
+                            let message =
+                                format!("`{name}` is not a header, {problem}: the match never holds.");
+                            report.add(http.resource, &at.index(index).field(field).key(name), message);
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+fn both_ways(resource: &Resource, headers: Option<&Headers>, at: &At<'_>, report: &mut Report<'_>) {
+    let Some(headers) = headers else { return };
+    for (name, operations) in [("request", &headers.request), ("response", &headers.response)] {
+        if let Some(operations) = operations {
+            one_way(resource, operations, &at.field(name), report);
+        }
+    }
+}
+
+fn one_way(resource: &Resource, operations: &HeaderOperations, at: &At<'_>, report: &mut Report<'_>) {
+    let mut check = |field: &'static str, map: &BTreeMap<String, String>| {
+        let at = at.field(field);
+        for (name, value) in map {
+            if let Some(problem) = name_problem(name) {
+                let message = format!("`{name}` is not a header, {problem}: a cluster refuses the rule.");
+                report.add(resource, &at.key(name), message);
+            }
+            if let Some(problem) = value_problem(value) {
+                let message =
+                    format!("`{value}` cannot be a header's value, {problem}: a cluster refuses the rule.");
+                report.add(resource, &at.key(name), message);
+            }
+        }
+    };
+    check("set", &operations.set);
+    check("add", &operations.add);
+    for (index, name) in operations.remove.iter().enumerate() {
+        if let Some(problem) = name_problem(name) {
+            let message = format!("`{name}` is not a header, {problem}: a cluster refuses the rule.");
+            report.add(resource, &at.field("remove").index(index), message);
+        }
+    }
+}
+
+/// What is wrong with a header's name.
+pub(super) fn name_problem(name: &str) -> Option<&'static str> {
+    // Claims of a token are matched by a name of their own.
+    if name.starts_with("@request.auth.claims") {
+        return None;
+    }
+    let plain = name.strip_prefix(':').unwrap_or(name);
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if plain.is_empty() {
+        Some("it is empty")
+    } else if !plain.bytes().all(token) {
+        Some("it has signs that a name cannot have")
+    } else {
+        None
+    }
+}
+
+/// What is wrong with a value in which `%…%` are commands.
+fn value_problem(value: &str) -> Option<&'static str> {
+    let mut rest = value;
+    while let Some(at) = rest.find('%') {
+        let after = &rest[at + 1..];
+        if let Some(tail) = after.strip_prefix('%') {
+            rest = tail;
+            continue;
+        }
+        let Some(end) = after.find('%') else { return Some("a `%` is not closed (`%%` is a percent sign)") };
+        let command = &after[..end];
+        if !command.starts_with(|c: char| c.is_ascii_uppercase()) {
+            return Some("what is between the `%` is no command of Envoy");
+        }
+        rest = &after[end + 1..];
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values() {
+        for (value, good) in [
+            ("", true),
+            ("plain", true),
+            ("%HOSTNAME%", true),
+            ("100%%", true),
+            ("prefix %HOSTNAME% suffix", true),
+            ("%REQ(X-A?:PATH)%-%START_TIME(%%Y)%", true),
+            ("%START_TIME%%", false),
+            ("abcd%oijasodifj", false),
+            ("%lower%", false),
+        ] {
+            assert_eq!(value_problem(value).is_none(), good, "{value}");
+        }
+    }
+}

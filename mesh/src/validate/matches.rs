@@ -1,0 +1,101 @@
+//! Matches that cannot be, or never hold.
+
+use std::collections::BTreeMap;
+
+use crate::Severity;
+use crate::resource::http::{HttpMatch, StringMatch};
+use crate::resource::walk::At;
+
+use super::context::{Context, Http};
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0316",
+    severity: Severity::Error,
+    title: "A match cannot be",
+    explanation: "A comparison is `exact`, `prefix` or `regex`, one of them. An empty prefix or pattern is refused where it would match everything. Claims of a token (`@request.auth.claims`) are known to gateways alone.",
+    corresponds_to: &["IST0106"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("matches.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for http in context.http_routes() {
+        http.at(|at| {
+            let list = at.field("match");
+            for (index, entry) in http.route.r#match.iter().enumerate() {
+                one(http, entry, &list.index(index), report);
+            }
+        });
+    }
+}
+
+fn one(http: Http<'_>, entry: &HttpMatch, at: &At<'_>, report: &mut Report<'_>) {
+    for (name, matcher) in [
+        ("uri", &entry.uri),
+        ("scheme", &entry.scheme),
+        ("method", &entry.method),
+        ("authority", &entry.authority),
+    ] {
+        if let Some(matcher) = matcher {
+            compare(http, matcher, &at.field(name), false, report);
+        }
+    }
+    for (field, map) in [
+        ("headers", &entry.headers),
+        ("withoutHeaders", &entry.without_headers),
+        ("queryParams", &entry.query_params),
+    ] {
+        let at = at.field(field);
+        for (name, matcher) in map {
+            compare(http, matcher, &at.key(name), true, report);
+        }
+    }
+    claims(http, entry, at, report);
+}
+
+fn compare(http: Http<'_>, matcher: &StringMatch, at: &At<'_>, may_be_empty: bool, report: &mut Report<'_>) {
+    let kinds = [("exact", &matcher.exact), ("prefix", &matcher.prefix), ("regex", &matcher.regex)];
+    let mut said = kinds.iter().filter(|(_, text)| text.is_some()).map(|(name, _)| *name);
+    match said.next() {
+        None if !may_be_empty => {
+            let message = "The comparison has no `exact`, `prefix` or `regex`: it holds for every request.";
+            report.add(http.resource, at, message).severity(Severity::Warning).corresponds_to(&[]);
+        }
+        None => {}
+        Some(first) => {
+            for other in said {
+                let message = format!(
+                    "The comparison has `{first}` already: `{other}` beside it is refused by a cluster."
+                );
+                report.add(http.resource, &at.field(other), message);
+            }
+        }
+    }
+    for (name, text) in [("prefix", &matcher.prefix), ("regex", &matcher.regex)] {
+        if text.as_deref() == Some("") {
+            let message = format!(
+                "An empty `{name}` would match everything: a cluster refuses it; leave the match out instead."
+            );
+            report.add(http.resource, &at.field(name), message);
+        }
+    }
+}
+
+/// Claims of a token are matched by the gateway that checked the token.
+fn claims(http: Http<'_>, entry: &HttpMatch, at: &At<'_>, report: &mut Report<'_>) {
+    let gateways = if entry.gateways.is_empty() { &http.service.gateways } else { &entry.gateways };
+    let on_mesh = gateways.is_empty() || gateways.iter().any(|gateway| gateway == "mesh");
+    if !on_mesh || http.service.hosts.is_empty() {
+        return;
+    }
+    let mut look = |field: &'static str, map: &BTreeMap<String, StringMatch>| {
+        for name in map.keys().filter(|name| name.starts_with("@request.auth.claims")) {
+            let message = "Claims are known to gateways alone: within the mesh the match never holds.";
+            report.add(http.resource, &at.field(field).key(name), message);
+        }
+    };
+    look("headers", &entry.headers);
+    look("withoutHeaders", &entry.without_headers);
+}

@@ -1,0 +1,118 @@
+//! Regular expressions that proxies cannot read.
+
+use std::collections::BTreeMap;
+
+use crate::Severity;
+use crate::plan::{Pattern, substitution};
+use crate::resource::http::StringMatch;
+use crate::resource::walk::At;
+
+use super::context::{Context, Http};
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0317",
+    severity: Severity::Error,
+    title: "A regular expression cannot be read",
+    explanation: "Patterns are in RE2's syntax, 1,024 characters at most, and must match the whole value: there is no look-ahead and no back-reference. A rewrite by pattern needs both its `match` and its `rewrite`, which names groups by `\\1` to `\\9`.",
+    corresponds_to: &["IST0106"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("patterns.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for http in context.http_routes() {
+        http.at(|at| {
+            let list = at.field("match");
+            for (index, entry) in http.route.r#match.iter().enumerate() {
+                let at = list.index(index);
+                for (name, matcher) in [
+                    ("uri", &entry.uri),
+                    ("scheme", &entry.scheme),
+                    ("method", &entry.method),
+                    ("authority", &entry.authority),
+                ] {
+                    if let Some(matcher) = matcher {
+                        compare(http, matcher, &at.field(name), report);
+                    }
+                }
+                let mut map = |field: &'static str, map: &BTreeMap<String, StringMatch>| {
+                    for (name, matcher) in map {
+                        // A lone star means presence here.
+                        if matcher.regex.as_deref() != Some("*") {
+                            compare(http, matcher, &at.field(field).key(name), report);
+                        }
+                    }
+                };
+                map("headers", &entry.headers);
+                map("withoutHeaders", &entry.without_headers);
+                map("queryParams", &entry.query_params);
+            }
+            for (index, origin) in
+                http.route.cors_policy.iter().flat_map(|cors| &cors.allow_origins).enumerate()
+            {
+                let at = at.field("corsPolicy");
+                compare(http, origin, &at.field("allowOrigins").index(index), report);
+            }
+            rewrite(http, at, report);
+        });
+    }
+}
+
+fn compare(http: Http<'_>, matcher: &StringMatch, at: &At<'_>, report: &mut Report<'_>) {
+    if let Some(problem) = matcher.regex.as_deref().and_then(problem) {
+        report.add(http.resource, &at.field("regex"), format!("{problem}: a cluster refuses the rule."));
+    }
+}
+
+fn rewrite(http: Http<'_>, at: &At<'_>, report: &mut Report<'_>) {
+    let rewrite = http.route.rewrite.as_ref().and_then(|rewrite| rewrite.uri_regex_rewrite.as_ref());
+    let Some(rewrite) = rewrite else { return };
+    let at = at.field("rewrite");
+    let at = at.field("uriRegexRewrite");
+    match rewrite.r#match.as_deref().unwrap_or_default() {
+        "" => {
+            report.add(http.resource, &at.field("match"), "`match` is missing: nothing is rewritten.");
+        }
+        pattern => {
+            if let Some(problem) = problem(pattern) {
+                report.add(
+                    http.resource,
+                    &at.field("match"),
+                    format!("{problem}: a cluster refuses the rule."),
+                );
+            }
+        }
+    }
+    match rewrite.rewrite.as_deref().unwrap_or_default() {
+        "" => {
+            report.add(http.resource, &at.field("rewrite"), "`rewrite` is missing: nothing is rewritten.");
+        }
+        text if substitution(text).is_none() => {
+            let message = "A `\\` must be followed by the number of a group, or by another `\\`: a cluster refuses the rule.";
+            report.add(http.resource, &at.field("rewrite"), message);
+        }
+        _ => {}
+    }
+}
+
+/// What is wrong with a pattern.
+fn problem(pattern: &str) -> Option<String> {
+    // Compiling is slow, and most patterns are plain.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte);
+    if pattern.len() <= 1024 && pattern.trim_end_matches(".*").bytes().all(plain) {
+        return None;
+    }
+    let error = Pattern::new(pattern).err()?.to_string();
+    // The last line says what is wrong; those before it draw it.
+    let line = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    Some(format!("`{}` cannot be read, {line}", shortened(pattern)))
+}
+
+fn shortened(pattern: &str) -> String {
+    match pattern.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &pattern[..end]),
+        None => pattern.to_owned(),
+    }
+}

@@ -1,0 +1,40 @@
+//! Weights that are no percents.
+
+use crate::Severity;
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+use super::weights::each_split;
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0302",
+    severity: Severity::Info,
+    title: "Weights are not percents",
+    explanation: "Weights need not sum up to 100: each destination gets its weight's share of the sum. Where people read them as percents that is easily missed; the designer writes whole percents.",
+    corresponds_to: &[],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("weight_sum.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    each_split(context, &mut |at, weights| {
+        let known: Vec<i64> = weights.list.iter().map(|weight| weight.unwrap_or_default().max(0)).collect();
+        let sum: i64 = known.iter().fold(0, |sum, weight| sum.saturating_add(*weight));
+        if known.len() < 2 || sum == 0 || sum == 100 {
+            return;
+        }
+        let shares: Vec<String> = known.iter().map(|weight| percent(*weight, sum)).collect();
+        let message = format!("The weights sum up to {sum}, not 100: the shares are {}.", shares.join(", "));
+        report.add(weights.resource, at, message);
+    });
+}
+
+/// `weight` of `sum` in percents with one decimal at most.
+fn percent(weight: i64, sum: i64) -> String {
+    let tenths = (i128::from(weight) * 1000 + i128::from(sum) / 2) / i128::from(sum);
+    match tenths % 10 {
+        0 => format!("{} %", tenths / 10),
+        rest => format!("{}.{rest} %", tenths / 10),
+    }
+}

@@ -1,0 +1,69 @@
+//! Weights that share nothing out.
+
+use crate::Severity;
+use crate::resource::Resource;
+use crate::resource::walk::At;
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0301",
+    severity: Severity::Error,
+    title: "Weights cannot share out the traffic",
+    explanation: "Of several destinations each gets its weight's share of their sum. A negative weight and a sum of 0 share nothing out, and a cluster refuses them. The weight of a single destination means nothing.",
+    corresponds_to: &["IST0106"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("weights.yaml"),
+};
+
+/// The weights of one route.
+pub(super) struct Weights<'m> {
+    pub(super) resource: &'m Resource,
+    /// `None` where none is written.
+    pub(super) list: Vec<Option<i64>>,
+}
+
+/// Shows the weights of every route: HTTP, TLS and TCP.
+pub(super) fn each_split<'m>(context: &Context<'m>, see: &mut dyn FnMut(&At<'_>, Weights<'m>)) {
+    for (resource, spec) in context.mesh.virtual_services() {
+        let mut show = |name, index, list| {
+            let field = At::SPEC.field(name);
+            see(&field.index(index).field("route"), Weights { resource, list });
+        };
+        for (index, route) in spec.http.iter().enumerate() {
+            show("http", index, route.route.iter().map(|entry| entry.weight).collect());
+        }
+        for (index, route) in spec.tls.iter().enumerate() {
+            show("tls", index, route.route.iter().map(|entry| entry.weight).collect());
+        }
+        for (index, route) in spec.tcp.iter().enumerate() {
+            show("tcp", index, route.route.iter().map(|entry| entry.weight).collect());
+        }
+    }
+}
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    each_split(context, &mut |at, weights| {
+        let mut sum = 0_i128;
+        for (index, weight) in weights.list.iter().enumerate() {
+            let weight = weight.unwrap_or_default();
+            if weight < 0 {
+                let message = format!("The weight {weight} is negative: a cluster refuses the route.");
+                report.add(weights.resource, &at.index(index).field("weight"), message);
+            }
+            sum += i128::from(weight.max(0));
+        }
+        if weights.list.len() > 1 && sum == 0 {
+            let message = "The weights sum up to 0: none of the destinations gets any traffic.";
+            report.add(weights.resource, at, message);
+        } else if sum > i128::from(u32::MAX) {
+            let message = format!(
+                "The weights sum up to {sum}, and {} is the most: a cluster refuses the route.",
+                u32::MAX
+            );
+            report.add(weights.resource, at, message);
+        }
+    });
+}
