@@ -1,18 +1,30 @@
 //! What there is to say about a mesh beyond what reading it said: the table of rules, each in a file of its own.
 
 mod context;
+mod covers;
 mod names;
 mod policies;
 mod rule;
 mod services;
 
+mod addresses_required;
+mod authority_twice;
 mod client_tls;
+mod conflicting_gateways;
+mod conflicting_hosts;
+mod conflicting_protocols;
 mod cors;
+mod deprecated;
+mod dropped_delegate;
+mod duplicate_certificate;
 mod duplicate_resource;
+mod duplicate_subsets;
 mod durations;
 mod empty_subset;
 mod endpoints;
 mod export_to;
+mod fault_beyond_timeout;
+mod fault_without_percentage;
 mod faults;
 mod gateway_server;
 mod gateway_tls;
@@ -25,14 +37,19 @@ mod locality;
 mod matches;
 mod names_of_parts;
 mod negative;
+mod never_ejects;
 mod one_action;
+mod past_the_rules;
 mod patterns;
 mod percentages;
+mod port_names;
 mod ports;
 mod required;
 mod retries;
 mod rule_without_service;
+mod shadowed_match;
 mod statuses;
+mod timeouts;
 mod unknown_delegate;
 mod unknown_fields;
 mod unknown_gateway;
@@ -40,7 +57,9 @@ mod unknown_host;
 mod unknown_port;
 mod unknown_subset;
 mod unknown_values;
+mod unreachable_rule;
 mod unrouted_policy;
+mod unverified_server;
 mod weight_sum;
 mod weights;
 
@@ -92,7 +111,25 @@ pub const RULES: &[Rule] = &[
     faults::RULE,
     endpoints::RULE,
     duplicate_resource::RULE,
+    duplicate_subsets::RULE,
+    unreachable_rule::RULE,
+    shadowed_match::RULE,
     unrouted_policy::RULE,
+    conflicting_hosts::RULE,
+    conflicting_gateways::RULE,
+    dropped_delegate::RULE,
+    fault_beyond_timeout::RULE,
+    authority_twice::RULE,
+    fault_without_percentage::RULE,
+    timeouts::RULE,
+    unverified_server::RULE,
+    past_the_rules::RULE,
+    addresses_required::RULE,
+    port_names::RULE,
+    duplicate_certificate::RULE,
+    conflicting_protocols::RULE,
+    never_ejects::RULE,
+    deprecated::RULE,
 ];
 
 /// What the rules find in a mesh, by file and place. Findings of reading ([`crate::model::Parsed`]) are not among them.

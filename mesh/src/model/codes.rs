@@ -24,6 +24,18 @@ const fn code(
     Code { code, severity, title, explanation }
 }
 
+impl Code {
+    /// The messages of istioctl that say the same.
+    pub fn corresponds_to(code: &str) -> &'static [&'static str] {
+        match code {
+            "MW0002" | "MW0004" => &["IST0106"],
+            "MW0021" => &["IST0002"],
+            "MW0022" => &["IST0133"],
+            _ => &[],
+        }
+    }
+}
+
 /// All codes of reading.
 pub const CODES: &[Code] = &[
     code("MW0001", Severity::Error, "Not YAML", "The document is left out; the others of the file are read."),

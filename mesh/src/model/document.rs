@@ -11,6 +11,7 @@ use crate::resource::Resource;
 use crate::yaml::{self, Path, Problem, Remedy};
 use crate::{Diagnostic, Edit, ResourceKey};
 
+use super::codes::Code;
 use super::resource;
 
 /// One resource's place in a mesh: a document of a file, or an entry of a document of kind `List`.
@@ -141,7 +142,7 @@ impl Document {
             path: problem.path.to_string(),
             place: Some(self.place_of(problem.offset)),
             message: problem.message.clone().into_owned(),
-            corresponds_to: Vec::new(),
+            corresponds_to: Code::corresponds_to(problem.code).iter().map(|code| (*code).into()).collect(),
             fix: problem.fix.as_ref().map(|(title, remedy)| Fix {
                 title: title.clone().into_owned(),
                 edit: self.mending(key.as_ref(), remedy, file_text),

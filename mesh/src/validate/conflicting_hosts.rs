@@ -1,0 +1,91 @@
+//! VirtualServices that are for the same host.
+
+use std::collections::HashMap;
+
+use crate::Severity;
+use crate::host;
+use crate::registry::Visibility;
+use crate::resource::walk::At;
+use crate::resource::{Resource, VirtualService};
+
+use super::context::Context;
+use super::duplicate_subsets::age;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0406",
+    severity: Severity::Error,
+    title: "Several VirtualServices are for one host",
+    explanation: "Within the mesh a host has one VirtualService: of several that a namespace sees, the oldest is used and the rules of the others are lost. At gateways they are merged, in the order of their age. Merge them into one, or let one delegate to the others.",
+    corresponds_to: &["IST0109"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("conflicting_hosts.yaml"),
+};
+
+type Entry<'m> = (&'m Resource, &'m VirtualService, String, usize);
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    for (resource, service) in context.mesh.virtual_services() {
+        let on_mesh = service.gateways.is_empty() || service.gateways.iter().any(|gateway| gateway == "mesh");
+        for (index, host) in service.hosts.iter().enumerate().filter(|_| on_mesh) {
+            entries.push((resource, service, context.qualify(resource, host).to_lowercase(), index));
+        }
+    }
+    let mut exact: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (position, (.., host, _)) in entries.iter().enumerate() {
+        exact.entry(host).or_default().push(position);
+    }
+    let wildcards: Vec<usize> = (0..entries.len()).filter(|at| entries[*at].2.starts_with('*')).collect();
+    for (position, entry) in entries.iter().enumerate() {
+        let same = exact.get(entry.2.as_str()).into_iter().flatten();
+        // Wildcards that meet are as undecided as equal hosts; an exact host goes before a wildcard.
+        let meeting = wildcards.iter().filter(|other| {
+            entry.2.starts_with('*')
+                && entries[**other].2 != entry.2
+                && host::matches(&entry.2, &entries[**other].2)
+        });
+        let mut others: Vec<&Entry<'_>> =
+            same.chain(meeting).filter(|other| **other != position).map(|at| &entries[*at]).collect();
+        others.retain(|other| other.0.key != entry.0.key && meet(entry, other));
+        others.sort_by_key(|other| age(other.0));
+        if let Some(first) = others.first() {
+            tell(entry, first, report);
+        }
+    }
+}
+
+/// Whether some namespace sees both.
+fn meet(a: &Entry<'_>, b: &Entry<'_>) -> bool {
+    let namespaces = |entry: &Entry<'_>| match Visibility::of(&entry.1.export_to) {
+        Visibility::Public => None,
+        Visibility::None => Some(Vec::new()),
+        Visibility::Namespaces(list) => Some(
+            list.into_iter().map(|to| if to == "." { entry.0.key.namespace.clone() } else { to }).collect(),
+        ),
+    };
+    match (namespaces(a), namespaces(b)) {
+        (None, None) => true,
+        (Some(list), None) | (None, Some(list)) => !list.is_empty(),
+        (Some(a), Some(b)) => a.iter().any(|namespace| b.contains(namespace)),
+    }
+}
+
+fn tell(entry: &Entry<'_>, other: &Entry<'_>, report: &mut Report<'_>) {
+    let (resource, service, full, index) = entry;
+    let host = &service.hosts[*index];
+    let name = format!("{}/{}", other.0.key.namespace, other.0.key.name);
+    let then = if *full != other.2 {
+        format!("which of them a host below both gets depends on their lengths and ages (`{}`)", other.2)
+    } else if age(resource) < age(other.0) {
+        "these rules are used, and those of the other are lost".to_owned()
+    } else {
+        "its rules are used, and these are lost".to_owned()
+    };
+    let message = format!("`{name}` is for `{host}` too: {then}.");
+    let finding = report.add(resource, &At::SPEC.field("hosts").index(*index), message);
+    if *full != other.2 {
+        finding.severity(Severity::Warning);
+    }
+}

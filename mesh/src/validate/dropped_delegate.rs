@@ -1,0 +1,46 @@
+//! Rules of delegates that no request of the root can reach.
+
+use crate::plan::merge_delegate;
+use crate::resource::Spec;
+use crate::resource::walk::At;
+use crate::{Kind, ResourceKey, Severity};
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0409",
+    severity: Severity::Warning,
+    title: "A delegate's rule does not fit the root's",
+    explanation: "Requests reach a delegate through the root's match, so the delegate's match must be a part of it: `/reviews/v2` below `/reviews`. A rule that asks for something else is left out. Whether one regular expression is part of another nobody can tell, so that is left out as well.",
+    corresponds_to: &[],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("dropped_delegate.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for http in context.http_routes().filter(|http| !http.service.hosts.is_empty()) {
+        let Some(delegate) = &http.route.delegate else { continue };
+        let namespace = delegate.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        let key = ResourceKey::new(
+            Kind::VirtualService,
+            namespace.unwrap_or(&http.resource.key.namespace),
+            delegate.name.as_deref().unwrap_or_default(),
+        );
+        let Some(resource) = context.mesh.resource(&key) else { continue };
+        let Spec::VirtualService(service) = &resource.spec else { continue };
+        if !service.hosts.is_empty() {
+            continue;
+        }
+        for (index, leaf) in service.http.iter().enumerate() {
+            if merge_delegate(http.route, std::slice::from_ref(leaf)).is_empty() {
+                let message = format!(
+                    "Rule {} of `{}/{}` leads here, and this match is no part of its own: the rule is left out.",
+                    http.index, http.resource.key.namespace, http.resource.key.name
+                );
+                report.add(resource, &At::SPEC.field("http").index(index).field("match"), message);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Subsets and policies that are there twice.
+
+use crate::Severity;
+use crate::resource::walk::At;
+use crate::resource::{DestinationRule, Resource};
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0402",
+    severity: Severity::Warning,
+    title: "A subset or a host's policy is there twice",
+    explanation: "Subsets of all DestinationRules for a host in a namespace are united: of two with one name the first wins, and of several policies for the whole host that of the older rule.",
+    corresponds_to: &[],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("duplicate_subsets.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    let list = At::SPEC.field("subsets");
+    for (resource, spec) in context.mesh.destination_rules() {
+        for (index, subset) in spec.subsets.iter().enumerate() {
+            let name = subset.name.as_deref().unwrap_or_default();
+            if !name.is_empty() && spec.subsets[..index].iter().any(|other| other.name == subset.name) {
+                let message = format!("Subset `{name}` is there already: this one is never used.");
+                report.add(resource, &list.index(index).field("name"), message);
+            }
+        }
+        if spec.workload_selector.is_none() {
+            others(context, resource, spec, report);
+        }
+    }
+}
+
+/// Rules for the same host in the same namespace that count before this one.
+fn others(context: &Context<'_>, resource: &Resource, spec: &DestinationRule, report: &mut Report<'_>) {
+    let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { return };
+    let full = context.qualify(resource, host);
+    let Some(rules) = context.destination_rules().find(&full) else { return };
+    let list = At::SPEC.field("subsets");
+    for (other, theirs) in rules {
+        if other.key.namespace != resource.key.namespace
+            || theirs.workload_selector.is_some()
+            || age(other) >= age(resource)
+        {
+            continue;
+        }
+        // A wildcard's rules are found for hosts that it covers, too.
+        if context.qualify(other, theirs.host.as_deref().unwrap_or_default()) != full {
+            continue;
+        }
+        if spec.traffic_policy.is_some() && theirs.traffic_policy.is_some() {
+            let message = format!(
+                "`{}` sets a policy for `{host}` too, and counts before this rule: this policy is never used.",
+                other.key.name
+            );
+            report.add(resource, &At::SPEC.field("trafficPolicy"), message);
+        }
+        for (index, subset) in spec.subsets.iter().enumerate() {
+            let name = subset.name.as_deref().unwrap_or_default();
+            if !name.is_empty() && theirs.subsets.iter().any(|other| other.name == subset.name) {
+                let message = format!(
+                    "`{}` defines subset `{name}` too, and counts before this rule: this one is never used.",
+                    other.key.name
+                );
+                report.add(resource, &list.index(index).field("name"), message);
+            }
+        }
+    }
+}
+
+/// The order in which Istio takes resources: by age, then by name. What has no time is as old as can be.
+pub(super) fn age(resource: &Resource) -> (&str, &str, &str) {
+    let created = resource.metadata.creation_timestamp.as_deref().unwrap_or_default();
+    (created, &resource.key.name, &resource.key.namespace)
+}

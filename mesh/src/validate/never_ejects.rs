@@ -1,0 +1,67 @@
+//! Outlier detection that can never eject anything.
+
+use crate::Severity;
+use crate::resource::destination_rule::Subset;
+use crate::resource::traffic_policy::OutlierDetection;
+use crate::resource::walk::At;
+
+use super::context::{Context, selects};
+use super::rule::{Check, Report, Rule};
+use super::services::instances;
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0420",
+    severity: Severity::Warning,
+    title: "Outlier detection can never eject an instance",
+    explanation: "`maxEjectionPercent` (10 unless set) is the most that may be out, and one instance of a few is more than that: of 3 instances each is 33 %. Until the service has enough instances nothing is ever ejected, however many errors there are.",
+    corresponds_to: &[],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("never_ejects.yaml"),
+};
+
+/// What Envoy takes when nothing is set.
+const DEFAULT_PERCENT: i64 = 10;
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for (resource, rule) in context.mesh.destination_rules() {
+        let Some(host) = rule.host.as_deref().filter(|host| !host.is_empty()) else { continue };
+        let known = context.services.any(&context.qualify(resource, host)).and_then(instances);
+        let Some(known) = known else { continue };
+        let count = |subset: Option<&Subset>| {
+            known
+                .iter()
+                .filter(|instance| subset.is_none_or(|subset| selects(&subset.labels, &instance.labels)))
+                .count()
+        };
+        let mut tell = |detection: Option<&OutlierDetection>, subset: Option<&Subset>, at: &At<'_>| {
+            let Some(detection) = detection else { return };
+            let count = i64::try_from(count(subset)).unwrap_or(i64::MAX);
+            let most = detection.max_ejection_percent.unwrap_or(DEFAULT_PERCENT);
+            if count > 0 && 100 / count > most {
+                let message = match count {
+                    1 => format!(
+                        "The only instance is 100 %, and {most} % is the most that may be ejected: it never is."
+                    ),
+                    _ => format!(
+                        "Each of the {count} instances is {} %, and {most} % is the most that may be ejected: none ever is.",
+                        100 / count
+                    ),
+                };
+                report.add(resource, &at.field("outlierDetection"), message);
+            }
+        };
+        let policy = rule.traffic_policy.as_ref();
+        tell(
+            policy.and_then(|policy| policy.outlier_detection.as_ref()),
+            None,
+            &At::SPEC.field("trafficPolicy"),
+        );
+        let list = At::SPEC.field("subsets");
+        for (index, subset) in rule.subsets.iter().enumerate() {
+            let policy = subset.traffic_policy.as_ref();
+            let detection = policy.and_then(|policy| policy.outlier_detection.as_ref());
+            tell(detection, Some(subset), &list.index(index).field("trafficPolicy"));
+        }
+    }
+}

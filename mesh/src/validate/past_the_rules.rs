@@ -1,0 +1,54 @@
+//! Rules of the mesh that requests through a gateway pass by.
+
+use crate::Severity;
+use crate::resource::virtual_service::Destination;
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0415",
+    severity: Severity::Warning,
+    title: "Requests through a gateway pass the mesh's rules by",
+    explanation: "A request takes the rules of one VirtualService. One that comes in through a gateway takes the gateway's, and goes to the destination that they name: the rules that the service has within the mesh, its split between versions for one, do not apply. Name the subsets in the gateway's rules too, or bind the mesh's rules to the gateway.",
+    corresponds_to: &["IST0140"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("past_the_rules.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for http in context.http_routes() {
+        let gateways = &http.service.gateways;
+        if gateways.is_empty() || gateways.iter().any(|gateway| gateway == "mesh") {
+            continue;
+        }
+        for (index, entry) in http.route.route.iter().enumerate() {
+            let Some(Destination { host: Some(host), subset: None, .. }) = &entry.destination else {
+                continue;
+            };
+            let Some(passed) = split_within(context, &context.qualify(http.resource, host)) else { continue };
+            let message = format!(
+                "Requests through the gateway go to all of `{host}`: the subsets that `{passed}` chooses within the mesh are passed by."
+            );
+            http.at(|at| {
+                let at = at.field("route");
+                report.add(http.resource, &at.index(index).field("destination"), message);
+            });
+        }
+    }
+}
+
+/// The VirtualService that chooses subsets for a host within the mesh, as `namespace/name`.
+fn split_within(context: &Context<'_>, full: &str) -> Option<String> {
+    // Where nothing routes to a subset of the host, there is nothing to look for.
+    context.routed_subsets().get(full)?;
+    let found = context.mesh.virtual_services().find(|(resource, service)| {
+        (service.gateways.is_empty() || service.gateways.iter().any(|gateway| gateway == "mesh"))
+            && service.hosts.iter().any(|host| context.qualify(resource, host) == full)
+            && service.http.iter().flat_map(|route| &route.route).any(|entry| {
+                entry.destination.as_ref().is_some_and(|destination| destination.subset.is_some())
+            })
+    });
+    found.map(|(resource, _)| format!("{}/{}", resource.key.namespace, resource.key.name))
+}

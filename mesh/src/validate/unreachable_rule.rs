@@ -1,0 +1,43 @@
+//! Rules that no request reaches.
+
+use crate::Severity;
+use crate::resource::walk::At;
+
+use super::context::Context;
+use super::covers::{catch_all, routes, shadow};
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0403",
+    severity: Severity::Warning,
+    title: "A rule is never reached",
+    explanation: "Rules are tried in their order, and the first that matches is taken. A rule behind one that takes everything, or all of whose matches are taken by rules before it, is never used: put the narrower rule first.",
+    corresponds_to: &["IST0130"],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("unreachable_rule.yaml"),
+};
+
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for (resource, service) in context.mesh.virtual_services() {
+        for list in routes(service) {
+            for (index, route) in list.iter().enumerate() {
+                let field = At::SPEC.field(route.kind);
+                let at = field.index(route.index);
+                if let Some(first) = catch_all(&list, index) {
+                    let message = format!("Rule {first} takes every request: this rule is never reached.");
+                    report.add(resource, &at, message);
+                    continue;
+                }
+                let taken: Option<Vec<usize>> = (0..route.matches.len())
+                    .map(|entry| shadow(&list, index, entry).map(|(by, _)| by).filter(|by| *by != index))
+                    .collect();
+                if let Some(by) = taken.filter(|by| !by.is_empty()) {
+                    let message =
+                        format!("Rule {} takes all that this rule matches: it is never reached.", by[0]);
+                    report.add(resource, &at, message);
+                }
+            }
+        }
+    }
+}
