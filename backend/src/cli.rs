@@ -1,10 +1,12 @@
 //! The command line: which command is run with what. What a command does is in its own module.
 
 pub mod crds;
+pub mod explain;
 pub mod export;
 pub mod proxy;
 pub mod serve;
 mod snippet;
+mod source;
 pub mod validate;
 
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ enum Command {
     Proxy(Box<proxy::Args>),
     /// Diagnostics of files and folders. Exits with 0 without errors, 1 with errors, 2 when it cannot read them.
     Validate(validate::Args),
+    /// Where one request would go, and why.
+    Explain(Box<explain::Args>),
     /// The YAML of a revision, as one file, a folder with a kustomization, or a zip.
     Export(export::Args),
     /// Prints the custom resource definitions, for a cluster without Istio.
@@ -67,6 +71,7 @@ impl Cli {
             Some(Command::Serve(serve)) => serve.run(),
             Some(Command::Proxy(args)) => proxy::run(&args),
             Some(Command::Validate(args)) => validate::run(&args),
+            Some(Command::Explain(args)) => explain::run(&args),
             Some(Command::Export(args)) => export::run(&args),
             Some(Command::Crds(args)) => crds::run(&args),
         }

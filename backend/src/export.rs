@@ -2,7 +2,6 @@
 //! it is, comments and all.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 
 use mesh::Sources;
@@ -15,35 +14,15 @@ const KUSTOMIZATION: &str = "kustomization.yaml";
 
 /// All documents in one file, parted by `---`.
 pub fn one_file(sources: &Sources) -> String {
-    let mut all = String::new();
-    for (path, text) in &sources.0 {
-        // It lists files, and there is but one now.
-        if path == KUSTOMIZATION || text.trim().is_empty() {
-            continue;
-        }
-        if !all.is_empty() && !text.starts_with("---") {
-            all.push_str("---\n");
-        }
-        all.push_str(text);
-        if !text.ends_with('\n') {
-            all.push('\n');
-        }
-    }
-    all
+    let files = sources.0.iter().filter(|(path, _)| path.as_str() != KUSTOMIZATION);
+    // It lists files, and there is but one now.
+    mesh::export::to_single(&files.map(|(path, text)| (path.clone(), text.clone())).collect())
 }
 
 /// The files with a kustomization that lists them, unless they have one already.
 pub fn folder(sources: &Sources) -> BTreeMap<String, String> {
     let mut files = sources.0.clone();
-    if !files.contains_key(KUSTOMIZATION) {
-        let mut text =
-            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n".to_owned();
-        for path in sources.0.keys() {
-            // A JSON string is a YAML string, whatever the path contains.
-            let _ = writeln!(text, "- {}", serde_json::Value::from(path.as_str()));
-        }
-        files.insert(KUSTOMIZATION.to_owned(), text);
-    }
+    files.entry(KUSTOMIZATION.to_owned()).or_insert_with(|| mesh::export::kustomization(sources));
     files
 }
 
@@ -84,7 +63,8 @@ mod tests {
     fn a_folder_lists_its_files() {
         let sources: Sources = [("a.yaml", "a: 1\n"), ("deep/b.yaml", "b: 2\n")].into_iter().collect();
         let files = folder(&sources);
-        assert!(files[KUSTOMIZATION].ends_with("resources:\n- \"a.yaml\"\n- \"deep/b.yaml\"\n"));
+        assert!(files[KUSTOMIZATION].contains("- a.yaml\n"), "{}", files[KUSTOMIZATION]);
+        assert!(files[KUSTOMIZATION].contains("- deep/b.yaml\n"));
         assert_eq!(files["deep/b.yaml"], "b: 2\n");
 
         let own: Sources = [(KUSTOMIZATION, "resources: []\n")].into_iter().collect();

@@ -18,6 +18,7 @@ use mesh::{Mesh, Plan, Settings, Severity, Source};
 use proxy::{BindError, Config, Entry, Events, Proxy, StartError};
 
 use super::serve::signals;
+use super::source::{self, NoSource};
 use crate::files::{self, Stamp};
 use crate::metrics::Metrics;
 use crate::world::World;
@@ -57,16 +58,9 @@ pub enum Error {
     /// The mesh could not be read.
     #[error(transparent)]
     Files(#[from] files::Error),
-    /// Nobody has this name.
-    #[error("the mesh has no {kind} `{name}`; it has {known}")]
-    NoSource {
-        /// Workload or gateway.
-        kind: &'static str,
-        /// The name that was asked for.
-        name: String,
-        /// Those that it has.
-        known: String,
-    },
+    /// Nobody has the name that was asked for.
+    #[error(transparent)]
+    NoSource(#[from] NoSource),
     /// The gateway has no port that could be served.
     #[error("gateway `{0}` has no HTTP port")]
     NoPort(String),
@@ -207,34 +201,10 @@ fn plan(world: &World, args: &Args, revision: u64) -> Result<Plan, Error> {
     Ok(mesh::plan::compile(&world.mesh, &world.registry, &Settings::default(), &source, revision))
 }
 
-fn source(world: &World, args: &Args) -> Result<Source, Error> {
-    let (kind, name) = match (&args.workload, &args.gateway) {
-        (Some(name), _) => ("workload", name.as_str()),
-        (None, name) => ("gateway", name.as_deref().unwrap_or_default()),
-    };
-    let sources: Vec<Source> = match kind {
-        "workload" => world.registry.workloads().iter().map(mesh::registry::Workload::source).collect(),
-        _ => world.registry.gateways().iter().map(mesh::registry::Gateway::source).collect(),
-    };
-    let (namespace, short) =
-        name.split_once('/').map_or((None, name), |(namespace, name)| (Some(namespace), name));
-    let is_it = |source: &&Source| {
-        let (theirs, name) = parts(source);
-        name == short && namespace.is_none_or(|namespace| namespace == theirs)
-    };
-    sources.iter().find(is_it).cloned().ok_or_else(|| Error::NoSource {
-        kind,
-        name: name.to_owned(),
-        known: match sources.as_slice() {
-            [] => "none".to_owned(),
-            known => known.iter().map(|source| parts(source).1).collect::<Vec<_>>().join(", "),
-        },
-    })
-}
-
-fn parts(source: &Source) -> (&str, &str) {
-    match source {
-        Source::Workload { namespace, name } | Source::Gateway { namespace, name } => (namespace, name),
+fn source(world: &World, args: &Args) -> Result<Source, NoSource> {
+    match (&args.workload, &args.gateway) {
+        (Some(name), _) => source::workload(&world.registry, name),
+        (None, name) => source::gateway(&world.registry, name.as_deref().unwrap_or_default()),
     }
 }
 

@@ -1,0 +1,289 @@
+//! `meshwright explain`: where one request would go, and why.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use mesh::explain::{ExplainRequest, Explanation, Status, explain_for};
+use mesh::registry::Viewer;
+use mesh::{Mesh, Registry, Settings, Source};
+
+use super::source::{self, NoSource};
+use super::validate::Format;
+use crate::files;
+
+/// Arguments of `explain`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
+pub struct Args {
+    /// Files and folders of YAML.
+    #[arg(long, value_name = "PATH", required = true, num_args = 1.., env = "MESHWRIGHT_MESH")]
+    pub mesh: Vec<PathBuf>,
+    /// The request comes from this workload: its name, or namespace/name.
+    #[arg(long, value_name = "WORKLOAD", group = "source")]
+    pub from: Option<String>,
+    /// The request comes from a workload with these labels.
+    #[arg(long, value_name = "K=V", group = "source", value_delimiter = ',', value_parser = label, requires = "namespace")]
+    pub labels: Vec<(String, String)>,
+    /// Namespace of the workload with `--labels`.
+    #[arg(long, value_name = "NS", requires = "labels")]
+    pub namespace: Option<String>,
+    /// The request comes in through this gateway: its name, or namespace/name.
+    #[arg(long, value_name = "NAME", group = "source")]
+    pub gateway: Option<String>,
+    /// Method.
+    #[arg(long, value_name = "M", default_value = "GET")]
+    pub method: String,
+    /// Host, with a port or without.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub host: String,
+    /// Path with its query.
+    #[arg(long, value_name = "P", default_value = "/")]
+    pub path: String,
+    /// A header; may be given more than once.
+    #[arg(short = 'H', long = "header", value_name = "K: V", value_parser = header)]
+    pub headers: Vec<(String, String)>,
+    /// `http` or `https`; what is spoken on the port unless given.
+    #[arg(long, value_name = "SCHEME")]
+    pub scheme: Option<String>,
+    /// Port that the request comes in on; found by the host unless given.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+/// Why nothing can be explained.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Files(#[from] files::Error),
+    #[error(transparent)]
+    NoSource(#[from] NoSource),
+}
+
+/// The exit code of what cannot be done as it was asked for.
+const USAGE: u8 = 2;
+
+/// Explains. Exits with 2 when the files cannot be read or have no such source.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let explanation = match explain(args) {
+        Ok(explanation) => explanation,
+        Err(error) => {
+            eprintln!("error: {:#}", anyhow::Error::new(error));
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    let text = match args.format {
+        Format::Text => text(&explanation),
+        Format::Json => serde_json::to_string_pretty(&explanation)? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explain(args: &Args) -> Result<Explanation, Error> {
+    let settings = Settings::default();
+    let mesh = Mesh::parse(&files::read(&args.mesh)?).mesh;
+    let registry = Registry::of(&mesh, &settings);
+    let request = ExplainRequest {
+        method: args.method.clone(),
+        host: args.host.clone(),
+        path: args.path.clone(),
+        headers: args.headers.clone(),
+        scheme: args.scheme.clone(),
+        port: args.port,
+    };
+    Ok(explain_for(&mesh, &registry, &settings, &viewer(args, &registry)?, 1, &request))
+}
+
+/// Who sends the request.
+fn viewer(args: &Args, registry: &Registry) -> Result<Viewer, NoSource> {
+    if let Some(name) = &args.from {
+        return Ok(registry.viewer(&source::workload(registry, name)?));
+    }
+    if let Some(name) = &args.gateway {
+        return Ok(registry.viewer(&source::gateway(registry, name)?));
+    }
+    let namespace = args.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    let labels: BTreeMap<String, String> = args.labels.iter().cloned().collect();
+    // It needs no name: what it sees depends on its namespace and labels.
+    let source = Source::Workload { namespace: namespace.clone(), name: String::new() };
+    Ok(Viewer { source, namespace, labels })
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form k=v"))?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    // A pseudo header begins with a colon of its own.
+    let start = usize::from(text.starts_with(':'));
+    let colon = text[start..].find(':').ok_or_else(|| format!("`{text}` is not of the form 'k: v'"))? + start;
+    Ok((text[..colon].trim().to_owned(), text[colon + 1..].trim().to_owned()))
+}
+
+fn text(explanation: &Explanation) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_text(&mut out, explanation);
+    out
+}
+
+fn write_text(out: &mut String, explanation: &Explanation) -> std::fmt::Result {
+    let by = match (&explanation.virtual_service, &explanation.route) {
+        (Some(service), Some(route)) => {
+            let name = route.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+            format!(" by rule {}{name} of {service}", route.index)
+        }
+        _ => String::new(),
+    };
+    let what = match explanation.status {
+        Status::Routed => "routed",
+        Status::Direct => "answered by the proxy",
+        Status::Redirect => "redirected",
+        Status::NoRoute => "no rule takes it: 404",
+        Status::NoHost => "the host is not known",
+    };
+    writeln!(out, "{what}{by}")?;
+    for target in &explanation.destinations {
+        let subset = target.subset.as_ref().map_or_else(String::new, |subset| format!(" {subset}"));
+        writeln!(out, "  {:5.1} %  {}:{}{subset}", target.weight * 100.0, target.host, target.port)?;
+    }
+    if let Some(timeout) = &explanation.timeout {
+        writeln!(out, "  timeout {timeout}")?;
+    }
+    if let Some(retries) = &explanation.retries {
+        writeln!(out, "  {} retries on {}", retries.attempts, retries.retry_on)?;
+    }
+    if let Some(fault) = &explanation.fault {
+        if let Some(delay) = &fault.delay {
+            writeln!(out, "  fault: {} delay for {} %", delay.fixed_delay, delay.percentage)?;
+        }
+        if let Some(abort) = &fault.abort {
+            writeln!(out, "  fault: abort with {} for {} %", abort.http_status, abort.percentage)?;
+        }
+    }
+    for copy in explanation.mirror.iter().flatten() {
+        writeln!(out, "  mirrored to {}:{} for {} %", copy.host, copy.port, copy.percentage)?;
+    }
+    writeln!(out, "why:")?;
+    for step in &explanation.steps {
+        let sign = if step.matched { "✓" } else { "·" };
+        let rule = match (&step.virtual_service, &step.route) {
+            (Some(service), Some(route)) => format!("{service} rule {}: ", route.index),
+            (Some(service), None) => format!("{service}: "),
+            _ => String::new(),
+        };
+        writeln!(out, "  {sign} {rule}{}", step.reason)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// Runs it on the sample mesh.
+    fn explained(arguments: &[&str]) -> Result<Value, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in crate::sample::mesh().0 {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mesh = ["explain", "--mesh", folder.path().to_str().unwrap()];
+        let program =
+            Program::try_parse_from(mesh.iter().chain(arguments)).map_err(|error| error.to_string())?;
+        let explanation = explain(&program.args).map_err(|error| error.to_string())?;
+        assert!(text(&explanation).contains("why:\n"));
+        Ok(serde_json::to_value(explanation).unwrap())
+    }
+
+    #[test]
+    fn a_workloads_request_is_split() {
+        let found =
+            explained(&["--from", "productpage-v1", "--host", "reviews:9080", "--path", "/reviews/0"])
+                .unwrap();
+        assert_eq!(found["status"], "routed");
+        assert_eq!(found["virtual_service"], "default/reviews");
+        assert_eq!(found["route"], json!({ "index": 0, "name": null }));
+        let host = "reviews.default.svc.cluster.local";
+        let shares: Vec<_> =
+            found["destinations"].as_array().unwrap().iter().map(|to| &to["weight"]).collect();
+        assert_eq!(
+            found["destinations"][0],
+            json!({ "host": host, "subset": "v1", "port": 9080, "weight": 0.9 })
+        );
+        assert_eq!(shares.iter().filter(|share| share.as_f64() > Some(0.0)).count(), 2);
+        for field in ["timeout", "retries", "fault", "mirror", "steps"] {
+            assert!(found.get(field).is_some(), "{field} is part of the contract");
+        }
+        assert_eq!(found["steps"].as_array().unwrap().last().unwrap()["matched"], true);
+    }
+
+    #[test]
+    fn a_gateways_request_may_be_redirected_or_not_routed() {
+        let ask = |path| {
+            explained(&["--gateway", "ingress", "--host", "any.host", "--path", path]).unwrap()["status"]
+                .clone()
+        };
+        assert_eq!(ask("/productpage"), "routed");
+        assert_eq!(ask("/"), "redirect");
+        assert_eq!(ask("/nothing"), "no_route");
+    }
+
+    #[test]
+    fn a_source_may_be_described_by_its_labels() {
+        let found = explained(&[
+            "--labels",
+            "app=reviews,version=v2",
+            "--namespace",
+            "default",
+            "--host",
+            "ratings",
+            "-H",
+            "end-user: jason",
+        ]);
+        assert_eq!(found.unwrap()["status"], "routed");
+        let unknown =
+            explained(&["--labels", "app=a", "--namespace", "default", "--host", "unheard.of"]).unwrap();
+        assert_eq!(unknown["status"], "no_host");
+    }
+
+    #[test]
+    fn what_is_asked_wrongly_is_told() {
+        for (arguments, expected) in [
+            (&["--from", "nobody", "--host", "a"][..], "the mesh has no workload `nobody`; it has"),
+            (&["--host", "a"][..], "required arguments"),
+            (&["--labels", "app=a", "--host", "a"][..], "--namespace"),
+            (&["--from", "a", "--gateway", "b", "--host", "a"][..], "cannot be used with"),
+            (&["--from", "productpage-v1", "--host", "a", "-H", "nothing"][..], "is not of the form"),
+        ] {
+            let error = explained(arguments).unwrap_err();
+            assert!(error.contains(expected), "{arguments:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn headers_are_cut_at_their_colon() {
+        assert_eq!(header("end-user: jason"), Ok(("end-user".to_owned(), "jason".to_owned())));
+        assert_eq!(header(":method:PUT"), Ok((":method".to_owned(), "PUT".to_owned())));
+        assert_eq!(header("a: b: c"), Ok(("a".to_owned(), "b: c".to_owned())));
+        assert!(header("a").is_err());
+    }
+}
