@@ -9,6 +9,7 @@ pub mod curve;
 pub mod details;
 pub mod edge;
 pub mod explained;
+pub mod flow;
 pub mod keys;
 pub mod layout;
 pub mod look;

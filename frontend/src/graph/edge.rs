@@ -25,14 +25,14 @@ pub fn Edge(
     let width = Memo::new(move |_| figures.with(|all| look::width(all.rps)));
     let selected = Memo::new(move |_| about.with_value(|about| graph.selected(about)));
     let dim = Memo::new(move |_| key.with_value(|key| graph.dims_link(key)));
-    // A round dot for each dash of no length; the dashes wander by one gap and begin anew.
+    // A round dot for each dash of no length.
     let dash = move || dots.get().map(|(spacing, _)| format!("0 {spacing}"));
-    let spacing = move || dots.get().map(|(spacing, _)| format!("{spacing}px"));
-    let period = move || dots.get().map(|(spacing, speed)| format!("{:.2}s", spacing / speed));
+    let flow = NodeRef::new();
+    graph.flow.add(flow, dots);
     view! {
         <g class=move || format!("edge {}", tone.get().class()) class:selected=selected class:dim=dim>
             <path class="line" d=path stroke-width=width></path>
-            <path class="flow" d=path stroke-dasharray=dash style:--spacing=spacing style:--period=period></path>
+            <path node_ref=flow class="flow" d=path stroke-dasharray=dash></path>
             <path
                 class="grab"
                 d=path

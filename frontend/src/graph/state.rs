@@ -8,6 +8,7 @@ use mesh::edit::RouteTarget;
 
 use super::camera::Camera;
 use super::curve::Rect;
+use super::flow::Flow;
 use super::layout::Point;
 use super::scene::{Moved, Plan, Scene, Way};
 use crate::faults::FaultView;
@@ -62,6 +63,8 @@ pub struct GraphState {
     pub splits: Memo<HashMap<RouteTarget, Split>>,
     /// Faults by the host whose callers see them.
     pub faults: Memo<HashMap<String, Vec<FaultView>>>,
+    /// The dots on the edges.
+    pub flow: Flow,
 }
 
 impl GraphState {
@@ -103,6 +106,7 @@ impl GraphState {
             lit,
             splits,
             faults,
+            flow: Flow::start(),
         };
         provide_context(state);
         Effect::new(move || {
