@@ -21,6 +21,11 @@ pub fn moment(millis: i64) -> String {
     format!("{month} {}, {:02}:{:02}", then.get_date(), then.get_hours(), then.get_minutes())
 }
 
+/// Milliseconds since the page was opened, finer than those since 1970 and never set back.
+pub fn page() -> Option<f64> {
+    leptos::prelude::window().performance().map(|performance| performance.now())
+}
+
 fn date(millis: i64) -> js_sys::Date {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^52")]
     js_sys::Date::new(&JsValue::from_f64(millis as f64))

@@ -35,12 +35,12 @@ pub fn Graph() -> impl IntoView {
     keys::listen(graph);
     memory::recall(graph);
     view! {
-        <section class="graph" aria-label="Graph of the mesh">
+        <div class="graph">
             <Stage/>
             <Empty/>
             <Legend/>
             <Tools/>
             <Tooltip/>
-        </section>
+        </div>
     }
 }

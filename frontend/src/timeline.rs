@@ -1,9 +1,83 @@
-//! The apply timeline of the head revision.
+//! The apply timeline of the head revision: from the edit to the traffic.
+
+pub mod seen;
+pub mod steps;
 
 use leptos::prelude::*;
+
+use crate::clock;
+use crate::store::{Store, use_store};
+use steps::{Progress, Step};
 
 /// The apply timeline of the head revision.
 #[component]
 pub fn TimelineStrip() -> impl IntoView {
-    view! { <div></div> }
+    let store = use_store();
+    let head = store.head;
+    let seen = seen::measure(store);
+    let steps = Memo::new(move |_| {
+        let number = head.number();
+        head.timeline.with(|timeline| {
+            let timeline = timeline.as_ref().filter(|timeline| timeline.revision == number)?;
+            Some(steps::steps(timeline, seen.get().filter(|(of, _)| *of == number).map(|(_, millis)| millis)))
+        })
+    });
+    view! {
+        <section class="timeline" aria-label="Apply timeline">
+            {move || match steps.get() {
+                Some(steps) => list(&steps).into_any(),
+                None => view! { <p class="timeline-none">"Apply a change, and see here how long it takes to reach the traffic."</p> }.into_any(),
+            }}
+            <Story store/>
+        </section>
+    }
+}
+
+fn list(steps: &[Step]) -> impl IntoView + use<> {
+    let items = steps.iter().map(|step| {
+        let spoken = match step.progress {
+            Progress::Done => "",
+            Progress::Next => "under way",
+            Progress::Waiting => "not yet",
+        };
+        let when = if step.when.is_empty() { spoken.to_owned() } else { step.when.clone() };
+        view! {
+            <li class=step.progress.class() title=step.meaning>
+                <span class="step-name">{step.name}</span>
+                <span class="step-when">{when}</span>
+            </li>
+        }
+    });
+    view! { <ol class="apply-steps">{items.collect_view()}</ol> }
+}
+
+/// Which revision that is, whose, and the way back.
+#[component]
+fn Story(store: Store) -> impl IntoView {
+    move || {
+        store.head.revision.get().map(|revision| {
+            let number = revision.number;
+            let undo = (number > 1).then(|| {
+                view! {
+                    <button
+                        class="timeline-undo"
+                        title="Make a new revision that takes this one back"
+                        disabled=move || store.editing.applying.get()
+                        on:click=move |_| store.editing.revert(number)
+                    >
+                        "Undo"
+                    </button>
+                }
+            });
+            view! {
+                <p class="timeline-story">
+                    <b>"rev "{number.to_string()}</b>
+                    <span class="timeline-what">{revision.summary}</span>
+                    <span>"by "{revision.author}</span>
+                    <time>{clock::moment(revision.at)}</time>
+                    {undo}
+                </p>
+            }
+        })
+    }
 }

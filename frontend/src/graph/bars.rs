@@ -100,8 +100,8 @@ fn Row(
     let shown = if version.is_empty() { "all".to_owned() } else { look::shorten(&version, 62.0, 11.0) };
     let label = format!("Share of {name} {version}, percent");
     view! {
-        <g class="share">
-            <text class="version" x="14" y=top + 13.0>{shown}</text>
+        <g class="bar">
+            <text class="bar-version" x="14" y=top + 13.0>{shown}</text>
             <rect class="track" x=start y=top + 5.0 width=width height="9" rx="4.5"></rect>
             <rect
                 class="fill"

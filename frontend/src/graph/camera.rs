@@ -6,7 +6,7 @@ use super::layout::Point;
 /// The smallest and the largest scale.
 const SCALES: (f64, f64) = (0.1, 3.0);
 /// Room around the graph when it is fitted.
-const MARGIN: f64 = 20.0;
+const MARGIN: f64 = 16.0;
 
 /// A view of the graph: a point of the graph is drawn at `scale * point + offset`.
 #[derive(Debug, Clone, Copy, PartialEq)]

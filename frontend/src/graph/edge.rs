@@ -152,7 +152,7 @@ fn sign_pill(row: usize, (class, icon): Sign, label: &str) -> impl IntoView + us
     view! {
         <g class=class>
             <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 + 1.0 rx="10"></rect>
-            <g class="icon" transform=format!("translate({:.1},{:.1})", 13.0 - width / 2.0, y + 10.0)>
+            <g class="glyph" transform=format!("translate({:.1},{:.1})", 13.0 - width / 2.0, y + 10.0)>
                 <circle r="5.5"></circle>
                 <path d=icon></path>
             </g>

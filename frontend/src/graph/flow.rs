@@ -72,8 +72,11 @@ impl Flow {
             let turns = lines.len() / AT_ONCE + 1;
             #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
             let seconds = seconds * turns as f64;
-            for (_, line) in
-                lines.iter_mut().enumerate().filter(|(at, _)| (at + turn) % turns == 0).map(|(_, line)| line)
+            for (_, line) in lines
+                .iter_mut()
+                .enumerate()
+                .filter(|(at, _)| (at + turn).is_multiple_of(turns))
+                .map(|(_, line)| line)
             {
                 let Some(Some((spacing, speed))) = line.dots.try_get_untracked() else { continue };
                 line.offset = (line.offset + speed * seconds) % spacing;

@@ -63,8 +63,8 @@ pub fn NodeCard(
             class:dim=dim
             transform=move || { let at = place.get(); format!("translate({:.1},{:.1})", at.x, at.y) }
         >
-            <rect class="card" width=size.width height=size.height rx=radius></rect>
-            <circle class=move || format!("dot {}", tone.get().class()) cx=left cy="20" r="4.5"></circle>
+            <rect class="plate" width=size.width height=size.height rx=radius></rect>
+            <circle class=move || format!("health {}", tone.get().class()) cx=left cy="20" r="4.5"></circle>
             <text class="name" x=left + 12.0 y="24.5">{title}</text>
             {(kind != "gateway")
                 .then(|| svg::text().class("rate").attr("x", size.width - 12.0).attr("y", "24").child(move || rate.get()))}
@@ -91,7 +91,7 @@ pub fn NodeCard(
                 on:focus=move |_| focus(graph, &id.get_value())
                 on:blur=move |_| graph.tip.set(None)
             ></rect>
-            <Bars node selected/>
+            {matches!(node.id, NodeId::Service(_)).then(|| view! { <Bars node selected/> })}
         </g>
     }
 }

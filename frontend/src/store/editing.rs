@@ -36,6 +36,10 @@ pub struct Editing {
     pub applying: RwSignal<bool>,
     /// Who applies, as typed in Review.
     pub author: RwSignal<String>,
+    /// The last revision that was made here, and when the control was let go that made it: milliseconds of the page's clock.
+    pub acted: RwSignal<Option<(u64, f64)>>,
+    /// When the control was let go whose revision has no number yet.
+    began: StoredValue<Option<f64>>,
     /// Our own revision, stored on the server, and how many edits of the draft it took; its event has not come yet.
     awaited: StoredValue<Option<(u64, usize)>>,
     head: Head,
@@ -50,6 +54,8 @@ impl Editing {
             live: RwSignal::new(false),
             applying: RwSignal::new(false),
             author: RwSignal::new(String::new()),
+            acted: RwSignal::new(None),
+            began: StoredValue::new(None),
             awaited: StoredValue::new(None),
             head,
             ui,
@@ -157,6 +163,7 @@ impl Editing {
             return;
         }
         this.applying.set(true);
+        this.begin();
         spawn_local(async move {
             let result = client::post_revert(number, base, this.author_name()).await;
             this.finish(result.map(|new| new.revision.number), 0);
@@ -172,6 +179,7 @@ impl Editing {
         }
         let (this, base) = (*self, self.base.with_untracked(|base| base.number));
         this.applying.set(true);
+        this.begin();
         spawn_local(async move {
             let count = edits.len();
             let result = client::post_revision(base, this.author_name(), edits).await;
@@ -186,6 +194,7 @@ impl Editing {
         }
         let (this, base) = (*self, self.head_base().number);
         this.applying.set(true);
+        this.begin();
         spawn_local(async move {
             let result = client::post_revision(base, this.author_name(), edits).await;
             this.finish(result.map(|new| new.revision.number), 0);
@@ -223,11 +232,14 @@ impl Editing {
     fn finish(&self, result: Result<u64, Failure>, count: usize) {
         match result {
             Ok(number) => {
+                self.acted.set(self.began.get_value().map(|began| (number, began)));
+                self.began.set_value(None);
                 self.awaited.set_value(Some((number, count)));
                 self.head_moved();
             }
             Err(failure) => {
                 self.applying.set(false);
+                self.began.set_value(None);
                 // A stale base is not an error: the bar that offers to rebase says it.
                 if failure.status() != Some(409) {
                     self.ui.toast(ToastKind::Error, failure.text());
@@ -246,8 +258,14 @@ impl Editing {
 
     fn released(&self) {
         if self.live.get_untracked() {
+            self.begin();
             self.apply();
         }
+    }
+
+    /// Starts the clock of an apply, if it does not run yet.
+    fn begin(&self) {
+        self.began.update_value(|began| *began = began.or_else(crate::clock::page));
     }
 
     fn follow(&self) {

@@ -1,0 +1,133 @@
+//! The stages of an apply as the strip shows them. Pure.
+
+use api::Timeline;
+use api::revision::Stage;
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Reached.
+    Done,
+    /// The next one to come.
+    Next,
+    /// Later.
+    Waiting,
+}
+
+impl Progress {
+    /// The class that draws it.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Next => "next",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it is.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// How far it is.
+    pub progress: Progress,
+    /// When it was reached: `1.1 ms`, `3.2 s · n=384`; empty before.
+    pub when: String,
+}
+
+const STAGES: [(Stage, &str, &str); 6] = [
+    (Stage::Received, "edit received", "The server has the edit; the clock starts here."),
+    (Stage::Validated, "validated", "Its resources are valid."),
+    (Stage::Stored, "stored", "The revision is on disk."),
+    (Stage::Swapped, "proxy swapped", "All threads of the proxy run its plans."),
+    (Stage::FirstRequest, "first request", "The first request was routed under it."),
+    (Stage::Converged, "converged", "The observed shares agree with the desired ones."),
+];
+
+/// The steps of a timeline. `seen` is when this page had drawn the first traffic, in milliseconds since the slider was let
+/// go; it is a step only for a change that was made here.
+pub fn steps(timeline: &Timeline, seen: Option<f64>) -> Vec<Step> {
+    let mut next = true;
+    let mut steps = Vec::with_capacity(7);
+    for (stage, name, meaning) in STAGES {
+        // What comes before a stage that was reached has been passed, even where nobody said so.
+        let reached = timeline.milestones.iter().any(|other| other.stage >= stage);
+        let milestone = timeline.milestones.iter().find(|other| other.stage == stage);
+        let when = milestone.map_or_else(String::new, |milestone| match &milestone.note {
+            Some(note) => format!("{} · {note}", took(milestone.millis)),
+            None => took(milestone.millis),
+        });
+        let progress = match reached {
+            true => Progress::Done,
+            false if std::mem::take(&mut next) => Progress::Next,
+            false => Progress::Waiting,
+        };
+        steps.push(Step { name, meaning, progress, when });
+        if let (Stage::FirstRequest, Some(seen)) = (stage, seen) {
+            let meaning = "This page has drawn it, counted from the moment when the control was let go.";
+            steps.push(Step { name: "seen here", meaning, progress: Progress::Done, when: took(seen) });
+        }
+    }
+    steps
+}
+
+/// `0 ms`, `0.3 ms`, `41 ms`, `3.2 s`.
+fn took(millis: f64) -> String {
+    match millis {
+        m if m < 0.05 => "0 ms".to_owned(),
+        m if m < 9.95 => format!("{m:.1} ms"),
+        m if m < 999.5 => format!("{m:.0} ms"),
+        m => format!("{:.1} s", m / 1000.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::Milestone;
+
+    use super::*;
+
+    fn timeline(milestones: &[(Stage, f64, Option<&str>)]) -> Timeline {
+        let milestones = milestones.iter().map(|(stage, millis, note)| Milestone {
+            stage: *stage,
+            millis: *millis,
+            note: note.map(str::to_owned),
+        });
+        Timeline { revision: 42, received_at: 0, milestones: milestones.collect() }
+    }
+
+    #[test]
+    fn the_next_step_is_the_first_that_was_not_reached() {
+        let steps = steps(
+            &timeline(&[
+                (Stage::Received, 0.0, None),
+                (Stage::Validated, 0.31, None),
+                (Stage::Swapped, 1.14, None),
+            ]),
+            None,
+        );
+        let seen = steps.iter().map(|step| (step.progress, step.when.as_str())).collect::<Vec<_>>();
+        assert_eq!(
+            seen,
+            [
+                (Progress::Done, "0 ms"),
+                (Progress::Done, "0.3 ms"),
+                (Progress::Done, ""),
+                (Progress::Done, "1.1 ms"),
+                (Progress::Next, ""),
+                (Progress::Waiting, ""),
+            ]
+        );
+    }
+
+    #[test]
+    fn notes_stand_beside_the_time() {
+        let steps = steps(&timeline(&[(Stage::Converged, 3_210.0, Some("n=384"))]), Some(212.4));
+        assert_eq!(steps.last().map(|step| step.when.as_str()), Some("3.2 s · n=384"));
+        assert_eq!((steps[5].name, steps[5].when.as_str()), ("seen here", "212 ms"));
+        assert!(steps.iter().all(|step| step.progress == Progress::Done));
+    }
+}
