@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn fitting_centres_and_never_enlarges() {
-        let camera = Camera::fit(BOUNDS, (540.0, 500.0), 0.0);
+        let camera = Camera::fit(BOUNDS, (500.0 + 2.0 * MARGIN, 500.0), 0.0);
         assert_eq!(camera.scale, 0.5);
-        assert_eq!(camera.to_screen(BOUNDS.centre()), Point { x: 270.0, y: 250.0 });
+        assert_eq!(camera.to_screen(BOUNDS.centre()), Point { x: 250.0 + MARGIN, y: 250.0 });
         assert_eq!(Camera::fit(BOUNDS, (3000.0, 3000.0), 0.0).scale, 1.0);
         assert_eq!(Camera::fit(BOUNDS, (0.0, 0.0), 0.0), Camera::default());
     }
@@ -114,6 +114,6 @@ mod tests {
         let rect = Rect { x: 900.0, y: 100.0, width: 50.0, height: 50.0 };
         let camera = Camera::default();
         assert_eq!(camera.showing(rect, (1000.0, 500.0)), camera);
-        assert_eq!(camera.showing(rect, (800.0, 500.0)).offset, Point { x: -170.0, y: 0.0 });
+        assert_eq!(camera.showing(rect, (800.0, 500.0)).offset, Point { x: -150.0 - MARGIN, y: 0.0 });
     }
 }
