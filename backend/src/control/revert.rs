@@ -75,3 +75,70 @@ fn touched(before: &Mesh, after: &Mesh) -> BTreeSet<ResourceKey> {
 fn text(mesh: &Mesh, key: &ResourceKey) -> Option<String> {
     mesh::export::document(mesh, key)
 }
+
+#[cfg(test)]
+mod tests {
+    use api::RevisionInfo;
+    use mesh::Settings;
+
+    use super::*;
+    use crate::world::World;
+
+    fn entry(name: &str, host: &str) -> String {
+        format!(
+            "# about {name}\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}}}\n\
+             spec: {{hosts: [{host}], ports: [{{number: 80, name: http}}]}}\n"
+        )
+    }
+
+    /// A file of two services.
+    fn both(one: &str, other: &str) -> Sources {
+        Sources::single("a.yaml", format!("{}---\n{}", entry("one", one), entry("other", other)))
+    }
+
+    /// Takes `before` → `after` back on top of `head`.
+    fn reverted(before: &Sources, after: &Sources, head: &Sources) -> Result<Sources, RevertError> {
+        let info = RevisionInfo {
+            number: 2,
+            author: String::new(),
+            at: 0,
+            summary: String::new(),
+            edits: vec![],
+            reverts: None,
+        };
+        let inverse = vec![Edit::SetFiles { files: world::differences(after, before) }];
+        let revision = Revision { info, inverse, sources: after.clone() };
+        let edits = revert(&revision, before, head)?;
+        let head = World::read(head.clone(), &Mesh::default(), &Settings::default());
+        Ok(world::apply(&head, &edits).unwrap().sources)
+    }
+
+    #[test]
+    fn what_others_did_in_the_same_file_stays() {
+        let (before, after) = (both("a.test", "b.test"), both("x.test", "b.test"));
+        let cases = [
+            (after.clone(), Ok(before.clone())),
+            (both("x.test", "y.test"), Ok(both("a.test", "y.test"))),
+            (both("z.test", "b.test"), Err("ServiceEntry default/one")),
+        ];
+        for (head, expected) in cases {
+            match (reverted(&before, &after, &head), expected) {
+                (Ok(got), Ok(expected)) => assert_eq!(got, expected),
+                (Err(error), Err(named)) => assert!(error.to_string().contains(named), "{error}"),
+                (got, expected) => panic!("{got:?} is not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn resources_that_it_made_or_removed_go_or_come_back() {
+        let one = Sources::single("a.yaml", entry("one", "a.test"));
+        let two = both("a.test", "b.test");
+        let changed =
+            |text: &Sources| Sources::single("a.yaml", text.0["a.yaml"].replace("a.test", "x.test"));
+        let got = reverted(&one, &two, &changed(&two)).unwrap();
+        assert_eq!(Mesh::parse(&got).mesh.resources().count(), 1, "{got:?}");
+        let got = reverted(&two, &one, &changed(&one)).unwrap();
+        assert_eq!(got, changed(&two));
+    }
+}
