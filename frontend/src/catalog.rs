@@ -253,3 +253,56 @@ pub fn gateway_named(entry: &str, own: &str, key: &ResourceKey) -> bool {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{bookinfo, host, service};
+
+    #[test]
+    fn the_sample() {
+        let catalog = bookinfo("").catalog;
+        let versions = |name: &str| {
+            let versions = catalog.services[&host(name)].versions();
+            versions.into_iter().map(|version| (version.name, version.instances)).collect::<Vec<_>>()
+        };
+        let one = |name: &str, count| (name.to_owned(), count);
+        assert_eq!(versions("reviews"), [one("v1", 1), one("v2", 1), one("v3", 1)]);
+        assert_eq!(versions("productpage"), [one("v1", 2)]);
+        assert!(catalog.services["books.example.com"].external);
+        assert!(catalog.services["books.example.com"].versions().is_empty());
+        let gateway = catalog.gateways.values().next().unwrap();
+        assert_eq!(gateway.servers, [(8081, "HTTP".to_owned(), vec!["*".to_owned()])]);
+    }
+
+    #[test]
+    fn sources_and_hosts_have_places() {
+        let places = bookinfo("").catalog.places();
+        let workload =
+            |name: &str| mesh::Source::Workload { namespace: "default".into(), name: name.to_owned() };
+        assert_eq!(places.of_source(&workload("productpage-v1-b")), service("productpage"));
+        assert_eq!(
+            places.of_source(&workload("curl")),
+            NodeId::Workload { namespace: "default".into(), name: "curl".into() }
+        );
+        assert_eq!(places.of_host(&host("ratings")), service("ratings"));
+        assert_eq!(places.of_host("books.example.com"), NodeId::External("books.example.com".into()));
+        assert_eq!(places.of_host("else.example.com"), NodeId::External("else.example.com".into()));
+    }
+
+    #[test]
+    fn gateways_are_named_in_several_ways() {
+        let key = ResourceKey::new(Kind::Gateway, "istio-system", "ingress");
+        for (entry, own, named) in [
+            ("ingress", "istio-system", true),
+            ("ingress", "default", false),
+            ("istio-system/ingress", "default", true),
+            ("./ingress", "istio-system", true),
+            ("./ingress", "default", false),
+            ("ingress.istio-system.svc.cluster.local", "default", true),
+            ("mesh", "istio-system", false),
+        ] {
+            assert_eq!(gateway_named(entry, own, &key), named, "{entry} in {own}");
+        }
+    }
+}

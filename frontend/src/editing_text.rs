@@ -52,3 +52,42 @@ pub fn check(reading: &Reading, key: &ResourceKey, text: &str, settings: &Settin
     });
     here.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use mesh::{Kind, Severity};
+
+    use super::*;
+    use crate::fixture::bookinfo;
+
+    #[test]
+    fn an_excerpt_knows_its_line() {
+        let reading = bookinfo("");
+        let key = ResourceKey::new(Kind::DestinationRule, "default", "reviews");
+        let excerpt = excerpt(&reading, &key).unwrap();
+        assert!(excerpt.text.starts_with("apiVersion: networking.istio.io/v1\nkind: DestinationRule"));
+        let line = reading.sources.0["reviews.yaml"].lines().nth(excerpt.line).unwrap();
+        assert_eq!(line, "kind: DestinationRule");
+    }
+
+    #[test]
+    fn findings_are_at_lines_of_the_text() {
+        let reading = bookinfo("");
+        let key = ResourceKey::new(Kind::VirtualService, "default", "reviews");
+        let before = excerpt(&reading, &key).unwrap().text;
+        assert!(check(&reading, &key, &before, &Settings::default()).is_empty());
+        let text = before.replace("subset: v3", "subset: v9");
+        let line = text.lines().position(|line| line.contains("v9")).unwrap() + 1;
+        let found = check(&reading, &key, &text, &Settings::default());
+        let error = found.iter().find(|one| one.severity == Severity::Error).expect("an unknown subset");
+        assert_eq!(error.place.as_ref().map(|place| place.line), Some(line));
+    }
+
+    #[test]
+    fn text_that_cannot_be_read_says_so() {
+        let reading = bookinfo("");
+        let key = ResourceKey::new(Kind::VirtualService, "default", "reviews");
+        let found = check(&reading, &key, "apiVersion: [\nkind", &Settings::default());
+        assert!(found.iter().any(|one| one.severity == Severity::Error), "{found:?}");
+    }
+}

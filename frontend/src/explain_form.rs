@@ -123,4 +123,26 @@ mod tests {
             [("end-user".to_owned(), "jason".to_owned()), ("Cookie".to_owned(), "a:b".to_owned())]
         );
     }
+
+    #[test]
+    fn it_starts_as_traffic_does() {
+        let reading = crate::fixture::bookinfo("");
+        let gateway = NodeId::Gateway { namespace: "default".into(), name: "ingress".into() };
+        let links = [
+            (gateway.clone(), crate::fixture::service("productpage")),
+            (crate::fixture::service("productpage"), crate::fixture::service("reviews")),
+        ];
+        let seen = links.into_iter().map(|(from, to)| crate::topology::LinkKey { from, to }).collect();
+        let none = std::collections::BTreeSet::new();
+        let topology = crate::topology::assemble(reading.catalog.nodes(), &none, &seen, &none);
+        let front = Some("http://127.0.0.1:8081/productpage");
+        let start = |node: Option<&NodeId>| {
+            let start = start(&reading, &topology, node, front).unwrap();
+            format!("{} {} {}", start.from, start.host, start.path)
+        };
+        let reviews = crate::fixture::service("reviews");
+        assert_eq!(start(Some(&reviews)), "productpage-v1 reviews.default.svc.cluster.local:9080 /");
+        assert_eq!(start(Some(&gateway)), "gateway ingress 127.0.0.1:8081 /productpage");
+        assert_eq!(start(None), "gateway ingress 127.0.0.1:8081 /productpage");
+    }
 }

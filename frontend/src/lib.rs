@@ -20,6 +20,8 @@ pub mod explain_form;
 pub mod explained;
 pub mod fault_form;
 pub mod faults;
+#[cfg(test)]
+mod fixture;
 pub mod graph;
 pub mod highlight;
 pub mod icons;

@@ -112,3 +112,43 @@ fn desired(mesh: &Mesh, catalog: &Catalog, settings: &Settings) -> BTreeSet<Link
     }
     links
 }
+
+#[cfg(test)]
+mod tests {
+    use mesh::edit::RouteTarget;
+    use mesh::{Kind, ResourceKey, RouteKey};
+
+    use super::*;
+    use crate::fixture::bookinfo;
+
+    fn timeout(name: &str, millis: u64) -> Edit {
+        let key = RouteKey { namespace: "default".into(), name: name.into(), index: 0 };
+        Edit::SetTimeout { target: RouteTarget::Route(key), millis: Some(millis) }
+    }
+
+    #[test]
+    fn the_gateway_asks_for_a_link() {
+        let desired: Vec<LinkKey> = bookinfo("").desired.into_iter().collect();
+        assert_eq!(desired.len(), 1);
+        assert_eq!(desired[0].to, crate::fixture::service("productpage"));
+    }
+
+    #[test]
+    fn an_edit_that_cannot_be_made_is_left_out_and_told() {
+        let base = bookinfo("");
+        let next = base.edited(&[timeout("nobody", 1), timeout("reviews", 2000)], &Settings::default());
+        assert!(next.sources.0["reviews.yaml"].contains("timeout: 2s"));
+        let new = next.beyond(&base);
+        assert_eq!(new.len(), 1, "{new:?}");
+        assert!(new[0].message.contains("cannot be made"));
+    }
+
+    #[test]
+    fn only_new_problems_count() {
+        let base = bookinfo("");
+        let key = ResourceKey::new(Kind::DestinationRule, "default", "reviews");
+        let next = base.edited(&[Edit::RemoveResource { key }], &Settings::default());
+        assert!(!next.beyond(&base).is_empty());
+        assert!(next.beyond(&next).is_empty());
+    }
+}

@@ -177,3 +177,75 @@ fn subsets(mesh: &Mesh, catalog: &Catalog, service: &str) -> Vec<Subset> {
         });
     rules.flat_map(|spec| spec.subsets.iter().cloned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{bookinfo, service};
+    use crate::subject::Subject;
+    use crate::topology::NodeId;
+
+    fn split_of(extra: &str, node: &NodeId) -> SplitView {
+        let (reading, settings) = (bookinfo(extra), Settings::default());
+        let subject = Subject::of(&reading.mesh, &reading.catalog, &settings, node);
+        let route = &subject.routes[subject.main_route().unwrap()];
+        let host = node.host().unwrap();
+        SplitView::of(&reading.mesh, &reading.catalog, &settings, route, host, &subject.versions).unwrap()
+    }
+
+    fn rows(split: &SplitView) -> Vec<(&str, u32, usize)> {
+        split.shares.iter().map(|view| (view.version.as_str(), view.share.weight, view.color)).collect()
+    }
+
+    fn weights(edit: &Edit) -> Vec<u32> {
+        let Edit::SetWeights { shares, .. } = edit else { panic!("{edit:?}") };
+        shares.iter().map(|share| share.weight).collect()
+    }
+
+    #[test]
+    fn sliders_of_the_sample() {
+        assert_eq!(rows(&split_of("", &service("reviews"))), [("v1", 90, 0), ("v2", 10, 1), ("v3", 0, 2)]);
+        assert_eq!(rows(&split_of("", &service("details"))), [("v1", 100, 0)]);
+    }
+
+    #[test]
+    fn versions_that_a_route_leaves_out_are_offered() {
+        let extra = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [reviews]\n  http:\n  - route: [{destination: {host: reviews, subset: v2}}]\n";
+        let reading = bookinfo(extra);
+        let subject = Subject::of(&reading.mesh, &reading.catalog, &Settings::default(), &service("reviews"));
+        let at =
+            subject.routes.iter().position(|route| route.key().is_some_and(|key| key.name == "a")).unwrap();
+        let host = service("reviews").host().unwrap().to_owned();
+        let split = SplitView::of(
+            &reading.mesh,
+            &reading.catalog,
+            &Settings::default(),
+            &subject.routes[at],
+            &host,
+            &subject.versions,
+        );
+        assert_eq!(rows(&split.unwrap()), [("v2", 100, 1), ("v1", 0, 0), ("v3", 0, 2)]);
+    }
+
+    #[test]
+    fn a_service_without_rules_shares_by_instances() {
+        let extra = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: a}\nspec:\n  hosts: [a.default.svc.cluster.local]\n  location: MESH_INTERNAL\n  resolution: STATIC\n  ports: [{number: 80, name: http, protocol: HTTP}]\n  endpoints:\n  - {address: 10.0.0.1, labels: {version: v1}}\n  - {address: 10.0.0.2, labels: {version: v1}}\n  - {address: 10.0.0.3, labels: {version: v2}}\n";
+        let split = split_of(extra, &service("a"));
+        assert_eq!(split.target, RouteTarget::Service("a.default.svc.cluster.local".into()));
+        assert_eq!(rows(&split), [("v1", 67, 0), ("v2", 33, 1)]);
+    }
+
+    #[test]
+    fn moves_and_presets() {
+        let mut split = split_of("", &service("reviews"));
+        assert_eq!(weights(&split.moved(0, 50)), [50, 50, 0]);
+        split.shares[1].locked = true;
+        assert_eq!(weights(&split.moved(0, 50)), [50, 10, 40]);
+        assert_eq!(weights(&split.even()), [34, 33, 33]);
+        assert_eq!(weights(&split.promote(2)), [0, 0, 100]);
+        let canary = weights(&split.canary().unwrap());
+        assert_eq!((canary[2], canary.iter().sum::<u32>()), (5, 100));
+        split.shares.iter_mut().zip([0, 0, 100]).for_each(|(view, weight)| view.share.weight = weight);
+        assert_eq!(weights(&split.canary().unwrap()), [0, 95, 5]);
+    }
+}

@@ -215,3 +215,54 @@ pub(crate) fn fault_spec(fault: &HttpFault) -> FaultSpec {
 fn millis(text: &DurationString) -> Option<u64> {
     text.parse().ok().and_then(|duration| u64::try_from(duration.as_millis()).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{bookinfo, service};
+
+    fn subject(extra: &str, id: &NodeId) -> Subject {
+        let reading = bookinfo(extra);
+        Subject::of(&reading.mesh, &reading.catalog, &Settings::default(), id)
+    }
+
+    #[test]
+    fn resources_of_a_service() {
+        let kinds: Vec<String> =
+            subject("", &service("reviews")).resources.iter().map(|key| key.kind.to_string()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "VirtualService",
+                "DestinationRule",
+                "ServiceEntry",
+                "WorkloadEntry",
+                "WorkloadEntry",
+                "WorkloadEntry"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_gateway_has_the_rules_that_name_it() {
+        let id = NodeId::Gateway { namespace: "default".into(), name: "ingress".into() };
+        let subject = subject("", &id);
+        let labels: Vec<&str> = subject.routes.iter().map(|route| route.label.as_str()).collect();
+        assert_eq!(labels, ["page", "front-door"]);
+        assert_eq!(subject.main_route(), Some(0));
+        assert!(!subject.routes[1].forwards);
+    }
+
+    #[test]
+    fn faults_timeouts_and_retries_are_read() {
+        let extra = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [ratings]\n  http:\n  - match: [{headers: {end-user: {exact: jason}}}]\n    fault: {delay: {fixedDelay: 7s, percentage: {value: 10}}, abort: {httpStatus: 500}}\n    timeout: 500ms\n    retries: {attempts: 3, perTryTimeout: 2s}\n    route: [{destination: {host: ratings}}]\n";
+        let subject = subject(extra, &service("ratings"));
+        let route = subject.routes.iter().find(|route| route.fault.is_some()).unwrap();
+        let fault = route.fault.clone().unwrap();
+        assert_eq!(fault.delay, Some(DelaySpec { percent: 10.0, millis: 7000 }));
+        assert_eq!(fault.abort, Some(AbortSpec { percent: 0.0, status: 500 }));
+        assert_eq!(route.only, Some(HeaderEquals { name: "end-user".into(), value: "jason".into() }));
+        assert_eq!(route.timeout, Some(500));
+        assert_eq!(route.retries.as_ref().map(|retries| retries.attempts), Some(3));
+    }
+}

@@ -102,7 +102,9 @@ fn DraftControls() -> impl IntoView {
         </button>
         <button
             class="btn primary"
-            title="Apply (Ctrl+Enter)"
+            title=move || {
+                if store.derived.blocked.get() { "The draft brings errors; Review says which" } else { "Apply (Ctrl+Enter)" }
+            }
             aria-keyshortcuts="Control+Enter"
             disabled=move || empty() || editing.applying.get() || store.derived.blocked.get()
             on:click=move |_| editing.apply()

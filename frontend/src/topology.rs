@@ -218,4 +218,17 @@ mod tests {
             assert_eq!(short_host(host), short);
         }
     }
+
+    #[test]
+    fn links_that_were_seen_stay() {
+        let link = |from: &str, to: &str| LinkKey {
+            from: NodeId::Service(from.to_owned()),
+            to: NodeId::Service(to.to_owned()),
+        };
+        let (seen, now) = (BTreeSet::from([link("a", "b")]), BTreeSet::from([link("a", "c")]));
+        let topology = assemble(Vec::new(), &BTreeSet::from([link("g", "a")]), &seen, &now);
+        assert_eq!(topology.nodes.len(), 4);
+        let flags: Vec<_> = topology.links.iter().map(|link| (link.desired, link.observed)).collect();
+        assert_eq!(flags, [(false, false), (false, true), (true, false)]);
+    }
 }

@@ -122,7 +122,8 @@ fn pill(text: &str, above: bool) -> impl IntoView + use<> {
     let y = if above { -LABEL.1 - 2.0 } else { -LABEL.1 / 2.0 };
     view! {
         <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 rx=LABEL.1 / 2.0></rect>
-        <text y=y + 13.0>{text}</text>
+        // The pill has a name of its own, in words.
+        <text y=y + 13.0 aria-hidden="true">{text}</text>
     }
 }
 

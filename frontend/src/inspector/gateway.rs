@@ -79,7 +79,7 @@ fn server_card(
     };
     view! {
         <article class="card">
-            <h3>{format!("{protocol} {port}")}</h3>
+            <h2>{format!("{protocol} {port}")}</h2>
             <dl>
                 <dt>"address"</dt>
                 <dd>{address}</dd>

@@ -13,7 +13,9 @@ pub fn Overview() -> impl IntoView {
         store.derived.topology.get().nodes.iter().filter(|node| keep(&node.id)).count()
     };
     let files = move || store.head.sources.with(|sources| sources.0.len());
+    let loaded = move || store.head.loaded.get();
     view! {
+        <Show when=loaded fallback=|| view! { <div class="panel-body" aria-busy="true"><div class="skeleton" style:height="140px"></div></div> }>
         <header>
             <h1>{store.head.name}</h1>
             <p>
@@ -33,5 +35,6 @@ pub fn Overview() -> impl IntoView {
             </article>
             <p class="empty">"Select a service to split its traffic, inject a fault, or read its YAML."</p>
         </div>
+        </Show>
     }
 }

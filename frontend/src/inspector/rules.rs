@@ -56,11 +56,11 @@ fn Card(at: usize, route: RouteView, total: Memo<u64>) -> impl IntoView {
     let fault = route.fault.as_ref().map(faults::label);
     view! {
         <article class="card" class:unreachable=unreachable>
-            <h3>
+            <h2>
                 {format!("{}. {}", at + 1, route.label)}
                 <Show when=unreachable><span class="warn">"never reached"</span></Show>
                 <span class="took">{move || share.get().map(|share| format!("{} of the last minute", words::percent(share, 0)))}</span>
-            </h3>
+            </h2>
             <div class="bar" aria-hidden="true">
                 <span style:width=move || words::percent(share.get().unwrap_or(0.0), 1)></span>
             </div>

@@ -32,6 +32,7 @@ pub fn ShareRow(
     let color =
         move || share.with(|share| version_color(share.as_ref().map_or(position, |share| share.color)));
     let label = move |what: &'static str| move || format!("{what} {}", get(|share| share.version.clone()));
+    let changed = move || split.with(|split| split.as_ref().is_some_and(|split| split.changed));
     let seen = Memo::new(move |_| {
         let subset = get(|share| share.version.clone());
         observed.with(|split| {
@@ -89,16 +90,20 @@ pub fn ShareRow(
             >
                 {move || icon(if locked() { Icon::Locked } else { Icon::Open })}
             </button>
-            <span class="observed">{move || seen.with(|seen| seen.as_ref().map(observed_words))}</span>
+            <span class="observed">{move || seen.with(|seen| seen.as_ref().map(|seen| observed_words(seen, changed())))}</span>
         </div>
     }
 }
 
-fn observed_words((share, of_all): &(ObservedShare, Verdict)) -> impl IntoView + use<> {
+/// Observed beside desired. While the draft says otherwise, the word is for what runs now.
+fn observed_words((share, of_all): &(ObservedShare, Verdict), changed: bool) -> impl IntoView + use<> {
     if share.n == 0 {
         return view! { "no traffic yet" }.into_any();
     }
-    let (tone, word) = verdict(*of_all);
+    let (tone, word) = match verdict(*of_all) {
+        _ if changed => ("dim", format!("of {}", words::percent(share.desired, 0))),
+        (tone, word) => (tone, word.to_owned()),
+    };
     let interval = format!("{:.1}–{:.1}", share.low * 100.0, share.high * 100.0);
     view! {
         "observed "

@@ -42,7 +42,7 @@ fn Row(fault: FaultView) -> impl IntoView {
         store.ui.tab.set(Tab::Faults);
     };
     view! {
-        <button class="item-row" on:click=select>
+        <button class="item-row fault-row" on:click=select>
             <span class="warn">{icon(Icon::Fault)}</span>
             <span class="name">{short_host(&fault.host).to_owned()}" "{fault.label}</span>
             <span class="figure">{left}</span>

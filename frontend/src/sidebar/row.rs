@@ -42,9 +42,11 @@ pub fn Row(
         let id = id.clone();
         Memo::new(move |_| store.ui.node().as_ref() == Some(&id))
     };
+    let title = name.clone();
     view! {
         <button
             class="item-row"
+            title=title
             aria-current=move || selected.get().to_string()
             on:click=move |_| store.ui.select(id.clone())
         >

@@ -8,7 +8,7 @@ use wasm_bindgen::JsCast;
 /// A menu.
 #[component]
 pub fn Menu(
-    /// Name for screen readers.
+    /// Name for screen readers; of a button with text, what is said before that.
     label: &'static str,
     /// Class of the button.
     #[prop(default = "btn icon quiet")]
@@ -52,7 +52,8 @@ pub fn Menu(
     on_cleanup(move || outside.remove());
     view! {
         <details class="menu" node_ref=node on:keydown=on_keydown on:focusout=on_focusout>
-            <summary class=class aria-label=label title=label>
+            <summary class=class title=label>
+                <span class="hidden">{label}</span>
                 {move || button.run()}
             </summary>
             <div class="panel">{move || children()}</div>
