@@ -12,7 +12,7 @@ pub struct Config {
     pub threads: usize,
     /// How often each thread hands over its observations.
     pub flush_interval: Duration,
-    /// For a request's head, and for how long a connection may be idle between two requests.
+    /// For a request's head, and for how long a connection may be idle between two requests; watched to the second.
     pub header_read_timeout: Duration,
     /// Header fields of a request head, at most.
     pub max_headers: usize,

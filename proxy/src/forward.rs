@@ -12,18 +12,17 @@ use http::{Response, StatusCode, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use mesh::plan::RetryOn;
 use mesh::route::headers::Direction;
 use mesh::route::{self, Decision, Limits, Outcome};
 
 use crate::body::ClientBody;
 use crate::cluster;
-use crate::connect::ConnectError;
 use crate::flags::Flags;
 use crate::headers::{Edited, TIMEOUT_ALTERNATIVE, strip_hop_by_hop};
 use crate::mirror;
 use crate::outbound::Outbound;
-use crate::pool::{Lease, Reuse, SendError};
+use crate::outcome::{Failed, covers_sent, is_broken, not_answered, not_connected, outcome};
+use crate::pool::{Lease, Reuse};
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 use crate::source::SourceState;
@@ -54,13 +53,6 @@ struct Answered {
     lease: Lease,
     /// When the try's own time is up.
     deadline: Option<Instant>,
-}
-
-/// A try without a response.
-struct Failed {
-    reply: Reply,
-    /// `None`: there is no use in another try.
-    outcome: Option<Outcome>,
 }
 
 /// Connections that one try finds closed before it gives up.
@@ -149,82 +141,6 @@ async fn within<T>(
 fn expiry(timeout: Option<Duration>, since: Instant, upload: Option<&Rc<Upload>>) -> Option<Instant> {
     let ended = upload.map_or(Some(since), |upload| upload.ended_at())?;
     Some(ended.max(since) + timeout?)
-}
-
-/// What retry conditions see of a response.
-fn outcome(response: &Response<Incoming>) -> Outcome {
-    let headers = response.headers();
-    let status = response.status().as_u16();
-    let grpc = headers.get("grpc-status").and_then(|code| code.to_str().ok()?.parse().ok());
-    Outcome::Response {
-        status,
-        grpc,
-        rate_limited: status >= 400 && headers.contains_key("x-envoy-ratelimited"),
-    }
-}
-
-/// Whether any condition asks for another try after a request was sent.
-fn covers_sent(on: &RetryOn, h2: bool, is_grpc: impl FnOnce() -> bool) -> bool {
-    let RetryOn {
-        server_error,
-        gateway_error,
-        reset,
-        reset_before_request: _,
-        connect_failure: _,
-        rate_limited,
-        retriable_4xx,
-        refused_stream,
-        cancelled,
-        deadline_exceeded,
-        internal,
-        resource_exhausted,
-        unavailable,
-        status_codes,
-    } = on;
-    *server_error
-        || *gateway_error
-        || *reset
-        || *rate_limited
-        || *retriable_4xx
-        || !status_codes.is_empty()
-        || (*refused_stream && h2)
-        || ((*cancelled || *deadline_exceeded || *internal || *resource_exhausted || *unavailable)
-            && is_grpc())
-}
-
-fn not_connected(error: &ConnectError) -> Failed {
-    tracing::debug!(%error, "no connection to an upstream");
-    let reply = match error {
-        ConnectError::Loop => return Failed { reply: Reply::LOOP, outcome: None },
-        ConnectError::Timeout => Reply::CONNECT_TIMEOUT,
-        ConnectError::Io(_) | ConnectError::Handshake(_) => Reply::CONNECT_FAILURE,
-    };
-    Failed { reply, outcome: Some(Outcome::ConnectFailure) }
-}
-
-fn not_answered(failed: &SendError) -> Failed {
-    let error = &failed.error;
-    tracing::debug!(%error, "no response from an upstream");
-    let reset = Outcome::Reset { before_request: failed.unsent };
-    let (reply, outcome) = match reset_reason(error) {
-        Some(h2::Reason::REFUSED_STREAM) => (Reply::STREAM_RESET, Some(Outcome::RefusedStream)),
-        Some(_) => (Reply::STREAM_RESET, Some(reset)),
-        None if error.is_user() => (Reply::CLIENT_GONE, None),
-        None if error.is_parse() => (Reply::PROTOCOL_ERROR, Some(reset)),
-        None => (Reply::CONNECTION_CLOSED, Some(reset)),
-    };
-    Failed { reply, outcome }
-}
-
-/// The code of an HTTP/2 stream's reset.
-fn reset_reason(error: &hyper::Error) -> Option<h2::Reason> {
-    let source = std::error::Error::source(error)?;
-    source.downcast_ref::<h2::Error>().filter(|error| error.is_reset())?.reason()
-}
-
-/// Whether the connection itself failed, rather than what was said on it.
-fn is_broken(error: &hyper::Error) -> bool {
-    !error.is_parse() && !error.is_user() && reset_reason(error).is_none()
 }
 
 impl Exchange<'_> {

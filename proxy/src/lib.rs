@@ -22,6 +22,7 @@ mod local;
 mod mirror;
 pub mod observation;
 mod outbound;
+mod outcome;
 mod pool;
 mod reply;
 mod serve;

@@ -1,0 +1,93 @@
+//! How a try ends, in the terms of retry conditions and of answers.
+
+use http::Response;
+use hyper::body::Incoming;
+use mesh::plan::RetryOn;
+use mesh::route::Outcome;
+
+use crate::connect::ConnectError;
+use crate::pool::SendError;
+use crate::reply::Reply;
+
+/// A try without a response.
+pub(crate) struct Failed {
+    pub(crate) reply: Reply,
+    /// `None`: there is no use in another try.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// What retry conditions see of a response.
+pub(crate) fn outcome(response: &Response<Incoming>) -> Outcome {
+    let headers = response.headers();
+    let status = response.status().as_u16();
+    let grpc = headers.get("grpc-status").and_then(|code| code.to_str().ok()?.parse().ok());
+    Outcome::Response {
+        status,
+        grpc,
+        rate_limited: status >= 400 && headers.contains_key("x-envoy-ratelimited"),
+    }
+}
+
+/// Whether any condition asks for another try after a request was sent.
+pub(crate) fn covers_sent(on: &RetryOn, h2: bool, is_grpc: impl FnOnce() -> bool) -> bool {
+    let RetryOn {
+        server_error,
+        gateway_error,
+        reset,
+        reset_before_request: _,
+        connect_failure: _,
+        rate_limited,
+        retriable_4xx,
+        refused_stream,
+        cancelled,
+        deadline_exceeded,
+        internal,
+        resource_exhausted,
+        unavailable,
+        status_codes,
+    } = on;
+    *server_error
+        || *gateway_error
+        || *reset
+        || *rate_limited
+        || *retriable_4xx
+        || !status_codes.is_empty()
+        || (*refused_stream && h2)
+        || ((*cancelled || *deadline_exceeded || *internal || *resource_exhausted || *unavailable)
+            && is_grpc())
+}
+
+pub(crate) fn not_connected(error: &ConnectError) -> Failed {
+    tracing::debug!(%error, "no connection to an upstream");
+    let reply = match error {
+        ConnectError::Loop => return Failed { reply: Reply::LOOP, outcome: None },
+        ConnectError::Timeout => Reply::CONNECT_TIMEOUT,
+        ConnectError::Io(_) | ConnectError::Handshake(_) => Reply::CONNECT_FAILURE,
+    };
+    Failed { reply, outcome: Some(Outcome::ConnectFailure) }
+}
+
+pub(crate) fn not_answered(failed: &SendError) -> Failed {
+    let error = &failed.error;
+    tracing::debug!(%error, "no response from an upstream");
+    let reset = Outcome::Reset { before_request: failed.unsent };
+    let (reply, outcome) = match reset_reason(error) {
+        Some(h2::Reason::REFUSED_STREAM) => (Reply::STREAM_RESET, Some(Outcome::RefusedStream)),
+        Some(_) => (Reply::STREAM_RESET, Some(reset)),
+        None if error.is_user() => (Reply::CLIENT_GONE, None),
+        None if error.is_parse() => (Reply::PROTOCOL_ERROR, Some(reset)),
+        None => (Reply::CONNECTION_CLOSED, Some(reset)),
+    };
+    Failed { reply, outcome }
+}
+
+/// The code of an HTTP/2 stream's reset.
+fn reset_reason(error: &hyper::Error) -> Option<h2::Reason> {
+    let source = std::error::Error::source(error)?;
+    source.downcast_ref::<h2::Error>().filter(|error| error.is_reset())?.reason()
+}
+
+/// Whether the connection itself failed, rather than what was said on it.
+pub(crate) fn is_broken(error: &hyper::Error) -> bool {
+    !error.is_parse() && !error.is_user() && reset_reason(error).is_none()
+}
