@@ -1,6 +1,7 @@
 //! What opens over the page. Native `<dialog>`s, one at a time.
 
 pub mod explain;
+pub mod file;
 pub mod history;
 pub mod review;
 pub mod sheet;
@@ -14,5 +15,6 @@ pub fn Dialogs() -> impl IntoView {
         <review::Review/>
         <history::History/>
         <explain::Explain/>
+        <file::File/>
     }
 }

@@ -53,6 +53,15 @@ pub fn check(reading: &Reading, key: &ResourceKey, text: &str, settings: &Settin
     here.collect()
 }
 
+/// What is to be said about a file if its text were this.
+pub fn check_file(reading: &Reading, file: &str, text: &str, settings: &Settings) -> Vec<Diagnostic> {
+    let mut sources = (*reading.sources).clone();
+    sources.0.insert(file.to_owned(), text.to_owned());
+    let next = Reading::of(Arc::new(sources), settings, Some(reading));
+    let here = |one: &Diagnostic| one.place.as_ref().is_some_and(|place| place.file == file);
+    next.diagnostics.into_iter().filter(here).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use mesh::{Kind, Severity};

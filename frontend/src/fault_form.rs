@@ -64,8 +64,27 @@ impl FaultForm {
         self.delay || self.abort
     }
 
+    /// The edits that lead from another state of this form to this one. A fault for other requests is another fault: the one
+    /// before is taken out first.
+    pub fn edits(&self, before: &Self, target: &RouteTarget, now: i64) -> Vec<Edit> {
+        let whom = |form: &Self| form.some.then(|| form.header.clone());
+        let mut edits = Vec::new();
+        if before.active() && whom(before) != whom(self) {
+            edits.push(Edit::InjectFault {
+                target: target.clone(),
+                only: whom(before),
+                fault: None,
+                expires_at: None,
+            });
+        }
+        if self.active() || (before.active() && edits.is_empty()) {
+            edits.push(self.edit(target.clone(), now));
+        }
+        edits
+    }
+
     /// The edit that makes the route as the form says. `now` is in seconds since 1970.
-    pub fn edit(&self, target: RouteTarget, now: i64) -> Edit {
+    fn edit(&self, target: RouteTarget, now: i64) -> Edit {
         let fault = FaultSpec {
             delay: self.delay.then_some(self.delay_spec),
             abort: self.abort.then_some(self.abort_spec),
@@ -105,7 +124,12 @@ mod tests {
         assert_eq!(only.unwrap().name, "x");
         assert_eq!(fault.unwrap(), FaultSpec { delay: Some(form.delay_spec), abort: None });
         assert_eq!(expires_at, Some(1300));
+        let mut other = form.clone();
+        other.header.value = "z".into();
+        assert_eq!(other.edits(&form, &target(), 0).len(), 2);
+        assert_eq!(form.edits(&form, &target(), 0).len(), 1);
         form.delay = false;
+        assert!(form.edits(&form, &target(), 0).is_empty());
         let Edit::InjectFault { fault, expires_at, .. } = form.edit(target(), 1000) else { panic!() };
         assert_eq!((fault, expires_at), (None, None));
     }

@@ -15,6 +15,9 @@ pub fn install(store: Store) {
             "Enter" if control => {
                 if !store.derived.blocked.get_untracked() {
                     store.editing.apply();
+                    if store.ui.sheet.get_untracked() == Some(Sheet::Review) {
+                        store.ui.sheet.set(None);
+                    }
                 }
             }
             "z" | "Z" if control && !writing => {

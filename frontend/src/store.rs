@@ -89,14 +89,20 @@ impl Store {
 
     /// Shows a problem in the text of its resource.
     pub fn jump(&self, diagnostic: &mesh::Diagnostic) {
-        let Some(resource) = diagnostic.resource.clone() else { return };
-        let owner = untrack(|| self.derived.owner(&resource));
-        if let Some(owner) = owner {
-            self.ui.selection.set(Some(Selection::Node(owner)));
+        let resource = diagnostic.resource.clone();
+        let owner = resource.as_ref().and_then(|resource| untrack(|| self.derived.owner(resource)));
+        let place = diagnostic.place.as_ref();
+        let (file, line) = (place.map(|place| place.file.clone()), place.map(|place| place.line));
+        self.ui.jump.set(Some(Jump { resource, file: file.clone(), line }));
+        match owner {
+            Some(owner) => {
+                self.ui.selection.set(Some(Selection::Node(owner)));
+                self.ui.tab.set(Tab::Yaml);
+            }
+            // A resource that belongs to no node, or text that is none.
+            None if file.is_some() => self.ui.sheet.set(Some(Sheet::File)),
+            None => {}
         }
-        self.ui.tab.set(Tab::Yaml);
-        let line = diagnostic.place.as_ref().map(|place| place.line);
-        self.ui.jump.set(Some(Jump { resource, line }));
     }
 
     fn observe(&self, tick: api::Tick) {

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 
-use crate::store::{Connection, Store};
+use crate::store::{Connection, Store, ToastKind};
 
 /// Opens the stream and feeds the store for as long as the page lives. The browser opens it again by itself, with
 /// `Last-Event-ID`; when it gives up, we open a new one.
@@ -16,12 +16,21 @@ pub fn listen(store: Store) {
     let waiting = Rc::new(RefCell::new(Vec::<api::Event>::new()));
     let scheduled = Rc::new(Cell::new(false));
     let last = Rc::new(Cell::new(0_i64));
+    let told = Cell::new(false);
 
     let on_message = Closure::<dyn FnMut(web_sys::MessageEvent)>::new({
         let last = Rc::clone(&last);
         move |message: web_sys::MessageEvent| {
             let Some(text) = message.data().as_string() else { return };
-            let Ok(event) = serde_json::from_str::<api::Event>(&text) else { return };
+            let Ok(event) = serde_json::from_str::<api::Event>(&text) else {
+                if !told.replace(true) {
+                    store.ui.toast(
+                        ToastKind::Error,
+                        "The server speaks a newer language than this page. Load the page again.",
+                    );
+                }
+                return;
+            };
             last.set(now());
             waiting.borrow_mut().push(event);
             if !scheduled.replace(true) {

@@ -7,8 +7,8 @@ use leptos::prelude::*;
 use crate::client;
 use crate::fault_form::FaultForm;
 use crate::inspector::route_picker::{self, RoutePicker};
-use crate::store::use_store;
-use crate::subject::Subject;
+use crate::store::{Store, use_store};
+use crate::subject::{RouteView, Subject};
 use crate::topology::NodeId;
 use parts::{Ending, Which};
 
@@ -43,15 +43,19 @@ pub fn FaultsTab(
             (_, next) => *form = next,
         });
     });
+    let node = StoredValue::new(id.clone());
     let change = Callback::new(move |change: Box<dyn FnOnce(&mut FaultForm)>| {
         let Some(target) = route.with_untracked(|route| Some(route.as_ref()?.target.clone())) else { return };
         let Some(mut next) = form.get_untracked() else { return };
-        let was_active = next.active();
+        let before = next.clone();
         change(&mut next);
         form.set(Some(next.clone()));
-        if next.active() || was_active {
-            store.editing.put(next.edit(target, client::now() / 1000));
+        let edits = next.edits(&before, &target, client::now() / 1000);
+        if edits.is_empty() {
+            return;
         }
+        store.editing.put_all(edits);
+        follow(store, &node.get_value(), subject, &next);
     });
     view! {
         <RoutePicker id subject/>
@@ -62,6 +66,21 @@ pub fn FaultsTab(
             <Form form=Signal::derive(move || form.get()) change/>
         </Show>
     }
+}
+
+/// A fault for some requests has a route of its own, made just now or gone: the form follows it.
+fn follow(store: Store, id: &NodeId, subject: Memo<Subject>, form: &FaultForm) {
+    let made = subject.with_untracked(|subject| {
+        let own = |route: &RouteView| {
+            route.copy && form.active() && form.some && route.only.as_ref() == Some(&form.header)
+        };
+        subject.routes.iter().position(own)
+    });
+    store.ui.route.update(|route| match made {
+        Some(at) => *route = Some((id.clone(), at)),
+        None if form.some || !form.active() => *route = None,
+        None => {}
+    });
 }
 
 /// A change of the form.

@@ -9,7 +9,7 @@ use crate::subject::{RouteView, Subject};
 use crate::{faults, words};
 
 /// Codes of findings that say that a rule is never reached.
-const UNREACHABLE: [&str; 1] = ["MW0401"];
+const UNREACHABLE: [&str; 1] = ["MW0403"];
 
 /// The tab.
 #[component]
@@ -25,7 +25,10 @@ pub fn RulesTab(
     view! {
         <p class="note">"The first rule that matches wins."</p>
         <ol>
-            <For each=move || routes.get().into_iter().enumerate() key=|(at, route)| (*at, route.label.clone(), route.matches.clone(), route.outcome.clone(), route.extras.clone()) let:item>
+            <For each=move || routes.get().into_iter().enumerate() key=|(at, route)| (
+                    route.target.clone(),
+                    route.fault.as_ref().map(faults::label),
+                    *at, route.label.clone(), route.matches.clone(), route.outcome.clone(), route.extras.clone()) let:item>
                 <li><Card at=item.0 route=item.1 total/></li>
             </For>
         </ol>

@@ -27,7 +27,7 @@ pub fn YamlTab(
     // A problem that was clicked brings its resource with it.
     Effect::new(move |_| {
         if let Some(jump) = store.ui.jump.get() {
-            picked.set(Some(jump.resource));
+            picked.set(jump.resource);
         }
     });
     let key = Memo::new(move |_| {
@@ -87,7 +87,7 @@ fn Resource(key: ResourceKey) -> impl IntoView {
     let line = Signal::derive(move || {
         let jump = store.ui.jump.get()?;
         let first = draft.with(|draft| draft.line);
-        key.with_value(|key| jump.resource == *key).then_some(())?;
+        key.with_value(|key| jump.resource.as_ref() == Some(key)).then_some(())?;
         jump.line?.checked_sub(first.saturating_sub(1))
     });
     let put = move || {

@@ -17,7 +17,7 @@ pub fn Faults() -> impl IntoView {
         <Show when=move || !faults.with(Vec::is_empty)>
             <h2 class="eyebrow">"Faults"</h2>
             <ul aria-label="Faults">
-                <For each=move || faults.get() key=|fault| (fault.label.clone(), fault.host.clone(), fault.expires_at) let:fault>
+                <For each=move || faults.get() key=|fault| (fault.target.clone(), fault.label.clone(), fault.expires_at) let:fault>
                     <li><Row fault/></li>
                 </For>
             </ul>

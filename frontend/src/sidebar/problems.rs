@@ -43,7 +43,11 @@ fn Row(diagnostic: Diagnostic) -> impl IntoView {
     let store = use_store();
     let (tone, sign, word) = look(diagnostic.severity);
     let code = diagnostic.code.to_string();
-    let name = diagnostic.resource.as_ref().map(|key| format!("{}: ", key.name));
+    let name = match (&diagnostic.resource, &diagnostic.place) {
+        (Some(key), _) => Some(format!("{}: ", key.name)),
+        (None, Some(place)) => Some(format!("{}:{}: ", place.file, place.line)),
+        (None, None) => None,
+    };
     let message = diagnostic.message.clone();
     view! {
         <button class="problem" on:click=move |_| store.jump(&diagnostic)>

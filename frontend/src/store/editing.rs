@@ -79,6 +79,15 @@ impl Editing {
         self.released();
     }
 
+    /// Makes several edits: one step of undo.
+    pub fn put_all(&self, edits: Vec<Edit>) {
+        self.draft.update(|draft| {
+            edits.into_iter().for_each(|edit| draft.drag(edit));
+            draft.release();
+        });
+        self.released();
+    }
+
     /// Makes an edit while a slider is held.
     pub fn drag(&self, edit: Edit) {
         self.draft.update(|draft| draft.drag(edit));
@@ -240,9 +249,14 @@ impl Editing {
             Err(failure) => {
                 self.applying.set(false);
                 self.began.set_value(None);
-                // A stale base is not an error: the bar that offers to rebase says it.
-                if failure.status() != Some(409) {
-                    self.ui.toast(ToastKind::Error, failure.text());
+                match failure.status() {
+                    // A stale base is not an error: the bar that offers to rebase says it.
+                    Some(409) if count > 0 => {}
+                    Some(409) => self.ui.toast(
+                        ToastKind::Error,
+                        "Someone else was faster. Look at what changed, and try again.",
+                    ),
+                    _ => self.ui.toast(ToastKind::Error, failure.text()),
                 }
                 self.settle();
             }

@@ -33,6 +33,8 @@ pub enum Sheet {
     History,
     /// Where a request would go.
     Explain,
+    /// A file as text: what no resource can be read from is mended there.
+    File,
 }
 
 /// Colour theme.
@@ -67,8 +69,10 @@ pub struct Toast {
 /// A place in a resource's text to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jump {
-    /// The resource.
-    pub resource: ResourceKey,
+    /// The resource; `None` for text that no resource could be read from.
+    pub resource: Option<ResourceKey>,
+    /// Its file.
+    pub file: Option<String>,
     /// Line within its file, from 1.
     pub line: Option<usize>,
 }
