@@ -13,7 +13,7 @@ use crate::topology::{Node, NodeId, version_color};
 /// Diameter of a slider's knob: the native control needs half of it on both sides.
 const KNOB: f64 = 14.0;
 /// Room for the percentage at the right.
-const PERCENT: f64 = 46.0;
+const PERCENT: f64 = 48.0;
 
 /// What one bar says.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,6 +24,8 @@ struct Bar {
     observed: Option<f64>,
     /// Position among the sliders, where there is one.
     slider: Option<usize>,
+    /// The draft wants another split than what runs.
+    changed: bool,
 }
 
 /// The bars of a node.
@@ -59,7 +61,8 @@ pub fn Bars(
                     (all > 0.0).then(|| traffic.version(&label).map_or(0.0, |one| one.rps / all))
                 })
             });
-            Bar { desired: share, observed, slider: position }
+            let changed = split.with(|split| split.as_ref().is_some_and(|split| split.changed));
+            Bar { desired: share, observed, slider: position, changed }
         });
         #[expect(clippy::cast_precision_loss, reason = "at most eight rows")]
         let top = HEAD_HEIGHT + ROW_HEIGHT * row as f64;
@@ -94,7 +97,11 @@ fn Row(
     let marker = move || format!("{:.1}", start + long(bar.get().desired));
     let number = move || {
         let bar = bar.get();
-        bar.desired.or(bar.observed).map_or_else(|| "–".to_owned(), look::percent)
+        // What is desired is a whole number; what is observed seldom is.
+        bar.desired
+            .map(|desired| format!("{}%", percent(desired)))
+            .or_else(|| bar.observed.map(look::percent))
+            .unwrap_or_else(|| "–".to_owned())
     };
     let slider = Memo::new(move |_| bar.get().slider.filter(|_| selected.get()));
     let shown = if version.is_empty() { "all".to_owned() } else { look::shorten(&version, 62.0, 11.0) };
@@ -114,13 +121,13 @@ fn Row(
             ></rect>
             <line
                 class="marker"
-                class:none=move || bar.get().desired.is_none()
+                class:none=move || bar.get().desired.is_none() || slider.get().is_some()
                 x1=marker
                 x2=marker
                 y1=top + 2.0
                 y2=top + 17.0
             ></line>
-            <text class="number" x=CARD_WIDTH - 10.0 y=top + 13.0>{number}</text>
+            <text class="number" class:changed=move || bar.get().changed x=CARD_WIDTH - 10.0 y=top + 13.0>{number}</text>
             {move || {
                 let label = label.clone();
                 slider.get().map(|position| {

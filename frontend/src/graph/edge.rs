@@ -62,12 +62,8 @@ pub fn EdgeLabel(
     let failures = Memo::new(move |_| figures.with(look::failures));
     let faults = Memo::new(move |_| {
         graph.faults.with(|faults| {
-            let labels = faults
-                .get(&host)
-                .into_iter()
-                .flatten()
-                .map(|fault| (fault.fault.abort.is_some(), &fault.label));
-            labels.map(|(abort, label)| (abort, label.clone())).collect::<Vec<_>>()
+            let labels = faults.get(&host).into_iter().flatten().flat_map(|fault| fault.label.split(" + "));
+            labels.map(str::to_owned).collect::<Vec<_>>()
         })
     });
     let dim = Memo::new(move |_| key.with_value(|key| graph.dims_link(key)));
@@ -128,11 +124,9 @@ fn pill(text: &str, above: bool) -> impl IntoView + use<> {
 }
 
 /// The pills below the curve: faults that act on it, then what fails.
-fn below(faults: &[(bool, String)], failures: Option<String>) -> impl IntoView + use<> {
-    let mut rows = faults
-        .iter()
-        .map(|(abort, label)| (if *abort { ABORT } else { DELAY }, label.clone()))
-        .collect::<Vec<_>>();
+fn below(faults: &[String], failures: Option<String>) -> impl IntoView + use<> {
+    let sign = |label: &String| if label.contains("abort") { ABORT } else { DELAY };
+    let mut rows = faults.iter().map(|label| (sign(label), label.clone())).collect::<Vec<_>>();
     rows.extend(failures.map(|failures| (FAILURES, failures)));
     rows.into_iter().enumerate().map(|(row, (sign, label))| sign_pill(row, sign, &label)).collect_view()
 }
@@ -147,17 +141,17 @@ const ABORT: Sign = ("sign abort", "M-2.4,-2.4 L2.4,2.4 M2.4,-2.4 L-2.4,2.4");
 const FAILURES: Sign = ("sign failures", "M0,-3 L0,0.6 M0,2.9 L0,3");
 
 fn sign_pill(row: usize, (class, icon): Sign, label: &str) -> impl IntoView + use<> {
-    let width = look::text_width(label, 10.5) + 36.0;
+    let width = look::text_width(label, 10.0) + 26.0;
     #[expect(clippy::cast_precision_loss, reason = "few faults act on one edge")]
     let y = 2.0 + (LABEL.1 + 3.0) * row as f64;
     view! {
         <g class=class>
             <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 + 1.0 rx="10"></rect>
-            <g class="glyph" transform=format!("translate({:.1},{:.1})", 13.0 - width / 2.0, y + 10.0)>
+            <g class="glyph" transform=format!("translate({:.1},{:.1})", 11.0 - width / 2.0, y + 10.0)>
                 <circle r="5.5"></circle>
                 <path d=icon></path>
             </g>
-            <text x="7" y=y + 13.5>{label.to_owned()}</text>
+            <text x="8" y=y + 13.5>{label.to_owned()}</text>
         </g>
     }
 }
@@ -176,7 +170,7 @@ fn point(graph: GraphState, about: StoredValue<Selection>, x: f64, y: f64) {
     graph.tip.set(Some(Tip { about: about.get_value(), at }));
 }
 
-fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[(bool, String)]) -> String {
+fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[String]) -> String {
     let name =
         |id| graph.nodes.with(|nodes| nodes.get(id).map_or_else(String::new, |node| node.name.clone()));
     let mut words = vec![format!("{} to {}", name(&key.from), name(&key.to))];
@@ -187,6 +181,6 @@ fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[(bool, 
     }
     words.extend(figures.p95.map(|p95| format!("95th percentile {}", look::latency(p95))));
     words.extend(look::failures(figures));
-    words.extend(faults.iter().map(|(_, label)| format!("fault {label}")));
+    words.extend(faults.iter().map(|label| format!("fault {label}")));
     words.join(", ")
 }

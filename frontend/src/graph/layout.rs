@@ -7,7 +7,7 @@ use dugong::graphlib::{Graph, GraphOptions};
 use dugong::{EdgeLabel, GraphLabel, NodeLabel, RankDir};
 
 /// Room between two layers, wide enough for a label.
-pub const LAYER_GAP: f64 = 104.0;
+pub const LAYER_GAP: f64 = 100.0;
 /// Room between two nodes of a layer.
 pub const NODE_GAP: f64 = 34.0;
 /// From this many edges on the ranks are found by a linear method instead of the network simplex.

@@ -37,11 +37,17 @@ pub fn NodeCard(
             id.with_value(|id| id.host().is_some_and(|host| graph.faults.with(|all| all.contains_key(host))));
         if faulty && tone == Tone::Ok { Tone::Warn } else { tone }
     });
-    let rate = Memo::new(move |_| figures.with(|all| format!("{} rps", look::rate(all.rps))));
+    let rate = Memo::new(move |_| {
+        figures.with(|all| if all.rps > 0.0 { format!("{} rps", look::rate(all.rps)) } else { String::new() })
+    });
     let subtitle = look::subtitle(&node);
     let spoken = {
         let (name, subtitle) = (node.name.clone(), subtitle.clone());
-        move || format!("{name}, {subtitle}, {}, {}", rate.get(), tone.get().words())
+        move || {
+            let rate = rate.get();
+            let rate = if rate.is_empty() { rate } else { format!("{rate}, ") };
+            format!("{name}, {subtitle}, {rate}{}", tone.get().words())
+        }
     };
     let kind = kind(&node.id);
     let radius = if kind == "gateway" { HEAD_HEIGHT / 2.0 } else { 10.0 };

@@ -7,7 +7,7 @@ use super::layout::{self, Layout, LayoutRequest, Point, Size};
 use crate::topology::{Link, LinkKey, Node, NodeId, Topology};
 
 /// Width of a service's card.
-pub const CARD_WIDTH: f64 = 196.0;
+pub const CARD_WIDTH: f64 = 188.0;
 /// Height of a card's head, and of a card without versions.
 pub const HEAD_HEIGHT: f64 = 54.0;
 /// Height of one version's row.
@@ -15,7 +15,7 @@ pub const ROW_HEIGHT: f64 = 22.0;
 /// Rows that a card shows at most; the rest is counted in words.
 pub const MOST_ROWS: usize = 8;
 /// Width of a gateway's pill.
-pub const PILL_WIDTH: f64 = 138.0;
+pub const PILL_WIDTH: f64 = 126.0;
 
 /// Where the nodes were dragged to.
 pub type Moved = BTreeMap<NodeId, Point>;
