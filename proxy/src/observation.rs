@@ -30,6 +30,9 @@ pub struct ObservationKey {
 /// Counts of one key.
 #[derive(Debug, Clone)]
 pub struct Stats {
+    /// Requests that were sent this way, counted when an instance was picked for their first try (at their end where none
+    /// was). Shares are counted by this: by their ends, those of a slow version would seem too few.
+    pub chosen: u64,
     /// Requests that ended.
     pub requests: u64,
     /// By status; 0 stands for no response.
@@ -49,6 +52,7 @@ pub struct Stats {
 impl Stats {
     /// Adds what others counted under the same key.
     pub fn merge(&mut self, other: &Self) {
+        self.chosen += other.chosen;
         self.requests += other.requests;
         for (&code, count) in &other.codes {
             *self.codes.entry(code).or_default() += count;
@@ -67,6 +71,7 @@ impl Stats {
 impl Default for Stats {
     fn default() -> Self {
         Self {
+            chosen: 0,
             requests: 0,
             codes: HashMap::new(),
             flags: HashMap::new(),

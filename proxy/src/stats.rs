@@ -1,6 +1,6 @@
 //! The counters of one thread. A route finds its counter once and keeps it, so that counting hashes nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ pub(crate) struct Table {
 /// Counts requests of one key.
 pub(crate) struct Counter {
     key: ObservationKey,
+    chosen: Cell<u64>,
     counts: RefCell<Counts>,
 }
 
@@ -53,7 +54,7 @@ struct Counts {
 impl Table {
     /// A new counter.
     pub(crate) fn counter(&self, key: ObservationKey) -> Rc<Counter> {
-        let counter = Rc::new(Counter { key, counts: RefCell::default() });
+        let counter = Rc::new(Counter { key, chosen: Cell::default(), counts: RefCell::default() });
         self.counters.borrow_mut().push(Rc::clone(&counter));
         counter
     }
@@ -62,8 +63,9 @@ impl Table {
     pub(crate) fn take(&self) -> HashMap<ObservationKey, Stats> {
         let mut taken: HashMap<ObservationKey, Stats> = HashMap::new();
         self.counters.borrow_mut().retain(|counter| {
-            if counter.counts.borrow().requests > 0 {
-                let stats = counter.counts.take().into();
+            let chosen = counter.chosen.take();
+            if chosen > 0 || counter.counts.borrow().requests > 0 {
+                let stats = Stats { chosen, ..counter.counts.take().into() };
                 // Several virtual hosts may share a route's key.
                 match taken.get_mut(&counter.key) {
                     Some(merged) => merged.merge(&stats),
@@ -77,6 +79,11 @@ impl Table {
 }
 
 impl Counter {
+    /// Counts a request that is sent this way.
+    pub(crate) fn choose(&self) {
+        self.chosen.set(self.chosen.get() + 1);
+    }
+
     /// Counts a request that has ended.
     pub(crate) fn count(&self, ended: &Ended) {
         let mut counts = self.counts.borrow_mut();
@@ -116,6 +123,7 @@ impl From<Counts> for Stats {
     fn from(counts: Counts) -> Self {
         let flags = counts.flags.iter().enumerate().filter(|(_, count)| **count > 0);
         Self {
+            chosen: 0,
             requests: counts.requests,
             codes: counts.codes.into_iter().collect(),
             flags: flags.map(|(position, count)| (Flags::name(position), *count)).collect(),
@@ -155,9 +163,11 @@ mod tests {
         flags |= Flags::ABORT;
         one.count(&Ended { status: 503, flags, took: Duration::from_millis(10), ..Ended::default() });
         two.count(&Ended { status: 200, sent: 5, received: 7, retries: 1, ..Ended::default() });
+        one.choose();
         drop((one, two));
         let taken = table.take();
         let stats = &taken[&key()];
+        assert_eq!(stats.chosen, 1);
         assert_eq!((stats.requests, stats.bytes_sent, stats.bytes_received, stats.retries), (2, 5, 7, 1));
         assert_eq!(stats.codes, HashMap::from([(503, 1), (200, 1)]));
         assert_eq!(stats.flags, HashMap::from([("DI", 1), ("FI", 1)]));

@@ -11,6 +11,8 @@ use crate::upload::Upload;
 /// Travels with a request and then with its response. Dropped before its end, it counts as the client's going away.
 pub(crate) struct Ticket {
     counter: Rc<Counter>,
+    /// Whether it counts as sent some way.
+    chosen: bool,
     began: Instant,
     ended: Ended,
     upload: Option<Rc<Upload>>,
@@ -24,7 +26,15 @@ impl Ticket {
     pub(crate) fn new(counter: Rc<Counter>, began: Instant, activity: &Rc<Activity>) -> Self {
         activity.begin();
         let activity = Rc::clone(activity);
-        Self { counter, began, ended: Ended::default(), upload: None, activity, complete: None }
+        Self {
+            counter,
+            chosen: false,
+            began,
+            ended: Ended::default(),
+            upload: None,
+            activity,
+            complete: None,
+        }
     }
 
     /// When the request's head had come.
@@ -35,6 +45,14 @@ impl Ticket {
     /// Counts under another key: the instance is known now.
     pub(crate) fn count_with(&mut self, counter: Rc<Counter>) {
         self.counter = counter;
+        self.choose();
+    }
+
+    /// Counts as sent the way that is known by now, once.
+    fn choose(&mut self) {
+        if !std::mem::replace(&mut self.chosen, true) {
+            self.counter.choose();
+        }
     }
 
     /// Counts the bytes of this body.
@@ -84,6 +102,7 @@ impl Drop for Ticket {
         }
         self.ended.took = at.saturating_duration_since(self.began);
         self.activity.end(at);
+        self.choose();
         self.counter.count(&self.ended);
     }
 }

@@ -39,11 +39,11 @@ impl Collector {
                 version: key.version.clone(),
             };
             self.edges.entry(edge).or_default().add(stats);
-            self.splits.add(key, stats.requests);
+            self.splits.add(key, stats.chosen);
             if let Some(route) = &key.route {
                 let seconds = self.routes.entry(route.clone()).or_insert_with(|| VecDeque::from([0]));
                 if let Some(second) = seconds.back_mut() {
-                    *second += stats.requests;
+                    *second += stats.chosen;
                 }
             }
         }
@@ -109,6 +109,7 @@ mod tests {
             version: "v1".to_owned(),
         };
         let stats = Stats {
+            chosen: requests,
             requests,
             codes: HashMap::from([(200, requests)]),
             flags: HashMap::new(),

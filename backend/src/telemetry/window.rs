@@ -220,6 +220,7 @@ mod tests {
             latency.record(value * 1000).unwrap();
         }
         Stats {
+            chosen: 0,
             requests: codes.iter().map(|(_, count)| count).sum(),
             codes: codes.iter().copied().collect(),
             flags: flags.iter().copied().collect::<HashMap<_, _>>(),

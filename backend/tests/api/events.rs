@@ -57,7 +57,7 @@ async fn open_streams_do_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn load_is_observed_and_the_shares_converge() {
-    let running = Running::start(Config { rate: Some(300.0), ..Config::default() }).await;
+    let running = Running::start(Config { rate: Some(100.0), ..Config::default() }).await;
     let mut events = running.events(None).await;
     let stats = events
         .find(|event| match event.delta {
@@ -110,7 +110,7 @@ async fn load_is_observed_and_the_shares_converge() {
 
 #[tokio::test]
 async fn a_split_is_applied_and_its_shares_converge() {
-    let running = Running::start(Config { rate: Some(400.0), ..Config::default() }).await;
+    let running = Running::start(Config { rate: Some(150.0), ..Config::default() }).await;
     let mut events = running.events(None).await;
     let target = RouteTarget::Route(RouteKey {
         namespace: "default".to_owned(),

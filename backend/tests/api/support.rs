@@ -195,6 +195,6 @@ impl Events {
                 }
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), found).await.expect("the event did not come")
+        tokio::time::timeout(std::time::Duration::from_secs(60), found).await.expect("the event did not come")
     }
 }
