@@ -28,12 +28,6 @@ pub fn install(store: Store) {
                 }
             }
             "y" if control && !writing => store.editing.redo(),
-            "Escape"
-                if store.ui.explained.with_untracked(Option::is_some)
-                    && store.ui.sheet.get_untracked().is_none() =>
-            {
-                store.ui.explained.set(None);
-            }
             "/" if !control && !writing && store.ui.sheet.get_untracked().is_none() => {
                 store.ui.sheet.set(Some(Sheet::Explain));
             }

@@ -101,7 +101,16 @@ fn Actions() -> impl IntoView {
                 />
             </label>
             <span class="grow"></span>
-            <button class="btn danger" disabled=empty on:click=move |_| editing.discard()>"Discard all"</button>
+            <button
+                class="btn danger"
+                disabled=empty
+                on:click=move |_| {
+                    editing.discard();
+                    store.ui.sheet.set(None);
+                }
+            >
+                "Discard all"
+            </button>
             <button
                 class="btn primary"
                 disabled=move || empty() || editing.applying.get() || store.derived.blocked.get()

@@ -70,6 +70,7 @@ pub fn listen(graph: GraphState) {
             || event.alt_key()
             || event.default_prevented()
             || typing(&event)
+            || graph.store.ui.sheet.with_untracked(Option::is_some)
         {
             return;
         }

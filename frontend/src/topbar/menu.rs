@@ -29,6 +29,7 @@ pub fn Menu(
         if event.key() == "Escape"
             && let Some(details) = node.get_untracked()
         {
+            event.prevent_default();
             close();
             if let Ok(Some(summary)) = details.query_selector("summary") {
                 let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
