@@ -19,6 +19,7 @@ use crate::{browser, client, shortcuts};
 pub fn App() -> impl IntoView {
     let store = Store::provide();
     remember(store);
+    store.tidy_draft();
     keep_time(store);
     shortcuts::install(store);
     client::listen(store);

@@ -25,6 +25,8 @@ pub struct Reading {
     pub diagnostics: Vec<Diagnostic>,
     /// Links that gateways' routes ask for.
     pub desired: BTreeSet<LinkKey>,
+    /// Edits that could not be made.
+    pub unmade: usize,
 }
 
 impl Reading {
@@ -52,6 +54,7 @@ impl Reading {
             }
         }
         let mut reading = Self::of(sources, settings, Some(self));
+        reading.unmade = failures.len();
         reading.diagnostics.splice(..0, failures);
         reading
     }
@@ -63,7 +66,7 @@ impl Reading {
         diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
         let catalog = Catalog::of(&mesh, &registry, settings);
         let desired = desired(&mesh, &catalog, settings);
-        Self { sources, mesh, registry, catalog, diagnostics, desired }
+        Self { sources, mesh, registry, catalog, diagnostics, desired, unmade: 0 }
     }
 
     /// Problems that this has and `base` has not. Places move with edits, so they do not count.

@@ -45,6 +45,17 @@ impl Store {
         store
     }
 
+    /// Keeps the draft free of edits that together change nothing, for as long as the page lives.
+    pub fn tidy_draft(self) {
+        Effect::new(move |_| {
+            let (base, draft) = (self.derived.base.get(), self.derived.draft.get());
+            let waiting = self.editing.draft.with(|draft| !draft.is_empty() && !draft.in_gesture());
+            if waiting && !self.editing.applying.get() && draft.unmade == 0 && draft.sources == base.sources {
+                self.editing.forget();
+            }
+        });
+    }
+
     /// Takes in one event of the stream.
     pub fn receive(&self, event: api::Event) {
         match event.delta {

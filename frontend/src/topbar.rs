@@ -24,7 +24,9 @@ pub fn Topbar() -> impl IntoView {
                 </svg>
                 <span class="wide">"meshwright"</span>
             </span>
-            <span class="chip">"mesh "<b>{store.head.name}</b></span>
+            <Show when=move || store.head.loaded.get()>
+                <span class="chip">"mesh "<b>{store.head.name}</b></span>
+            </Show>
             <targets::Targets/>
             <span class="grow"></span>
             <KillSwitch/>

@@ -114,6 +114,12 @@ impl Editing {
         self.settle();
     }
 
+    /// The edits cancel each other out: nothing waits any more. What was done can still be undone.
+    pub(super) fn forget(&self) {
+        self.draft.update(|draft| draft.retain(|_| false));
+        self.settle();
+    }
+
     /// Puts the draft on top of the head.
     pub fn rebase(&self) {
         self.base.set(self.head_base());
