@@ -69,6 +69,8 @@ pub fn EdgeLabel(
     let dim = Memo::new(move |_| key.with_value(|key| graph.dims_link(key)));
     let selected = Memo::new(move |_| about.with_value(|about| graph.selected(about)));
     let acting = Memo::new(move |_| figures.with(|all| all.delay_rps + all.abort_rps > 0.0));
+    let raised =
+        Memo::new(move |_| failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()));
     let empty = move || text.with(String::is_empty);
     let spoken = move || spoken(graph, &key.get_value(), &figures.get(), &faults.get());
     let beside = move || {
@@ -85,11 +87,21 @@ pub fn EdgeLabel(
             class:empty=move || empty() && faults.with(Vec::is_empty)
             transform=move || { let at = at.get(); format!("translate({:.1},{:.1})", at.x, at.y) }
         >
-            <g
-                class="pill"
+            <g class="pill" aria-hidden="true">{move || pill(&text.get(), raised.get())}</g>
+            <g class:acting=acting aria-hidden="true">
+                {move || below(&faults.get(), failures.get())}
+            </g>
+            <rect
+                class="press"
+                x=move || -pill_width(&text.get()) / 2.0
+                y=move || pill_top(raised.get())
+                width=move || pill_width(&text.get())
+                height=LABEL.1
+                rx=LABEL.1 / 2.0
                 role="button"
                 tabindex="0"
                 aria-label=spoken
+                aria-pressed=move || selected.get().to_string()
                 on:click=move |_| graph.store.ui.selection.set(Some(about.get_value()))
                 on:keydown=move |event| {
                     if matches!(event.key().as_str(), "Enter" | " ") {
@@ -101,26 +113,32 @@ pub fn EdgeLabel(
                 on:pointerleave=move |_| graph.tip.set(None)
                 on:focus=move |_| beside()
                 on:blur=move |_| graph.tip.set(None)
-            >
-                {move || pill(&text.get(), failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()))}
-            </g>
-            <g class:acting=acting aria-hidden="true">
-                {move || below(&faults.get(), failures.get())}
-            </g>
+            ></rect>
         </g>
     }
 }
 
 /// The pill with the rate: centred on the curve, or above it where others take the place below.
 fn pill(text: &str, above: bool) -> impl IntoView + use<> {
-    let text = if text.is_empty() { "no traffic".to_owned() } else { text.to_owned() };
-    let width = look::text_width(&text, 10.5) + 20.0;
-    let y = if above { -LABEL.1 - 2.0 } else { -LABEL.1 / 2.0 };
+    let text = words(text);
+    let (width, y) = (pill_width(&text), pill_top(above));
     view! {
         <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 rx=LABEL.1 / 2.0></rect>
         // The pill has a name of its own, in words.
         <text y=y + 13.0 aria-hidden="true">{text}</text>
     }
+}
+
+fn words(text: &str) -> String {
+    if text.is_empty() { "no traffic".to_owned() } else { text.to_owned() }
+}
+
+fn pill_width(text: &str) -> f64 {
+    look::text_width(&words(text), 10.5) + 20.0
+}
+
+fn pill_top(above: bool) -> f64 {
+    if above { -LABEL.1 - 2.0 } else { -LABEL.1 / 2.0 }
 }
 
 /// The pills below the curve: faults that act on it, then what fails.

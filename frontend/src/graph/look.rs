@@ -143,7 +143,7 @@ pub fn subtitle(node: &Node) -> String {
 /// Shortens a text so that it takes about this many pixels at this size of letters.
 pub fn shorten(text: &str, pixels: f64, size: f64) -> String {
     #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a small positive number")]
-    let letters = (pixels / (size * 0.6)).max(1.0) as usize;
+    let letters = (pixels / (size * 0.64)).max(1.0) as usize;
     if text.chars().count() <= letters {
         return text.to_owned();
     }

@@ -103,7 +103,7 @@ fn table(traffic: &Traffic) -> AnyView {
     view! {
         <table>
             <thead>
-                <tr><th></th><th>"rps"</th><th>"success"</th><th>"p50"</th><th>"p95"</th><th>"p99"</th></tr>
+                <tr><td></td><th>"rps"</th><th>"success"</th><th>"p50"</th><th>"p95"</th><th>"p99"</th></tr>
             </thead>
             <tbody>{rows}</tbody>
         </table>
