@@ -64,6 +64,8 @@ mod weight_sum;
 mod weights;
 
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod fixtures;
 
 use crate::{Diagnostic, Mesh, Registry, Settings};
