@@ -43,6 +43,18 @@ impl Pattern {
         Ok(Self { source: source.to_owned(), whole, anywhere })
     }
 
+    /// What [`Pattern::new`] would say, without the work of compiling: for validation, which reads thousands.
+    pub fn check(source: &str) -> Result<(), PatternError> {
+        if source.chars().count() > MAX_LENGTH {
+            return Err(PatternError::TooLong);
+        }
+        let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+        match parser.parse(&translate(source)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(regex::Error::Syntax(error.to_string()).into()),
+        }
+    }
+
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.source

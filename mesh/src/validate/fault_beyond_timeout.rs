@@ -1,9 +1,11 @@
 //! Delays that are longer than callers wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::Severity;
+use crate::plan::Endpoint;
+use crate::registry::Service;
 use crate::resource::{DurationString, HttpRoute};
 
 use super::context::{Context, selects};
@@ -22,63 +24,98 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    let mut timeouts = None;
+    let mut callers = None;
     for http in context.http_routes() {
         let Some(delay) = long_delay(http.route) else { continue };
         // Most meshes have no fault, and then nobody asks.
-        let timeouts = timeouts.get_or_insert_with(|| timeouts_by_host(context));
-        let own: Vec<String> =
-            http.service.hosts.iter().map(|host| context.qualify(http.resource, host)).collect();
-        let labels: Vec<&BTreeMap<String, String>> = http
-            .route
-            .r#match
+        let callers = callers.get_or_insert_with(|| Callers::of(context));
+        let own: Vec<String> = http
+            .service
+            .hosts
             .iter()
-            .map(|entry| &entry.source_labels)
-            .filter(|labels| !labels.is_empty())
+            .map(|host| context.qualify(http.resource, host).to_lowercase())
             .collect();
-        for service in context.services.0.services() {
-            let called = own.iter().any(|host| host.eq_ignore_ascii_case(&service.host));
-            let Some((timeout, said)) =
-                timeouts.get(&service.host).copied().or_else(|| default_timeout(context))
-            else {
-                continue;
-            };
-            if called || service.external || timeout >= delay {
-                continue;
-            }
-            let mut endpoints = service.ports.iter().flat_map(|port| &port.endpoints);
-            let known =
-                endpoints.any(|endpoint| labels.iter().any(|labels| selects(labels, &endpoint.labels)));
-            // A guess needs a timeout that somebody wrote.
-            if !known && (!labels.is_empty() || !said) {
+        let conditions = http.route.r#match.iter().map(|entry| &entry.source_labels);
+        let labels: Vec<_> = conditions.filter(|labels| !labels.is_empty()).collect();
+        let known = !labels.is_empty();
+        let candidates = if known { callers.with_labels(&labels) } else { callers.with_timeouts() };
+        for service in candidates {
+            // A guess needs a timeout that somebody wrote; who is known to call has the mesh's default at least.
+            let timeout = callers.timeout(service).or(context.settings.request_timeout().filter(|_| known));
+            let Some(timeout) = timeout.filter(|timeout| *timeout < delay) else { continue };
+            if own.contains(&service.host) || service.external {
                 continue;
             }
-            let (from, to) = (
-                service.short_name(),
-                http.service.hosts.first().map_or("", |host| host.split('.').next().unwrap_or(host)),
-            );
+            let to = http.service.hosts.first().map_or("", |host| host.split('.').next().unwrap_or(host));
+            let (from, delay, timeout) = (service.short_name(), seconds(delay), seconds(timeout));
             let message = if known {
                 format!(
-                    "{from} → {to}: the delay of {} exceeds the {} timeout of requests to `{from}`; its callers get 504.",
-                    seconds(delay),
-                    seconds(timeout)
+                    "{from} → {to}: the delay of {delay} exceeds the {timeout} timeout of requests to `{from}`; its callers get 504."
                 )
             } else {
                 format!(
-                    "The delay of {} exceeds the {} timeout of requests to `{from}`: where it calls `{to}`, its callers get 504.",
-                    seconds(delay),
-                    seconds(timeout)
+                    "The delay of {delay} exceeds the {timeout} timeout of requests to `{from}`: where it calls `{to}`, its callers get 504."
                 )
             };
             http.at(|at| {
-                let finding =
-                    report.add(http.resource, &at.field("fault").field("delay").field("fixedDelay"), message);
+                let at = at.field("fault");
+                let finding = report.add(http.resource, &at.field("delay").field("fixedDelay"), message);
                 if !known {
                     finding.severity(Severity::Info);
                 }
             });
         }
     }
+}
+
+/// Services that may call others, with how long their own callers wait.
+struct Callers<'m> {
+    timeouts: BTreeMap<String, Duration>,
+    services: &'m [Service],
+    /// Positions of the services that have an instance with a label.
+    by_label: HashMap<(&'m str, &'m str), Vec<usize>>,
+}
+
+impl<'m> Callers<'m> {
+    fn of(context: &Context<'m>) -> Self {
+        let services = context.services.0.services();
+        let mut by_label: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+        for (position, service) in services.iter().enumerate() {
+            for (name, value) in endpoints(service).flat_map(|endpoint| &endpoint.labels) {
+                let known = by_label.entry((name, value)).or_default();
+                if known.last() != Some(&position) {
+                    known.push(position);
+                }
+            }
+        }
+        Self { timeouts: timeouts(context), services, by_label }
+    }
+
+    /// The services with an instance that has one of these sets of labels.
+    fn with_labels(&self, sets: &[&BTreeMap<String, String>]) -> Vec<&'m Service> {
+        let mut found: BTreeSet<usize> = BTreeSet::new();
+        for labels in sets {
+            let Some((name, value)) = labels.first_key_value() else { continue };
+            let near = self.by_label.get(&(name.as_str(), value.as_str())).into_iter().flatten().copied();
+            found.extend(near.filter(|at| {
+                endpoints(&self.services[*at]).any(|endpoint| selects(labels, &endpoint.labels))
+            }));
+        }
+        found.into_iter().map(|at| &self.services[at]).collect()
+    }
+
+    /// The services that a rule with a timeout leads to.
+    fn with_timeouts(&self) -> Vec<&'m Service> {
+        self.services.iter().filter(|service| self.timeouts.contains_key(&service.host)).collect()
+    }
+
+    fn timeout(&self, service: &Service) -> Option<Duration> {
+        self.timeouts.get(&service.host).copied()
+    }
+}
+
+fn endpoints(service: &Service) -> impl Iterator<Item = &Endpoint> {
+    service.ports.iter().flat_map(|port| &port.endpoints)
 }
 
 /// The delay that a route injects into some requests.
@@ -92,23 +129,17 @@ fn long_delay(route: &HttpRoute) -> Option<Duration> {
     delay.fixed_delay.as_ref()?.parse().ok().filter(|_| share > 0.0)
 }
 
-/// The mesh's default, which nobody wrote.
-fn default_timeout(context: &Context<'_>) -> Option<(Duration, bool)> {
-    context.settings.request_timeout().map(|timeout| (timeout, false))
-}
-
 /// The shortest timeout that a rule sets for requests to a service, by its host. Rules that set none are left out.
-fn timeouts_by_host(context: &Context<'_>) -> BTreeMap<String, (Duration, bool)> {
-    let mut shortest: BTreeMap<String, (Duration, bool)> = BTreeMap::new();
+fn timeouts(context: &Context<'_>) -> BTreeMap<String, Duration> {
+    let mut shortest: BTreeMap<String, Duration> = BTreeMap::new();
     for http in context.http_routes() {
         let Some(Ok(timeout)) = http.route.timeout.as_ref().map(DurationString::parse) else { continue };
         for entry in &http.route.route {
             let Some(host) = entry.destination.as_ref().and_then(|to| to.host.as_deref()) else { continue };
             let timeout = if timeout.is_zero() { Duration::MAX } else { timeout };
-            let known = shortest
-                .entry(context.qualify(http.resource, host).to_lowercase())
-                .or_insert((timeout, true));
-            known.0 = known.0.min(timeout);
+            let known =
+                shortest.entry(context.qualify(http.resource, host).to_lowercase()).or_insert(timeout);
+            *known = timeout.min(*known);
         }
     }
     shortest
