@@ -103,3 +103,24 @@ fn messages_are_sentences() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn every_fix_mends_what_it_is_offered_for() {
+    let mut fixes = 0;
+    for rule in RULES {
+        for (title, text) in meshes(rule.fixture) {
+            let sources = Sources::single("fixture.yaml", &text);
+            let before = findings(&text, rule.code);
+            for found in before.iter().filter(|found| found.fix.is_some()) {
+                fixes += 1;
+                let edit = found.fix.as_ref().unwrap().edit.clone();
+                let applied = crate::edit::apply(&sources, &[edit]).unwrap();
+                let after = findings(&applied.sources.0["fixture.yaml"], rule.code);
+                let still =
+                    after.iter().any(|after| after.path == found.path && after.message == found.message);
+                assert!(!still, "{} {title}: {} is still there", rule.code, found.message);
+            }
+        }
+    }
+    assert!(fixes > 0);
+}
