@@ -34,9 +34,11 @@ fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'
         }
         Ok(_) => return,
     };
-    report.add(
-        resource,
-        at,
-        format!("`{text}` is not a duration that proxies can keep, {problem}: a cluster refuses it."),
-    );
+    let message =
+        format!("`{text}` is not a duration that proxies can keep, {problem}: a cluster refuses it.");
+    let finding = report.add(resource, at, message);
+    // A bare number mostly means seconds.
+    if !text.0.is_empty() && text.0.bytes().all(|byte| byte.is_ascii_digit()) && text.0 != "0" {
+        finding.set(format!("Write {text}s"), vec![(at.to_string(), Some(format!("{text}s").into()))]);
+    }
 }

@@ -1,5 +1,7 @@
 //! Faults that happen to nobody.
 
+use serde_json::json;
+
 use crate::Severity;
 
 use super::context::Context;
@@ -34,7 +36,10 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 };
                 let message = format!("The {name} {told}: it happens to no request.");
                 http.at(|at| {
-                    report.add(http.resource, &at.field("fault").field(name), message);
+                    let at = at.field("fault");
+                    let at = at.field(name);
+                    let all = vec![(at.field("percentage").to_string(), Some(json!({ "value": 100 })))];
+                    report.add(http.resource, &at, message).set("Inject it into all requests", all);
                 });
             }
         }

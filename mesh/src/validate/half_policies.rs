@@ -42,7 +42,10 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         {
             let message = "Without `splitExternalLocalOriginErrors: true` local errors are not counted apart: a cluster refuses the rule.";
             let at = at.field("outlierDetection");
-            report.add(policy.resource, &at.field("consecutiveLocalOriginFailures"), message);
+            let split = vec![(at.field("splitExternalLocalOriginErrors").to_string(), Some(true.into()))];
+            report
+                .add(policy.resource, &at.field("consecutiveLocalOriginFailures"), message)
+                .set("Count them apart", split);
         }
     });
 }

@@ -48,7 +48,9 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                         100 / count
                     ),
                 };
-                report.add(resource, &at.field("outlierDetection"), message);
+                let at = at.field("outlierDetection");
+                let all = vec![(at.field("maxEjectionPercent").to_string(), Some(100.into()))];
+                report.add(resource, &at, message).set("Let any instance be ejected", all);
             }
         };
         let policy = rule.traffic_policy.as_ref();

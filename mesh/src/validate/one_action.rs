@@ -31,7 +31,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             for other in &others {
                 let first = first.unwrap_or_default();
                 let message = format!("The rule has `{first}` already: `{other}` beside it is never done.");
-                report.add(http.resource, &at.field(other), message);
+                let fields = vec![(at.field(other).to_string(), None)];
+                report.add(http.resource, &at.field(other), message).set(format!("Remove {other}"), fields);
             }
             if let (Some(redirect), true) = (&route.redirect, others.is_empty()) {
                 if redirect.uri.is_some() && redirect.prefix_rewrite.is_some() {

@@ -50,7 +50,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             if attempts == 0 {
                 for name in means_nothing(retries) {
                     let message = format!("`attempts` is 0, so nothing is retried and `{name}` means nothing: a cluster refuses the rule.");
-                    report.add(http.resource, &at.field(name), message);
+                    let fields = vec![(at.field(name).to_string(), None)];
+                    report.add(http.resource, &at.field(name), message).set(format!("Remove {name}"), fields);
                 }
             }
             for condition in retries.retry_on.as_deref().unwrap_or_default().split(',').map(str::trim) {

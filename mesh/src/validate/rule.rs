@@ -1,6 +1,9 @@
 //! What a rule is, and how it reports.
 
+use serde_json::Value;
+
 use crate::diagnostic::Fix;
+use crate::edit::FieldEdit;
 use crate::resource::Resource;
 use crate::resource::walk::{At, Leaf};
 use crate::{Diagnostic, Document, Edit, Mesh, Severity};
@@ -57,6 +60,11 @@ impl Report<'_> {
         self.push(resource, path, place, message.into())
     }
 
+    /// Whether a field of a resource is written.
+    pub(super) fn has(&self, resource: &Resource, at: &At<'_>) -> bool {
+        self.mesh.document(&resource.key).is_some_and(|document| document.value(&at.to_string()).is_some())
+    }
+
     /// Adds a finding about a field of a document, which is not always the one that its resource is read from.
     pub(super) fn add_at(&mut self, document: &Document, path: &str, message: String) {
         if let Some(resource) = document.resource() {
@@ -97,6 +105,13 @@ impl Finding<'_> {
     /// Of the rule's correspondences it has these.
     pub(super) fn corresponds_to(self, codes: &[&'static str]) -> Self {
         self.map(|found| found.corresponds_to = codes.iter().map(|code| (*code).into()).collect())
+    }
+
+    /// Writing these fields mends it; `None` removes one.
+    pub(super) fn set(self, title: impl Into<String>, fields: Vec<(String, Option<Value>)>) -> Self {
+        let Some(key) = self.0.as_ref().and_then(|found| found.resource.clone()) else { return self };
+        let fields = fields.into_iter().map(|(path, value)| FieldEdit { path, value }).collect();
+        self.fix(title, Edit::SetFields { key, fields })
     }
 
     /// This edit mends it.

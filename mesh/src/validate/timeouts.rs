@@ -44,7 +44,11 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 seconds(whole)
             );
             http.at(|at| {
-                report.add(http.resource, &at.field("retries").field("perTryTimeout"), message);
+                let at = at.field("retries");
+                let at = at.field("perTryTimeout");
+                report
+                    .add(http.resource, &at, message)
+                    .set("Remove perTryTimeout", vec![(at.to_string(), None)]);
             });
         }
     }

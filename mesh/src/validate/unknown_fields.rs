@@ -61,11 +61,21 @@ const FIELDS: [&str; 38] = [
 ];
 
 fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'_>) {
-    if !matches!(leaf, Leaf::Unknown(_)) || matches!(resource.spec, crate::resource::Spec::Service(_)) {
+    let Leaf::Unknown(value) = leaf else { return };
+    if matches!(resource.spec, crate::resource::Spec::Service(_)) {
         return;
     }
     let At::Key(parent, name) = at else { return };
-    let hint =
-        nearest(name, FIELDS).map_or_else(|| ".".to_owned(), |known| format!("; did you mean `{known}`?"));
-    report.add(resource, at, format!("`{}` has no field `{name}`: it has no effect{hint}", parent.name()));
+    let near = nearest(name, FIELDS);
+    let hint = near.map_or_else(|| ".".to_owned(), |known| format!("; did you mean `{known}`?"));
+    let free = near.filter(|known| !report.has(resource, &parent.key(known)));
+    let finding = report.add(
+        resource,
+        at,
+        format!("`{}` has no field `{name}`: it has no effect{hint}", parent.name()),
+    );
+    if let Some(known) = free {
+        let fields = vec![(at.to_string(), None), (parent.key(known).to_string(), Some(value.clone()))];
+        finding.set(format!("Rename it to {known}"), fields);
+    }
 }

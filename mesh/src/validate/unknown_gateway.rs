@@ -55,9 +55,13 @@ fn one(context: &Context<'_>, resource: &Resource, name: &str, at: &At<'_>, repo
     let hint = elsewhere.map_or_else(String::new, |(gateway, _)| {
         format!("; there is `{}/{}`", gateway.key.namespace, gateway.key.name)
     });
-    report.add(
+    let finding = report.add(
         resource,
         at,
         format!("There is no Gateway `{namespace}/{short}`: it takes no traffic for these rules{hint}."),
     );
+    if let Some((gateway, _)) = elsewhere {
+        let name = format!("{}/{}", gateway.key.namespace, gateway.key.name);
+        finding.set(format!("Write {name}"), vec![(at.to_string(), Some(name.into()))]);
+    }
 }

@@ -5,6 +5,7 @@ use crate::resource::walk::At;
 use crate::resource::{Resource, VirtualService};
 
 use super::context::{Context, each_destination};
+use super::names::nearest;
 use super::rule::{Check, Report, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -28,7 +29,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             let Some(host) = destination.host.as_deref().filter(|host| !host.is_empty()) else { return };
             let full = context.qualify(resource, host);
             if context.services.seen_by(&full, &namespaces).is_none() {
-                missing(resource, at, host, &full, context.services.any(&full).is_some(), report);
+                missing(context, resource, at, (host, &full), report);
             }
         });
     }
@@ -42,14 +43,32 @@ pub(super) fn seen_from<'r>(resource: &'r Resource, spec: &'r VirtualService) ->
     if namespaces.is_empty() { vec![own] } else { namespaces }
 }
 
-fn missing(resource: &Resource, at: &At<'_>, host: &str, full: &str, hidden: bool, report: &mut Report<'_>) {
+fn missing(
+    context: &Context<'_>,
+    resource: &Resource,
+    at: &At<'_>,
+    (host, full): (&str, &str),
+    report: &mut Report<'_>,
+) {
     let mirror = at.name() == "mirror" || at.parent().is_some_and(|at| at.name() == "mirrors");
     let then = if mirror { "nothing is mirrored to it" } else { "traffic to it gets 503" };
-    let full = if host == full { String::new() } else { format!(" ({full})") };
-    let message = if hidden {
-        format!("`{host}`{full} is not exported to where the rules apply: {then}.")
-    } else {
-        format!("No service is called `{host}`{full}: {then}.")
-    };
-    report.add(resource, &at.field("host"), message);
+    let shown = if host == full { String::new() } else { format!(" ({full})") };
+    let at = at.field("host");
+    if context.services.any(full).is_some() {
+        let message = format!("`{host}`{shown} is not exported to where the rules apply: {then}.");
+        report.add(resource, &at, message);
+        return;
+    }
+    // A short name can only mean a service of the same namespace.
+    let own = resource.key.namespace.as_str();
+    let names = context.services.0.services().iter().filter(|service| service.namespace == own);
+    let near = nearest(
+        host,
+        names.map(|service| if host.contains('.') { &service.host } else { service.short_name() }),
+    );
+    let hint = near.map_or_else(|| ".".to_owned(), |name| format!("; did you mean `{name}`?"));
+    let finding = report.add(resource, &at, format!("No service is called `{host}`{shown}: {then}{hint}"));
+    if let Some(name) = near {
+        finding.set(format!("Write {name}"), vec![(at.to_string(), Some(name.into()))]);
+    }
 }

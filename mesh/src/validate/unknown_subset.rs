@@ -58,12 +58,16 @@ fn missing(
     names: &[&str],
     report: &mut Report<'_>,
 ) {
-    let hint = match nearest(subset, names.iter().copied()) {
+    let near = nearest(subset, names.iter().copied());
+    let hint = match near {
         Some(name) => format!("; did you mean `{name}`?"),
         None if names.is_empty() => "; it defines none.".to_owned(),
         None => format!("; it defines {}.", names.join(", ")),
     };
     let message =
         format!("The DestinationRule of `{host}` has no subset `{subset}`: traffic to it gets 503{hint}");
-    report.add(resource, &at.field("subset"), message);
+    let finding = report.add(resource, &at.field("subset"), message);
+    if let Some(name) = near {
+        finding.set(format!("Write {name}"), vec![(at.field("subset").to_string(), Some(name.into()))]);
+    }
 }

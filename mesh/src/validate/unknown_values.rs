@@ -20,9 +20,14 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'_>) {
     let Leaf::Enum(text, names) = leaf else { return };
-    let hint = match nearest(text, names.iter().copied()) {
+    let near = nearest(text, names.iter().copied());
+    let hint = match near {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("known are {}.", names.join(", ")),
     };
-    report.add(resource, at, format!("`{text}` is not a value of this field and is ignored; {hint}"));
+    let finding =
+        report.add(resource, at, format!("`{text}` is not a value of this field and is ignored; {hint}"));
+    if let Some(name) = near {
+        finding.set(format!("Write {name}"), vec![(at.to_string(), Some(name.into()))]);
+    }
 }

@@ -57,15 +57,13 @@ fn is_governed(context: &Context<'_>, full: &str) -> bool {
 /// Even shares for all subsets: what the default routing does, as near as subsets can.
 fn default_route(resource: &Resource, host: &str, full: String, subsets: &[Subset]) -> Edit {
     let names: Vec<&String> = subsets.iter().filter_map(|subset| subset.name.as_ref()).collect();
-    let count = u32::try_from(names.len()).unwrap_or(u32::MAX).max(1);
-    let (share, rest) = (100 / count, 100 % count);
     // A short name means the same service in the new VirtualService only in the service's own namespace.
     let own = full.split('.').nth(1) == Some(&resource.key.namespace);
-    let shares = (0..).zip(names).map(|(at, name)| Share {
+    let shares = crate::split::even(names.len()).into_iter().zip(names).map(|(weight, name)| Share {
         host: if own { host.to_owned() } else { full.clone() },
         subset: Some(name.clone()),
         port: None,
-        weight: share + u32::from(at < rest),
+        weight,
     });
     Edit::SetWeights { shares: shares.collect(), target: RouteTarget::Service(full) }
 }

@@ -26,7 +26,15 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         }
         let shares: Vec<String> = known.iter().map(|weight| percent(*weight, sum)).collect();
         let message = format!("The weights sum up to {sum}, not 100: the shares are {}.", shares.join(", "));
-        report.add(weights.resource, at, message);
+        let parts: Option<Vec<u32>> = known.iter().map(|weight| u32::try_from(*weight).ok()).collect();
+        let finding = report.add(weights.resource, at, message);
+        if let Some(parts) = parts {
+            let field = |(index, share): (usize, u32)| {
+                (at.index(index).field("weight").to_string(), Some(share.into()))
+            };
+            let fields = crate::split::normalize(&parts).into_iter().enumerate().map(field).collect();
+            finding.set("Write percents", fields);
+        }
     });
 }
 

@@ -57,7 +57,12 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         }
         if weights.list.len() > 1 && sum == 0 {
             let message = "The weights sum up to 0: none of the destinations gets any traffic.";
-            report.add(weights.resource, at, message);
+            let shares = crate::split::even(weights.list.len());
+            let field = |(index, share): (usize, u32)| {
+                (at.index(index).field("weight").to_string(), Some(share.into()))
+            };
+            let fields = shares.into_iter().enumerate().map(field).collect();
+            report.add(weights.resource, at, message).set("Share it out evenly", fields);
         } else if sum > i128::from(u32::MAX) {
             let message = format!(
                 "The weights sum up to {sum}, and {} is the most: a cluster refuses the route.",
