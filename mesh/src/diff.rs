@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
-use similar::{ChangeTag, TextDiff};
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::{Change, ChangeTag, DiffOp, DiffableStr};
 
 use crate::Sources;
 
@@ -71,23 +72,30 @@ pub struct FileDiff {
 
 /// The hunks that lead from one text to another; none when they are the same.
 pub fn text(old: &str, new: &str) -> Vec<Hunk> {
-    let diff = TextDiff::from_lines(old, new);
-    let hunk = |ops: &Vec<similar::DiffOp>| {
-        let changes = ops.iter().flat_map(|op| diff.iter_changes(op));
-        let line = |change: similar::Change<&str>| DiffLine {
-            kind: match change.tag() {
-                ChangeTag::Equal => LineKind::Same,
-                ChangeTag::Delete => LineKind::Removed,
-                ChangeTag::Insert => LineKind::Added,
-            },
-            old_line: change.old_index().map(|at| at + 1),
-            new_line: change.new_index().map(|at| at + 1),
-            text: change.value().trim_end_matches('\n').trim_end_matches('\r').to_owned(),
-            open_end: change.missing_newline(),
-        };
-        Hunk { lines: changes.map(line).collect() }
+    let (old, new) = (old.tokenize_lines(), new.tokenize_lines());
+    // `TextDiff` would do the same, with all algorithms that the library has, several times over.
+    let mut steps = Compact::new(Replace::new(Capture::new()), &old[..], &new[..]);
+    let Ok(()) = myers::diff(&mut steps, &old[..], 0..old.len(), &new[..], 0..new.len());
+    let steps = steps.into_inner().into_inner().into_grouped_ops(CONTEXT);
+    let lines = |steps: &Vec<DiffOp>| {
+        steps.iter().flat_map(|step| step.iter_changes(&old[..], &new[..])).map(line).collect()
     };
-    diff.grouped_ops(CONTEXT).iter().map(hunk).collect()
+    steps.iter().map(|steps| Hunk { lines: lines(steps) }).collect()
+}
+
+fn line(change: Change<&str>) -> DiffLine {
+    let text = change.value();
+    DiffLine {
+        kind: match change.tag() {
+            ChangeTag::Equal => LineKind::Same,
+            ChangeTag::Delete => LineKind::Removed,
+            ChangeTag::Insert => LineKind::Added,
+        },
+        old_line: change.old_index().map(|at| at + 1),
+        new_line: change.new_index().map(|at| at + 1),
+        text: text.trim_end_matches('\n').trim_end_matches('\r').to_owned(),
+        open_end: !text.ends_with(['\n', '\r']),
+    }
 }
 
 /// The files that differ, by path.
