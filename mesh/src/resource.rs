@@ -8,6 +8,7 @@
 mod message;
 
 pub mod destination_rule;
+pub(crate) mod field;
 pub mod gateway;
 pub mod http;
 pub mod metadata;

@@ -1,9 +1,9 @@
 //! Reading a value as a type without failing: a field of the wrong type is mended or left out, and told of.
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Severity;
+use crate::resource::field::{Typed, Wrong};
 use crate::yaml::{Path, Problem, Remedy, Segment, Tree};
 
 /// What is found on the way.
@@ -45,46 +45,32 @@ impl Findings<'_> {
 const MOST: usize = 200;
 
 /// The value at `base` (within the resource) as a `T`. What cannot be read as its type is left out.
-pub(super) fn typed<T: DeserializeOwned + Default>(
-    value: Option<&Value>,
-    base: &Path,
-    found: &mut Findings<'_>,
-) -> T {
+pub(super) fn typed<T: Typed + Default>(value: Option<&Value>, base: &Path, found: &mut Findings<'_>) -> T {
     let Some(value) = value.filter(|value| !value.is_null()) else { return T::default() };
-    // Almost every value is right, and this way is fast.
-    if let Ok(read) = T::deserialize(value) {
-        return read;
-    }
+    let mut wrong = match T::read(value) {
+        Ok(read) => return read,
+        Err(wrong) => wrong,
+    };
     let mut value = value.clone();
     for _ in 0..MOST {
-        let (path, error) = match attempt::<T>(&value) {
+        mend(&mut value, &wrong, &|value| T::read(value).err(), base, found);
+        match T::read(&value) {
             Ok(read) => return read,
-            Err(wrong) => wrong,
-        };
-        mend::<T>(&mut value, &path, &error, base, found);
+            Err(next) => wrong = next,
+        }
     }
     T::default()
 }
 
-fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, (Path, String)> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let segments = error.path().iter().filter_map(|segment| match segment {
-            serde_path_to_error::Segment::Seq { index } => Some(Segment::Index(*index)),
-            serde_path_to_error::Segment::Map { key } => Some(Segment::Key(key.clone())),
-            _ => None,
-        });
-        (Path(segments.collect()), error.inner().to_string())
-    })
-}
-
 /// Makes the value at `path` readable, or takes it out.
-fn mend<T: DeserializeOwned>(
+fn mend(
     value: &mut Value,
-    path: &Path,
-    error: &str,
+    wrong: &Wrong,
+    attempt: &dyn Fn(&Value) -> Option<Wrong>,
     base: &Path,
     found: &mut Findings<'_>,
 ) {
+    let (path, expected) = (&wrong.path(), wrong.expected);
     let full = base.join(path);
     let Some(wrong) = pointer(value, path).cloned() else {
         // No such place: nothing to take out, so all goes.
@@ -95,7 +81,7 @@ fn mend<T: DeserializeOwned>(
         if let Some(place) = pointer(value, path) {
             *place = candidate.clone();
         }
-        if attempt::<T>(value).err().is_none_or(|(next, _)| next != *path) {
+        if attempt(value).is_none_or(|next| next.path() != *path) {
             if let Some(code) = code {
                 let title = if code == "MW0013" { "Make it a list" } else { "Write it as its type" };
                 let fix = Some((title, vec![(full.clone(), Some(candidate))]));
@@ -108,7 +94,6 @@ fn mend<T: DeserializeOwned>(
     // In Kubernetes null is as good as not there.
     if !wrong.is_null() {
         let name = full.0.last().map_or_else(String::new, last_name);
-        let expected = expected(error);
         let message = format!("{name} must be {expected}; it is left out.");
         found.add("MW0004", Severity::Error, &full, message);
     }
@@ -159,20 +144,6 @@ fn last_name(segment: &Segment) -> String {
     match segment {
         Segment::Key(key) => format!("`{key}`"),
         Segment::Index(index) => format!("Entry {index}"),
-    }
-}
-
-/// What serde expected, in words.
-fn expected(error: &str) -> &'static str {
-    let expected = error.rsplit_once("expected ").map_or("", |(_, expected)| expected);
-    match expected.split_whitespace().next().unwrap_or_default() {
-        "i64" => "a whole number",
-        "f64" => "a number",
-        "a" if expected.contains("string") => "text",
-        "a" if expected.contains("boolean") => "`true` or `false`",
-        "a" if expected.contains("sequence") => "a list",
-        "a" | "struct" => "a mapping",
-        _ => "of another type",
     }
 }
 

@@ -33,8 +33,7 @@ messages! {
         /// Where copies go, each with its share.
         mirrors: Vec<HttpMirror>,
         /// Share of `mirror`, in percent. Deprecated for `mirrorPercentage`.
-        #[serde(alias = "mirror_percent")]
-        mirror_percent: Option<i64>,
+        mirror_percent as "mirrorPercent" | "mirror_percent": Option<i64>,
         /// Share of `mirror`.
         mirror_percentage: Option<Percent>,
         /// Cross-origin policy.

@@ -5,45 +5,53 @@ use std::collections::BTreeMap;
 /// Fields of a message that Meshwright does not understand, as they stand.
 pub type Extra = BTreeMap<String, serde_json::Value>;
 
-/// A value that is left out when it is written.
-pub(crate) trait Absent {
-    /// Whether there is nothing to write.
-    fn is_absent(&self) -> bool;
-}
-
-impl<T> Absent for Option<T> {
-    fn is_absent(&self) -> bool {
-        self.is_none()
-    }
-}
-
-impl<T> Absent for Vec<T> {
-    fn is_absent(&self) -> bool {
-        self.is_empty()
-    }
-}
-
-impl<K, V> Absent for BTreeMap<K, V> {
-    fn is_absent(&self) -> bool {
-        self.is_empty()
-    }
-}
-
 /// Declares messages of the API: structs in camel case whose fields may all be missing, with an `extra` for the rest.
 macro_rules! messages {
-    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => { $(
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident $(as $($key:literal)|+)?: $type:ty,)* })*) => { $(
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
+        #[derive(Debug, Clone, Default, PartialEq)]
         pub struct $name {
             $(
                 $(#[$field_meta])*
-                #[serde(skip_serializing_if = "crate::resource::message::Absent::is_absent")]
                 pub $field: $type,
             )*
             /// Fields that Meshwright does not understand, as they stand.
-            #[serde(flatten)]
             pub extra: crate::resource::Extra,
+        }
+
+        impl $name {
+            const FIELDS: &[crate::resource::field::Name] = &[
+                $(crate::resource::field::Name { field: stringify!($field), keys: &[$($($key),+)?] }),*
+            ];
+
+            fn fields(&self) -> [&dyn crate::resource::field::Field; Self::FIELDS.len()] {
+                [$(&self.$field),*]
+            }
+        }
+
+        impl crate::resource::field::Typed for $name {
+            fn read(value: &serde_json::Value) -> Result<Self, crate::resource::field::Wrong> {
+                let mut read = Self::default();
+                crate::resource::field::read(value, Self::FIELDS, &mut [$(&mut read.$field),*], &mut read.extra)?;
+                Ok(read)
+            }
+
+            fn write(&self) -> serde_json::Value {
+                crate::resource::field::write(Self::FIELDS, &self.fields(), &self.extra)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                crate::resource::field::Typed::write(self).serialize(serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = serde_json::Value::deserialize(deserializer)?;
+                crate::resource::field::Typed::read(&value).map_err(serde::de::Error::custom)
+            }
         }
 
         impl crate::resource::walk::Walk for $name {
@@ -52,8 +60,7 @@ macro_rules! messages {
                 at: &crate::resource::walk::At<'_>,
                 see: &mut dyn FnMut(&crate::resource::walk::At<'_>, crate::resource::walk::Leaf<'_>),
             ) {
-                $(crate::resource::walk::Walk::walk(&self.$field, &at.field(stringify!($field)), see);)*
-                crate::resource::walk::walk_extra(&self.extra, at, see);
+                crate::resource::field::walk(Self::FIELDS, &self.fields(), &self.extra, at, see);
             }
         }
     )* };
@@ -63,8 +70,7 @@ macro_rules! messages {
 macro_rules! open_enums {
     ($($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)* })*) => { $(
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(from = "String", into = "String")]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$variant_meta])* $variant,)*
             /// A value that the API does not have, as written.
@@ -93,9 +99,13 @@ macro_rules! open_enums {
             }
         }
 
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.as_str().to_owned()
+        impl crate::resource::field::Typed for $name {
+            fn read(value: &serde_json::Value) -> Result<Self, crate::resource::field::Wrong> {
+                crate::resource::field::text(value).map(Self::from)
+            }
+
+            fn write(&self) -> serde_json::Value {
+                serde_json::Value::from(self.as_str())
             }
         }
 

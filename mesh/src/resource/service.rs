@@ -8,11 +8,9 @@ messages! {
         /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
         r#type: Option<String>,
         /// Virtual address; `None` is headless.
-        #[serde(rename = "clusterIP")]
-        cluster_ip: Option<String>,
+        cluster_ip as "clusterIP": Option<String>,
         /// All virtual addresses.
-        #[serde(rename = "clusterIPs")]
-        cluster_ips: Vec<String>,
+        cluster_ips as "clusterIPs": Vec<String>,
         /// Name that an `ExternalName` stands for.
         external_name: Option<String>,
         /// Labels of its pods.
@@ -39,8 +37,7 @@ messages! {
 }
 
 /// A port by number or by name.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntOrString {
     /// Number.
     Int(i64),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::field::camel_case;
 use super::scalar::DurationString;
 use super::service::IntOrString;
 
@@ -87,7 +88,9 @@ impl<'p> At<'p> {
     pub fn path(&self) -> crate::yaml::Path {
         match self {
             Self::Root(name) => crate::yaml::Path::default().key(*name),
-            Self::Field(parent, name) => parent.path().key(camel_case(name)),
+            Self::Field(parent, name) => {
+                parent.path().key(camel_case(name).map(char::from).collect::<String>())
+            }
             Self::Key(parent, key) => parent.path().key(*key),
             Self::Index(parent, index) => parent.path().index(*index),
         }
@@ -98,21 +101,6 @@ impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.path().fmt(f)
     }
-}
-
-/// The name of a field in YAML.
-fn camel_case(name: &str) -> String {
-    let name = name.strip_prefix("r#").unwrap_or(name);
-    let mut camel = String::with_capacity(name.len());
-    let mut upper = false;
-    for c in name.chars() {
-        match c {
-            '_' => upper = true,
-            c if std::mem::take(&mut upper) => camel.extend(c.to_uppercase()),
-            c => camel.push(c),
-        }
-    }
-    camel
 }
 
 impl Walk for DurationString {
@@ -170,13 +158,6 @@ impl<T: Walk> Walk for BTreeMap<String, T> {
         for (key, value) in self {
             value.walk(&at.key(key), see);
         }
-    }
-}
-
-/// Shows the fields that a message does not have.
-pub(crate) fn walk_extra(extra: &super::Extra, at: &At<'_>, see: &mut dyn FnMut(&At<'_>, Leaf<'_>)) {
-    for (key, value) in extra {
-        see(&at.key(key), Leaf::Unknown(value));
     }
 }
 
@@ -246,7 +227,7 @@ spec:
             ("http2_max_requests", "http2MaxRequests"),
             ("consecutive_5xx_errors", "consecutive5xxErrors"),
         ] {
-            assert_eq!(camel_case(name), expected);
+            assert_eq!(camel_case(name).map(char::from).collect::<String>(), expected);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::plan::{Balancer, ClusterPolicy};
 use crate::registry::{Viewer, Visibility, subset};
 use crate::resource::Resource;
 use crate::resource::destination_rule::{DestinationRule, Subset};
+use crate::resource::field::Typed;
 use crate::resource::traffic_policy::{H2UpgradePolicy, SimpleLoadBalancer, TrafficPolicy};
 use crate::{Mesh, Settings};
 
@@ -146,7 +147,7 @@ impl<'m> Governing<'m> {
             balancer,
             connect_timeout: timeout.and_then(|it| it.parse().ok()).filter(|it| !it.is_zero()),
             http2: upgrade == Some(&H2UpgradePolicy::Upgrade),
-            raw: serde_json::to_value(&merged).unwrap_or_default(),
+            raw: merged.write(),
             from: Some(self.from.clone()),
         }
     }

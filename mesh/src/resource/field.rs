@@ -1,0 +1,256 @@
+//! Fields of messages from values and to them.
+//!
+//! One loop for all messages: each shows it a list of names and a list of fields. Derived code, which has a loop of its
+//! own for each message, was a third of the page's weight.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::Extra;
+use super::scalar::DurationString;
+use super::service::IntOrString;
+use super::walk::{At, Leaf, Walk};
+use crate::yaml::{Path, Segment};
+
+/// Where a value is not of the type that stands there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` must be {expected}", self.path())]
+pub(crate) struct Wrong {
+    /// From the inside out.
+    path: Vec<Segment>,
+    /// What must stand there, in words.
+    pub(crate) expected: &'static str,
+}
+
+impl Wrong {
+    pub(crate) fn new(expected: &'static str) -> Self {
+        Self { path: Vec::new(), expected }
+    }
+
+    fn within(mut self, segment: Segment) -> Self {
+        self.path.push(segment);
+        self
+    }
+
+    /// The place, within the value that was read.
+    pub(crate) fn path(&self) -> Path {
+        Path(self.path.iter().rev().cloned().collect())
+    }
+}
+
+/// What stands in a field, an entry of a list or of a map.
+pub(crate) trait Typed: Sized + Walk {
+    /// Reads a value.
+    fn read(value: &Value) -> Result<Self, Wrong>;
+
+    /// The value as it is written.
+    fn write(&self) -> Value;
+}
+
+/// A field of a message: optional or a collection.
+pub(crate) trait Field: Walk {
+    /// Takes a value in.
+    fn take(&mut self, value: &Value) -> Result<(), Wrong>;
+
+    /// What is written; nothing where it is empty.
+    fn give(&self) -> Option<Value>;
+}
+
+/// The name of a field.
+#[derive(Debug)]
+pub(crate) struct Name {
+    /// As the type has it.
+    pub(crate) field: &'static str,
+    /// Its names in YAML, the first of which is written. None: the field's own in camel case.
+    pub(crate) keys: &'static [&'static str],
+}
+
+impl Name {
+    fn is(&self, key: &str) -> bool {
+        if !self.keys.is_empty() {
+            return self.keys.contains(&key);
+        }
+        camel_case(self.field).eq(key.bytes())
+    }
+
+    fn written(&self) -> String {
+        match self.keys.first() {
+            Some(key) => (*key).to_owned(),
+            None => camel_case(self.field).map(char::from).collect(),
+        }
+    }
+}
+
+/// The name of a field in camel case. Names in Rust are ASCII.
+pub(crate) fn camel_case(name: &str) -> impl Iterator<Item = u8> {
+    let mut upper = false;
+    name.strip_prefix("r#").unwrap_or(name).bytes().filter_map(move |byte| {
+        if byte == b'_' {
+            upper = true;
+            return None;
+        }
+        Some(if std::mem::take(&mut upper) { byte.to_ascii_uppercase() } else { byte })
+    })
+}
+
+/// Reads a message into its fields.
+pub(crate) fn read(
+    value: &Value,
+    names: &[Name],
+    fields: &mut [&mut dyn Field],
+    extra: &mut Extra,
+) -> Result<(), Wrong> {
+    let Value::Object(map) = value else { return Err(Wrong::new("a mapping")) };
+    for (key, value) in map {
+        match names.iter().zip(&mut *fields).find(|(name, _)| name.is(key)) {
+            Some((_, field)) => field.take(value).map_err(|wrong| wrong.within(Segment::Key(key.clone())))?,
+            None => {
+                extra.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The value of a message.
+pub(crate) fn write(names: &[Name], fields: &[&dyn Field], extra: &Extra) -> Value {
+    let mut map = Map::new();
+    for (name, field) in names.iter().zip(fields) {
+        if let Some(value) = field.give() {
+            map.insert(name.written(), value);
+        }
+    }
+    map.extend(extra.iter().map(|(key, value)| (key.clone(), value.clone())));
+    Value::Object(map)
+}
+
+/// Walks over a message.
+pub(crate) fn walk(
+    names: &[Name],
+    fields: &[&dyn Field],
+    extra: &Extra,
+    at: &At<'_>,
+    see: &mut dyn FnMut(&At<'_>, Leaf<'_>),
+) {
+    for (name, field) in names.iter().zip(fields) {
+        field.walk(&at.field(name.field), see);
+    }
+    for (key, value) in extra {
+        see(&at.key(key), Leaf::Unknown(value));
+    }
+}
+
+impl<T: Typed> Field for Option<T> {
+    fn take(&mut self, value: &Value) -> Result<(), Wrong> {
+        *self = if value.is_null() { None } else { Some(T::read(value)?) };
+        Ok(())
+    }
+
+    fn give(&self) -> Option<Value> {
+        self.as_ref().map(T::write)
+    }
+}
+
+impl<T: Typed> Field for Vec<T> {
+    fn take(&mut self, value: &Value) -> Result<(), Wrong> {
+        let Value::Array(items) = value else { return Err(Wrong::new("a list")) };
+        self.clear();
+        for (index, item) in items.iter().enumerate() {
+            self.push(T::read(item).map_err(|wrong| wrong.within(Segment::Index(index)))?);
+        }
+        Ok(())
+    }
+
+    fn give(&self) -> Option<Value> {
+        (!self.is_empty()).then(|| Value::Array(self.iter().map(T::write).collect()))
+    }
+}
+
+impl<T: Typed> Field for BTreeMap<String, T> {
+    fn take(&mut self, value: &Value) -> Result<(), Wrong> {
+        let Value::Object(map) = value else { return Err(Wrong::new("a mapping")) };
+        self.clear();
+        for (key, item) in map {
+            let read = T::read(item).map_err(|wrong| wrong.within(Segment::Key(key.clone())))?;
+            self.insert(key.clone(), read);
+        }
+        Ok(())
+    }
+
+    fn give(&self) -> Option<Value> {
+        (!self.is_empty())
+            .then(|| Value::Object(self.iter().map(|(key, item)| (key.clone(), item.write())).collect()))
+    }
+}
+
+/// Text, which most types of the API are.
+pub(crate) fn text(value: &Value) -> Result<String, Wrong> {
+    value.as_str().map(str::to_owned).ok_or(Wrong::new("text"))
+}
+
+impl Typed for String {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        text(value)
+    }
+
+    fn write(&self) -> Value {
+        Value::from(self.as_str())
+    }
+}
+
+impl Typed for bool {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        value.as_bool().ok_or(Wrong::new("`true` or `false`"))
+    }
+
+    fn write(&self) -> Value {
+        Value::Bool(*self)
+    }
+}
+
+impl Typed for i64 {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        value.as_i64().ok_or(Wrong::new("a whole number"))
+    }
+
+    fn write(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
+impl Typed for f64 {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        value.as_f64().ok_or(Wrong::new("a number"))
+    }
+
+    fn write(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
+impl Typed for DurationString {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        text(value).map(Self)
+    }
+
+    fn write(&self) -> Value {
+        Value::from(self.0.as_str())
+    }
+}
+
+impl Typed for IntOrString {
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        match value {
+            Value::String(text) => Ok(Self::String(text.clone())),
+            value => value.as_i64().map(Self::Int).ok_or(Wrong::new("of another type")),
+        }
+    }
+
+    fn write(&self) -> Value {
+        match self {
+            Self::Int(number) => Value::from(*number),
+            Self::String(text) => Value::from(text.as_str()),
+        }
+    }
+}
