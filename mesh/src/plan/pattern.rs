@@ -5,8 +5,18 @@
 
 use std::fmt;
 
-use regex::bytes::{Regex, RegexBuilder};
 use serde::{Serialize, Serializer};
+
+use engine::Engine;
+
+// The page matches the few requests that a person asks about, so it has the engine that is small; the proxy has the fast one.
+#[cfg_attr(target_family = "wasm", path = "pattern/small.rs")]
+#[cfg_attr(not(target_family = "wasm"), path = "pattern/fast.rs")]
+mod engine;
+// The tests hold the two against each other.
+#[cfg(all(test, not(target_family = "wasm")))]
+#[path = "pattern/small.rs"]
+mod small;
 
 /// Longest pattern that Istio accepts, in characters.
 const MAX_LENGTH: usize = 1024;
@@ -15,8 +25,8 @@ const MAX_LENGTH: usize = 1024;
 #[derive(Clone)]
 pub struct Pattern {
     source: String,
-    whole: Regex,
-    anywhere: Regex,
+    whole: Engine,
+    anywhere: Engine,
 }
 
 /// Why a pattern cannot be used.
@@ -27,7 +37,7 @@ pub enum PatternError {
     TooLong,
     /// Not a regular expression.
     #[error("not a regular expression: {0}")]
-    Syntax(#[from] regex::Error),
+    Syntax(#[from] engine::Error),
 }
 
 impl Pattern {
@@ -38,8 +48,8 @@ impl Pattern {
         }
         let translated = translate(source);
         // Compiled alone first: `a)(b` must not become valid by what is put around it.
-        let anywhere = build(&translated)?;
-        let whole = build(&format!(r"\A(?:{translated})\z"))?;
+        let anywhere = Engine::new(&translated)?;
+        let whole = Engine::new(&format!(r"\A(?:{translated})\z"))?;
         Ok(Self { source: source.to_owned(), whole, anywhere })
     }
 
@@ -48,11 +58,7 @@ impl Pattern {
         if source.chars().count() > MAX_LENGTH {
             return Err(PatternError::TooLong);
         }
-        let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
-        match parser.parse(&translate(source)) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(regex::Error::Syntax(error.to_string()).into()),
-        }
+        Ok(engine::check(&translate(source))?)
     }
 
     /// The pattern as it was written.
@@ -62,13 +68,12 @@ impl Pattern {
 
     /// Whether the whole text matches.
     pub fn matches(&self, text: &str) -> bool {
-        self.whole.is_match(text.as_bytes())
+        self.whole.is_match(text)
     }
 
     /// Replaces every match within the text by a substitution in the regex crate's form (`${1}`).
     pub fn replace(&self, text: &str, substitution: &str) -> String {
-        let replaced = self.anywhere.replace_all(text.as_bytes(), substitution.as_bytes());
-        String::from_utf8_lossy(&replaced).into_owned()
+        self.anywhere.replace_all(text, substitution)
     }
 }
 
@@ -115,10 +120,6 @@ pub fn substitution(rewrite: &str) -> Option<String> {
     Some(out)
 }
 
-fn build(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).unicode(false).build()
-}
-
 /// RE2's syntax in the regex crate's.
 fn translate(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + 8);
@@ -132,7 +133,7 @@ fn translate(source: &str) -> String {
             '\\' => {
                 if let Some(quoted) = tail.strip_prefix('Q') {
                     let (text, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
-                    out.push_str(&regex::escape(text));
+                    out.push_str(&engine::escape(text));
                     rest = after;
                     continue;
                 }
@@ -216,6 +217,83 @@ mod tests {
             let compiled = Pattern::new(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
             assert_eq!(compiled.matches(text), expected, "{pattern} on {text}");
         }
+    }
+
+    #[test]
+    fn both_engines_agree() {
+        let patterns = [
+            "/api/v[0-9]+",
+            "a|ab",
+            r"\d+",
+            "(?i)jason",
+            ".*",
+            r"/users/{id}",
+            "a{2,3}",
+            "[[]",
+            "[]a]",
+            "[^]]",
+            "[a&&b]",
+            "[[:alpha:]]+",
+            r"\Qa.b\E+",
+            r"\/a\-b",
+            "[a-z--]",
+            "(a|b)*?c",
+            r"\bfoo\b",
+            r"^(?P<x>\w+)\.(.*)$",
+            "(?s).+",
+            "(?U)a+",
+            r"\x41",
+            "[\\w-]+",
+            "*",
+            "(",
+            "a)(b",
+            "[",
+            r"(?=x)",
+            r"(a)\1",
+            "a{3,2}",
+            "x**",
+            "(?z)a",
+            r"\pN",
+        ];
+        let texts = [
+            "",
+            "a",
+            "ab",
+            "abc",
+            "aaa",
+            "/api/v12",
+            "12",
+            "JASON",
+            "/users/{id}",
+            "[",
+            "]",
+            "&",
+            "a.bb",
+            "/a-b",
+            "-",
+            "foo",
+            "foo.bar",
+            "A",
+            "x\ny",
+            "abcabc",
+        ];
+        for pattern in patterns {
+            let translated = translate(pattern);
+            let (fast, small) = (Engine::new(&translated), small::Engine::new(&translated));
+            assert_eq!(fast.is_ok(), small.is_ok(), "{pattern}");
+            assert_eq!(fast.is_ok(), engine::check(&translated).is_ok(), "{pattern}");
+            assert_eq!(small.is_ok(), small::check(&translated).is_ok(), "{pattern}");
+            let (Ok(fast), Ok(small)) = (fast, small) else { continue };
+            for text in texts {
+                assert_eq!(fast.is_match(text), small.is_match(text), "{pattern} on {text}");
+                let replaced = |it: String| (pattern, text, it);
+                assert_eq!(
+                    replaced(fast.replace_all(text, "<${0}|${1}>")),
+                    replaced(small.replace_all(text, "<${0}|${1}>"))
+                );
+            }
+        }
+        assert_eq!(engine::escape("a.b*[-]é"), small::escape("a.b*[-]é"));
     }
 
     #[test]

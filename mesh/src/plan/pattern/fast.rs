@@ -1,0 +1,29 @@
+//! The engine of the proxy and the server: fast, and large with it.
+
+use regex::bytes::{Regex, RegexBuilder};
+pub(super) use regex::{Error, escape};
+
+/// A compiled expression.
+#[derive(Clone)]
+pub(super) struct Engine(Regex);
+
+impl Engine {
+    pub(super) fn new(pattern: &str) -> Result<Self, Error> {
+        RegexBuilder::new(pattern).unicode(false).build().map(Self)
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        self.0.is_match(text.as_bytes())
+    }
+
+    pub(super) fn replace_all(&self, text: &str, substitution: &str) -> String {
+        let replaced = self.0.replace_all(text.as_bytes(), substitution.as_bytes());
+        String::from_utf8_lossy(&replaced).into_owned()
+    }
+}
+
+/// What [`Engine::new`] would say, without the work of compiling.
+pub(super) fn check(pattern: &str) -> Result<(), Error> {
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    parser.parse(pattern).map(drop).map_err(|error| Error::Syntax(error.to_string()))
+}
