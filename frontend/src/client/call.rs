@@ -63,12 +63,18 @@ pub(super) async fn send<B: Serialize, T: DeserializeOwned>(
     path: &str,
     body: &B,
 ) -> Result<T, Failure> {
-    let body = serde_json::to_string(body).map_err(|error| Failure::Network(error.to_string()))?;
-    parse(&text(method, path, Some(&body)).await?)
+    let body = serde_json::to_value(body).map_err(|error| Failure::Network(error.to_string()))?;
+    parse(&text(method, path, Some(&body.to_string())).await?)
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::Network(error.to_string()))
+    read(text).map_err(|error| Failure::Network(error.to_string()))
+}
+
+/// Reads what the server sent. All types are read from values: reading them from text, too, would be code of its own for
+/// each.
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_str(text).and_then(serde_json::from_value)
 }
 
 async fn text(method: &str, path: &str, body: Option<&str>) -> Result<String, Failure> {
@@ -77,7 +83,7 @@ async fn text(method: &str, path: &str, body: Option<&str>) -> Result<String, Fa
     if status < 400 {
         return Ok(text);
     }
-    Err(Failure::Problem(Box::new(serde_json::from_str(&text).unwrap_or_else(|_| Problem {
+    Err(Failure::Problem(Box::new(read(&text).unwrap_or_else(|_| Problem {
         kind: "about:blank".to_owned(),
         title: format!("The server answered {status}"),
         status,

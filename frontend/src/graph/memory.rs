@@ -43,11 +43,13 @@ fn storage() -> Option<web_sys::Storage> {
 
 /// JSON has no maps with such keys, so it is a list.
 fn print(moved: &Moved) -> Option<String> {
-    serde_json::to_string(&moved.iter().map(|(id, at)| (id, at.x, at.y)).collect::<Vec<_>>()).ok()
+    let list = moved.iter().map(|(id, at)| (id, at.x, at.y)).collect::<Vec<_>>();
+    serde_json::to_value(list).ok().map(|value| value.to_string())
 }
 
 fn parse(text: &str) -> Option<Moved> {
-    let list = serde_json::from_str::<Vec<(crate::topology::NodeId, f64, f64)>>(text).ok()?;
+    let value = serde_json::from_str(text).ok()?;
+    let list = serde_json::from_value::<Vec<(crate::topology::NodeId, f64, f64)>>(value).ok()?;
     Some(list.into_iter().map(|(id, x, y)| (id, super::layout::Point { x, y })).collect())
 }
 
