@@ -91,3 +91,37 @@ impl<'de> Deserialize<'de> for Delta {
 fn read<T: DeserializeOwned, E: Error>(value: Value) -> Result<T, E> {
     serde_json::from_value(value).map_err(E::custom)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let info = json!({ "number": 2, "author": "anna", "at": 3, "summary": "s", "edits": [] });
+        for delta in [
+            json!({ "type": "revision", "value": { "info": info, "files": [["a.yaml", "x: 1\n"], ["b.yaml", null]] } }),
+            json!({ "type": "load", "value": { "rate": 2.5, "url": "http://127.0.0.1:8081" } }),
+            json!({ "type": "listeners", "value": [] }),
+            json!({ "type": "proposal", "value": null }),
+            json!({ "type": "proposal", "value": { "at": 1, "files": [["a.yaml", null]] } }),
+        ] {
+            let event = json!({ "seq": 7, "delta": delta });
+            let read: Event = serde_json::from_value(event.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), event);
+            // The tag may come last.
+            let value = serde_json::to_string(&delta["value"]).unwrap();
+            let text = format!(r#"{{"value":{value},"type":{}}}"#, delta["type"]);
+            assert_eq!(serde_json::from_str::<Delta>(&text).unwrap(), read.delta);
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_said() {
+        let error = serde_json::from_value::<Delta>(json!({ "type": "song", "value": 1 })).unwrap_err();
+        assert!(error.to_string().contains("`song`"), "{error}");
+        assert!(serde_json::from_value::<Delta>(json!({ "type": "load", "value": {} })).is_err());
+    }
+}
