@@ -32,8 +32,18 @@ const SWITCHES: &[&str] = &[
 ];
 
 impl Browser {
-    /// Opens a window of this size.
-    pub async fn open(width: u32, height: u32) -> Result<Self> {
+    /// Opens a window of this size, goes on a journey with it, and closes it however the journey ended.
+    pub async fn with(width: u32, height: u32, journey: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
+        let browser = Self::open(width, height).await?;
+        let ended = journey(&browser).await;
+        if ended.is_err() {
+            browser.shot("failed").await?;
+        }
+        // Chromium ends with its session. One that is dropped unclosed would wait for an answer that cannot come.
+        ended.and(browser.driver.quit().await.context("close the browser"))
+    }
+
+    async fn open(width: u32, height: u32) -> Result<Self> {
         let (process, port) = chromedriver().await?;
         let profile = TempDir::new()?;
         let mut capabilities = DesiredCapabilities::chrome();
@@ -67,12 +77,15 @@ impl Browser {
 
     /// The text of an element, waited for until it holds `part`.
     pub async fn text_with(&self, css: &str, part: &str, limit: Duration) -> Result<String> {
-        crate::wait::until(&format!("«{part}» in {css}"), limit, async || {
-            let Ok(element) = self.driver.find(By::Css(css)).await else { return Ok(None) };
-            let text = element.text().await.unwrap_or_default();
+        let last = std::cell::RefCell::new(String::new());
+        let what = format!("«{part}» in {css}");
+        let waited = crate::wait::until(&what, limit, async || {
+            let text = async { self.driver.find(By::Css(css)).await?.text().await };
+            let text = text.await.unwrap_or_else(|error| error.to_string());
+            last.replace(text.clone());
             Ok(text.contains(part).then_some(text))
-        })
-        .await
+        });
+        waited.await.with_context(|| format!("it says «{}»", last.borrow()))
     }
 
     /// Saves a picture where `MESHWRIGHT_SHOTS` names a folder.
@@ -83,11 +96,6 @@ impl Browser {
             self.driver.screenshot(&folder.join(format!("{name}.png"))).await?;
         }
         Ok(())
-    }
-
-    /// Closes the session.
-    pub async fn close(self) -> Result<()> {
-        Ok(self.driver.quit().await?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that has to be there before anything can be built or tested, and how it gets there.
 
+mod axe;
 pub(crate) mod browser;
 pub(crate) mod cargo_tool;
 mod debian;
@@ -45,6 +46,8 @@ pub(crate) struct Tools {
     flags: Flags,
     /// The browser, where it was asked for.
     pub(crate) browser: Option<Browser>,
+    /// axe-core's script, for the browser.
+    pub(crate) axe: Option<PathBuf>,
 }
 
 impl Tools {
@@ -98,8 +101,12 @@ impl Plan {
     fn found(&self) -> Option<Tools> {
         let flags = self.toolchain.find(&self.cache)?;
         let folders = self.tools.iter().map(|tool| tool.find(&self.cache)).collect::<Option<Vec<_>>>()?;
-        let browser = if self.needs == Needs::Browser { Some(Browser::find()?) } else { None };
-        Some(Tools { folders, flags, browser })
+        let (browser, axe) = if self.needs == Needs::Browser {
+            (Some(Browser::find()?), Some(axe::find(&self.cache)?))
+        } else {
+            (None, None)
+        };
+        Some(Tools { folders, flags, browser, axe })
     }
 
     fn missing(&self) -> Vec<Step> {
@@ -127,13 +134,21 @@ impl Plan {
                 work: Box::new(move |progress| tool.install(&cache, progress)),
             });
         }
-        if self.needs == Needs::Browser && Browser::find().is_none() {
+        if self.needs == Needs::Browser && (Browser::find().is_none() || axe::find(&self.cache).is_none()) {
             let cache = self.cache.clone();
             steps.push(Step {
-                what: "chromium and driver".to_owned(),
-                why: "the tests use the UI as a person does",
-                how: "apt-get install; about 1 min, 500 MB",
-                work: Box::new(move |progress| Browser::install(&cache, progress)),
+                what: "chromium, its driver and axe-core".to_owned(),
+                why: "the tests use the UI as a person does, and check its accessibility",
+                how: "apt-get and npm install; about 1 min, 500 MB",
+                work: Box::new(move |progress| {
+                    let installed = Browser::find().map_or_else(
+                        || Browser::install(&cache, progress),
+                        |browser| Ok(format!("there is {}", browser.chrome.display())),
+                    )?;
+                    // Not beside the other: apt takes one at a time.
+                    axe::find(&cache).map_or_else(|| axe::install(&cache, progress), |_| Ok(String::new()))?;
+                    Ok(installed)
+                }),
             });
         }
         steps

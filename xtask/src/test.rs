@@ -74,6 +74,9 @@ pub(crate) fn e2e_env(command: &mut Command, tools: &Tools, server: &Path, root:
     if let Some(browser) = &tools.browser {
         command.env("CHROME", &browser.chrome).env("CHROMEDRIVER", &browser.driver);
     }
+    if let Some(axe) = &tools.axe {
+        command.env("MESHWRIGHT_AXE", axe);
+    }
 }
 
 /// `--package` for each.

@@ -40,6 +40,9 @@ pub fn ShareRow(
             Some((split.shares.iter().find(|share| share.subset == subset)?.clone(), split.verdict))
         })
     });
+    // For whoever measures from outside how soon the page shows traffic under a revision.
+    let since = move || observed.with(|split| split.as_ref().map(|split| split.since.to_string()));
+    let sample = move || seen.with(|seen| seen.as_ref().map(|(share, _)| share.n.to_string()));
     let id = StoredValue::new(id);
     let drag = move |text: String| {
         if let Ok(percent) = text.parse::<u32>() {
@@ -90,7 +93,7 @@ pub fn ShareRow(
             >
                 {move || icon(if locked() { Icon::Locked } else { Icon::Open })}
             </button>
-            <span class="observed">{move || seen.with(|seen| seen.as_ref().map(|seen| observed_words(seen, changed())))}</span>
+            <span class="observed" data-since=since data-n=sample>{move || seen.with(|seen| seen.as_ref().map(|seen| observed_words(seen, changed())))}</span>
         </div>
     }
 }

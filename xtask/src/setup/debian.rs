@@ -9,16 +9,31 @@ use anyhow::{Context, Result, bail};
 use super::progress::Progress;
 use crate::shell;
 
-const MIRROR: &str = "http://deb.debian.org/debian";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Where Rust's source may be in the very version of the compiler: the backports, whose index is small
 /// and which keep several versions, then the current releases. Indexes are only fetched as they are needed.
-const SOURCES: [&[(&str, &str)]; 3] = [
-    &[(MIRROR, "trixie-backports")],
-    &[("http://deb.debian.org/debian-security", "bookworm-security"), (MIRROR, "trixie")],
-    &[(MIRROR, "forky"), (MIRROR, "sid")],
+const SUITES: [&[(Archive, &str)]; 3] = [
+    &[(Archive::Main, "trixie-backports")],
+    &[(Archive::Security, "bookworm-security"), (Archive::Main, "trixie")],
+    &[(Archive::Main, "forky"), (Archive::Main, "sid")],
 ];
+
+/// One of Debian's archives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Archive {
+    Main,
+    Security,
+}
+
+/// The mirror of an archive that this machine already uses.
+fn mirror(archive: Archive, targets: &str) -> Option<&str> {
+    let name = match archive {
+        Archive::Main => "/debian",
+        Archive::Security => "/debian-security",
+    };
+    targets.lines().map(|line| line.trim().trim_end_matches('/')).find(|uri| uri.ends_with(name))
+}
 
 /// The packages that carry the source: `rust-web-src` is the newer one that browsers are built with.
 const PACKAGES: [&str; 2] = ["rust-src", "rust-web-src"];
@@ -35,8 +50,16 @@ pub(crate) fn rust_source(release: &str, scratch: &Path, progress: &Progress) ->
         bail!("{KEYRING} is missing (package debian-archive-keyring): Debian's packages cannot be verified");
     }
     fs::create_dir_all(scratch)?;
-    for sources in SOURCES {
-        let apt = PrivateApt::new(scratch, sources)?;
+    let mut targets = Command::new("apt-get");
+    targets.args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]);
+    let targets = shell::output(&mut targets)?;
+    for suites in SUITES {
+        let sources: Vec<_> =
+            suites.iter().filter_map(|&(archive, suite)| Some((mirror(archive, &targets)?, suite))).collect();
+        if sources.is_empty() {
+            continue;
+        }
+        let apt = PrivateApt::new(scratch, &sources)?;
         progress.set(format!("looking for Rust {release} in {}", sources[0].1));
         shell::output(apt.command("apt-get").arg("update"))?;
         let table = shell::output(apt.command("apt-cache").arg("madison").args(PACKAGES))?;
@@ -164,6 +187,14 @@ fn root(program: &str) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mirrors_are_those_of_the_machine() {
+        let targets = "http://mirror/debian/\nhttp://mirror/debian-security/\nhttp://other/rust/\n";
+        assert_eq!(mirror(Archive::Main, targets), Some("http://mirror/debian"));
+        assert_eq!(mirror(Archive::Security, targets), Some("http://mirror/debian-security"));
+        assert_eq!(mirror(Archive::Main, "http://other/rust/"), None);
+    }
 
     const TABLE: &str = "
  rust-src | 1.96.1+dfsg1-2~bpo13+1 | http://mirror/debian trixie-backports/main amd64 Packages
