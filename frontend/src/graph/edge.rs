@@ -7,6 +7,7 @@ use super::look;
 use super::state::{GraphState, Tip, use_graph};
 use crate::observed::Figures;
 use crate::topology::{LinkKey, Selection};
+use crate::words;
 
 /// The curve of a link.
 #[component]
@@ -120,7 +121,7 @@ pub fn EdgeLabel(
 
 /// The pill with the rate: centred on the curve, or above it where others take the place below.
 fn pill(text: &str, above: bool) -> impl IntoView + use<> {
-    let text = words(text);
+    let text = shown(text);
     let (width, y) = (pill_width(&text), pill_top(above));
     view! {
         <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 rx=LABEL.1 / 2.0></rect>
@@ -129,12 +130,12 @@ fn pill(text: &str, above: bool) -> impl IntoView + use<> {
     }
 }
 
-fn words(text: &str) -> String {
+fn shown(text: &str) -> String {
     if text.is_empty() { "no traffic".to_owned() } else { text.to_owned() }
 }
 
 fn pill_width(text: &str) -> f64 {
-    look::text_width(&words(text), 10.5) + 20.0
+    look::text_width(&shown(text), 10.5) + 20.0
 }
 
 fn pill_top(above: bool) -> f64 {
@@ -191,14 +192,14 @@ fn point(graph: GraphState, about: StoredValue<Selection>, x: f64, y: f64) {
 fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[String]) -> String {
     let name =
         |id| graph.nodes.with(|nodes| nodes.get(id).map_or_else(String::new, |node| node.name.clone()));
-    let mut words = vec![format!("{} to {}", name(&key.from), name(&key.to))];
+    let mut spoken = vec![format!("{} to {}", name(&key.from), name(&key.to))];
     if figures.rps > 0.0 {
-        words.push(format!("{} requests per second", look::rate(figures.rps)));
+        spoken.push(format!("{} requests per second", look::rate(figures.rps)));
     } else {
-        words.push("no traffic".to_owned());
+        spoken.push("no traffic".to_owned());
     }
-    words.extend(figures.p95.map(|p95| format!("95th percentile {}", look::latency(p95))));
-    words.extend(look::failures(figures));
-    words.extend(faults.iter().map(|label| format!("fault {label}")));
-    words.join(", ")
+    spoken.extend(figures.p95.map(|p95| format!("95th percentile {}", words::latency(Some(p95)))));
+    spoken.extend(look::failures(figures));
+    spoken.extend(faults.iter().map(|label| format!("fault {label}")));
+    spoken.join(", ")
 }

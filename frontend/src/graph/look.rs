@@ -2,6 +2,7 @@
 
 use crate::observed::Figures;
 use crate::topology::{Node, NodeId};
+use crate::words;
 
 /// What a figure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,15 +85,6 @@ pub fn rate(rps: f64) -> String {
     }
 }
 
-/// A latency: `0.4 ms`, `9 ms`, `7.0 s`.
-pub fn latency(millis: f64) -> String {
-    match millis {
-        m if m < 0.95 => format!("{m:.1} ms"),
-        m if m < 999.5 => format!("{m:.0} ms"),
-        m => format!("{:.1} s", m / 1000.0),
-    }
-}
-
 /// A share: `50%`, `0.4%`, `<0.1%`; all and nothing are said only of all and nothing.
 pub fn percent(share: f64) -> String {
     match share * 100.0 {
@@ -109,7 +101,7 @@ pub fn percent(share: f64) -> String {
 pub fn label(figures: &Figures) -> String {
     match figures.p95 {
         _ if figures.rps <= 0.0 => String::new(),
-        Some(p95) => format!("{} · {}", rate(figures.rps), latency(p95)),
+        Some(p95) => format!("{} · {}", rate(figures.rps), words::latency(Some(p95))),
         None => format!("{} rps", rate(figures.rps)),
     }
 }
@@ -174,9 +166,6 @@ mod tests {
             (12_345.0, "12.3k"),
         ] {
             assert_eq!(rate(rps), words);
-        }
-        for (millis, words) in [(0.42, "0.4 ms"), (8.6, "9 ms"), (999.0, "999 ms"), (7_012.0, "7.0 s")] {
-            assert_eq!(latency(millis), words);
         }
         for (share, words) in [
             (0.0, "0%"),

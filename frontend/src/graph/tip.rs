@@ -7,6 +7,7 @@ use super::look;
 use super::state::{GraphState, use_graph};
 use crate::observed::{Figures, Traffic};
 use crate::topology::{NodeId, Selection};
+use crate::words;
 
 /// Width that a tooltip takes at most; keeps it within the view.
 const WIDTH: f64 = 264.0;
@@ -112,15 +113,14 @@ fn table(traffic: &Traffic) -> AnyView {
 }
 
 fn row(name: String, figures: &Figures) -> impl IntoView + use<> {
-    let latency = |millis: Option<f64>| millis.map_or_else(|| "–".to_owned(), look::latency);
     view! {
         <tr class=look::tone(figures).class()>
             <th scope="row">{name}</th>
             <td>{look::rate(figures.rps)}</td>
             <td class="success">{figures.success().map_or_else(|| "–".to_owned(), look::percent)}</td>
-            <td>{latency(figures.p50)}</td>
-            <td>{latency(figures.p95)}</td>
-            <td>{latency(figures.p99)}</td>
+            <td>{words::latency(figures.p50)}</td>
+            <td>{words::latency(figures.p95)}</td>
+            <td>{words::latency(figures.p99)}</td>
         </tr>
     }
 }

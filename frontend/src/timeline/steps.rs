@@ -3,6 +3,8 @@
 use api::Timeline;
 use api::revision::Stage;
 
+use crate::words;
+
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -57,8 +59,8 @@ pub fn steps(timeline: &Timeline, seen: Option<f64>) -> Vec<Step> {
         let reached = timeline.milestones.iter().any(|other| other.stage >= stage);
         let milestone = timeline.milestones.iter().find(|other| other.stage == stage);
         let when = milestone.map_or_else(String::new, |milestone| match &milestone.note {
-            Some(note) => format!("{} · {note}", took(milestone.millis)),
-            None => took(milestone.millis),
+            Some(note) => format!("{} · {note}", words::latency(Some(milestone.millis))),
+            None => words::latency(Some(milestone.millis)),
         });
         let progress = match reached {
             true => Progress::Done,
@@ -68,20 +70,15 @@ pub fn steps(timeline: &Timeline, seen: Option<f64>) -> Vec<Step> {
         steps.push(Step { name, meaning, progress, when });
         if let (Stage::FirstRequest, Some(seen)) = (stage, seen) {
             let meaning = "This page has drawn it, counted from the moment when the control was let go.";
-            steps.push(Step { name: "seen here", meaning, progress: Progress::Done, when: took(seen) });
+            steps.push(Step {
+                name: "seen here",
+                meaning,
+                progress: Progress::Done,
+                when: words::latency(Some(seen)),
+            });
         }
     }
     steps
-}
-
-/// `0 ms`, `0.3 ms`, `41 ms`, `3.2 s`.
-fn took(millis: f64) -> String {
-    match millis {
-        m if m < 0.05 => "0 ms".to_owned(),
-        m if m < 9.95 => format!("{m:.1} ms"),
-        m if m < 999.5 => format!("{m:.0} ms"),
-        m => format!("{:.1} s", m / 1000.0),
-    }
 }
 
 #[cfg(test)]
