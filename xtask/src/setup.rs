@@ -146,7 +146,8 @@ impl Plan {
                         |browser| Ok(format!("there is {}", browser.chrome.display())),
                     )?;
                     // Not beside the other: apt takes one at a time.
-                    axe::find(&cache).map_or_else(|| axe::install(&cache, progress), |_| Ok(String::new()))?;
+                    axe::find(&cache)
+                        .map_or_else(|| axe::install(&cache, progress), |_| Ok(String::new()))?;
                     Ok(installed)
                 }),
             });

@@ -30,7 +30,8 @@ pub(crate) fn install(cache: &Cache, progress: &Progress) -> Result<String> {
     let folder = cache.tool("axe-core", VERSION);
     std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--prefix"]).arg(&folder);
+    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--prefix"])
+        .arg(&folder);
     npm.arg(format!("axe-core@{VERSION}")).current_dir(&folder);
     progress.set("npm install");
     shell::logged(&mut npm, &cache.log("axe-core"), |_| ())?;
