@@ -140,18 +140,18 @@ pub const RULES: &[Rule] = &[
 pub fn validate(mesh: &Mesh, registry: &Registry, settings: &Settings) -> Vec<Diagnostic> {
     let context = Context::new(mesh, Services(registry), settings);
     let mut found = Vec::new();
+    let mut leaves = Vec::new();
     for rule in RULES {
-        if let Check::Mesh(check) = rule.check {
-            check(&context, &mut Report { rule, mesh, found: &mut found });
+        match rule.check {
+            Check::Mesh(check) => check(&context, &mut Report { rule, mesh, found: &mut found }),
+            Check::Leaf(check) => leaves.push((rule, check)),
         }
     }
     // One walk serves all rules that look at single values.
-    for resource in mesh.resources() {
+    for resource in context.resources() {
         resource.spec.walk(&mut |at, leaf| {
-            for rule in RULES {
-                if let Check::Leaf(check) = rule.check {
-                    check(resource, at, leaf, &mut Report { rule, mesh, found: &mut found });
-                }
+            for (rule, check) in &leaves {
+                check(resource, at, leaf, &mut Report { rule, mesh, found: &mut found });
             }
         });
     }

@@ -69,21 +69,29 @@ spec:
     sources
 }
 
+/// What this thread has had of the processor; the time of day where the system does not say. Others may keep the machine busy.
+fn spent(start: Instant) -> Duration {
+    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = counted.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    nanos.map_or_else(|| start.elapsed(), Duration::from_nanos)
+}
+
 #[test]
 fn a_thousand_resources_are_validated_at_once() {
     let settings = Settings::default();
     let mut before = Mesh::parse(&mesh(250)).mesh;
     assert_eq!(before.resources().count(), 1000);
+    let start = Instant::now();
     let mut times: Vec<[Duration; 3]> = Vec::new();
     for round in 0..20 {
         let sources = mesh(round);
-        let start = Instant::now();
+        let begun = spent(start);
         let parsed = Mesh::parse_after(&sources, &before);
-        let read = start.elapsed();
+        let read = spent(start);
         let registry = Registry::of(&parsed.mesh, &settings);
-        let known = start.elapsed();
+        let known = spent(start);
         let found = validate(&parsed.mesh, &registry, &settings);
-        times.push([read, known - read, start.elapsed() - known]);
+        times.push([read - begun, known - read, spent(start) - known]);
         // Version v2 runs nowhere, and every delay is longer than the timeout of the service that waits for it.
         assert!(found.len() >= 500, "{}", found.len());
         before = parsed.mesh;

@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     let list = At::SPEC.field("ports");
-    for (resource, entry) in context.mesh.service_entries().filter(|(_, entry)| entry.addresses.is_empty()) {
+    for (resource, entry) in context.service_entries().filter(|(_, entry)| entry.addresses.is_empty()) {
         for (index, port) in entry.ports.iter().enumerate() {
             let protocol = port.protocol.as_deref().unwrap_or_default();
             if protocol.is_empty() || protocol.eq_ignore_ascii_case("tcp") {

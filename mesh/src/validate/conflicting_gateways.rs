@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    let gateways: Vec<(&Resource, &Gateway)> = context.mesh.gateways().collect();
+    let gateways: Vec<(&Resource, &Gateway)> = context.gateways().collect();
     let list = At::SPEC.field("servers");
     for (resource, gateway) in &gateways {
         for (index, server) in gateway.servers.iter().enumerate() {

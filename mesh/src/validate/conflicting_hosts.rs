@@ -27,7 +27,7 @@ type Entry<'m> = (&'m Resource, &'m VirtualService, String, usize);
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     let mut entries: Vec<Entry<'_>> = Vec::new();
-    for (resource, service) in context.mesh.virtual_services() {
+    for (resource, service) in context.virtual_services() {
         let on_mesh = service.gateways.is_empty() || service.gateways.iter().any(|gateway| gateway == "mesh");
         for (index, host) in service.hosts.iter().enumerate().filter(|_| on_mesh) {
             entries.push((resource, service, context.qualify(resource, host).to_lowercase(), index));

@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     let mut seen: HashMap<(String, i64), Vec<(&Resource, &ServiceEntry, String)>> = HashMap::new();
     let list = At::SPEC.field("ports");
-    for (resource, entry) in context.mesh.service_entries() {
+    for (resource, entry) in context.service_entries() {
         for host in &entry.hosts {
             for (index, port) in entry.ports.iter().enumerate() {
                 let Some(number) = port.number else { continue };

@@ -7,7 +7,9 @@ use crate::host::{self, HostMap};
 use crate::resource::destination_rule::Subset;
 use crate::resource::virtual_service::Destination;
 use crate::resource::walk::At;
-use crate::resource::{DestinationRule, Gateway, HttpRoute, Resource, Spec, VirtualService};
+use crate::resource::{
+    DestinationRule, Gateway, HttpRoute, Resource, Service, ServiceEntry, Spec, VirtualService, WorkloadEntry,
+};
 use crate::{Kind, Mesh, ResourceKey, Settings};
 
 use super::services::Services;
@@ -17,13 +19,81 @@ pub(super) struct Context<'m> {
     pub(super) mesh: &'m Mesh,
     pub(super) settings: &'m Settings,
     pub(super) services: Services<'m>,
-    rules: OnceCell<HostMap<Vec<(&'m Resource, &'m DestinationRule)>>>,
+    lists: Lists<'m>,
+    by_host: OnceCell<HostMap<Vec<(&'m Resource, &'m DestinationRule)>>>,
     routed: OnceCell<HashMap<String, HashSet<String>>>,
+}
+
+/// Resources by their kind: every rule walks over them, and the mesh looks each of them up.
+#[derive(Default)]
+struct Lists<'m> {
+    resources: Vec<&'m Resource>,
+    virtual_services: Vec<(&'m Resource, &'m VirtualService)>,
+    rules: Vec<(&'m Resource, &'m DestinationRule)>,
+    service_entries: Vec<(&'m Resource, &'m ServiceEntry)>,
+    gateways: Vec<(&'m Resource, &'m Gateway)>,
+    workload_entries: Vec<(&'m Resource, &'m WorkloadEntry)>,
+    services: Vec<(&'m Resource, &'m Service)>,
+}
+
+impl<'m> Lists<'m> {
+    fn of(mesh: &'m Mesh) -> Self {
+        let mut lists = Self::default();
+        for resource in mesh.resources() {
+            lists.resources.push(resource);
+            match &resource.spec {
+                Spec::VirtualService(spec) => lists.virtual_services.push((resource, spec)),
+                Spec::DestinationRule(spec) => lists.rules.push((resource, spec)),
+                Spec::ServiceEntry(spec) => lists.service_entries.push((resource, spec)),
+                Spec::Gateway(spec) => lists.gateways.push((resource, spec)),
+                Spec::WorkloadEntry(spec) => lists.workload_entries.push((resource, spec)),
+                Spec::Service(spec) => lists.services.push((resource, spec)),
+                Spec::Unknown(_) => {}
+            }
+        }
+        lists
+    }
 }
 
 impl<'m> Context<'m> {
     pub(super) fn new(mesh: &'m Mesh, services: Services<'m>, settings: &'m Settings) -> Self {
-        Self { mesh, settings, services, rules: OnceCell::new(), routed: OnceCell::new() }
+        let lists = Lists::of(mesh);
+        Self { mesh, settings, services, lists, by_host: OnceCell::new(), routed: OnceCell::new() }
+    }
+
+    /// All resources.
+    pub(super) fn resources(&self) -> impl Iterator<Item = &'m Resource> {
+        self.lists.resources.iter().copied()
+    }
+
+    /// All VirtualServices.
+    pub(super) fn virtual_services(&self) -> impl Iterator<Item = (&'m Resource, &'m VirtualService)> {
+        self.lists.virtual_services.iter().copied()
+    }
+
+    /// All DestinationRules.
+    pub(super) fn rules(&self) -> impl Iterator<Item = (&'m Resource, &'m DestinationRule)> {
+        self.lists.rules.iter().copied()
+    }
+
+    /// All ServiceEntries.
+    pub(super) fn service_entries(&self) -> impl Iterator<Item = (&'m Resource, &'m ServiceEntry)> {
+        self.lists.service_entries.iter().copied()
+    }
+
+    /// All Gateways.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = (&'m Resource, &'m Gateway)> {
+        self.lists.gateways.iter().copied()
+    }
+
+    /// All WorkloadEntries.
+    pub(super) fn workload_entries(&self) -> impl Iterator<Item = (&'m Resource, &'m WorkloadEntry)> {
+        self.lists.workload_entries.iter().copied()
+    }
+
+    /// All Services of Kubernetes.
+    pub(super) fn kubernetes_services(&self) -> impl Iterator<Item = (&'m Resource, &'m Service)> {
+        self.lists.services.iter().copied()
     }
 
     /// The fully qualified form of a host that a resource writes.
@@ -33,7 +103,7 @@ impl<'m> Context<'m> {
 
     /// The HTTP routes of all VirtualServices.
     pub(super) fn http_routes(&self) -> impl Iterator<Item = Http<'m>> {
-        self.mesh.virtual_services().flat_map(|(resource, service)| {
+        self.virtual_services().flat_map(|(resource, service)| {
             service.http.iter().enumerate().map(move |(index, route)| Http {
                 resource,
                 service,
@@ -45,9 +115,9 @@ impl<'m> Context<'m> {
 
     /// DestinationRules by their fully qualified host.
     pub(super) fn destination_rules(&self) -> &HostMap<Vec<(&'m Resource, &'m DestinationRule)>> {
-        self.rules.get_or_init(|| {
+        self.by_host.get_or_init(|| {
             let mut rules = HostMap::<Vec<_>>::default();
-            for (resource, rule) in self.mesh.destination_rules() {
+            for (resource, rule) in self.rules() {
                 if let Some(host) = &rule.host {
                     rules.entry(&self.qualify(resource, host), Vec::new).push((resource, rule));
                 }
@@ -76,7 +146,7 @@ impl<'m> Context<'m> {
     pub(super) fn routed_subsets(&self) -> &HashMap<String, HashSet<String>> {
         self.routed.get_or_init(|| {
             let mut routed: HashMap<String, HashSet<String>> = HashMap::new();
-            for (resource, service) in self.mesh.virtual_services() {
+            for (resource, service) in self.virtual_services() {
                 each_destination(service, &mut |_, destination| {
                     if let (Some(host), Some(subset)) = (&destination.host, &destination.subset) {
                         routed.entry(self.qualify(resource, host)).or_default().insert(subset.clone());

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     let list = At::SPEC.field("subsets");
-    for (resource, spec) in context.mesh.destination_rules() {
+    for (resource, spec) in context.rules() {
         for (index, subset) in spec.subsets.iter().enumerate() {
             let name = subset.name.as_deref().unwrap_or_default();
             if !name.is_empty() && spec.subsets[..index].iter().any(|other| other.name == subset.name) {

@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.destination_rules() {
+    for (resource, spec) in context.rules() {
         let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { continue };
         let full = context.qualify(resource, host);
         let Some(known) = context.services.any(&full).and_then(instances) else { continue };
@@ -39,7 +39,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             report.add(resource, &list.index(index).field("labels"), message);
         }
     }
-    for (resource, spec) in context.mesh.service_entries() {
+    for (resource, spec) in context.service_entries() {
         let Some(host) = spec.hosts.first().filter(|_| spec.workload_selector.is_some()) else { continue };
         let service = context.services.any(&context.qualify(resource, host));
         if service.and_then(instances).is_some_and(<[_]>::is_empty) {

@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, entry) in context.mesh.service_entries() {
+    for (resource, entry) in context.service_entries() {
         selector(resource, entry, report);
         protocols(resource, entry, report);
         resolution(resource, entry, report);

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for resource in context.mesh.resources() {
+    for resource in context.resources() {
         let (list, entry, selects) = match &resource.spec {
             Spec::VirtualService(spec) => (&spec.export_to, false, false),
             Spec::DestinationRule(spec) => (&spec.export_to, false, spec.workload_selector.is_some()),

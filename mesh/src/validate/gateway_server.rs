@@ -39,7 +39,7 @@ pub(super) const PROTOCOLS: [&str; 16] = [
 ];
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.gateways() {
+    for (resource, spec) in context.gateways() {
         let list = At::SPEC.field("servers");
         for (index, server) in spec.servers.iter().enumerate() {
             let at = list.index(index);

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.gateways() {
+    for (resource, spec) in context.gateways() {
         for (index, server) in spec.servers.iter().enumerate() {
             let Some(tls) = &server.tls else { continue };
             let list = At::SPEC.field("servers");

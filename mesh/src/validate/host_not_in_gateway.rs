@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.virtual_services() {
+    for (resource, spec) in context.virtual_services() {
         let list = At::SPEC.field("gateways");
         for (index, name) in spec.gateways.iter().enumerate() {
             if name == "mesh" {

@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.virtual_services() {
+    for (resource, spec) in context.virtual_services() {
         virtual_service(resource, spec, report);
         each_destination(spec, &mut |at, destination| {
             let Some(name) = destination.host.as_deref().filter(|name| !name.is_empty()) else { return };
@@ -36,7 +36,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             }
         });
     }
-    for (resource, spec) in context.mesh.destination_rules() {
+    for (resource, spec) in context.rules() {
         if let Some(name) = spec.host.as_deref().filter(|name| !name.is_empty())
             && let Some(problem) = wildcard_domain_problem(name)
         {
@@ -44,10 +44,10 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             report.add(resource, &At::SPEC.field("host"), message);
         }
     }
-    for (resource, spec) in context.mesh.service_entries() {
+    for (resource, spec) in context.service_entries() {
         service_entry(resource, spec, report);
     }
-    for (resource, spec) in context.mesh.gateways() {
+    for (resource, spec) in context.gateways() {
         gateway(resource, spec, report);
     }
 }

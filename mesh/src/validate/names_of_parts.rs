@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.virtual_services() {
+    for (resource, spec) in context.virtual_services() {
         let list = At::SPEC.field("gateways");
         for (index, name) in spec.gateways.iter().enumerate() {
             let good = match name.split_once('/') {
@@ -34,7 +34,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             }
         }
     }
-    for (resource, spec) in context.mesh.destination_rules() {
+    for (resource, spec) in context.rules() {
         let list = At::SPEC.field("subsets");
         for (index, subset) in spec.subsets.iter().enumerate() {
             if let Some(name) = subset.name.as_deref().filter(|name| !name.is_empty() && !is_label(name)) {
@@ -44,7 +44,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             }
         }
     }
-    for (resource, spec) in context.mesh.service_entries() {
+    for (resource, spec) in context.service_entries() {
         let list = At::SPEC.field("ports");
         for (index, port) in spec.ports.iter().enumerate() {
             let at = list.index(index);

@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
 const DEFAULT_PERCENT: i64 = 10;
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, rule) in context.mesh.destination_rules() {
+    for (resource, rule) in context.rules() {
         let Some(host) = rule.host.as_deref().filter(|host| !host.is_empty()) else { continue };
         let known = context.services.any(&context.qualify(resource, host)).and_then(instances);
         let Some(known) = known else { continue };

@@ -23,7 +23,7 @@ pub(super) struct Policy<'m> {
 
 /// Shows every policy of every DestinationRule with its place.
 pub(super) fn each_policy<'m>(context: &Context<'m>, see: &mut dyn FnMut(&At<'_>, Policy<'m>)) {
-    for (resource, rule) in context.mesh.destination_rules() {
+    for (resource, rule) in context.rules() {
         if let Some(policy) = &rule.traffic_policy {
             of_level(resource, rule, policy, &At::SPEC.field("trafficPolicy"), see);
         }

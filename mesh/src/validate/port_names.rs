@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     let list = At::SPEC.field("ports");
-    for (resource, service) in context.mesh.services().filter(|(resource, _)| !is_systems(resource)) {
+    for (resource, service) in context.kubernetes_services().filter(|(resource, _)| !is_systems(resource)) {
         let external = service.r#type.as_deref() == Some("ExternalName");
         for (index, port) in service.ports.iter().enumerate() {
             if port.app_protocol.is_some() || port.protocol.as_deref() == Some("UDP") {

@@ -21,16 +21,16 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.virtual_services() {
+    for (resource, spec) in context.virtual_services() {
         virtual_service(resource, spec, report);
     }
-    for (resource, spec) in context.mesh.destination_rules() {
+    for (resource, spec) in context.rules() {
         destination_rule(resource, spec, report);
     }
-    for (resource, spec) in context.mesh.service_entries() {
+    for (resource, spec) in context.service_entries() {
         service_entry(resource, spec, report);
     }
-    for (resource, spec) in context.mesh.gateways() {
+    for (resource, spec) in context.gateways() {
         if spec.servers.is_empty() {
             report.add(
                 resource,
@@ -42,7 +42,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             gateway_server(resource, server, &At::SPEC.field("servers").index(index), report);
         }
     }
-    for (resource, spec) in context.mesh.workload_entries() {
+    for (resource, spec) in context.workload_entries() {
         if absent(spec.address.as_ref()) && absent(spec.network.as_ref()) {
             report.add(
                 resource,

@@ -21,7 +21,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
     if !context.services.known() {
         return;
     }
-    for (resource, spec) in context.mesh.destination_rules() {
+    for (resource, spec) in context.rules() {
         let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { continue };
         let full = context.qualify(resource, host);
         // A wildcard is for services that may come.

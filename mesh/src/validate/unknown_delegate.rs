@@ -47,7 +47,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             }
         });
     }
-    for (resource, spec) in context.mesh.virtual_services().filter(|(_, spec)| spec.hosts.is_empty()) {
+    for (resource, spec) in context.virtual_services().filter(|(_, spec)| spec.hosts.is_empty()) {
         for (name, there) in [
             ("tls", !spec.tls.is_empty()),
             ("tcp", !spec.tcp.is_empty()),

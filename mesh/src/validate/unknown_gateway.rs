@@ -19,10 +19,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    if context.mesh.gateways().next().is_none() && !context.services.known() {
+    if context.gateways().next().is_none() && !context.services.known() {
         return;
     }
-    for (resource, spec) in context.mesh.virtual_services() {
+    for (resource, spec) in context.virtual_services() {
         let list = At::SPEC.field("gateways");
         for (index, name) in spec.gateways.iter().enumerate() {
             one(context, resource, name, &list.index(index), report);
@@ -51,7 +51,7 @@ fn one(context: &Context<'_>, resource: &Resource, name: &str, at: &At<'_>, repo
         return;
     }
     let (namespace, short) = super::context::gateway_name(resource, name);
-    let elsewhere = context.mesh.gateways().find(|(gateway, _)| gateway.key.name == short);
+    let elsewhere = context.gateways().find(|(gateway, _)| gateway.key.name == short);
     let hint = elsewhere.map_or_else(String::new, |(gateway, _)| {
         format!("; there is `{}/{}`", gateway.key.namespace, gateway.key.name)
     });

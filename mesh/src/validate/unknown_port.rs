@@ -23,7 +23,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
     if !context.services.known() {
         return;
     }
-    for (resource, spec) in context.mesh.virtual_services() {
+    for (resource, spec) in context.virtual_services() {
         let namespaces = seen_from(resource, spec);
         each_destination(spec, &mut |at, destination| {
             let Some(host) = destination.host.as_deref().filter(|host| !host.is_empty()) else { return };

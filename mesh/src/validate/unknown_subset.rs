@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.virtual_services() {
+    for (resource, spec) in context.virtual_services() {
         each_destination(spec, &mut |at, destination| {
             let (Some(host), Some(subset)) = (destination.host.as_deref(), destination.subset.as_deref())
             else {

@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, service) in context.mesh.virtual_services() {
+    for (resource, service) in context.virtual_services() {
         for list in routes(service) {
             for (index, route) in list.iter().enumerate() {
                 let field = At::SPEC.field(route.kind);

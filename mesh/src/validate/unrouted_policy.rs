@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in context.mesh.destination_rules() {
+    for (resource, spec) in context.rules() {
         let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { continue };
         let full = context.qualify(resource, host);
         let routed = context.routed_subsets().get(&full);
@@ -48,7 +48,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 
 /// Whether some VirtualService within the mesh is for the host.
 fn is_governed(context: &Context<'_>, full: &str) -> bool {
-    context.mesh.virtual_services().any(|(resource, spec)| {
+    context.virtual_services().any(|(resource, spec)| {
         let on_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh");
         on_mesh && spec.hosts.iter().any(|host| context.qualify(resource, host) == full)
     })

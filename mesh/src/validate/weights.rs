@@ -27,7 +27,7 @@ pub(super) struct Weights<'m> {
 
 /// Shows the weights of every route: HTTP, TLS and TCP.
 pub(super) fn each_split<'m>(context: &Context<'m>, see: &mut dyn FnMut(&At<'_>, Weights<'m>)) {
-    for (resource, spec) in context.mesh.virtual_services() {
+    for (resource, spec) in context.virtual_services() {
         let mut show = |name, index, list| {
             let field = At::SPEC.field(name);
             see(&field.index(index).field("route"), Weights { resource, list });
