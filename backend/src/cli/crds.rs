@@ -216,3 +216,43 @@ impl Type {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mesh::resource::walk::Leaf;
+    use mesh::{Mesh, Sources};
+
+    use super::*;
+
+    #[test]
+    fn the_fields_are_those_of_the_types() {
+        for definition in &DEFINITIONS {
+            let mut text = format!(
+                "apiVersion: networking.istio.io/v1\nkind: {}\nmetadata: {{name: a}}\nspec:\n",
+                definition.kind
+            );
+            for (name, kind, _) in definition.fields {
+                let value = match kind {
+                    Type::String => "text",
+                    Type::Integer => "1",
+                    Type::Strings => "[text]",
+                    Type::Objects => "[{}]",
+                    Type::Object => "{}",
+                    Type::Labels => "{a: text}",
+                    Type::Numbers => "{a: 1}",
+                };
+                let _ = writeln!(text, "  {name}: {value}");
+            }
+            let parsed = Mesh::parse(&Sources::single("a.yaml", &text));
+            assert_eq!(parsed.diagnostics, [], "{text}");
+            for resource in parsed.mesh.resources() {
+                resource.spec.walk(&mut |at, leaf| {
+                    assert!(!matches!(leaf, Leaf::Unknown(_)), "{}: {at}", definition.kind)
+                });
+            }
+            for required in definition.required {
+                assert!(definition.fields.iter().any(|(name, ..)| name == required), "{required}");
+            }
+        }
+    }
+}
