@@ -19,7 +19,15 @@ pub fn TimelineStrip() -> impl IntoView {
         let number = head.number();
         head.timeline.with(|timeline| {
             let timeline = timeline.as_ref().filter(|timeline| timeline.revision == number)?;
-            Some(steps::steps(timeline, seen.get().filter(|(of, _)| *of == number).map(|(_, millis)| millis)))
+            let splits = head.revision.with(|revision| {
+                let revision = revision.as_ref()?;
+                Some(head.history.with(|history| steps::splits(revision, history)))
+            });
+            Some(steps::steps(
+                timeline,
+                splits.unwrap_or(true),
+                seen.get().filter(|(of, _)| *of == number).map(|(_, millis)| millis),
+            ))
         })
     });
     view! {

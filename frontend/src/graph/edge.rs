@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::curve::LABEL;
+use super::curve::{LABEL, Rect};
 use super::look;
 use super::state::{GraphState, Tip, use_graph};
 use crate::observed::Figures;
@@ -77,8 +77,14 @@ pub fn EdgeLabel(
     let beside = move || {
         let (at, about) = (at.get_untracked(), about.get_value());
         let (width, height) = LABEL;
-        let rect = super::curve::Rect { x: at.x - width / 2.0, y: at.y - height / 2.0, width, height };
-        graph.tip_beside(about, rect);
+        // The tooltip stands below the pills that hang under the curve.
+        let rows = untrack(|| faults.with(Vec::len) + usize::from(failures.with(Option::is_some)));
+        #[expect(clippy::cast_precision_loss, reason = "few faults act on one edge")]
+        let hanging = (height + 3.0) * rows as f64;
+        graph.tip_beside(
+            about,
+            Rect { x: at.x - width / 2.0, y: at.y, width, height: height / 2.0 + hanging },
+        );
     };
     view! {
         <g

@@ -52,10 +52,10 @@ pub fn Stage() -> impl IntoView {
                 <For each=nodes key=looks let:node>
                     <NodeCard node/>
                 </For>
+                <ExplainedWays/>
                 <For each=links key=Clone::clone let:key>
                     <EdgeLabel key/>
                 </For>
-                <ExplainedWays/>
             </g>
         </svg>
     }

@@ -1,7 +1,8 @@
 //! The stages of an apply as the strip shows them. Pure.
 
-use api::Timeline;
 use api::revision::Stage;
+use api::{RevisionInfo, Timeline};
+use mesh::Edit;
 
 use crate::words;
 
@@ -49,14 +50,30 @@ const STAGES: [(Stage, &str, &str); 6] = [
     (Stage::Converged, "converged", "The observed shares agree with the desired ones."),
 ];
 
-/// The steps of a timeline. `seen` is when this page had drawn the first traffic, in milliseconds since the slider was let
+/// Whether a revision may have changed shares: where it cannot, there is nothing to converge. Taking a revision back does
+/// what that one did, the other way round.
+pub fn splits(revision: &RevisionInfo, history: &[RevisionInfo]) -> bool {
+    let taken_back = revision.reverts.filter(|number| *number < revision.number);
+    if let Some(before) = taken_back.and_then(|number| history.iter().find(|one| one.number == number)) {
+        return splits(before, history);
+    }
+    let other = |edit: &Edit| {
+        matches!(edit, Edit::InjectFault { .. } | Edit::SetTimeout { .. } | Edit::SetRetries { .. })
+    };
+    revision.edits.is_empty() || !revision.edits.iter().all(other)
+}
+
+/// The steps of a timeline; without `splits` the last one is there only once it was reached. `seen` is when this page had drawn the first traffic, in milliseconds since the slider was let
 /// go; it is a step only for a change that was made here.
-pub fn steps(timeline: &Timeline, seen: Option<f64>) -> Vec<Step> {
+pub fn steps(timeline: &Timeline, splits: bool, seen: Option<f64>) -> Vec<Step> {
     let mut next = true;
     let mut steps = Vec::with_capacity(7);
     for (stage, name, meaning) in STAGES {
         // What comes before a stage that was reached has been passed, even where nobody said so.
         let reached = timeline.milestones.iter().any(|other| other.stage >= stage);
+        if stage == Stage::Converged && !splits && !reached {
+            continue;
+        }
         let milestone = timeline.milestones.iter().find(|other| other.stage == stage);
         let when = milestone.map_or_else(String::new, |milestone| match &milestone.note {
             Some(note) => format!("{} · {note}", words::latency(Some(milestone.millis))),
@@ -84,6 +101,7 @@ pub fn steps(timeline: &Timeline, seen: Option<f64>) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use api::Milestone;
+    use mesh::edit::RouteTarget;
 
     use super::*;
 
@@ -104,6 +122,7 @@ mod tests {
                 (Stage::Validated, 0.31, None),
                 (Stage::Swapped, 1.14, None),
             ]),
+            true,
             None,
         );
         let seen = steps.iter().map(|step| (step.progress, step.when.as_str())).collect::<Vec<_>>();
@@ -122,9 +141,33 @@ mod tests {
 
     #[test]
     fn notes_stand_beside_the_time() {
-        let steps = steps(&timeline(&[(Stage::Converged, 3_210.0, Some("n=384"))]), Some(212.4));
+        let steps = steps(&timeline(&[(Stage::Converged, 3_210.0, Some("n=384"))]), true, Some(212.4));
         assert_eq!(steps.last().map(|step| step.when.as_str()), Some("3.2 s · n=384"));
         assert_eq!((steps[5].name, steps[5].when.as_str()), ("seen here", "212 ms"));
         assert!(steps.iter().all(|step| step.progress == Progress::Done));
+    }
+
+    #[test]
+    fn only_shares_converge() {
+        let target = || RouteTarget::Service("ratings".into());
+        let fault = Edit::InjectFault { target: target(), only: None, fault: None, expires_at: None };
+        let weights = Edit::SetWeights { target: target(), shares: vec![] };
+        let revision = |number, edits, reverts| {
+            let (author, summary) = (String::new(), String::new());
+            RevisionInfo { number, author, at: 0, summary, edits, reverts }
+        };
+        let faulty = revision(2, vec![fault.clone()], None);
+        for (revision, expected) in [
+            (revision(2, vec![], None), true),
+            (faulty.clone(), false),
+            (revision(2, vec![fault, weights.clone()], None), true),
+            (revision(2, vec![weights], None), true),
+            (revision(3, vec![Edit::SetFiles { files: vec![] }], Some(2)), false),
+            (revision(3, vec![Edit::SetFiles { files: vec![] }], Some(1)), true),
+        ] {
+            assert_eq!(splits(&revision, std::slice::from_ref(&faulty)), expected, "{revision:?}");
+        }
+        let received = timeline(&[(Stage::Received, 0.0, None)]);
+        assert_eq!([true, false].map(|splits| steps(&received, splits, None).len()), [6, 5]);
     }
 }
