@@ -35,7 +35,9 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     ensure!(third.prop("value").await?.as_deref() == Some("25"), "the sum stays 100");
     browser.shots("2-draft").await?;
     browser.apply().await?;
-    let observed = browser.text_with(".share-row .observed", "converged", Duration::from_secs(60)).await?;
+    let observed = browser
+        .text_with(".share-row .observed[data-since=\"2\"]", "converged", Duration::from_secs(60))
+        .await?;
     ensure!(observed.contains("n ") && observed.contains("CI "), "with n and an interval: {observed}");
     let shares = shares(server).await?;
     ensure!(shares.len() == 3, "three versions: {shares:?}");
@@ -55,11 +57,11 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     set(browser, "HTTP status of aborted requests", "500").await?;
     browser.shots("4-fault-draft").await?;
     browser.apply().await?;
-    let pill = "g.edge-label .pill[aria-label*=\"ratings\"]";
+    let pill = "g.edge-label .press[aria-label*=\"ratings\"]";
     wait::until("errors on the edge to ratings", Duration::from_secs(30), async || {
         let bad = browser.driver.find_all(By::Css("g.edge-label.bad")).await?;
         for edge in bad {
-            let label = edge.find(By::Css(".pill")).await?.attr("aria-label").await?.unwrap_or_default();
+            let label = edge.find(By::Css(".press")).await?.attr("aria-label").await?.unwrap_or_default();
             if label.contains("ratings") {
                 return Ok(Some(()));
             }

@@ -65,7 +65,7 @@ async fn a_request_is_explained_by_keyboard() -> Result<()> {
         browser.select("reviews").await?;
         browser.find("body").await?.send_keys("/").await?;
         browser.find("dialog[open]").await?;
-        browser.shots("9-explain").await?;
+        browser.shot("9-explain").await?;
         browser.driver.action_chain().send_keys(Key::Escape).perform().await?;
         wait::until("a closed dialog", SOON, async || {
             Ok(browser.driver.find_all(By::Css("dialog[open]")).await?.is_empty().then_some(()))

@@ -147,7 +147,9 @@ fn flow_text(string: &str) -> String {
 
 fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut entries: Vec<_> = map.iter().collect();
-    entries.sort_by_key(|(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+    // By name behind those, whatever order the map happens to keep: what is written must not depend on features of others.
+    entries
+        .sort_by_key(|(key, _)| (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key));
     entries
 }
 
