@@ -1,7 +1,7 @@
 //! Fields of messages from values and to them.
 //!
 //! One loop for all messages: each shows it a list of names and a list of fields. Derived code, which has a loop of its
-//! own for each message, was a third of the page's weight.
+//! own for each message, weighs much in the page.
 
 use std::collections::BTreeMap;
 
