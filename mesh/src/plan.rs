@@ -6,9 +6,11 @@
 mod action;
 mod cluster;
 pub(crate) mod compile;
+mod health;
 mod hosts;
 mod listeners;
 mod pattern;
+mod policy;
 mod serial;
 
 pub use action::{
@@ -17,8 +19,12 @@ pub use action::{
 };
 pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
 pub use compile::{Compiler, compile, compile_all, merge_delegate};
+pub use health::{HEALTH_CHECK, HealthCheck, Probe};
 pub use listeners::split_authority;
 pub use pattern::{Pattern, PatternError, substitution};
+pub use policy::{
+    Bounds, ConsistentHash, HashCookie, HashKey, HashTable, Keepalive, Locality, Outlier, RetryBudget, Warmup,
+};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

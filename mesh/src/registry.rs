@@ -20,7 +20,7 @@ pub use protocol::PortProtocol;
 pub use service::{Discovery, Port, Service};
 pub use visibility::Visibility;
 pub(crate) use workload::subset;
-pub use workload::{Gateway, Workload};
+pub use workload::{Gateway, LOCALITY_LABELS, Workload};
 
 /// All services, workloads and gateways of a mesh.
 #[derive(Debug, Clone, Default)]
@@ -127,7 +127,7 @@ impl Registry {
         let (namespace, labels) = match source {
             Source::Workload { namespace, name } => {
                 let found = self.workloads.iter().find(|it| it.namespace == *namespace && it.name == *name);
-                (namespace, found.map(|it| it.labels.clone()))
+                (namespace, found.map(|it| workload::located(&it.labels, &it.locality)))
             }
             Source::Gateway { namespace, name } => {
                 let found = self.gateways.iter().find(|it| it.namespace == *namespace && it.name == *name);

@@ -30,6 +30,7 @@ mod gateway_server;
 mod gateway_tls;
 mod half_policies;
 mod headers;
+mod health_check;
 mod host_not_in_gateway;
 mod hostnames;
 mod load_balancer;
@@ -132,6 +133,7 @@ pub const RULES: &[Rule] = &[
     conflicting_protocols::RULE,
     never_ejects::RULE,
     deprecated::RULE,
+    health_check::RULE,
 ];
 
 /// What the rules find in a mesh, by file and place. Findings of reading ([`crate::model::Parsed`]) are not among them.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::serial::optional_duration;
+use super::serial::{is_default, optional_duration};
+use super::{Bounds, ConsistentHash, HealthCheck, Locality, Outlier, Warmup};
 
 /// What names a cluster. Stable across plans: counters, ejections and connection pools are kept by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,6 +74,24 @@ impl Endpoint {
 pub struct ClusterPolicy {
     /// The algorithm.
     pub balancer: Balancer,
+    /// In place of the algorithm: the same client to the same endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<ConsistentHash>,
+    /// New endpoints get their share slowly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Warmup>,
+    /// What localities mean; `None`: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locality: Option<Locality>,
+    /// Limits.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bounds: Bounds,
+    /// When an endpoint is ejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outlier: Option<Outlier>,
+    /// How endpoints are checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthCheck>,
     /// `connectTimeout`; 10 s unless set.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_duration")]
     pub connect_timeout: Option<Duration>,
@@ -91,9 +110,9 @@ pub struct ClusterPolicy {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Balancer {
     /// In turns.
-    #[default]
     RoundRobin,
-    /// The less busy of two drawn.
+    /// The less busy of two drawn; Istio's default.
+    #[default]
     LeastRequest,
     /// Drawn.
     Random,

@@ -33,7 +33,7 @@ fn of_entry(resource: &Resource, entry: &ServiceEntry, workloads: &mut Collector
         }
         None if external => entry.endpoints.iter().map(|instance| (first.clone(), instance)).collect(),
         None => {
-            let name = |instance: &Instance| workloads.name(namespace, &first, &instance.labels);
+            let name = |instance: &Instance| workloads.name(namespace, &first, instance);
             let names: Vec<String> = entry.endpoints.iter().map(name).collect();
             names.into_iter().zip(&entry.endpoints).collect()
         }

@@ -43,6 +43,8 @@ fn inline_endpoints_share_workloads_by_their_labels() {
     );
     assert_eq!(service.versions().into_iter().collect::<Vec<_>>(), ["v1", "v2"]);
     assert_eq!(registry.viewer(&registry.workloads()[2].source()).labels["version"], "v1");
+    let located = registry.viewer(&registry.workloads()[3].source());
+    assert_eq!(LOCALITY_LABELS.map(|label| located.labels[label].as_str()), ["a", "b", "c"]);
 }
 
 #[test]

@@ -6,6 +6,10 @@ use crate::Mesh;
 use crate::plan::Source;
 use crate::resource::WorkloadEntry;
 
+/// Labels that say where an instance runs: region, zone and subzone.
+pub const LOCALITY_LABELS: [&str; 3] =
+    ["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"];
+
 /// Labels of an instance.
 pub(super) type Labels = BTreeMap<String, String>;
 
@@ -18,6 +22,8 @@ pub struct Workload {
     pub name: String,
     /// Its labels.
     pub labels: Labels,
+    /// Where it runs, `region/zone/subzone`; empty where that is not said, or not the same of all instances.
+    pub locality: String,
 }
 
 impl Workload {
@@ -63,7 +69,7 @@ pub(super) fn gateways(mesh: &Mesh) -> Vec<Gateway> {
 pub(super) struct Collector<'m> {
     /// WorkloadEntries by namespace.
     entries: BTreeMap<&'m str, Vec<(&'m str, &'m WorkloadEntry)>>,
-    workloads: BTreeMap<(String, String), Labels>,
+    workloads: BTreeMap<(String, String), (Labels, String)>,
     /// Names that were given, by namespace, service and labels.
     given: HashMap<(String, String, Labels), String>,
 }
@@ -75,7 +81,8 @@ impl<'m> Collector<'m> {
         for (resource, entry) in mesh.workload_entries() {
             let (namespace, name) = (resource.key.namespace.as_str(), resource.key.name.as_str());
             all.entries.entry(namespace).or_default().push((name, entry));
-            all.workloads.insert((namespace.to_owned(), name.to_owned()), entry.labels.clone());
+            let known = (entry.labels.clone(), entry.locality.clone().unwrap_or_default());
+            all.workloads.insert((namespace.to_owned(), name.to_owned()), known);
         }
         for entries in all.entries.values_mut() {
             entries.sort_by_key(|(name, _)| *name);
@@ -93,9 +100,15 @@ impl<'m> Collector<'m> {
     }
 
     /// The name of the workload that an endpoint of a service belongs to. Endpoints with the same labels share one.
-    pub(super) fn name(&mut self, namespace: &str, service: &str, labels: &Labels) -> String {
+    pub(super) fn name(&mut self, namespace: &str, service: &str, instance: &WorkloadEntry) -> String {
+        let (labels, locality) = (&instance.labels, instance.locality.as_deref().unwrap_or_default());
         let key = (namespace.to_owned(), service.to_owned(), labels.clone());
         if let Some(name) = self.given.get(&key) {
+            if let Some((_, known)) = self.workloads.get_mut(&(namespace.to_owned(), name.clone()))
+                && known != locality
+            {
+                known.clear();
+            }
             return name.clone();
         }
         let base = match labels.get("version") {
@@ -109,16 +122,29 @@ impl<'m> Collector<'m> {
             count += 1;
             name = format!("{base}-{count}");
         }
-        self.workloads.insert((namespace.to_owned(), name.clone()), labels.clone());
+        let known = (labels.clone(), locality.to_owned());
+        self.workloads.insert((namespace.to_owned(), name.clone()), known);
         self.given.insert(key, name.clone());
         name
     }
 
     /// All workloads, by namespace and name.
     pub(super) fn finish(self) -> Vec<Workload> {
-        let workload = |((namespace, name), labels)| Workload { namespace, name, labels };
+        let workload =
+            |((namespace, name), (labels, locality))| Workload { namespace, name, labels, locality };
         self.workloads.into_iter().map(workload).collect()
     }
+}
+
+/// Labels of an instance with those that say where it runs, as Istio adds them to what it knows of an instance.
+pub(super) fn located(labels: &Labels, locality: &str) -> Labels {
+    let mut labels = labels.clone();
+    for (label, part) in LOCALITY_LABELS.into_iter().zip(locality.split('/')) {
+        if !part.is_empty() {
+            labels.entry(label.to_owned()).or_insert_with(|| part.to_owned());
+        }
+    }
+    labels
 }
 
 /// Whether `labels` have all of `selector`.

@@ -1,14 +1,15 @@
 //! DestinationRules: which one governs a cluster, and what it says after merging.
 
+mod resolve;
+
 use std::collections::HashMap;
 
 use crate::host::{self, HostMap};
-use crate::plan::{Balancer, ClusterPolicy};
+use crate::plan::{ClusterPolicy, HEALTH_CHECK, HealthCheck};
 use crate::registry::{Viewer, Visibility, subset};
 use crate::resource::Resource;
 use crate::resource::destination_rule::{DestinationRule, Subset};
-use crate::resource::field::Typed;
-use crate::resource::traffic_policy::{H2UpgradePolicy, SimpleLoadBalancer, TrafficPolicy};
+use crate::resource::traffic_policy::TrafficPolicy;
 use crate::{Mesh, Settings};
 
 /// All DestinationRules by namespace and host.
@@ -29,6 +30,7 @@ pub(crate) struct Governing<'m> {
     from: String,
     policy: Option<&'m TrafficPolicy>,
     subsets: Vec<&'m Subset>,
+    health: Option<HealthCheck>,
 }
 
 impl<'m> Policies<'m> {
@@ -107,9 +109,14 @@ impl<'m> Policies<'m> {
             from: format!("{}/{}", first.resource.key.namespace, first.resource.key.name),
             policy: None,
             subsets: Vec::new(),
+            health: None,
         };
         for rule in together {
             governing.policy = governing.policy.or(rule.spec.traffic_policy.as_ref());
+            // One that cannot be read is told of by validation.
+            let annotation = rule.resource.metadata.annotations.get(HEALTH_CHECK);
+            let health = annotation.and_then(|text| HealthCheck::parse(text).ok());
+            governing.health = governing.health.or(health);
             for subset in &rule.spec.subsets {
                 if !governing.subsets.iter().any(|known| known.name == subset.name) {
                     governing.subsets.push(subset);
@@ -129,27 +136,8 @@ impl<'m> Governing<'m> {
     /// The policy of a cluster.
     pub(crate) fn policy(&self, subset: Option<&Subset>, port: u16) -> ClusterPolicy {
         let merged = merge(self.policy, subset.and_then(|subset| subset.traffic_policy.as_ref()), port);
-        let Some(merged) = merged else {
-            return ClusterPolicy { from: Some(self.from.clone()), ..ClusterPolicy::default() };
-        };
-        let simple = merged.load_balancer.as_ref().and_then(|balancer| balancer.simple.as_ref());
-        let balancer = match simple {
-            Some(SimpleLoadBalancer::LeastRequest | SimpleLoadBalancer::LeastConn) => Balancer::LeastRequest,
-            Some(SimpleLoadBalancer::Random) => Balancer::Random,
-            Some(SimpleLoadBalancer::Passthrough) => Balancer::Passthrough,
-            _ => Balancer::RoundRobin,
-        };
-        let pool = merged.connection_pool.as_ref();
-        let timeout = pool.and_then(|pool| pool.tcp.as_ref()).and_then(|tcp| tcp.connect_timeout.as_ref());
-        let upgrade =
-            pool.and_then(|pool| pool.http.as_ref()).and_then(|http| http.h2_upgrade_policy.as_ref());
-        ClusterPolicy {
-            balancer,
-            connect_timeout: timeout.and_then(|it| it.parse().ok()).filter(|it| !it.is_zero()),
-            http2: upgrade == Some(&H2UpgradePolicy::Upgrade),
-            raw: merged.write(),
-            from: Some(self.from.clone()),
-        }
+        let policy = merged.map_or_else(ClusterPolicy::default, |merged| resolve::policy(&merged));
+        ClusterPolicy { health: self.health.clone(), from: Some(self.from.clone()), ..policy }
     }
 }
 

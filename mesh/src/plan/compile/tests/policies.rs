@@ -1,7 +1,12 @@
 //! DestinationRules: which one governs, and how they merge.
 
 use super::*;
-use crate::plan::Balancer;
+use std::time::Duration;
+
+use crate::plan::{
+    Balancer, Bounds, ConsistentHash, HashCookie, HashKey, HashTable, Keepalive, Outlier, Probe, RetryBudget,
+    Warmup,
+};
 
 fn balancer(simple: &str) -> String {
     format!("trafficPolicy: {{loadBalancer: {{simple: {simple}}}}}")
@@ -18,19 +23,19 @@ fn the_clients_namespace_then_the_services_then_the_root() {
     };
     let services = service("a", "one");
     let client = rule("two", "*.local", "RANDOM");
-    let own = rule("one", host, "LEAST_REQUEST");
+    let own = rule("one", host, "ROUND_ROBIN");
     let wide = rule("one", "*.svc.cluster.local", "PASSTHROUGH");
     let root = rule("istio-system", host, "RANDOM");
     for (rules, from, expected) in [
-        (vec![], "two", Balancer::RoundRobin),
+        (vec![], "two", Balancer::LeastRequest),
         (vec![&root], "two", Balancer::Random),
-        (vec![&root, &own], "two", Balancer::LeastRequest),
+        (vec![&root, &own], "two", Balancer::RoundRobin),
         // The client's own, although its host is less specific.
         (vec![&root, &own, &client], "two", Balancer::Random),
-        (vec![&wide, &own], "two", Balancer::LeastRequest),
+        (vec![&wide, &own], "two", Balancer::RoundRobin),
         (vec![&wide], "one", Balancer::Passthrough),
         // In the root namespace the rules that are meant for all do not stand before the service's.
-        (vec![&root, &own], "istio-system", Balancer::LeastRequest),
+        (vec![&root, &own], "istio-system", Balancer::RoundRobin),
     ] {
         let yaml = services.clone() + &rules.into_iter().cloned().collect::<String>();
         assert_eq!(cluster(&World::of(&yaml).from(from), "a.one").policy.balancer, expected, "{yaml}");
@@ -91,7 +96,7 @@ fn ports_and_subsets_override() {
     portLevelSettings: [{port: {number: 80}, connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}]},
   subsets: [
     {name: own, trafficPolicy: {connectionPool: {tcp: {maxConnections: 2}}}},
-    {name: port, trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST}, portLevelSettings: [{port: {number: 80}, outlierDetection: {}}]}},
+    {name: port, trafficPolicy: {loadBalancer: {simple: RANDOM}, portLevelSettings: [{port: {number: 80}, outlierDetection: {}}]}},
     {name: none}]",
         )
         + &rules("name: a, namespace: one", "a", "  http: [{route: [{destination: {host: a, subset: own}, weight: 1}, {destination: {host: a, subset: port}, weight: 1}, {destination: {host: a, subset: none}, weight: 1}, {destination: {host: a, port: {number: 81}}, weight: 1}]}]");
@@ -101,7 +106,7 @@ fn ports_and_subsets_override() {
     // The port's settings stand in place of the whole; the subset's go over them, field by field.
     assert_eq!(policy(0).raw, serde_json::json!({"connectionPool": {"tcp": {"maxConnections": 2}}}));
     assert_eq!(policy(1).raw, serde_json::json!({"outlierDetection": {}}));
-    assert_eq!((policy(1).balancer, policy(1).http2), (Balancer::RoundRobin, false));
+    assert_eq!((policy(1).balancer, policy(1).http2), (Balancer::LeastRequest, false));
     assert_eq!(
         policy(2).raw,
         serde_json::json!({"connectionPool": {"http": {"h2UpgradePolicy": "UPGRADE"}}})
@@ -127,16 +132,16 @@ fn rules_for_certain_clients_and_rules_that_stay_at_home() {
         + &policy("name: all, namespace: one", &format!("host: a, exportTo: [.], {}", balancer("RANDOM")))
         + &policy(
             "name: some, namespace: one, creationTimestamp: '2030-01-01T00:00:00Z'",
-            &format!("host: a, workloadSelector: {{matchLabels: {{app: x}}}}, {}", balancer("LEAST_REQUEST")),
+            &format!("host: a, workloadSelector: {{matchLabels: {{app: x}}}}, {}", balancer("ROUND_ROBIN")),
         );
     let world = World::of(&yaml);
     let from = |namespace: &str, name: &str| {
         let plan = world.plan(&Source::Workload { namespace: namespace.to_owned(), name: name.to_owned() });
         cluster(&plan, "a.one").policy.balancer
     };
-    assert_eq!(from("one", "x"), Balancer::LeastRequest);
+    assert_eq!(from("one", "x"), Balancer::RoundRobin);
     assert_eq!(from("one", "y"), Balancer::Random);
-    assert_eq!(from("two", "x"), Balancer::RoundRobin);
+    assert_eq!(from("two", "x"), Balancer::LeastRequest);
 }
 
 #[test]
@@ -163,4 +168,93 @@ spec: {ports: [{name: http, port: 8080}, {name: http-admin, port: 80}]}
     let keys = forward(&plan, "a").destinations.iter().map(|it| &plan.clusters[it.cluster.0 as usize]);
     let ports: Vec<(u16, bool)> = keys.map(|it| (it.key.port, it.known)).collect();
     assert_eq!(ports, [(8080, true), (80, true), (8080, true), (80, false)]);
+}
+
+#[test]
+fn what_governs_the_way_behind_a_cluster() {
+    let of = |policy_yaml: &str| {
+        let yaml = service("a", "one")
+            + &policy("name: a, namespace: one", &format!("host: a, trafficPolicy: {policy_yaml}"));
+        cluster(&World::of(&yaml).from("one"), "a.one").policy.clone()
+    };
+    let seconds = Duration::from_secs;
+    let limits = of(
+        "{connectionPool: {tcp: {maxConnections: 1, idleTimeout: 9s, tcpKeepalive: {time: 60s, probes: 4}}, \
+        http: {http1MaxPendingRequests: 2, http2MaxRequests: 3, maxRequestsPerConnection: 4, maxRetries: 5}}, \
+        retryBudget: {percent: 12.5}}",
+    );
+    let bounds = Bounds {
+        connections: Some(1),
+        pending: Some(2),
+        requests: Some(3),
+        retries: Some(5),
+        retry_budget: Some(RetryBudget { parts_per_million: 125_000, at_least: 3 }),
+        requests_per_connection: Some(4),
+        idle_timeout: Some(seconds(9)),
+        keepalive: Some(Keepalive { probes: Some(4), time: Some(seconds(60)), interval: None }),
+    };
+    assert_eq!(limits.bounds, bounds);
+    // What is 0 is not set.
+    let zero =
+        "{connectionPool: {tcp: {maxConnections: 0}, http: {maxRetries: 0, maxRequestsPerConnection: 0}}}";
+    assert_eq!(of(zero).bounds, Bounds::default());
+
+    let default = Outlier {
+        errors: Some(5),
+        gateway_errors: None,
+        local_failures: None,
+        codes: Vec::new(),
+        interval: seconds(10),
+        base_ejection: seconds(30),
+        max_ejected: 10,
+        min_healthy: 0,
+    };
+    assert_eq!(of("{outlierDetection: {}}").outlier, Some(default.clone()));
+    let own = of("{outlierDetection: {consecutive5xxErrors: 0, consecutiveGatewayErrors: 2, \
+        splitExternalLocalOriginErrors: true, interval: 1s, maxEjectionPercent: 100, minHealthPercent: 50}}");
+    let expected = Outlier {
+        errors: None,
+        gateway_errors: Some(2),
+        local_failures: Some(5),
+        interval: seconds(1),
+        max_ejected: 100,
+        min_healthy: 50,
+        ..default
+    };
+    assert_eq!(own.outlier, Some(expected));
+    assert!(own.locality.unwrap().fails_over, "localities fail over where failures are noticed");
+    assert_eq!((of("{}").outlier, of("{}").locality), (None, None));
+
+    let cookie = of("{loadBalancer: {consistentHash: {httpCookie: {name: user, path: /, ttl: 0s}, \
+        maglev: {tableSize: 101}}, warmup: {duration: 60s}}}");
+    let key = HashKey::Cookie(HashCookie {
+        name: "user".to_owned(),
+        path: Some("/".to_owned()),
+        ttl: Some(Duration::ZERO),
+        attributes: Vec::new(),
+    });
+    assert_eq!(cookie.hash, Some(ConsistentHash { key, table: HashTable::Maglev(101) }));
+    assert_eq!(cookie.warmup, Some(Warmup { window: seconds(60), minimum: 10.0, aggression: 1.0 }));
+    let header = of("{loadBalancer: {consistentHash: {httpHeaderName: X-User, minimumRingSize: 64}}}");
+    let key = HashKey::Header("x-user".to_owned());
+    assert_eq!(header.hash, Some(ConsistentHash { key, table: HashTable::Ring(64) }));
+
+    let spread =
+        of("{loadBalancer: {localityLbSetting: {distribute: [{from: a/*, to: {a/b/*: 80, c: 20}}]}}}");
+    let to = vec![("a/b/*".to_owned(), 80), ("c".to_owned(), 20)];
+    assert_eq!(spread.locality.unwrap().distribute, [("a/*".to_owned(), to)]);
+    let off = "{outlierDetection: {}, loadBalancer: {localityLbSetting: {enabled: false}}}";
+    assert_eq!(of(off).locality, None);
+}
+
+#[test]
+fn health_checks_come_from_an_annotation() {
+    let yaml = service("a", "one")
+        + &policy(
+            "name: a, namespace: one, annotations: {meshwright.dev/health-check: '{tcp: {}, interval: 5s}'}",
+            "host: a",
+        );
+    let plan = World::of(&yaml).from("one");
+    let check = cluster(&plan, "a.one").policy.health.clone().unwrap();
+    assert_eq!((check.probe, check.interval), (Probe::Tcp, Duration::from_secs(5)));
 }
