@@ -6,12 +6,14 @@
 mod action;
 mod cluster;
 pub(crate) mod compile;
+mod connection;
 mod health;
 mod hosts;
 mod listeners;
 mod pattern;
 mod policy;
 mod serial;
+mod tls;
 
 pub use action::{
     AbortWith, Action, Cors, Destination, Direct, Fault, Forward, HeaderOps, Mirror, Ops, Redirect, Retry,
@@ -19,12 +21,14 @@ pub use action::{
 };
 pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
 pub use compile::{Compiler, compile, compile_all, merge_delegate};
+pub use connection::{ConnectionFault, ConnectionMatch, ConnectionRoute, Subnet};
 pub use health::{HEALTH_CHECK, HealthCheck, Probe};
 pub use listeners::split_authority;
 pub use pattern::{Pattern, PatternError, substitution};
 pub use policy::{
     Bounds, ConsistentHash, HashCookie, HashKey, HashTable, Keepalive, Locality, Outlier, RetryBudget, Warmup,
 };
+pub use tls::{Secret, TlsClient, TlsServer};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,6 +88,13 @@ pub struct Listener {
     pub hosts: VirtualHosts,
     /// What a request to a host that no virtual host names gets.
     pub unknown_host: UnknownHost,
+    /// Routes of connections that are not HTTP, the first that takes one wins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionRoute>,
+    /// How TLS is met, by the name in its SNI; empty where the listener speaks none. Found by
+    /// [`crate::route::tls_server`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tls: Vec<TlsServer>,
 }
 
 /// What a listener speaks.

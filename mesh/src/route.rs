@@ -4,11 +4,13 @@
 //! It allocates nothing on the way to a [`Decision`]. What follows from a decision (new paths, locations, header
 //! operations, retries) is computed by the pure functions of the modules below.
 
+mod connection;
 pub mod headers;
 pub mod matching;
 pub mod path;
 pub mod retry;
 
+pub use connection::{Connection, Passage, connection, tls_server};
 pub use headers::{HeadersMut, apply, authority};
 pub use matching::{Mismatch, check, first_match};
 pub use path::{location, rewrite_path};
@@ -116,7 +118,8 @@ pub fn route<'p>(listener: &'p Listener, request: &impl Request, draws: Draws) -
     let chosen =
         Chosen { host, route, matched, delay: delay.map(|(_, it)| it), abort: abort.map(|(_, it)| it) };
     match &route.action {
-        Action::Forward(forward) => match pick(forward, draws.weight) {
+        Action::Forward(forward) => match weighted(&forward.destinations, forward.total_weight, draws.weight)
+        {
             Some(destination) => Decision::Forward(chosen, forward, destination),
             None => Decision::NoRoute(host),
         },
@@ -131,12 +134,12 @@ pub fn drawn(draw: u64, parts_per_million: u32) -> bool {
 }
 
 /// The destination of a draw: cumulative half-open intervals, in order.
-fn pick(forward: &Forward, draw: u64) -> Option<&Destination> {
-    if let [only] = forward.destinations.as_slice() {
+fn weighted(destinations: &[Destination], total: u64, draw: u64) -> Option<&Destination> {
+    if let [only] = destinations {
         return Some(only);
     }
-    let mut left = draw.checked_rem(forward.total_weight)?;
-    forward.destinations.iter().find(|destination| {
+    let mut left = draw.checked_rem(total)?;
+    destinations.iter().find(|destination| {
         let weight = u64::from(destination.weight);
         let here = left < weight;
         left = left.saturating_sub(weight);

@@ -127,6 +127,8 @@ fn faults(fault: &Fault) -> Faults {
         fixed_delay: duration(length),
     };
     let abort = |(share, with): (u32, AbortWith)| match with {
+        // The contract has no word for a connection that is reset: there is no status.
+        AbortWith::Reset => Abort { percentage: percent(share), http_status: 0, grpc_status: None },
         AbortWith::Http(http_status) => Abort { percentage: percent(share), http_status, grpc_status: None },
         AbortWith::Grpc(code) => {
             Abort { percentage: percent(share), http_status: 200, grpc_status: Some(code) }

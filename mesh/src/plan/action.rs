@@ -180,6 +180,8 @@ pub enum AbortWith {
     Http(u16),
     /// HTTP 200 with this `grpc-status`.
     Grpc(u32),
+    /// Nothing: the connection is reset, or the stream in HTTP/2.
+    Reset,
 }
 
 /// Header operations, ready to run: remove, set, add. Names in lower case; `Host` and pseudo headers are gone (an authority

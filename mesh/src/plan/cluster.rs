@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::serial::{is_default, optional_duration};
-use super::{Bounds, ConsistentHash, HealthCheck, Locality, Outlier, Warmup};
+use super::{Bounds, ConsistentHash, HealthCheck, Locality, Outlier, TlsClient, Warmup};
 
 /// What names a cluster. Stable across plans: counters, ejections and connection pools are kept by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,6 +97,11 @@ pub struct ClusterPolicy {
     pub connect_timeout: Option<Duration>,
     /// The protocol upstream is HTTP/2.
     pub http2: bool,
+    /// TLS towards the endpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Box<TlsClient>>,
+    /// Of a name, DNS's first address at the time is used (`DNS_ROUND_ROBIN`), instead of all of them in turn.
+    pub first_address: bool,
     /// The merged `trafficPolicy`, for what the fields above do not say.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub raw: serde_json::Value,

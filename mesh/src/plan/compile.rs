@@ -4,6 +4,7 @@
 //! merged, DestinationRules by namespace and host. Workloads that see the same mesh share one compilation.
 
 mod clusters;
+mod connections;
 mod defaults;
 mod delegate;
 mod domains;
@@ -12,7 +13,9 @@ mod gateway;
 mod headers;
 mod matches;
 mod policy;
+mod reset;
 mod rules;
+mod secrets;
 mod sidecar;
 mod trace;
 mod translate;

@@ -21,7 +21,8 @@ fn of_entry(resource: &Resource, entry: &ServiceEntry, workloads: &mut Collector
     let external = entry.location != Some(Location::MeshInternal);
     let discovery = match entry.resolution {
         Some(Resolution::Static) => Discovery::Static,
-        Some(Resolution::Dns | Resolution::DnsRoundRobin) => Discovery::Dns,
+        Some(Resolution::Dns) => Discovery::Dns,
+        Some(Resolution::DnsRoundRobin) => Discovery::DnsRoundRobin,
         _ => Discovery::Passthrough,
     };
     let first =
@@ -53,6 +54,8 @@ fn of_entry(resource: &Resource, entry: &ServiceEntry, workloads: &mut Collector
             headless: false,
             // A range of addresses is no name that a client could use.
             addresses: entry.addresses.iter().filter(|address| !address.contains('/')).cloned().collect(),
+            ranges: entry.addresses.iter().filter(|address| address.contains('/')).cloned().collect(),
+            subject_alt_names: entry.subject_alt_names.clone(),
             aliases: Vec::new(),
             alias_of: None,
             ports,

@@ -58,6 +58,8 @@ fn of_service(resource: &Resource, spec: &Spec, settings: &Settings, workloads: 
         discovery: if alias_of.is_some() { Discovery::Dns } else { Discovery::Static },
         headless,
         addresses,
+        ranges: Vec::new(),
+        subject_alt_names: Vec::new(),
         aliases: Vec::new(),
         alias_of: alias_of.map(|host| host.to_ascii_lowercase()),
         ports,

@@ -26,6 +26,10 @@ pub struct Service {
     pub headless: bool,
     /// Virtual addresses.
     pub addresses: Vec<String>,
+    /// Ranges of addresses (`10.0.0.0/8`), which no client can name.
+    pub ranges: Vec<String>,
+    /// Names that its certificates may have.
+    pub subject_alt_names: Vec<String>,
     /// Other hosts that mean this service (`ExternalName`).
     pub aliases: Vec<String>,
     /// The host that an `ExternalName` stands for.
@@ -43,6 +47,8 @@ pub enum Discovery {
     Static,
     /// By DNS: the address of an endpoint is a name.
     Dns,
+    /// By DNS, one address at a time.
+    DnsRoundRobin,
     /// The address that the client chose.
     Passthrough,
 }

@@ -76,6 +76,8 @@ fn listener(hosts: Vec<(&[&str], Vec<Route>)>) -> Listener {
         protocol: Protocol::Http,
         hosts: VirtualHosts::of(hosts.into_iter().map(host).collect()),
         unknown_host: UnknownHost::NotFound,
+        connections: Vec::new(),
+        tls: Vec::new(),
     }
 }
 

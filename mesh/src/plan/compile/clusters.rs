@@ -70,7 +70,8 @@ impl<'c> Clusters<'c> {
         let wanted = key.subset.as_deref();
         let found = wanted.and_then(|name| governing.as_ref()?.subset(name));
         let known = port.is_some() && (wanted.is_none() || found.is_some());
-        let mut policy = governing.map_or_else(ClusterPolicy::default, |it| it.policy(found, key.port));
+        let mut policy =
+            governing.map_or_else(ClusterPolicy::default, |it| it.policy(found, key.port, self.context.mesh));
         policy.http2 |= port.is_some_and(|port| port.protocol == PortProtocol::Http2);
         let mut endpoints = match (service, port) {
             (Some(service), Some(port)) if known => endpoints(service, port, &key.host),
@@ -78,6 +79,10 @@ impl<'c> Clusters<'c> {
         };
         if let Some(found) = found {
             endpoints.retain(|endpoint| subset(&found.labels, &endpoint.labels));
+        }
+        policy.first_address = service.is_some_and(|service| service.discovery == Discovery::DnsRoundRobin);
+        if let (Some(tls), Some(service)) = (&mut policy.tls, service) {
+            tls.names.clone_from(&service.subject_alt_names);
         }
         // Nothing is known of the instances but that the client knows them.
         let chosen_by_client = service.is_some_and(|service| service.discovery == Discovery::Passthrough);

@@ -4,14 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use super::Context;
 use super::clusters::Clusters;
 use super::matches::is_catch_all;
 use super::trace::{Entry, Standing, Trace};
 use super::translate::{self, Scope, Translated};
+use super::{Context, connections, secrets};
 use crate::host;
 use crate::plan::{
-    Action, HeaderOps, Listener, Protocol, Redirect, Route, UnknownHost, VirtualHost, VirtualHosts,
+    Action, ConnectionRoute, HeaderOps, Listener, Protocol, Redirect, Route, UnknownHost, VirtualHost,
+    VirtualHosts,
 };
 use crate::registry::{PortProtocol, Viewer};
 use crate::resource::Spec;
@@ -33,18 +34,33 @@ pub(super) fn listeners(
     let bound = context.rules.bound(&full, namespace);
     let mut made = Vec::new();
     for (port, servers) in by_port(gateway) {
-        // The first server decides what is spoken on a port; others that speak something else are left out.
-        let Some(spoken) = servers.first().map(|server| protocol(server)) else { continue };
-        let servers: Vec<&Server> = servers.into_iter().filter(|server| protocol(server) == spoken).collect();
-        let list = match spoken {
-            Protocol::Http | Protocol::Https => {
-                let maker = Maker { context, viewer, gateway: &full, namespace, port, bound: &bound };
-                maker.hosts(&servers, clusters, trace)
-            }
-            Protocol::Tls | Protocol::Tcp => Vec::new(),
+        // The first server decides what is spoken on a port; others that speak something else are left out. All that
+        // begins with TLS is told apart by the name in the SNI.
+        let Some(first) = servers.first().map(|server| protocol(server)) else { continue };
+        let alike = |server: &&Server| {
+            is_tls(protocol(server)) == is_tls(first) && (is_tls(first) || protocol(server) == first)
         };
-        let hosts = VirtualHosts::of(list);
-        made.push(Listener { port, protocol: spoken, hosts, unknown_host: UnknownHost::NotFound });
+        let servers: Vec<&Server> = servers.into_iter().filter(alike).collect();
+        let maker = Maker { context, viewer, gateway: &full, namespace, port, bound: &bound };
+        let speaking = |spoken: Protocol| -> Vec<&Server> {
+            servers.iter().copied().filter(|server| protocol(server) == spoken).collect()
+        };
+        let http = [speaking(Protocol::Http), speaking(Protocol::Https)].concat();
+        let list = if http.is_empty() { Vec::new() } else { maker.hosts(&http, clusters, trace) };
+        let other = [speaking(Protocol::Tls), speaking(Protocol::Tcp)].concat();
+        let tls = servers.iter().filter_map(|server| {
+            let settings = server.tls.as_ref().filter(|_| is_tls(first))?;
+            let http = protocol(server) == Protocol::Https;
+            Some(secrets::server(context.mesh, namespace, &server.hosts, http, settings))
+        });
+        made.push(Listener {
+            port,
+            protocol: if is_tls(first) && !http.is_empty() { Protocol::Https } else { first },
+            hosts: VirtualHosts::of(list),
+            unknown_host: UnknownHost::NotFound,
+            tls: tls.collect(),
+            connections: maker.connections(&other, clusters),
+        });
     }
     made
 }
@@ -70,6 +86,11 @@ fn protocol(server: &Server) -> Protocol {
         PortProtocol::Tls => Protocol::Https,
         other => other.listener(),
     }
+}
+
+/// Whether what is spoken begins with TLS.
+fn is_tls(spoken: Protocol) -> bool {
+    matches!(spoken, Protocol::Https | Protocol::Tls)
 }
 
 fn redirects(server: &Server) -> bool {
@@ -119,6 +140,29 @@ impl Maker<'_> {
             name,
         };
         drafts.into_iter().map(host).collect()
+    }
+
+    /// Routes of connections: by the SNI where TLS is passed on, of `tcp` where it ends here or there is none.
+    fn connections(&self, servers: &[&Server], clusters: &mut Clusters<'_>) -> Vec<ConnectionRoute> {
+        let mut made = Vec::new();
+        for server in servers {
+            let mode = server.tls.as_ref().and_then(|tls| tls.mode.as_ref());
+            if mode == Some(&ServerTlsMode::AutoPassthrough) {
+                made.extend(connections::encoded(self.context, self.viewer, server, clusters));
+                continue;
+            }
+            let passed =
+                server.tls.as_ref().is_some_and(|_| matches!(mode, None | Some(ServerTlsMode::Passthrough)));
+            let scope = Scope { viewer: self.viewer, gateway: self.gateway, port: self.port, tls: !passed };
+            for book in self.bound.iter().map(|&at| &self.context.rules.books[at]) {
+                let offered = host::for_namespace(&server.hosts, &book.key.namespace, self.namespace);
+                let wanted: Vec<&str> = book.hosts.iter().map(String::as_str).collect();
+                if !host::intersection(&offered, &wanted).is_empty() {
+                    made.extend(connections::rules(book, passed, &scope, clusters));
+                }
+            }
+        }
+        made
     }
 
     fn bind(

@@ -55,18 +55,19 @@ pub(super) fn parts_per_million(percentage: Option<&Percent>, percent: Option<i6
     Some((percent * 10_000.0).clamp(0.0, 1_000_000.0) as u32)
 }
 
-/// Faults that can happen; none when no request would meet one.
-pub(super) fn fault(fault: &HttpFault) -> Option<Fault> {
-    let delay = fault.delay.as_ref().and_then(|delay| {
+/// Faults that can happen; none when no request would meet one. An abort that the rule writes stands above a reset.
+pub(super) fn fault(fault: Option<&HttpFault>, reset: u32) -> Option<Fault> {
+    let delay = fault.and_then(|fault| fault.delay.as_ref()).and_then(|delay| {
         let share = parts_per_million(delay.percentage.as_ref(), delay.percent)?;
         Some((share, delay.fixed_delay.as_ref()?.parse().ok()?))
     });
-    let abort = fault.abort.as_ref().and_then(|abort| {
+    let abort = fault.and_then(|fault| fault.abort.as_ref()).and_then(|abort| {
         let share = parts_per_million(abort.percentage.as_ref(), abort.percent)?;
         let http = abort.http_status.and_then(|status| u16::try_from(status).ok()).map(AbortWith::Http);
         let grpc = || abort.grpc_status.as_deref().and_then(grpc_code).map(AbortWith::Grpc);
         Some((share, http.or_else(grpc)?))
     });
+    let abort = abort.or((reset > 0).then_some((reset, AbortWith::Reset)));
     let fault = Fault { delay: delay.filter(|it| it.0 > 0), abort: abort.filter(|it| it.0 > 0) };
     (fault != Fault::default()).then_some(fault)
 }

@@ -1,5 +1,7 @@
 //! One match of a rule as a condition on requests, and the questions about the source that are answered here and now.
 
+use std::collections::BTreeMap;
+
 use super::trace::Skip;
 use super::translate::Scope;
 use crate::plan::{HeaderMatcher, Match, Matcher, Pattern};
@@ -8,18 +10,30 @@ use crate::resource::http::{HttpMatch, StringMatch};
 
 /// Whether a match is for this source and listener.
 pub(super) fn applies(candidate: &HttpMatch, scope: &Scope<'_>) -> Result<(), Skip> {
-    if candidate.port.is_some_and(|port| port != 0 && port != i64::from(scope.port)) {
+    let it = candidate;
+    bound_to(it.port, &it.gateways, &it.source_labels, it.source_namespace.as_deref(), scope)
+}
+
+/// Whether what a match asks of port, gateway and source holds here.
+pub(super) fn bound_to(
+    port: Option<i64>,
+    gateways: &[String],
+    source_labels: &BTreeMap<String, String>,
+    source_namespace: Option<&str>,
+    scope: &Scope<'_>,
+) -> Result<(), Skip> {
+    if port.is_some_and(|port| port != 0 && port != i64::from(scope.port)) {
         return Err(Skip::Port);
     }
     // Gateways that are named stand in place of what is asked of the source.
-    if !candidate.gateways.is_empty() {
-        let bound = candidate.gateways.iter().any(|gateway| gateway == scope.gateway);
+    if !gateways.is_empty() {
+        let bound = gateways.iter().any(|gateway| gateway == scope.gateway);
         return if bound { Ok(()) } else { Err(Skip::Gateways) };
     }
-    if !subset(&candidate.source_labels, &scope.viewer.labels) {
+    if !subset(source_labels, &scope.viewer.labels) {
         return Err(Skip::SourceLabels);
     }
-    match candidate.source_namespace.as_deref() {
+    match source_namespace {
         None | Some("") => Ok(()),
         Some(namespace) if namespace == scope.viewer.namespace => Ok(()),
         Some(_) => Err(Skip::SourceNamespace),

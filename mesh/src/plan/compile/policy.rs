@@ -4,6 +4,7 @@ mod resolve;
 
 use std::collections::HashMap;
 
+use super::secrets;
 use crate::host::{self, HostMap};
 use crate::plan::{ClusterPolicy, HEALTH_CHECK, HealthCheck};
 use crate::registry::{Viewer, Visibility, subset};
@@ -28,6 +29,7 @@ struct Rule<'m> {
 pub(crate) struct Governing<'m> {
     /// `namespace/name` of the first.
     from: String,
+    namespace: &'m str,
     policy: Option<&'m TrafficPolicy>,
     subsets: Vec<&'m Subset>,
     health: Option<HealthCheck>,
@@ -107,6 +109,7 @@ impl<'m> Policies<'m> {
             rules.iter().filter(|rule| rule.spec.workload_selector == first.spec.workload_selector);
         let mut governing = Governing {
             from: format!("{}/{}", first.resource.key.namespace, first.resource.key.name),
+            namespace: &first.resource.key.namespace,
             policy: None,
             subsets: Vec::new(),
             health: None,
@@ -133,11 +136,18 @@ impl<'m> Governing<'m> {
         self.subsets.iter().find(|subset| subset.name.as_deref() == Some(name)).copied()
     }
 
+    /// Names of its subsets.
+    pub(crate) fn subset_names(&self) -> impl Iterator<Item = &'m str> {
+        self.subsets.iter().filter_map(|subset| subset.name.as_deref())
+    }
+
     /// The policy of a cluster.
-    pub(crate) fn policy(&self, subset: Option<&Subset>, port: u16) -> ClusterPolicy {
+    pub(crate) fn policy(&self, subset: Option<&Subset>, port: u16, mesh: &Mesh) -> ClusterPolicy {
         let merged = merge(self.policy, subset.and_then(|subset| subset.traffic_policy.as_ref()), port);
+        let tls =
+            merged.as_ref().and_then(|merged| secrets::client(mesh, self.namespace, merged.tls.as_ref()?));
         let policy = merged.map_or_else(ClusterPolicy::default, |merged| resolve::policy(&merged));
-        ClusterPolicy { health: self.health.clone(), from: Some(self.from.clone()), ..policy }
+        ClusterPolicy { health: self.health.clone(), tls, from: Some(self.from.clone()), ..policy }
     }
 }
 

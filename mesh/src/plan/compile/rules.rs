@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use super::delegate;
+use super::reset;
 use super::trace::Skip;
 use crate::host::{self, MESH};
+use crate::plan::ConnectionFault;
 use crate::registry::Visibility;
 use crate::resource::http::{HttpMatch, HttpRoute};
-use crate::resource::virtual_service::Destination;
+use crate::resource::virtual_service::{Destination, L4Match, RouteDestination};
 use crate::resource::{Resource, VirtualService};
 use crate::{Mesh, ResourceKey, RouteKey, Settings};
 
@@ -28,6 +30,8 @@ pub(crate) struct Rulebook {
     pub(crate) visibility: Visibility,
     /// Its rules, those of delegates in place of the rules that delegate.
     pub(crate) rules: Vec<Rule>,
+    /// Its rules for connections: `tls`, then `tcp`.
+    pub(crate) connections: Vec<ConnectionRule>,
 }
 
 /// One rule, names resolved.
@@ -38,6 +42,22 @@ pub(crate) struct Rule {
     pub(crate) http: HttpRoute,
     /// Why it cannot be used for anyone.
     pub(crate) problem: Option<Skip>,
+    /// It resets this share of requests, in millionths.
+    pub(crate) reset: u32,
+}
+
+/// One rule of `tls` or `tcp`, names resolved.
+pub(crate) struct ConnectionRule {
+    /// `namespace/name tcp[0]`.
+    pub(crate) from: String,
+    /// It is one of `tls`.
+    pub(crate) tls: bool,
+    /// Names in the SNI, and the rest.
+    pub(crate) matches: Vec<(Vec<String>, L4Match)>,
+    /// Its destinations.
+    pub(crate) route: Vec<RouteDestination>,
+    /// Its faults.
+    pub(crate) fault: Option<ConnectionFault>,
 }
 
 impl Rules {
@@ -81,7 +101,9 @@ impl Rules {
     /// Labels that rules ask sources for.
     pub(crate) fn asked_labels(&self) -> impl Iterator<Item = &String> {
         let rules = self.books.iter().flat_map(|book| &book.rules);
-        rules.flat_map(|rule| &rule.http.r#match).flat_map(|candidate| candidate.source_labels.keys())
+        let requests = rules.flat_map(|rule| &rule.http.r#match).flat_map(|it| it.source_labels.keys());
+        let rules = self.books.iter().flat_map(|book| &book.connections);
+        requests.chain(rules.flat_map(|rule| &rule.matches).flat_map(|(_, it)| it.source_labels.keys()))
     }
 }
 
@@ -97,19 +119,20 @@ impl Rulebook {
         for (index, http) in service.http.iter().enumerate() {
             let root = resolve(resource, http, settings);
             let key = route_key(resource, index);
+            let reset = reset::of(resource, "http", index).map_or(0, |fault| fault.reset);
             let Some(delegate) = &http.delegate else {
-                rules.push(Rule { key, http: root, problem: None });
+                rules.push(Rule { key, http: root, problem: None, reset });
                 continue;
             };
             let delegate_namespace =
                 delegate.namespace.as_deref().filter(|it| !it.is_empty()).unwrap_or(namespace);
             let name = delegate.name.as_deref().unwrap_or("");
             let Some((target, rest)) = delegates.get(&(delegate_namespace, name)) else {
-                rules.push(Rule { key, http: root, problem: Some(Skip::DelegateMissing) });
+                rules.push(Rule { key, http: root, problem: Some(Skip::DelegateMissing), reset });
                 continue;
             };
             if !Visibility::of(&rest.export_to).allows(delegate_namespace, namespace) {
-                rules.push(Rule { key, http: root, problem: Some(Skip::DelegateHidden) });
+                rules.push(Rule { key, http: root, problem: Some(Skip::DelegateHidden), reset });
                 continue;
             }
             for (index, leaf) in rest.http.iter().enumerate() {
@@ -117,8 +140,8 @@ impl Rulebook {
                 let nested = leaf.delegate.is_some().then_some(Skip::DelegateNested);
                 let key = route_key(target, index);
                 rules.push(match delegate::merge_route(&root, &leaf) {
-                    Some(http) => Rule { key, http, problem: nested },
-                    None => Rule { key, http: leaf, problem: Some(Skip::DelegateConflict) },
+                    Some(http) => Rule { key, http, problem: nested, reset },
+                    None => Rule { key, http: leaf, problem: Some(Skip::DelegateConflict), reset },
                 });
             }
         }
@@ -132,6 +155,7 @@ impl Rulebook {
             gateways,
             visibility: Visibility::of(&service.export_to),
             rules,
+            connections: connections(resource, service, settings),
         }
     }
 }
@@ -140,6 +164,47 @@ impl Rulebook {
 /// conflicts with the root's is left out.
 pub fn merge_delegate(root: &HttpRoute, delegate: &[HttpRoute]) -> Vec<HttpRoute> {
     delegate.iter().filter_map(|leaf| delegate::merge_route(root, leaf)).collect()
+}
+
+/// The rules of `tls` and `tcp`.
+fn connections(resource: &Resource, service: &VirtualService, settings: &Settings) -> Vec<ConnectionRule> {
+    let rule =
+        |kind: &str, index: usize, matches: Vec<(Vec<String>, L4Match)>, route: &[RouteDestination]| {
+            let mut rule = ConnectionRule {
+                from: format!("{}/{} {kind}[{index}]", resource.key.namespace, resource.key.name),
+                tls: kind == "tls",
+                matches,
+                route: route.to_vec(),
+                fault: reset::of(resource, kind, index),
+            };
+            let namespace = &resource.key.namespace;
+            for destination in rule.route.iter_mut().filter_map(|it| it.destination.as_mut()) {
+                destination.host = destination.host.as_deref().map(|host| qualify(host, namespace, settings));
+            }
+            for gateway in rule.matches.iter_mut().flat_map(|(_, it)| &mut it.gateways) {
+                *gateway = host::qualify_gateway(gateway, namespace);
+            }
+            rule
+        };
+    let tls = service.tls.iter().enumerate().map(|(index, route)| {
+        let matches = route.r#match.iter().map(|it| {
+            let rest = L4Match {
+                destination_subnets: it.destination_subnets.clone(),
+                port: it.port,
+                source_labels: it.source_labels.clone(),
+                gateways: it.gateways.clone(),
+                source_namespace: it.source_namespace.clone(),
+                ..L4Match::default()
+            };
+            (it.sni_hosts.clone(), rest)
+        });
+        rule("tls", index, matches.collect(), &route.route)
+    });
+    let tcp = service.tcp.iter().enumerate().map(|(index, route)| {
+        let matches = route.r#match.iter().map(|it| (Vec::new(), it.clone()));
+        rule("tcp", index, matches.collect(), &route.route)
+    });
+    tls.chain(tcp).collect()
 }
 
 fn route_key(resource: &Resource, index: usize) -> RouteKey {

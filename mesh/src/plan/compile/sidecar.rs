@@ -1,4 +1,4 @@
-//! Listeners of a workload: one for each port on which some service speaks HTTP, with all services behind it.
+//! Listeners of a workload: one for each port that some service has, with all services behind it.
 //!
 //! (Istio's `BuildSidecarVirtualHostWrapper` and what calls it.)
 
@@ -8,10 +8,10 @@ use super::clusters::Clusters;
 use super::domains::{self, Taken};
 use super::trace::{Entry, Note, Standing, Trace};
 use super::translate::{self, Scope};
-use super::{Context, Rulebook, defaults};
+use super::{Context, Rulebook, connections, defaults};
 use crate::host::{self, HostMap, MESH};
-use crate::plan::{Listener, Protocol, Route, UnknownHost, VirtualHost, VirtualHosts};
-use crate::registry::{Service, Viewer};
+use crate::plan::{ConnectionRoute, Listener, Protocol, Route, UnknownHost, VirtualHost, VirtualHosts};
+use crate::registry::{PortProtocol, Service, Viewer};
 use crate::settings::OutboundPolicy;
 
 /// Hosts that no service has are reached on this port.
@@ -28,8 +28,13 @@ pub(super) fn listeners(
     let bound = Bound::of(context, viewer, &services);
     let mut ports: BTreeMap<u16, Bucket<'_>> = BTreeMap::new();
     for service in &services {
-        for port in service.ports.iter().filter(|port| port.protocol.is_http()) {
-            ports.entry(port.number).or_default().services.push(service);
+        for port in service.ports.iter().filter(|port| port.protocol != PortProtocol::Udp) {
+            let bucket = ports.entry(port.number).or_default();
+            if port.protocol.is_http() {
+                bucket.services.push(service);
+            } else {
+                bucket.others.push(service);
+            }
         }
     }
     for (at, book) in bound.books.iter().enumerate() {
@@ -56,20 +61,29 @@ pub(super) fn listeners(
             Hosts { context, viewer, port, taken: Taken::default(), known: HashSet::new(), list: Vec::new() };
         hosts.known = bucket.services.iter().map(|service| service.host.as_str()).collect();
         hosts.fill(&bucket, &bound, clusters, trace);
-        made.push(Listener {
-            port,
-            protocol: Protocol::Http,
-            hosts: VirtualHosts::of(hosts.list),
-            unknown_host,
-        });
+        let connections = hosts.connections(&bucket.others, &bound, clusters);
+        let protocol = match bucket.others.as_slice() {
+            [] => Protocol::Http,
+            _ if !hosts.list.is_empty() => Protocol::Http,
+            others if others.iter().any(|service| is_tls(service, port)) => Protocol::Tls,
+            _ => Protocol::Tcp,
+        };
+        let hosts = VirtualHosts::of(hosts.list);
+        made.push(Listener { port, protocol, hosts, unknown_host, connections, tls: Vec::new() });
     }
     made
+}
+
+fn is_tls(service: &Service, port: u16) -> bool {
+    service.port(port).is_some_and(|port| port.protocol == PortProtocol::Tls)
 }
 
 /// What is on one port.
 #[derive(Default)]
 struct Bucket<'s> {
     services: Vec<&'s Service>,
+    /// Services that speak something else than HTTP on it.
+    others: Vec<&'s Service>,
     /// Position in [`Bound::books`], and the services that it governs on this port.
     books: Vec<(usize, Vec<&'s Service>)>,
 }
@@ -169,6 +183,43 @@ impl Hosts<'_> {
             let cluster = clusters.of_service(service, port);
             self.add(&service.host, Some(service), vec![defaults::route(cluster, self.context.settings)]);
         }
+    }
+
+    /// Routes of connections to services that speak something else than HTTP here.
+    fn connections(
+        &self,
+        services: &[&Service],
+        bound: &Bound<'_>,
+        clusters: &mut Clusters<'_>,
+    ) -> Vec<ConnectionRoute> {
+        let scope = Scope { viewer: self.viewer, gateway: MESH, port: self.port, tls: false };
+        let mut made = Vec::new();
+        for service in services {
+            let domains =
+                domains::of_service(service, &self.viewer.namespace, &self.context.settings.domain).0;
+            let tls = is_tls(service, self.port);
+            let governs =
+                |book: &&BoundBook<'_>| book.services.iter().any(|governed| governed.host == service.host);
+            let before = made.len();
+            for book in bound.books.iter().filter(governs) {
+                let rules = &self.context.rules.books[book.at];
+                for mut route in connections::rules(rules, tls, &scope, clusters) {
+                    route.hosts.clone_from(&domains);
+                    route.addresses = connections::addresses(service);
+                    made.push(route);
+                }
+            }
+            // What a rule for connections leaves over still has its default, unless one takes all of them.
+            if made[before..].iter().all(|route| !route.matches.is_empty()) {
+                made.extend(connections::default(service, self.port, domains, clusters));
+            }
+        }
+        // A route that takes every connection whatever its address stands behind those that ask for something.
+        made.sort_by_key(|route| {
+            let sni = route.matches.iter().any(|condition| !condition.sni.is_empty());
+            (!sni, route.addresses.is_empty() && route.matches.is_empty())
+        });
+        made
     }
 
     fn entry(&self, host: &str, book: usize, standing: Standing, notes: &[Note]) -> Entry {

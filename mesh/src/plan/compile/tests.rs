@@ -1,5 +1,6 @@
 //! Plans of small meshes: what of the resources ends where.
 
+mod connections;
 mod gateways;
 mod policies;
 mod rules;

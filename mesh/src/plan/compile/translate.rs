@@ -59,7 +59,7 @@ pub(super) fn rules(
                 name: rule.http.name.clone().filter(|name| !name.is_empty()),
                 matches: conditions,
                 action,
-                fault: rule.http.fault.as_ref().and_then(headers::fault),
+                fault: headers::fault(rule.http.fault.as_ref(), rule.reset),
                 headers: headers::operations(rule.http.headers.as_ref()),
                 cors: rule.http.cors_policy.as_ref().map(headers::cors),
             }),

@@ -43,6 +43,8 @@ pub(super) fn policy(merged: &TrafficPolicy) -> ClusterPolicy {
         raw: merged.write(),
         health: None,
         from: None,
+        tls: None,
+        first_address: false,
     }
 }
 

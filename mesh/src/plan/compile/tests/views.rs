@@ -127,7 +127,7 @@ spec: {hosts: [reviews.default.svc.cluster.local], location: MESH_INTERNAL, reso
         rules("name: r", "reviews, bookinfo.com", "  http: [{route: [{destination: {host: reviews}}]}]");
     let plan = World::of(&(yaml.to_owned() + &bound)).from("default");
     let ports: Vec<u16> = plan.listeners.iter().map(|listener| listener.port).collect();
-    assert_eq!(ports, [80, 9080]);
+    assert_eq!(ports, [80, 9080, 9443]);
     let known = |port: u16, host: &str| find_virtual_host(plan.listener(port).unwrap(), host).is_some();
     assert_eq!([known(80, "bookinfo.com"), known(9080, "bookinfo.com")], [true, true]);
     assert_eq!([known(80, "reviews"), known(9080, "reviews")], [false, true]);
