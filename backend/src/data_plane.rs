@@ -1,13 +1,12 @@
 //! The built-in proxy as a target: which listeners it has, and how a revision's plans get to it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::state::ListenerInfo;
 use arc_swap::ArcSwap;
-use mesh::plan::Protocol;
 use mesh::{Plan, Source};
 use proxy::{Entry, Proxy};
 
@@ -55,7 +54,7 @@ impl DataPlane {
             if entries.contains_key(&key) {
                 continue;
             }
-            match self.proxy.bind(entry.clone(), &addresses(entry.port)).await {
+            match self.proxy.bind(entry.clone(), &addresses(entry)).await {
                 Ok(address) => {
                     entries.insert(key, address);
                 }
@@ -103,27 +102,32 @@ impl DataPlane {
     }
 }
 
-/// The listeners that plans need: one for each workload, and one for each plain HTTP port of a gateway.
-fn wanted<'p>(plans: impl Iterator<Item = &'p Plan>) -> Vec<Entry> {
+/// The listeners that plans need: for a workload one for HTTP and one for each port on which services speak something else,
+/// and one for each port of a gateway.
+pub(crate) fn wanted<'p>(plans: impl Iterator<Item = &'p Plan>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for plan in plans {
-        match plan.source {
-            Source::Workload { .. } => entries.push(Entry { source: plan.source.clone(), port: None }),
-            Source::Gateway { .. } => entries.extend(
-                plan.listeners
-                    .iter()
-                    .filter(|listener| listener.protocol == Protocol::Http)
-                    .map(|listener| Entry { source: plan.source.clone(), port: Some(listener.port) }),
-            ),
-        }
+        let workload = matches!(plan.source, Source::Workload { .. });
+        let entry = |port| Entry { source: plan.source.clone(), port };
+        entries.extend(workload.then(|| entry(None)));
+        // Requests name their port, so one listener takes them all; other protocols do not.
+        let own = plan.listeners.iter().filter(|it| !workload || !it.connections.is_empty());
+        entries.extend(own.map(|listener| entry(Some(listener.port))));
     }
     entries
 }
 
-/// Where to listen, the preferred address first. A workload's listener has any free port.
-fn addresses(port: Option<u16>) -> Vec<SocketAddr> {
-    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let Some(port) = port else { return vec![local(0)] };
+/// Where to listen, the preferred address first. A workload's listeners have any free port: workloads share the machine.
+fn addresses(entry: &Entry) -> Vec<SocketAddr> {
+    match (&entry.source, entry.port) {
+        (Source::Gateway { .. }, Some(port)) => near(Ipv4Addr::LOCALHOST.into(), port),
+        _ => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+    }
+}
+
+/// A port of an address, what stands in for it where only root may open it, the ports above it, and any port.
+pub(crate) fn near(ip: IpAddr, port: u16) -> Vec<SocketAddr> {
+    let local = |port| SocketAddr::from((ip, port));
     let first = if port < 1024 { port.saturating_add(UNPRIVILEGED) } else { port };
     let own = (first != port).then_some(port);
     own.into_iter().chain(first..=first.saturating_add(NEXT_PORTS)).chain([0]).map(local).collect()
@@ -135,11 +139,17 @@ mod tests {
 
     #[test]
     fn a_gateway_listens_on_its_port_or_near_it() {
-        let ports = |port| addresses(port).iter().map(SocketAddr::port).collect::<Vec<_>>();
-        assert_eq!(ports(None), [0]);
-        assert_eq!(ports(Some(8081))[..3], [8081, 8082, 8083]);
-        assert_eq!(ports(Some(80))[..3], [80, 8080, 8081]);
-        assert_eq!(ports(Some(65530)).last(), Some(&0));
-        assert!(addresses(Some(80)).iter().all(|address| address.ip().is_loopback()));
+        let (namespace, name) = ("default".to_owned(), "in".to_owned());
+        let gateway = Source::Gateway { namespace: namespace.clone(), name: name.clone() };
+        let all = |source: &Source, port| addresses(&Entry { source: source.clone(), port });
+        let ports = |port| all(&gateway, Some(port)).iter().map(SocketAddr::port).collect::<Vec<_>>();
+        assert_eq!(ports(8081)[..3], [8081, 8082, 8083]);
+        assert_eq!(ports(80)[..3], [80, 8080, 8081]);
+        assert_eq!(ports(65530).last(), Some(&0));
+        assert!(all(&gateway, Some(80)).iter().all(|address| address.ip().is_loopback()));
+        let workload = Source::Workload { namespace, name };
+        for port in [None, Some(3306)] {
+            assert_eq!(all(&workload, port), ["127.0.0.1:0".parse().unwrap()]);
+        }
     }
 }

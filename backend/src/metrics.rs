@@ -45,6 +45,8 @@ pub struct Metrics {
     flags: Family<Flag, Counter>,
     retries: Family<Edge, Counter>,
     bytes: Family<Edge, Counter>,
+    opened: Family<Edge, Counter>,
+    closed: Family<Edge, Counter>,
     uptime: Gauge,
     revision: Gauge,
     started: Instant,
@@ -58,6 +60,8 @@ impl Default for Metrics {
             flags: Family::default(),
             retries: Family::default(),
             bytes: Family::default(),
+            opened: Family::default(),
+            closed: Family::default(),
             uptime: Gauge::default(),
             revision: Gauge::default(),
             started: Instant::now(),
@@ -66,6 +70,8 @@ impl Default for Metrics {
         registry.register("requests", "Requests through the built-in proxy", metrics.requests.clone());
         registry.register("response_flags", "Requests by Envoy's response flags", metrics.flags.clone());
         registry.register("retries", "Tries beyond the first", metrics.retries.clone());
+        registry.register("connections_opened", "Connections passed on as bytes", metrics.opened.clone());
+        registry.register("connections_closed", "Of those, the ended ones", metrics.closed.clone());
         registry.register_with_unit(
             "response",
             "Bytes of response bodies",
@@ -101,6 +107,10 @@ impl Metrics {
             }
             if stats.retries > 0 {
                 self.retries.get_or_create(&edge).inc_by(stats.retries);
+            }
+            if stats.connections_opened + stats.connections_closed > 0 {
+                self.opened.get_or_create(&edge).inc_by(stats.connections_opened);
+                self.closed.get_or_create(&edge).inc_by(stats.connections_closed);
             }
             self.bytes.get_or_create(&edge).inc_by(stats.bytes_received);
         }

@@ -120,7 +120,11 @@ impl Server {
         let head = first_head(&store, found.as_ref(), &settings)?;
         let watched = found.map(|found| watched(&store, found)).transpose()?;
 
-        let proxy_config = proxy::Config { threads: config.threads, ..wire::proxy_config() };
+        let proxy_config = proxy::Config {
+            threads: config.threads,
+            folder: config.mesh.clone().unwrap_or_default(),
+            ..wire::proxy_config()
+        };
         let (proxy, outcome) = proxy::Proxy::start(proxy_config)?;
         let plane = DataPlane::new(proxy);
         let sample = match config.mesh {

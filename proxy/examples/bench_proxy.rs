@@ -104,6 +104,8 @@ fn plan(upstreams: &[SocketAddr]) -> Plan {
         protocol: Protocol::Http,
         hosts: VirtualHosts::of(vec![virtual_host]),
         unknown_host: UnknownHost::NotFound,
+        connections: Vec::new(),
+        tls: Vec::new(),
     };
     Plan {
         revision: 1,

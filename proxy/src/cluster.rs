@@ -19,6 +19,8 @@ const PICKS: usize = 5;
 pub(crate) struct State {
     turn: Cell<usize>,
     upstreams: RefCell<HashMap<(String, u16), Rc<Upstream>>>,
+    /// Endpoints that clients chose, where the cluster has none of its own.
+    chosen: RefCell<HashMap<(String, u16), Rc<Upstream>>>,
 }
 
 /// A cluster of one plan.
@@ -30,6 +32,8 @@ pub(crate) struct View {
     /// Distinct versions of the hosts.
     pub(crate) versions: Vec<String>,
     pub(crate) limits: Limits,
+    /// The service's port.
+    pub(crate) port: u16,
     balancer: Balancer,
     weighted: bool,
 }
@@ -65,9 +69,22 @@ impl State {
         });
     }
 
+    /// An endpoint that a client chose, kept as long as it is used.
+    fn chosen(&self, host: &str, port: u16) -> Rc<Upstream> {
+        let mut chosen = self.chosen.borrow_mut();
+        let upstream = chosen
+            .entry((host.to_owned(), port))
+            .or_insert_with(|| Rc::new(Upstream::new(Target::new(host, port))));
+        Rc::clone(upstream)
+    }
+
     /// Closes connections that have been idle for too long.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) {
         self.upstreams.borrow().values().for_each(|upstream| upstream.sweep(now, idle_timeout));
+        self.chosen.borrow_mut().retain(|_, upstream| {
+            upstream.sweep(now, idle_timeout);
+            !upstream.is_unused()
+        });
     }
 }
 
@@ -97,6 +114,7 @@ impl View {
                 max_idle: config.max_idle_per_endpoint,
                 http2: cluster.policy.http2,
             },
+            port: cluster.key.port,
             balancer: cluster.policy.balancer,
             state,
         }
@@ -114,9 +132,20 @@ impl View {
                 max_idle: config.max_idle_per_endpoint,
                 http2: false,
             },
+            port: 0,
             balancer: Balancer::Passthrough,
             weighted: false,
         }
+    }
+
+    /// Its endpoints are not known: the client's choice is meant.
+    pub(crate) fn chosen_by_client(&self) -> bool {
+        self.balancer == Balancer::Passthrough && self.hosts.is_empty()
+    }
+
+    /// The endpoint that the client chose.
+    pub(crate) fn upstream(&self, host: &str, port: u16) -> Rc<Upstream> {
+        self.state.chosen(host, port)
     }
 
     /// A host for a try, if possible one that is not among those tried.

@@ -1,5 +1,6 @@
 //! What the operator may turn: threads, limits and timeouts. What the mesh decides is in its plans.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// As many header fields as hyper has room for without allocating.
@@ -8,6 +9,8 @@ pub(crate) const USUAL_HEADERS: usize = 100;
 /// Settings of a [`crate::Proxy`]. The defaults run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// What paths of certificates that are not absolute begin at; empty is the folder that the program runs in.
+    pub folder: PathBuf,
     /// Threads; 0 is one per core.
     pub threads: usize,
     /// How often each thread hands over its observations.
@@ -35,6 +38,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            folder: PathBuf::new(),
             threads: 0,
             flush_interval: Duration::from_millis(250),
             header_read_timeout: Duration::from_secs(60),

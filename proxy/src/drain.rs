@@ -4,6 +4,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,8 @@ pub(crate) struct Activity {
     /// When the last of them ended, or the connection began.
     since: Cell<Instant>,
     expired: Cell<bool>,
+    /// It is to be reset rather than closed.
+    reset: Arc<AtomicBool>,
 }
 
 /// What a connection is told.
@@ -56,6 +60,7 @@ impl Drain {
             requests: Cell::new(0),
             since: Cell::new(Instant::now()),
             expired: Cell::new(false),
+            reset: Arc::default(),
         });
         self.open.borrow_mut().insert(number, Rc::clone(&activity));
         Member { drain: Rc::clone(self), number, activity }
@@ -100,6 +105,16 @@ impl Activity {
     pub(crate) fn end(&self, at: Instant) {
         self.requests.set(self.requests.get() - 1);
         self.since.set(at);
+    }
+
+    /// The connection is to be reset: what is not yet sent is thrown away.
+    pub(crate) fn reset(&self) {
+        self.reset.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether it is to be reset. (hyper may hand a stream to another thread, though nobody here does.)
+    pub(crate) fn resets(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.reset)
     }
 
     fn wake(&self) {

@@ -47,6 +47,11 @@ pub struct Stats {
     pub bytes_received: u64,
     /// Tries beyond the first.
     pub retries: u64,
+    /// Connections that were passed on as bytes (plain TCP, TLS that is not opened). They are no requests; their bytes are
+    /// counted with those of bodies.
+    pub connections_opened: u64,
+    /// Of those, the ones that have ended.
+    pub connections_closed: u64,
 }
 
 impl Stats {
@@ -65,6 +70,8 @@ impl Stats {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.retries += other.retries;
+        self.connections_opened += other.connections_opened;
+        self.connections_closed += other.connections_closed;
     }
 }
 
@@ -79,6 +86,8 @@ impl Default for Stats {
             bytes_sent: 0,
             bytes_received: 0,
             retries: 0,
+            connections_opened: 0,
+            connections_closed: 0,
         }
     }
 }

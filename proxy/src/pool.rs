@@ -12,6 +12,7 @@ use hyper::client::conn::{http1, http2};
 use tokio::sync::Mutex;
 
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
+use crate::stream::Stream;
 use crate::upload::Outgoing;
 
 /// An endpoint with its connections. Outlives plans.
@@ -117,6 +118,16 @@ impl Upstream {
         Ok(Lease { upstream: Rc::clone(self), sender: Some(sender), reused, max_idle: limits.max_idle })
     }
 
+    /// A connection of its own for bytes that are no HTTP; it counts as long as the guard is there.
+    pub(crate) async fn connect(
+        self: &Rc<Self>,
+        limits: &Limits,
+        barred: impl Fn(SocketAddr) -> bool,
+    ) -> Result<(Stream, Busy), ConnectError> {
+        let busy = Busy::new(self);
+        Ok((self.target.connect(limits.connect, barred).await?, busy))
+    }
+
     async fn open(
         &self,
         limits: Limits,
@@ -185,6 +196,22 @@ impl Upstream {
     /// Nothing of it is in use.
     pub(crate) fn is_unused(&self) -> bool {
         self.active.get() == 0 && self.idle.borrow().is_empty() && self.multiplexed.borrow().is_none()
+    }
+}
+
+/// Makes an endpoint busier by one for as long as it is there.
+pub(crate) struct Busy(Rc<Upstream>);
+
+impl Busy {
+    fn new(upstream: &Rc<Upstream>) -> Self {
+        upstream.active.set(upstream.active.get() + 1);
+        Self(Rc::clone(upstream))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get() - 1);
     }
 }
 

@@ -91,6 +91,8 @@ pub(crate) fn aborted(with: AbortWith, mut ticket: Ticket) -> Response<ClientBod
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             answer(status, Bytes::from_static(b"fault filter abort"), ticket)
         }
+        // A reset has no answer; who asks for one anyway gets none of the upstream's.
+        AbortWith::Reset => answer(StatusCode::SERVICE_UNAVAILABLE, Bytes::new(), ticket),
         AbortWith::Grpc(code) => {
             let mut response = answer(StatusCode::OK, Bytes::new(), ticket);
             let headers = response.headers_mut();

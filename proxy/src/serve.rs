@@ -1,6 +1,6 @@
 //! One request from its head to its response: the mesh decides, and this does what was decided.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use http::header::{HeaderValue, LOCATION};
 use http::{Method, Request, Response, StatusCode, request};
 use hyper::body::Incoming;
 use mesh::Source;
-use mesh::plan::{Cors, Direct, Redirect, UnknownHost, split_authority};
+use mesh::plan::{AbortWith, Cors, Direct, Listener, Protocol, Redirect, UnknownHost, split_authority};
 use mesh::route::headers::Direction;
 use mesh::route::{self, Chosen, Decision, Limits};
 
@@ -31,7 +31,7 @@ use crate::view::{Side, View};
 /// A listener's side of serving: whose traffic it is.
 pub(crate) struct Front {
     pub(crate) shared: Rc<Shared>,
-    source: Rc<SourceState>,
+    pub(crate) source: Rc<SourceState>,
     port: Option<u16>,
     gateway: bool,
 }
@@ -52,10 +52,37 @@ impl Front {
             gateway: matches!(entry.source, Source::Gateway { .. }),
         }
     }
+
+    /// Its listener in a plan, if it is one port's.
+    pub(crate) fn listener<'v>(&self, view: &'v View) -> Option<&'v Listener> {
+        view.plan.listener(self.port?)
+    }
+
+    /// Whether something else than plain HTTP may come.
+    pub(crate) fn takes_connections(&self) -> bool {
+        let view = self.source.current();
+        let listener = self.listener(&view);
+        listener.is_some_and(|it| it.protocol != Protocol::Http || !it.connections.is_empty())
+    }
 }
 
+impl Client {
+    /// A client in plain text.
+    pub(crate) fn plain(front: Rc<Front>, peer: SocketAddr, activity: Rc<Activity>) -> Self {
+        Self { front, activity, peer: peer.ip() }
+    }
+}
+
+/// A request gets no response: its connection is reset, in HTTP/2 its stream.
+#[derive(Debug, thiserror::Error)]
+#[error("reset by a fault")]
+pub(crate) struct Reset(#[source] h2::Error);
+
 /// Serves a request.
-pub(crate) async fn serve(client: &Client, request: Request<Incoming>) -> Response<ClientBody> {
+pub(crate) async fn serve(
+    client: &Client,
+    request: Request<Incoming>,
+) -> Result<Response<ClientBody>, Reset> {
     let began = Instant::now();
     let front = &*client.front;
     let shared = &*front.shared;
@@ -64,7 +91,7 @@ pub(crate) async fn serve(client: &Client, request: Request<Incoming>) -> Respon
     let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity);
     let Some(inbound) = Inbound::new(&head) else {
         let side = view.side(&Decision::NoHost, "", &front.source, shared);
-        return Reply::BAD_REQUEST.answer(ticket(&side));
+        return Ok(Reply::BAD_REQUEST.answer(ticket(&side)));
     };
     let authority = inbound.authority();
     let listener = view.listener(front.port, authority);
@@ -75,8 +102,18 @@ pub(crate) async fn serve(client: &Client, request: Request<Incoming>) -> Respon
     };
     shared.routed_by(view.plan.revision, began);
     let side = view.side(&decision, authority, &front.source, shared);
-    let ticket = ticket(&side);
-    match &decision {
+    let mut ticket = ticket(&side);
+    if let Some(Chosen { abort: Some(AbortWith::Reset), delay, .. }) = decision.chosen() {
+        if let Some(delay) = *delay {
+            ticket.flag(Flags::DELAY);
+            tokio::time::sleep(delay).await;
+        }
+        ticket.flag(Flags::ABORT);
+        ticket.complete(Instant::now());
+        client.activity.reset();
+        return Err(Reset(h2::Reason::INTERNAL_ERROR.into()));
+    }
+    Ok(match &decision {
         Decision::NoRoute(_) => Reply::NO_ROUTE.answer(ticket),
         Decision::NoHost => {
             let unknown = listener.map_or_else(|| view.unknown_host(), |listener| listener.unknown_host);
@@ -99,14 +136,14 @@ pub(crate) async fn serve(client: &Client, request: Request<Incoming>) -> Respon
             let act = Act::new(&decision, &inbound, side);
             let mut response = match interrupt(chosen, ticket, policy, &verdict).await {
                 Ok(ticket) => act.run(client, &view, &decision, ticket, (head, body)).await,
-                Err(response) => return response,
+                Err(response) => return Ok(response),
             };
             if let (Some(policy), Verdict::Allowed(origin)) = (policy, verdict) {
                 cors::mark(policy, origin, response.headers_mut());
             }
             response
         }
-    }
+    })
 }
 
 /// Faults, and preflights that are answered here: what keeps a request from its action.

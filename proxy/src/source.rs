@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesh::plan::{Cluster, ClusterKey};
+use mesh::plan::{Cluster, ClusterKey, split_authority};
 use mesh::{Plan, Source};
 
 use crate::cluster;
+use crate::config::Config;
 use crate::connect::Target;
 use crate::pool::Upstream;
 use crate::view::View;
@@ -65,6 +66,22 @@ impl SourceState {
             .entry(format!("{host}:{port}"))
             .or_insert_with(|| Rc::new(Upstream::new(Target::new(host, port))));
         Rc::clone(upstream)
+    }
+
+    /// The cluster itself; of one whose endpoint the client chooses, that endpoint, by the name (and port) that the client
+    /// gave. `None` when it gave none.
+    pub(crate) fn reached(
+        &self,
+        cluster: &Rc<cluster::View>,
+        name: Option<&str>,
+        config: &Config,
+    ) -> Option<Rc<cluster::View>> {
+        if !cluster.chosen_by_client() {
+            return Some(Rc::clone(cluster));
+        }
+        let (host, port) = split_authority(name?);
+        let upstream = cluster.upstream(host, port.unwrap_or(cluster.port));
+        Some(Rc::new(cluster::View::stranger(upstream, config)))
     }
 
     /// Closes connections that have been idle for too long.

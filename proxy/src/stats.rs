@@ -20,6 +20,7 @@ pub(crate) struct Table {
 pub(crate) struct Counter {
     key: ObservationKey,
     chosen: Cell<u64>,
+    opened: Cell<u64>,
     counts: RefCell<Counts>,
 }
 
@@ -49,12 +50,19 @@ struct Counts {
     sent: u64,
     received: u64,
     retries: u64,
+    /// Connections that have ended.
+    closed: u64,
 }
 
 impl Table {
     /// A new counter.
     pub(crate) fn counter(&self, key: ObservationKey) -> Rc<Counter> {
-        let counter = Rc::new(Counter { key, chosen: Cell::default(), counts: RefCell::default() });
+        let counter = Rc::new(Counter {
+            key,
+            chosen: Cell::default(),
+            opened: Cell::default(),
+            counts: RefCell::default(),
+        });
         self.counters.borrow_mut().push(Rc::clone(&counter));
         counter
     }
@@ -64,8 +72,9 @@ impl Table {
         let mut taken: HashMap<ObservationKey, Stats> = HashMap::new();
         self.counters.borrow_mut().retain(|counter| {
             let chosen = counter.chosen.take();
-            if chosen > 0 || counter.counts.borrow().requests > 0 {
-                let stats = Stats { chosen, ..counter.counts.take().into() };
+            let opened = counter.opened.take();
+            if chosen + opened > 0 || !counter.counts.borrow().is_empty() {
+                let stats = Stats { chosen, connections_opened: opened, ..counter.counts.take().into() };
                 // Several virtual hosts may share a route's key.
                 match taken.get_mut(&counter.key) {
                     Some(merged) => merged.merge(&stats),
@@ -82,6 +91,27 @@ impl Counter {
     /// Counts a request that is sent this way.
     pub(crate) fn choose(&self) {
         self.chosen.set(self.chosen.get() + 1);
+    }
+
+    /// Counts a connection that was accepted.
+    pub(crate) fn open(&self) {
+        self.opened.set(self.opened.get() + 1);
+    }
+
+    /// Counts bytes of a connection.
+    pub(crate) fn moved(&self, sent: u64, received: u64) {
+        let mut counts = self.counts.borrow_mut();
+        counts.sent += sent;
+        counts.received += received;
+    }
+
+    /// Counts a connection that has ended.
+    pub(crate) fn close(&self, flags: Flags) {
+        let mut counts = self.counts.borrow_mut();
+        counts.closed += 1;
+        for position in flags.positions() {
+            counts.flags[position] += 1;
+        }
     }
 
     /// Counts a request that has ended.
@@ -115,7 +145,14 @@ impl Default for Counts {
             sent: 0,
             received: 0,
             retries: 0,
+            closed: 0,
         }
+    }
+}
+
+impl Counts {
+    fn is_empty(&self) -> bool {
+        self.requests + self.closed + self.sent + self.received == 0
     }
 }
 
@@ -124,6 +161,8 @@ impl From<Counts> for Stats {
         let flags = counts.flags.iter().enumerate().filter(|(_, count)| **count > 0);
         Self {
             chosen: 0,
+            connections_opened: 0,
+            connections_closed: counts.closed,
             requests: counts.requests,
             codes: counts.codes.into_iter().collect(),
             flags: flags.map(|(position, count)| (Flags::name(position), *count)).collect(),

@@ -1,4 +1,6 @@
-//! Byte streams to clients and endpoints. TLS will be another kind of them.
+//! Byte streams to clients and endpoints: plain, or within TLS.
+
+mod downstream;
 
 use std::io;
 use std::pin::Pin;
@@ -6,6 +8,9 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::{client, server};
+
+pub(crate) use downstream::Downstream;
 
 /// Up to this many bytes, copying the parts of a write into one costs less than the kernel's work on a list of them.
 const JOINED: usize = 2048;
@@ -17,25 +22,47 @@ pub(crate) enum Stream {
     /// A Unix socket.
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
+    /// TLS towards a client.
+    TlsServer(Box<server::TlsStream<TcpStream>>),
+    /// TLS towards an endpoint, over any of the above.
+    TlsClient(Box<client::TlsStream<Stream>>),
+}
+
+/// Does the same with whichever stream it is.
+macro_rules! each {
+    ($self:expr, $stream:ident => $does:expr) => {
+        match $self {
+            Stream::Tcp($stream) => $does,
+            #[cfg(unix)]
+            Stream::Unix($stream) => $does,
+            Stream::TlsServer($stream) => $does,
+            Stream::TlsClient($stream) => $does,
+        }
+    };
+}
+
+impl Stream {
+    /// The TCP connection below.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+            Self::TlsServer(stream) => Some(stream.get_ref().0),
+            Self::TlsClient(stream) => stream.get_ref().0.tcp(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        each!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
-        }
+        each!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, data))
     }
 
     fn poll_write_vectored(
@@ -56,11 +83,7 @@ impl AsyncWrite for Stream {
             }
             return self.poll_write(cx, &joined[..end]);
         }
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, data),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, data),
-        }
+        each!(self.get_mut(), stream => Pin::new(stream).poll_write_vectored(cx, data))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -68,18 +91,10 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        each!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

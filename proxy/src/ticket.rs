@@ -19,6 +19,8 @@ pub(crate) struct Ticket {
     /// Of the connection that it came on.
     activity: Rc<Activity>,
     complete: Option<Instant>,
+    /// It is a connection's rather than a request's.
+    connection: bool,
 }
 
 impl Ticket {
@@ -34,7 +36,15 @@ impl Ticket {
             upload: None,
             activity,
             complete: None,
+            connection: false,
         }
+    }
+
+    /// For a connection whose bytes are passed on.
+    pub(crate) fn connection(counter: Rc<Counter>, activity: &Rc<Activity>) -> Self {
+        let mut ticket = Self::new(counter, Instant::now(), activity);
+        ticket.connection = true;
+        ticket
     }
 
     /// When the request's head had come.
@@ -52,6 +62,9 @@ impl Ticket {
     fn choose(&mut self) {
         if !std::mem::replace(&mut self.chosen, true) {
             self.counter.choose();
+            if self.connection {
+                self.counter.open();
+            }
         }
     }
 
@@ -85,6 +98,11 @@ impl Ticket {
         self.ended.sent += bytes;
     }
 
+    /// So many bytes of a connection were passed on, to the upstream and from it.
+    pub(crate) fn moved(&self, sent: u64, received: u64) {
+        self.counter.moved(sent, received);
+    }
+
     /// The request has ended in order, or with a flag that says how.
     pub(crate) fn complete(&mut self, at: Instant) {
         self.complete = Some(at);
@@ -93,6 +111,11 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if self.connection {
+            self.activity.end(Instant::now());
+            self.choose();
+            return self.counter.close(self.ended.flags);
+        }
         let at = self.complete.unwrap_or_else(|| {
             self.ended.flags |= Flags::CLIENT_GONE;
             Instant::now()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use mesh::plan::{ClusterId, Listener, UnknownHost};
-use mesh::route::{Chosen, Decision};
+use mesh::route::{Chosen, Decision, Passage};
 use mesh::{Plan, RouteKey};
 
 use crate::cluster;
@@ -116,7 +116,8 @@ impl View {
         side
     }
 
-    fn unknown_side(&self, authority: &str, source: &SourceState) -> Rc<Side> {
+    /// What stands beside a name that nobody has.
+    pub(crate) fn unknown_side(&self, authority: &str, source: &SourceState) -> Rc<Side> {
         let mut hosts = self.unknown_hosts.borrow_mut();
         // Anybody can make up names; they must not fill the memory.
         let name =
@@ -126,6 +127,27 @@ impl View {
         }
         let side = Rc::new(self.new_side(source, None, name.to_owned(), None, None));
         hosts.insert(name.to_owned(), Rc::clone(&side));
+        side
+    }
+
+    /// What stands beside a connection's destination.
+    pub(crate) fn connection_side(
+        &self,
+        passage: &Passage<'_>,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Rc<Side> {
+        let address = std::ptr::from_ref(passage.destination) as usize;
+        if let Some(side) = self.sides.borrow().get(&address) {
+            return Rc::clone(side);
+        }
+        let at = passage.destination.cluster;
+        let key = self.plan.clusters.get(at.0 as usize).map(|cluster| &cluster.key);
+        let host = key.map_or(&passage.route.from, |key| &key.host).clone();
+        let cluster = self.cluster(at, source, shared);
+        let side =
+            Rc::new(self.new_side(source, None, host, key.and_then(|key| key.subset.clone()), cluster));
+        self.sides.borrow_mut().insert(address, Rc::clone(&side));
         side
     }
 

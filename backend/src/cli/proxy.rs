@@ -5,6 +5,7 @@
 
 mod admin;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,9 +17,11 @@ use arc_swap::ArcSwap;
 use mesh::plan::Protocol;
 use mesh::{Mesh, Plan, Settings, Severity, Source};
 use proxy::{BindError, Config, Entry, Events, Proxy, StartError};
+use tokio::sync::Mutex;
 
 use super::serve::signals;
 use super::source::{self, NoSource};
+use crate::data_plane::{near, wanted};
 use crate::files::{self, Stamp};
 use crate::metrics::Metrics;
 use crate::world::World;
@@ -41,7 +44,9 @@ pub struct Args {
     /// Serves the inbound traffic of this gateway: its name, or namespace/name.
     #[arg(long, value_name = "NAME", group = "source", env = "MESHWRIGHT_GATEWAY")]
     pub gateway: Option<String>,
-    /// Where it listens. Of a gateway with several ports, the one with this number is served, or else the first for HTTP.
+    /// Where it listens. Of a gateway with several ports, the one with this number is served here, or else the first for
+    /// plain HTTP, or else the first; what others there are, and those of a workload that speak no HTTP, are served on the
+    /// same address on their own numbers, or the next ones that are free.
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_PROXY_LISTEN")]
     pub listen: SocketAddr,
     /// Threads; one per core unless given.
@@ -62,7 +67,7 @@ pub enum Error {
     #[error(transparent)]
     NoSource(#[from] NoSource),
     /// The gateway has no port that could be served.
-    #[error("gateway `{0}` has no HTTP port")]
+    #[error("gateway `{0}` has no port")]
     NoPort(String),
     /// The files have errors that they had not before.
     #[error("{0} new errors; `meshwright validate` shows them")]
@@ -94,6 +99,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let stop = signals()?;
         let running = Running::start(args).await?;
         println!("listening on {}", running.address);
+        for (entry, address) in &*running.others.lock().await {
+            println!("port {} on {address}", entry.port.unwrap_or_default());
+        }
         if let Some(admin) = running.admin {
             println!("admin on {admin}");
         }
@@ -111,6 +119,10 @@ struct Running {
     args: Args,
     proxy: Proxy,
     address: SocketAddr,
+    /// The port of the plan that `address` serves.
+    port: Option<u16>,
+    /// Further listeners, for the plan's other ports.
+    others: Mutex<HashMap<Entry, SocketAddr>>,
     admin: Option<SocketAddr>,
     plan: Arc<ArcSwap<Plan>>,
     read: ArcSwap<World>,
@@ -128,8 +140,14 @@ impl Running {
             tracing::warn!(errors, "the mesh has errors: `meshwright validate` shows them");
         }
         let plan = Arc::new(plan(&world, args, 1)?);
-        let entry = Entry { source: plan.source.clone(), port: port(&plan, args)? };
-        let config = Config { threads: args.threads.unwrap_or(0), ..Config::default() };
+        let port = port(&plan, args)?;
+        let entry = Entry { source: plan.source.clone(), port };
+        let folder = if args.mesh.is_dir() { Some(args.mesh.as_path()) } else { args.mesh.parent() };
+        let config = Config {
+            threads: args.threads.unwrap_or(0),
+            folder: folder.map(PathBuf::from).unwrap_or_default(),
+            ..Config::default()
+        };
         let (proxy, events) = Proxy::start(config)?;
         // The plan before the listener: whoever can connect is routed.
         proxy.swap(vec![Arc::clone(&plan)]).await;
@@ -144,7 +162,40 @@ impl Running {
             }
             None => None,
         };
-        Ok(Self { args: args.clone(), proxy, address, admin, plan, read: ArcSwap::from_pointee(world) })
+        let running = Self {
+            args: args.clone(),
+            proxy,
+            address,
+            port,
+            others: Mutex::default(),
+            admin,
+            plan,
+            read: ArcSwap::from_pointee(world),
+        };
+        running.open().await;
+        Ok(running)
+    }
+
+    /// Opens what the plan listens on beside the first port, and closes what it no longer has.
+    async fn open(&self) {
+        let plan = self.plan.load_full();
+        let mut others = self.others.lock().await;
+        let mut wanted = wanted(std::iter::once(&*plan));
+        wanted.retain(|entry| entry.port != self.port);
+        let gone: Vec<Entry> = others.keys().filter(|entry| !wanted.contains(entry)).cloned().collect();
+        for entry in gone {
+            if let Some(address) = others.remove(&entry) {
+                self.proxy.unbind(address).await;
+            }
+        }
+        for entry in wanted {
+            let Some(port) = entry.port.filter(|_| !others.contains_key(&entry)) else { continue };
+            match self.proxy.bind(entry.clone(), &near(self.args.listen.ip(), port)).await {
+                Ok(address) => drop(others.insert(entry, address)),
+                // The first port still works.
+                Err(error) => tracing::warn!(port, %error, "no listener"),
+            }
+        }
     }
 
     /// Takes changes of the files, for ever.
@@ -185,6 +236,7 @@ impl Running {
         self.proxy.swap(vec![Arc::clone(&plan)]).await;
         let revision = plan.revision;
         self.plan.store(plan);
+        self.open().await;
         self.read.store(Arc::new(world));
         Ok(revision)
     }
@@ -211,10 +263,11 @@ fn source(world: &World, args: &Args) -> Result<Source, NoSource> {
 /// The port of the plan that the listener serves; `None` lets each request's authority choose.
 fn port(plan: &Plan, args: &Args) -> Result<Option<u16>, Error> {
     let Source::Gateway { name, .. } = &plan.source else { return Ok(None) };
-    let mut ports =
-        plan.listeners.iter().filter(|listener| listener.protocol == Protocol::Http).map(|it| it.port);
-    let first = ports.clone().next().ok_or_else(|| Error::NoPort(name.clone()))?;
-    Ok(Some(ports.find(|port| *port == args.listen.port()).unwrap_or(first)))
+    let all = &plan.listeners;
+    let found = (all.iter().find(|it| it.port == args.listen.port()))
+        .or_else(|| all.iter().find(|it| it.protocol == Protocol::Http))
+        .or_else(|| all.first());
+    found.map(|it| Some(it.port)).ok_or_else(|| Error::NoPort(name.clone()))
 }
 
 /// Counts what the threads hand over.

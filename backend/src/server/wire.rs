@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use mesh::registry::PortProtocol;
 use mesh::resource::Spec;
+use mesh::resource::gateway::Server;
 use mesh::{Kind, ResourceKey, Source};
 
 use crate::control::Control;
@@ -59,24 +61,26 @@ pub(super) async fn aim(
     }
 }
 
-/// What to ask the first gateway for, in the name of the first host that it serves.
+/// What to ask the first gateway for that speaks plain HTTP, in the name of the first host that it serves.
 pub(super) fn goal(entries: &Entries, world: &World, path: &str) -> Option<Goal> {
-    let ((source, port), address) =
-        entries.iter().find(|((source, _), _)| matches!(source, Source::Gateway { .. }))?;
-    let Source::Gateway { namespace, name } = source else { return None };
-    let key = ResourceKey::new(Kind::Gateway, namespace, name);
-    let host = match &world.mesh.resource(&key)?.spec {
-        Spec::Gateway(gateway) => gateway
-            .servers
+    entries.iter().find_map(|((source, port), address)| {
+        let Source::Gateway { namespace, name } = source else { return None };
+        let key = ResourceKey::new(Kind::Gateway, namespace, name);
+        let Spec::Gateway(gateway) = &world.mesh.resource(&key)?.spec else { return None };
+        let here = |server: &&Server| server.port.as_ref().and_then(|it| it.number) == port.map(i64::from);
+        let servers: Vec<&Server> = gateway.servers.iter().filter(here).collect();
+        let protocol = servers.first()?.port.as_ref()?.protocol.as_deref().unwrap_or_default();
+        if !PortProtocol::parse(protocol).is_http() {
+            return None;
+        }
+        let host = servers
             .iter()
-            .filter(|server| server.port.as_ref().and_then(|it| it.number) == port.map(i64::from))
             .flat_map(|server| &server.hosts)
             .map(|host| host.rsplit('/').next().unwrap_or_default())
             .find(|host| !host.contains('*'))
-            .and_then(|host| host.parse().ok()),
-        _ => None,
-    };
-    Some(Goal { url: format!("http://{address}{path}").parse().ok()?, host })
+            .and_then(|host| host.parse().ok());
+        Some(Goal { url: format!("http://{address}{path}").parse().ok()?, host })
+    })
 }
 
 #[cfg(test)]

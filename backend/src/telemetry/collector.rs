@@ -117,6 +117,7 @@ mod tests {
             bytes_sent: 0,
             bytes_received: 0,
             retries: 0,
+            ..Stats::default()
         };
         Batch { stats: HashMap::from([(key, stats)]) }
     }

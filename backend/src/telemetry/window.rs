@@ -228,6 +228,7 @@ mod tests {
             bytes_sent: 1,
             bytes_received: 10,
             retries: 0,
+            ..Stats::default()
         }
     }
 

@@ -9,4 +9,5 @@ mod protocol;
 mod routing;
 mod support;
 mod swaps;
+mod tcp;
 mod upstreams;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::plan::{
-    Action, Balancer, Cluster, ClusterId, ClusterKey, ClusterPolicy, Destination, Direct, Endpoint, Fault,
-    Forward, HeaderOps, Listener, Plan, Protocol, Redirect, Retry, RetryOn, Route, UnknownHost, VirtualHost,
-    VirtualHosts,
+    Action, Balancer, Cluster, ClusterId, ClusterKey, ClusterPolicy, ConnectionMatch, ConnectionRoute,
+    Destination, Direct, Endpoint, Fault, Forward, HeaderOps, Listener, Plan, Protocol, Redirect, Retry,
+    RetryOn, Route, UnknownHost, VirtualHost, VirtualHosts,
 };
 use mesh::{RouteKey, Source};
 
@@ -44,6 +44,8 @@ impl Draft {
             protocol: Protocol::Http,
             hosts: VirtualHosts::of(vec![host]),
             unknown_host: self.unknown_host,
+            connections: Vec::new(),
+            tls: Vec::new(),
         };
         Arc::new(Plan {
             revision: self.revision,
@@ -139,4 +141,45 @@ pub(crate) fn redirect(redirect: Redirect) -> Route {
 
 pub(crate) fn direct(status: u16, body: &str) -> Route {
     route(Action::Direct(Box::new(Direct { status, body: body.as_bytes().to_vec() })))
+}
+
+/// A plan of one listener that takes connections, with these clusters.
+pub(crate) fn plan_of(source: Source, listener: Listener, clusters: Vec<Cluster>) -> Arc<Plan> {
+    Arc::new(Plan {
+        revision: 1,
+        source,
+        labels: [].into(),
+        listeners: [listener].into(),
+        clusters: clusters.into(),
+    })
+}
+
+/// A listener for connections on port 9000.
+pub(crate) fn tcp_listener(connections: Vec<ConnectionRoute>) -> Listener {
+    Listener {
+        port: 9000,
+        protocol: Protocol::Tcp,
+        hosts: VirtualHosts::default(),
+        unknown_host: UnknownHost::BadGateway,
+        connections,
+        tls: Vec::new(),
+    }
+}
+
+/// A route for connections with these names in the SNI (none: all connections), to clusters with weights.
+pub(crate) fn connections(sni: &[&str], weights: &[(u32, u32)]) -> ConnectionRoute {
+    let forward = to(weights);
+    let condition = ConnectionMatch {
+        sni: sni.iter().map(|&name| name.to_owned()).collect(),
+        ..ConnectionMatch::default()
+    };
+    ConnectionRoute {
+        from: "default/reviews tcp[0]".to_owned(),
+        hosts: Vec::new(),
+        addresses: Vec::new(),
+        matches: if sni.is_empty() { Vec::new() } else { vec![condition] },
+        destinations: forward.destinations,
+        total_weight: forward.total_weight,
+        fault: None,
+    }
 }

@@ -69,6 +69,8 @@ fn plan(key: Option<RouteKey>, destinations: &[(Cluster, u32)]) -> Plan {
         protocol: Protocol::Http,
         hosts: VirtualHosts { list: vec![host], ..VirtualHosts::default() },
         unknown_host: UnknownHost::NotFound,
+        connections: Vec::new(),
+        tls: Vec::new(),
     };
     Plan {
         revision: 1,

@@ -25,19 +25,43 @@ impl Rig {
     }
 
     pub(crate) async fn with(config: Config, plan: Arc<Plan>) -> Self {
+        Self::at(config, plan, None).await
+    }
+
+    /// The listener of one port of the plan.
+    pub(crate) async fn on(plan: Arc<Plan>, port: u16) -> Self {
+        Self::at(Config { threads: 1, ..Config::default() }, plan, Some(port)).await
+    }
+
+    pub(crate) async fn at(config: Config, plan: Arc<Plan>, port: Option<u16>) -> Self {
         let config = Config { flush_interval: Duration::from_millis(20), ..config };
         let (proxy, events) = Proxy::start(config).unwrap();
-        let entry = Entry { source: plan.source.clone(), port: None };
+        let entry = Entry { source: plan.source.clone(), port };
         proxy.swap(vec![plan]).await;
         let address = proxy.bind(entry, &ANY).await.unwrap();
         Self { proxy, address, events }
     }
 
+    /// Everything observed until `connections` connections have ended, or 5 s have passed.
+    pub(crate) async fn closed(&mut self, connections: u64) -> Observed {
+        let seen = self.until(|seen| seen.sum(|stats| stats.connections_closed) >= connections).await;
+        assert_eq!(seen.sum(|stats| stats.connections_closed), connections, "observed: {:?}", seen.0);
+        assert_eq!(seen.sum(|stats| stats.connections_opened), connections, "observed: {:?}", seen.0);
+        assert_eq!(seen.total(), 0, "connections are no requests");
+        seen
+    }
+
     /// Everything observed until `requests` requests have ended, or 5 s have passed.
     pub(crate) async fn observed(&mut self, requests: u64) -> Observed {
+        let seen = self.until(|seen| seen.total() >= requests).await;
+        assert_eq!(seen.total(), requests, "observed: {:?}", seen.0);
+        seen
+    }
+
+    async fn until(&mut self, enough: impl Fn(&Observed) -> bool) -> Observed {
         let mut seen = Observed::default();
         let all = async {
-            while seen.total() < requests {
+            while !enough(&seen) {
                 let Some(batch) = self.events.batches.recv().await else { break };
                 for (key, stats) in batch.stats {
                     seen.0.entry(format!("{key:?}")).or_insert((key, Stats::default())).1.merge(&stats);
@@ -45,7 +69,6 @@ impl Rig {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
-        assert_eq!(seen.total(), requests, "observed: {:?}", seen.0);
         seen
     }
 

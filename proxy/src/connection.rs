@@ -1,0 +1,112 @@
+//! Connections on listeners that take more than plain HTTP: what is spoken, and where it goes.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mesh::plan::Listener;
+use mesh::route::{self, Connection};
+use tokio::net::TcpStream;
+
+use crate::accept::{ConnectionError, or_ending, plain_http};
+use crate::drain::Member;
+use crate::hello::{self, First, Hello};
+use crate::serve::{Client, Front};
+use crate::stream::{Downstream, Stream};
+use crate::tcp;
+use crate::view::View;
+
+/// For how long a client may be silent before it is taken to wait for the server's first word, on a port where TLS and
+/// other protocols are told apart by the client's.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Serves a connection to its end.
+pub(crate) async fn begin(
+    front: Rc<Front>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    member: &Member,
+) -> Result<(), ConnectionError> {
+    let view = front.source.current();
+    let client = Client::plain(Rc::clone(&front), peer, member.activity());
+    let Some(listener) = front.listener(&view) else { return plain_http(client, stream, member).await };
+    let first = match patience(listener) {
+        Looking::No => First::Silence,
+        Looking::For(patience) => match or_ending(member, hello::first(&mut stream, patience)).await {
+            Some(first) => first?,
+            None => return Ok(()),
+        },
+    };
+    let asked = Connection { source: Some(client.peer), ..Connection::default() };
+    match first {
+        First::Tls(hello) => encrypted(client, &view, listener, stream, *hello, member).await,
+        // Letters in upper case: a method, on a port where HTTP is spoken too.
+        First::Other(b'A'..=b'Z') if !listener.hosts.list.is_empty() => {
+            plain_http(client, stream, member).await
+        }
+        First::Other(_) | First::Silence if listener.tls.is_empty() => {
+            pass(&client, &view, listener, asked, stream, Vec::new()).await;
+            Ok(())
+        }
+        // Not TLS, where nothing else is taken.
+        First::Other(_) | First::Silence => {
+            tcp::refuse(&client, &view, "*");
+            Ok(())
+        }
+    }
+}
+
+/// How long to look at what a client says first.
+enum Looking {
+    /// It does not matter.
+    No,
+    /// Until it says something, or for this long.
+    For(Option<Duration>),
+}
+
+fn patience(listener: &Listener) -> Looking {
+    let by_name = |route: &mesh::plan::ConnectionRoute| {
+        !route.matches.is_empty() && route.matches.iter().all(|condition| !condition.sni.is_empty())
+    };
+    let named = listener.connections.iter().filter(|route| by_name(route)).count();
+    let http = !listener.hosts.list.is_empty();
+    if !listener.tls.is_empty() || (named == listener.connections.len() && named > 0 && !http) {
+        Looking::For(None)
+    } else if named == 0 && !http {
+        Looking::No
+    } else {
+        Looking::For((named < listener.connections.len()).then_some(SILENCE))
+    }
+}
+
+/// TLS: passed on by its name, or opened here.
+async fn encrypted(
+    client: Client,
+    view: &Rc<View>,
+    listener: &Listener,
+    stream: TcpStream,
+    hello: Hello,
+    member: &Member,
+) -> Result<(), ConnectionError> {
+    let _ = member;
+    let asked = Connection { sni: hello.name.as_deref(), source: Some(client.peer), ..Connection::default() };
+    pass(&client, view, listener, asked, stream, hello.bytes).await;
+    Ok(())
+}
+
+/// Passes a connection on to where its route leads.
+async fn pass(
+    client: &Client,
+    view: &Rc<View>,
+    listener: &Listener,
+    asked: Connection<'_>,
+    stream: TcpStream,
+    read: Vec<u8>,
+) {
+    let downstream = Downstream::new(Stream::Tcp(stream), client.activity.resets());
+    let draws = client.front.shared.draws();
+    match route::connection(listener, &asked, draws) {
+        Some(passage) => tcp::pass(client, view, &passage, &asked, downstream, read).await,
+        None => tcp::refuse(client, view, asked.sni.unwrap_or("*")),
+    }
+}

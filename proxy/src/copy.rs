@@ -1,0 +1,85 @@
+//! Bytes both ways, counted as they go.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How often what was moved is told.
+const TELL: Duration = Duration::from_secs(1);
+
+/// A stream that counts what is read from it.
+struct Counted<S> {
+    stream: S,
+    read: Rc<Cell<u64>>,
+}
+
+/// Copies both ways until both sides have ended, one breaks, or nothing moved for `idle`. What moved is told to `progress`
+/// now and then and at the end: bytes from `a`, bytes from `b`.
+pub(crate) async fn copy<A, B>(
+    a: A,
+    b: B,
+    idle: Duration,
+    mut progress: impl FnMut(u64, u64),
+) -> io::Result<()>
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    let (from_a, from_b) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let mut a = Counted { stream: a, read: Rc::clone(&from_a) };
+    let mut b = Counted { stream: b, read: Rc::clone(&from_b) };
+    let mut copying = pin!(copy_bidirectional(&mut a, &mut b));
+    let mut tick = tokio::time::interval_at(Instant::now() + TELL.min(idle), TELL.min(idle));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut moved_at = Instant::now();
+    let result = loop {
+        let ended = tokio::select! {
+            biased;
+            ended = &mut copying => Some(ended.map(drop)),
+            now = tick.tick() => (now.duration_since(moved_at) >= idle && from_a.get() + from_b.get() == 0)
+                .then(|| Err(io::ErrorKind::TimedOut.into())),
+        };
+        let (sent, received) = (from_a.take(), from_b.take());
+        if sent + received > 0 {
+            moved_at = Instant::now();
+            progress(sent, received);
+        }
+        if let Some(ended) = ended {
+            break ended;
+        }
+    };
+    result
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.read.set(self.read.get() + (buf.filled().len() - before) as u64);
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,91 @@
+//! HTTP on one connection: HTTP/1.1, or HTTP/2 where a client begins with its preface or agreed on it in TLS.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::drain::{Member, Order};
+use crate::local::{LocalExecutor, timer};
+use crate::serve::{Client, serve};
+use crate::stream::{Downstream, Stream};
+
+/// How the preface of HTTP/2 begins. No method does.
+const PREFACE: &[u8; 3] = b"PRI";
+
+/// Serves requests until the client closes, or the member is told to end.
+pub(crate) async fn speak(
+    client: Rc<Client>,
+    stream: Stream,
+    h2: bool,
+    member: &Member,
+) -> Result<(), hyper::Error> {
+    let config = &client.front.shared.config;
+    let io = TokioIo::new(Downstream::new(stream, client.activity.resets()));
+    let service = {
+        let client = Rc::clone(&client);
+        service_fn(move |request| {
+            let client = Rc::clone(&client);
+            async move { serve(&client, request).await }
+        })
+    };
+    if h2 {
+        let mut builder = http2::Builder::new(LocalExecutor);
+        builder.timer(timer()).max_concurrent_streams(config.max_streams);
+        builder.max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
+        let connection = builder.serve_connection(io, service);
+        drive(connection, member, http2::Connection::graceful_shutdown).await
+    } else {
+        let mut builder = http1::Builder::new();
+        // How long a head may take is watched by the thread, for all connections at once.
+        builder.header_read_timeout(None);
+        builder.max_header_size(config.max_head_bytes).half_close(false);
+        if config.max_headers != crate::config::USUAL_HEADERS {
+            builder.max_headers(config.max_headers);
+        }
+        let connection = builder.serve_connection(io, service).with_upgrades();
+        drive(connection, member, http1::UpgradeableConnection::graceful_shutdown).await
+    }
+}
+
+/// Drives a connection to its end, which comes soon once the member is told to end.
+async fn drive<C, E>(connection: C, member: &Member, shut_down: impl Fn(Pin<&mut C>)) -> Result<(), E>
+where
+    C: Future<Output = Result<(), E>>,
+{
+    let mut connection = pin!(connection);
+    let mut told = false;
+    poll_fn(|cx| {
+        match member.order(cx.waker()) {
+            Order::Stay => {}
+            Order::Expire => return Poll::Ready(Ok(())),
+            Order::End if told => {}
+            Order::End => {
+                told = true;
+                shut_down(connection.as_mut());
+            }
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Whether the client speaks HTTP/2, by its first bytes, which stay unread.
+pub(crate) async fn begins_h2(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let seen = stream.peek(&mut first).await?;
+        if seen == PREFACE.len() || seen == 0 || !PREFACE.starts_with(&first[..seen]) {
+            return Ok(first == *PREFACE);
+        }
+        // One or two letters have come, and peeking again would only show them again at once.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
