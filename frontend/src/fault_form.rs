@@ -50,11 +50,10 @@ impl FaultForm {
                 .only
                 .clone()
                 .unwrap_or_else(|| HeaderEquals { name: "end-user".to_owned(), value: "jason".to_owned() }),
-            ends: match (route.expires_at, &route.fault) {
-                (Some(at), _) => Ends::At(at),
-                (None, Some(_)) => Ends::Never,
-                // A fault that is forgotten is worse than one that ends too soon.
-                (None, None) => Ends::After(15),
+            ends: match route.expires_at {
+                Some(at) => Ends::At(at),
+                // Nothing ends that nobody gave an end.
+                None => Ends::Never,
             },
         }
     }
