@@ -6,7 +6,9 @@ use super::layout::Point;
 /// The smallest and the largest scale.
 const SCALES: (f64, f64) = (0.1, 3.0);
 /// Room around the graph when it is fitted.
-const MARGIN: f64 = 16.0;
+const MARGIN: f64 = 8.0;
+/// The largest scale at which a graph is fitted: a few nodes would look odd in the size of a screen.
+const LARGEST_FIT: f64 = 1.15;
 
 /// A view of the graph: a point of the graph is drawn at `scale * point + offset`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,7 +26,7 @@ impl Default for Camera {
 }
 
 impl Camera {
-    /// Shows all of `bounds` in a view of this size, at most at full size, in the middle. `below` is kept free at the
+    /// Shows all of `bounds` in a view of this size, at most a little enlarged, in the middle. `below` is kept free at the
     /// lower edge.
     #[must_use]
     pub fn fit(bounds: Rect, (width, height): (f64, f64), below: f64) -> Self {
@@ -32,7 +34,7 @@ impl Camera {
         if bounds.width <= 0.0 || room.0 <= 0.0 || room.1 <= 0.0 {
             return Self::default();
         }
-        let scale = (room.0 / bounds.width).min(room.1 / bounds.height).min(1.0).max(SCALES.0);
+        let scale = (room.0 / bounds.width).min(room.1 / bounds.height).min(LARGEST_FIT).max(SCALES.0);
         let centre = bounds.centre();
         let offset = Point { x: width / 2.0 - scale * centre.x, y: MARGIN + room.1 / 2.0 - scale * centre.y };
         Self { offset, scale }
@@ -89,11 +91,11 @@ mod tests {
     const BOUNDS: Rect = Rect { x: 100.0, y: 50.0, width: 1000.0, height: 400.0 };
 
     #[test]
-    fn fitting_centres_and_never_enlarges() {
+    fn fitting_centres_and_hardly_enlarges() {
         let camera = Camera::fit(BOUNDS, (500.0 + 2.0 * MARGIN, 500.0), 0.0);
         assert_eq!(camera.scale, 0.5);
         assert_eq!(camera.to_screen(BOUNDS.centre()), Point { x: 250.0 + MARGIN, y: 250.0 });
-        assert_eq!(Camera::fit(BOUNDS, (3000.0, 3000.0), 0.0).scale, 1.0);
+        assert_eq!(Camera::fit(BOUNDS, (3000.0, 3000.0), 0.0).scale, LARGEST_FIT);
         assert_eq!(Camera::fit(BOUNDS, (0.0, 0.0), 0.0), Camera::default());
     }
 

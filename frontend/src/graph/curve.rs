@@ -123,13 +123,15 @@ fn spread(rect: &Rect, ends: &mut [(f64, usize)]) -> impl Iterator<Item = (usize
 }
 
 /// Size of an edge's label.
-pub const LABEL: (f64, f64) = (88.0, 19.0);
+pub const LABEL: (f64, f64) = (82.0, 19.0);
+/// How far a label may reach over the sides of a node, where nothing is written.
+const SIDE: f64 = 10.0;
 
 /// Places for the labels of curves: on the curve, clear of nodes and of other labels where that can be had.
 pub fn labels(nodes: &[Rect], curves: &[Curve]) -> Vec<Point> {
     let mut taken = Taken::default();
     for node in nodes {
-        taken.add(*node);
+        taken.add(Rect { x: node.x + SIDE, width: node.width - 2.0 * SIDE, ..*node });
     }
     curves
         .iter()

@@ -141,7 +141,7 @@ fn shown(text: &str) -> String {
 }
 
 fn pill_width(text: &str) -> f64 {
-    look::text_width(&shown(text), 10.5) + 20.0
+    look::text_width(&shown(text), 10.5) + 12.0
 }
 
 fn pill_top(above: bool) -> f64 {
@@ -153,7 +153,12 @@ fn below(faults: &[String], failures: Option<String>) -> impl IntoView + use<> {
     let sign = |label: &String| if label.contains("abort") { ABORT } else { DELAY };
     let mut rows = faults.iter().map(|label| (sign(label), label.clone())).collect::<Vec<_>>();
     rows.extend(failures.map(|failures| (FAILURES, failures)));
-    rows.into_iter().enumerate().map(|(row, (sign, label))| sign_pill(row, sign, &label)).collect_view()
+    // The icon says what it is: with the word as well the pill would be wider than the room between two cards.
+    let brief = |label: &str| label.replace(" delay", "").replace(" abort", "");
+    rows.into_iter()
+        .enumerate()
+        .map(|(row, (sign, label))| sign_pill(row, sign, brief(&label)))
+        .collect_view()
 }
 
 /// Class and icon of a pill below an edge.
@@ -165,8 +170,8 @@ const ABORT: Sign = ("sign abort", "M-2.4,-2.4 L2.4,2.4 M2.4,-2.4 L-2.4,2.4");
 /// An exclamation mark.
 const FAILURES: Sign = ("sign failures", "M0,-3 L0,0.6 M0,2.9 L0,3");
 
-fn sign_pill(row: usize, (class, icon): Sign, label: &str) -> impl IntoView + use<> {
-    let width = look::text_width(label, 10.0) + 26.0;
+fn sign_pill(row: usize, (class, icon): Sign, label: String) -> impl IntoView {
+    let width = look::text_width(&label, 10.0) + 24.0;
     #[expect(clippy::cast_precision_loss, reason = "few faults act on one edge")]
     let y = 2.0 + (LABEL.1 + 3.0) * row as f64;
     view! {
@@ -176,7 +181,7 @@ fn sign_pill(row: usize, (class, icon): Sign, label: &str) -> impl IntoView + us
                 <circle r="5.5"></circle>
                 <path d=icon></path>
             </g>
-            <text x="8" y=y + 13.5>{label.to_owned()}</text>
+            <text x="8" y=y + 13.5>{label}</text>
         </g>
     }
 }

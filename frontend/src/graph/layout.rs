@@ -14,8 +14,8 @@ mod tests;
 use part::Part;
 use rank::Ranks;
 
-/// Room between two layers, wide enough for a label.
-pub const LAYER_GAP: f64 = 100.0;
+/// Room between two layers, wide enough for a label that reaches a little over the sides of the nodes.
+pub const LAYER_GAP: f64 = 62.0;
 /// Room between two nodes of a layer.
 pub const NODE_GAP: f64 = 34.0;
 /// Places where long edges pass layers, at most: in a graph with more of them the rest goes straight through.

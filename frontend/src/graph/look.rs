@@ -134,12 +134,25 @@ pub fn subtitle(node: &Node) -> String {
 
 /// Shortens a text so that it takes about this many pixels at this size of letters.
 pub fn shorten(text: &str, pixels: f64, size: f64) -> String {
-    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a small positive number")]
-    let letters = (pixels / (size * 0.64)).max(1.0) as usize;
-    if text.chars().count() <= letters {
+    if text.chars().map(wide).sum::<f64>() * size <= pixels {
         return text.to_owned();
     }
-    text.chars().take(letters.saturating_sub(1)).chain(['…']).collect()
+    let mut left = pixels / size - wide('…');
+    let fits = |letter: &char| {
+        left -= wide(*letter);
+        left >= 0.0
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// How wide a bold letter is in one of the wider fonts that there may be, for letters of size 1.
+fn wide(letter: char) -> f64 {
+    match letter {
+        'i' | 'j' | 'l' | '.' | ',' | ':' | '|' | '\'' => 0.37,
+        'f' | 'r' | 't' | '-' | ' ' => 0.48,
+        'm' | 'w' | 'M' | 'W' | '…' => 1.0,
+        _ => 0.69,
+    }
 }
 
 /// About how wide a text is at this size of letters.
@@ -236,8 +249,15 @@ mod tests {
 
     #[test]
     fn long_names_are_shortened() {
-        assert_eq!(shorten("reviews", 100.0, 14.0), "reviews");
-        let short = shorten("a-service-with-a-very-long-name", 100.0, 14.0);
-        assert!(short.ends_with('…') && short.chars().count() == 11, "{short}");
+        for (name, pixels, shown) in [
+            ("productpage", 94.0, "productpage"),
+            ("productpage", 80.0, "productp…"),
+            ("books.example.com", 100.0, "books.exa…"),
+            ("mmmmmmmm", 40.0, "mm…"),
+            ("illicit", 40.0, "illicit"),
+            ("a", 1.0, "…"),
+        ] {
+            assert_eq!(shorten(name, pixels, 13.0), shown);
+        }
     }
 }

@@ -51,13 +51,13 @@ pub fn NodeCard(
     };
     let kind = kind(&node.id);
     let radius = if kind == "gateway" { HEAD_HEIGHT / 2.0 } else { 10.0 };
-    let left = if kind == "gateway" { 24.0 } else { 16.0 };
+    let left = if kind == "gateway" { 20.0 } else { 15.0 };
     let title = {
-        let (name, letters) = (node.name.clone(), if kind == "gateway" { 13.0 } else { 14.0 });
+        let name = node.name.clone();
         Memo::new(move |_| {
             let beside =
-                if kind == "gateway" { 2.0 } else { rate.with(|rate| look::text_width(rate, 11.0)) + 10.0 };
-            look::shorten(&name, size.width - left - 12.0 - beside, letters)
+                if kind == "gateway" { 0.0 } else { rate.with(|rate| look::text_width(rate, 10.5)) + 4.0 };
+            look::shorten(&name, size.width - left - 11.0 - 10.0 - beside, 13.0)
         })
     };
     let grip = Grip::new(graph, node.id.clone());
@@ -71,10 +71,10 @@ pub fn NodeCard(
         >
             <rect class="plate" width=size.width height=size.height rx=radius></rect>
             <circle class=move || format!("health {}", tone.get().class()) cx=left cy="20" r="4.5"></circle>
-            <text class="name" x=left + 12.0 y="24.5">{title}</text>
+            <text class="name" x=left + 11.0 y="24.5">{title}</text>
             {(kind != "gateway")
-                .then(|| svg::text().class("rate").attr("x", size.width - 12.0).attr("y", "24").child(move || rate.get()))}
-            <text class="sub" x=left + 12.0 y="41">{subtitle}</text>
+                .then(|| svg::text().class("rate").attr("x", size.width - 10.0).attr("y", "24").child(move || rate.get()))}
+            <text class="sub" x=left + 11.0 y="41">{subtitle}</text>
             <rect
                 class="hit"
                 id=keys::element_id(&node.id)

@@ -7,7 +7,7 @@ use super::layout::{self, Layout, LayoutRequest, Point, Size};
 use crate::topology::{Link, LinkKey, Node, NodeId, Topology};
 
 /// Width of a service's card.
-pub const CARD_WIDTH: f64 = 188.0;
+pub const CARD_WIDTH: f64 = 176.0;
 /// Height of a card's head, and of a card without versions.
 pub const HEAD_HEIGHT: f64 = 54.0;
 /// Height of one version's row.
@@ -15,7 +15,7 @@ pub const ROW_HEIGHT: f64 = 22.0;
 /// Rows that a card shows at most; the rest is counted in words.
 pub const MOST_ROWS: usize = 8;
 /// Width of a gateway's pill.
-pub const PILL_WIDTH: f64 = 126.0;
+pub const PILL_WIDTH: f64 = 118.0;
 
 /// Where the nodes were dragged to.
 pub type Moved = BTreeMap<NodeId, Point>;
@@ -159,8 +159,11 @@ fn bounds(rects: &[Rect]) -> Rect {
 
 #[cfg(test)]
 mod tests {
+    use super::super::camera::Camera;
+    use super::super::curve::LABEL;
     use super::*;
-    use crate::topology::Version;
+    use crate::fixture;
+    use crate::topology::{Version, assemble};
 
     fn service(name: &str, versions: usize) -> Node {
         Node {
@@ -210,6 +213,40 @@ mod tests {
         let mut busy = topology();
         busy.links.iter_mut().for_each(|link| link.observed = true);
         assert_eq!(Plan::new(&busy, Some(&plan)), plan);
+    }
+
+    /// The sample mesh with the traffic that it has.
+    fn sample() -> Scene {
+        let reading = fixture::bookinfo("");
+        let books = NodeId::External("books.example.com".into());
+        let seen = [("productpage", "details"), ("productpage", "reviews"), ("reviews", "ratings")]
+            .map(|(from, to)| (fixture::service(from), fixture::service(to)))
+            .into_iter()
+            .chain([(fixture::service("details"), books)])
+            .map(|(from, to)| LinkKey { from, to })
+            .collect();
+        let topology = assemble(reading.catalog.nodes(), &reading.desired, &seen, &seen);
+        Scene::new(&Plan::new(&topology, None), &Moved::new())
+    }
+
+    #[test]
+    fn the_sample_can_be_read_in_a_small_window() {
+        // What the list and the inspector leave of 1280 × 800.
+        let camera = Camera::fit(sample().bounds, (730.0, 630.0), 36.0);
+        assert!(camera.scale >= 0.85, "{}", camera.scale);
+    }
+
+    #[test]
+    fn labels_cover_no_words_of_nodes() {
+        let scene = sample();
+        for (label, (key, node)) in
+            scene.links.values().flat_map(|way| scene.nodes.iter().map(|node| (way.label, node)))
+        {
+            let words = (node.x + 10.0)..(node.right() - 10.0);
+            let across = label.x - LABEL.0 / 2.0 < words.end && words.start < label.x + LABEL.0 / 2.0;
+            let down = (label.y - node.centre().y).abs() < (LABEL.1 + node.height) / 2.0;
+            assert!(!across || !down, "{key:?} {node:?} {label:?}");
+        }
     }
 
     #[test]
