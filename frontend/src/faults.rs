@@ -1,11 +1,16 @@
 //! The faults of a mesh, in words. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mesh::edit::{self, FaultSpec, RouteTarget};
-use mesh::{Edit, Mesh, RouteKey, Settings, host};
+use mesh::resource::VirtualService;
+use mesh::resource::http::HttpRoute;
+use mesh::{Edit, Kind, ResourceKey, RouteKey, Settings, host};
 
+use crate::catalog::gateway_named;
+use crate::reading::Reading;
 use crate::subject;
+use crate::topology::{LinkKey, NodeId, Places};
 use crate::words;
 
 /// A fault that some route injects.
@@ -21,13 +26,25 @@ pub struct FaultView {
     pub label: String,
     /// When it ends, in seconds since 1970.
     pub expires_at: Option<i64>,
+    /// Whose requests the route governs.
+    pub callers: BTreeSet<NodeId>,
+    /// It governs those of workloads, too, of which the mesh knows nothing.
+    pub strangers: bool,
+}
+
+impl FaultView {
+    /// Whether requests on this link can meet it.
+    pub fn acts_on(&self, link: &LinkKey) -> bool {
+        let stranger = || self.strangers && matches!(link.from, NodeId::Workload { .. });
+        link.to.host() == Some(&*self.host) && (self.callers.contains(&link.from) || stranger())
+    }
 }
 
 /// All faults of a mesh, by VirtualService and route.
-pub fn all(mesh: &Mesh, settings: &Settings) -> Vec<FaultView> {
+pub fn all(reading: &Reading, places: &Places, settings: &Settings) -> Vec<FaultView> {
     let mut faults = Vec::new();
-    let expiries: HashMap<RouteKey, i64> = edit::fault_expiries(mesh).into_iter().collect();
-    for (resource, spec) in mesh.virtual_services() {
+    let expiries: HashMap<RouteKey, i64> = edit::fault_expiries(&reading.mesh).into_iter().collect();
+    for (resource, spec) in reading.mesh.virtual_services() {
         for (index, route) in spec.http.iter().enumerate() {
             let Some(fault) = route.fault.as_ref().map(subject::fault_spec) else { continue };
             if fault == FaultSpec::default() {
@@ -43,11 +60,64 @@ pub fn all(mesh: &Mesh, settings: &Settings) -> Vec<FaultView> {
                 label: label(&fault),
                 fault,
                 expires_at: expiries.get(&at).copied(),
+                callers: callers(reading, places, key, spec, route),
+                strangers: governs(key, spec, route, None, "", &BTreeMap::new()),
                 target: RouteTarget::Route(at),
             });
         }
     }
     faults
+}
+
+/// The nodes whose requests a route governs.
+fn callers(
+    reading: &Reading,
+    places: &Places,
+    key: &ResourceKey,
+    spec: &VirtualService,
+    route: &HttpRoute,
+) -> BTreeSet<NodeId> {
+    let mut callers = BTreeSet::new();
+    for gateway in reading.registry.gateways() {
+        let of = ResourceKey::new(Kind::Gateway, &gateway.namespace, &gateway.name);
+        if governs(key, spec, route, Some(&of), &gateway.namespace, &gateway.selector) {
+            callers.insert(places.of_source(&gateway.source()));
+        }
+    }
+    for workload in reading.registry.workloads() {
+        if governs(key, spec, route, None, &workload.namespace, &workload.labels) {
+            callers.insert(places.of_source(&workload.source()));
+        }
+    }
+    callers
+}
+
+/// Whether a route is for requests of a gateway, or of a workload with these labels in this namespace.
+fn governs(
+    key: &ResourceKey,
+    spec: &VirtualService,
+    route: &HttpRoute,
+    gateway: Option<&ResourceKey>,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+) -> bool {
+    let named = |entry: &String| match gateway {
+        Some(gateway) => gateway_named(entry, &key.namespace, gateway),
+        None => entry == "mesh",
+    };
+    let bound = if spec.gateways.is_empty() { gateway.is_none() } else { spec.gateways.iter().any(named) };
+    let mut conditions = route.r#match.iter();
+    bound
+        && (route.r#match.is_empty()
+            || conditions.any(|one| {
+                // Gateways that are named stand in place of what is asked of the source.
+                if !one.gateways.is_empty() {
+                    return one.gateways.iter().any(named);
+                }
+                let from = one.source_namespace.as_deref().unwrap_or_default();
+                (from.is_empty() || from == namespace)
+                    && one.source_labels.iter().all(|(name, value)| labels.get(name) == Some(value))
+            }))
 }
 
 /// Edits that end all of these faults. The last routes first, so that a route that goes away moves none that follows.
@@ -76,6 +146,51 @@ mod tests {
     use mesh::edit::{AbortSpec, DelaySpec};
 
     use super::*;
+    use crate::fixture::{bookinfo, service};
+
+    /// Nodes that meet the fault of a route to ratings with this head of a VirtualService and this condition.
+    fn callers(head: &str, condition: &str) -> (Vec<String>, bool) {
+        let reading = bookinfo(&format!(
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a}}\nspec:\n  hosts: [ratings]{head}\n  http:\n  - match: {condition}\n    fault: {{delay: {{fixedDelay: 7s, percentage: {{value: 10}}}}}}\n    route: [{{destination: {{host: ratings}}}}]\n"
+        ));
+        let places = reading.catalog.places();
+        let faults = all(&reading, &places, &Settings::default());
+        let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+        let met = |from: &NodeId| fault.acts_on(&LinkKey { from: from.clone(), to: service("ratings") });
+        let nodes = reading.catalog.nodes();
+        assert!(
+            !nodes
+                .iter()
+                .any(|node| { fault.acts_on(&LinkKey { from: node.id.clone(), to: service("details") }) })
+        );
+        let stranger = NodeId::Workload { namespace: "default".into(), name: "curl".into() };
+        let known = nodes.into_iter().filter(|node| met(&node.id)).map(|node| node.name).collect();
+        (known, met(&stranger))
+    }
+
+    #[test]
+    fn faults_act_on_the_edges_of_those_whom_their_route_governs() {
+        let services = ["details", "productpage", "ratings", "reviews"];
+        for (head, condition, expected, strangers) in [
+            ("", "[]", &services[..], true),
+            ("", "[{headers: {end-user: {exact: jason}}}]", &services, true),
+            ("", "[{sourceLabels: {app: reviews}}]", &["reviews"], false),
+            ("", "[{sourceLabels: {app: reviews, version: v2}}]", &["reviews"], false),
+            ("", "[{sourceLabels: {app: reviews, version: v9}}]", &[], false),
+            (
+                "",
+                "[{sourceLabels: {app: reviews}}, {sourceLabels: {app: details}}]",
+                &["details", "reviews"],
+                false,
+            ),
+            ("", "[{sourceNamespace: elsewhere}]", &[], false),
+            ("\n  gateways: [ingress]", "[]", &["ingress"], false),
+            ("\n  gateways: [ingress, mesh]", "[{gateways: [mesh]}]", &services, true),
+        ] {
+            let expected = expected.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(callers(head, condition), (expected, strangers), "{head} {condition}");
+        }
+    }
 
     #[test]
     fn labels() {

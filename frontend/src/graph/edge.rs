@@ -54,7 +54,6 @@ pub fn EdgeLabel(
     let graph = use_graph();
     let traffic = graph.store.traffic.of_link(&key);
     let about = StoredValue::new(Selection::Link(key.clone()));
-    let host = key.to.host().unwrap_or_default().to_owned();
     let key = StoredValue::new(key);
     let figures = Memo::new(move |_| traffic.with(|traffic| traffic.all.clone()));
     let at = Memo::new(move |_| key.with_value(|key| graph.way(key).label));
@@ -62,10 +61,8 @@ pub fn EdgeLabel(
     let text = Memo::new(move |_| figures.with(look::label));
     let failures = Memo::new(move |_| figures.with(look::failures));
     let faults = Memo::new(move |_| {
-        graph.faults.with(|faults| {
-            let labels = faults.get(&host).into_iter().flatten().flat_map(|fault| fault.label.split(" + "));
-            labels.map(str::to_owned).collect::<Vec<_>>()
-        })
+        let labels = key.with_value(|key| graph.faults_on(key));
+        labels.iter().flat_map(|label| label.split(" + ")).map(str::to_owned).collect::<Vec<_>>()
     });
     let dim = Memo::new(move |_| key.with_value(|key| graph.dims_link(key)));
     let selected = Memo::new(move |_| about.with_value(|about| graph.selected(about)));
@@ -189,9 +186,7 @@ fn sign_pill(row: usize, (class, icon): Sign, label: String) -> impl IntoView {
 /// A fault on the way makes an edge suspicious even before it has been drawn.
 fn tone(graph: GraphState, figures: &Figures, key: StoredValue<LinkKey>) -> look::Tone {
     let tone = look::tone(figures);
-    let faulty = key.with_value(|key| {
-        key.to.host().is_some_and(|host| graph.faults.with(|faults| faults.contains_key(host)))
-    });
+    let faulty = key.with_value(|key| !graph.faults_on(key).is_empty());
     if faulty && tone == look::Tone::Ok { look::Tone::Warn } else { tone }
 }
 

@@ -145,6 +145,15 @@ impl GraphState {
         self.scene.with(|scene| scene.links.get(key).cloned().unwrap_or_default())
     }
 
+    /// The faults that requests on a link can meet, in words. Tracked.
+    pub fn faults_on(&self, key: &LinkKey) -> Vec<String> {
+        let host = key.to.host().unwrap_or_default();
+        self.faults.with(|faults| {
+            let all = faults.get(host).into_iter().flatten();
+            all.filter(|fault| fault.acts_on(key)).map(|fault| fault.label.clone()).collect()
+        })
+    }
+
     /// Something else than this node is lit. Tracked.
     pub fn dims_node(&self, id: &NodeId) -> bool {
         self.lit.with(|lit| lit.as_ref().is_some_and(|lit| !lit.nodes.contains(id)))

@@ -54,11 +54,12 @@ fn Facts(about: Selection) -> impl IntoView {
         Selection::Link(key) => key.to.host(),
     };
     let faults = {
-        let host = host.unwrap_or_default().to_owned();
-        Memo::new(move |_| {
-            graph.faults.with(|all| {
+        let (about, host) = (about.clone(), host.unwrap_or_default().to_owned());
+        Memo::new(move |_| match &about {
+            Selection::Link(key) => graph.faults_on(key),
+            Selection::Node(_) => graph.faults.with(|all| {
                 all.get(&host).into_iter().flatten().map(|fault| fault.label.clone()).collect::<Vec<_>>()
-            })
+            }),
         })
     };
     let host = host.filter(|host| *host != title).map(|host| host.to_owned());

@@ -14,9 +14,8 @@ pub fn LinkView(
 ) -> impl IntoView {
     let store = use_store();
     let traffic = store.traffic.of_link(&key);
-    let LinkKey { from, to } = key;
-    let host = to.host().unwrap_or_default().to_owned();
-    let (open, title) = (to.clone(), format!("{} → {}", name(&from), name(&to)));
+    let title = format!("{} → {}", name(&key.from), name(&key.to));
+    let (open, to) = (key.to.clone(), key.to.clone());
     let rows = move || {
         let versions = store.derived.subject(&to).versions;
         traffic.with(|traffic| {
@@ -29,7 +28,7 @@ pub fn LinkView(
     };
     let faults = move || {
         store.derived.faults.with(|faults| {
-            let here = faults.iter().filter(|fault| fault.host == host);
+            let here = faults.iter().filter(|fault| fault.acts_on(&key));
             here.map(|fault| view! { <p class="warn">{fault.label.clone()}</p> }).collect_view()
         })
     };

@@ -97,8 +97,10 @@ impl Derived {
                 .with(|seen| topology::assemble(draft.catalog.nodes(), &draft.desired, seen, &now));
             keep(before, next)
         });
-        let faults = Memo::new(move |_| faults::all(&draft.get().mesh, &head.settings.get()));
-        let head_faults = Memo::new(move |_| faults::all(&base.get().mesh, &head.settings.get()));
+        let faults =
+            Memo::new(move |_| places.with(|places| faults::all(&draft.get(), places, &head.settings.get())));
+        let head_faults =
+            Memo::new(move |_| places.with(|places| faults::all(&base.get(), places, &head.settings.get())));
         let new_problems = Memo::new(move |_| draft.get().beyond(&base.get()));
         let blocked = Memo::new(move |_| {
             new_problems.with(|new| new.iter().any(|one| one.severity == Severity::Error))
