@@ -79,10 +79,8 @@ impl HostIndex {
     /// is itself a wildcard, also those for hosts within it.
     pub fn find(&self, service: &str) -> Vec<&ResourceKey> {
         let mut found: Vec<&ResourceKey> = Vec::new();
-        let within = self
-            .exact
-            .iter()
-            .filter(|(name, _)| host::is_wildcard(service) && host::subset_of(name, service));
+        let wide = host::is_wildcard(service).then_some(&self.exact);
+        let within = wide.into_iter().flatten().filter(|(name, _)| host::subset_of(name, service));
         let exact = self.exact.get(service).into_iter().chain(within.map(|(_, keys)| keys)).flatten();
         let wild =
             self.wildcards.iter().filter(|(name, _)| host::subset_of(service, name)).map(|(_, key)| key);

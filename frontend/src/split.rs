@@ -8,8 +8,9 @@ use mesh::resource::destination_rule::Subset;
 use mesh::{Edit, Mesh, Settings, host, split};
 
 use crate::catalog::Catalog;
-use crate::subject::RouteView;
-use crate::topology::{Version, short_host};
+use crate::reading::Reading;
+use crate::subject::{RouteView, Subject};
+use crate::topology::{NodeId, Version, short_host};
 
 /// One slider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +36,38 @@ pub struct SplitView {
     pub changed: bool,
 }
 
+/// The splits of all nodes that have one, on their main routes; sorted by node.
+pub fn all(reading: &Reading, settings: &Settings) -> Vec<(NodeId, SplitView)> {
+    let nodes = reading.catalog.nodes().into_iter().map(|node| node.id);
+    nodes.filter_map(|id| Some((id.clone(), SplitView::of_node(reading, settings, &id, None)?))).collect()
+}
+
 impl SplitView {
+    /// The split of a node's route: of the chosen one, or of its main route.
+    pub fn of_node(
+        reading: &Reading,
+        settings: &Settings,
+        node: &NodeId,
+        chosen: Option<usize>,
+    ) -> Option<Self> {
+        let subject = Subject::of(&reading.mesh, &reading.catalog, settings, node);
+        let chosen = chosen.filter(|at| *at < subject.routes.len());
+        let route = &subject.routes[chosen.or_else(|| subject.main_route())?];
+        // An external host without rules has nothing to split.
+        if matches!((node, &route.target), (NodeId::External(_), RouteTarget::Service(_))) {
+            return None;
+        }
+        let first = route.hosts.first().map(String::as_str);
+        let service = node.host().or(first).unwrap_or_default();
+        let versions = match node.host() {
+            Some(_) => subject.versions.clone(),
+            None => reading.catalog.services.get(service).map(|known| known.versions()).unwrap_or_default(),
+        };
+        Self::of(&reading.mesh, &reading.catalog, settings, route, service, &versions)
+    }
+
     /// The split of a route: its destinations, and with weight 0 the versions of the service that it leaves out.
-    pub fn of(
+    fn of(
         mesh: &Mesh,
         catalog: &Catalog,
         settings: &Settings,
@@ -182,15 +212,9 @@ fn subsets(mesh: &Mesh, catalog: &Catalog, service: &str) -> Vec<Subset> {
 mod tests {
     use super::*;
     use crate::fixture::{bookinfo, service};
-    use crate::subject::Subject;
-    use crate::topology::NodeId;
 
     fn split_of(extra: &str, node: &NodeId) -> SplitView {
-        let (reading, settings) = (bookinfo(extra), Settings::default());
-        let subject = Subject::of(&reading.mesh, &reading.catalog, &settings, node);
-        let route = &subject.routes[subject.main_route().unwrap()];
-        let host = node.host().unwrap();
-        SplitView::of(&reading.mesh, &reading.catalog, &settings, route, host, &subject.versions).unwrap()
+        SplitView::of_node(&bookinfo(extra), &Settings::default(), node, None).unwrap()
     }
 
     fn rows(split: &SplitView) -> Vec<(&str, u32, usize)> {
@@ -209,21 +233,26 @@ mod tests {
     }
 
     #[test]
+    fn all_nodes_with_something_to_split_are_read_at_once() {
+        let (reading, settings) = (bookinfo(""), Settings::default());
+        let all = all(&reading, &settings);
+        assert!(all.is_sorted_by(|a, b| a.0 < b.0));
+        for node in reading.catalog.nodes() {
+            let found = all.iter().find(|(id, _)| *id == node.id).map(|(_, split)| split.clone());
+            assert_eq!(found, SplitView::of_node(&reading, &settings, &node.id, None), "{}", node.name);
+        }
+        // The gateway and four services; the external host has nothing to split.
+        assert_eq!(all.len(), 5);
+    }
+
+    #[test]
     fn versions_that_a_route_leaves_out_are_offered() {
         let extra = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [reviews]\n  http:\n  - route: [{destination: {host: reviews, subset: v2}}]\n";
         let reading = bookinfo(extra);
         let subject = Subject::of(&reading.mesh, &reading.catalog, &Settings::default(), &service("reviews"));
         let at =
             subject.routes.iter().position(|route| route.key().is_some_and(|key| key.name == "a")).unwrap();
-        let host = service("reviews").host().unwrap().to_owned();
-        let split = SplitView::of(
-            &reading.mesh,
-            &reading.catalog,
-            &Settings::default(),
-            &subject.routes[at],
-            &host,
-            &subject.versions,
-        );
+        let split = SplitView::of_node(&reading, &Settings::default(), &service("reviews"), Some(at));
         assert_eq!(rows(&split.unwrap()), [("v2", 100, 1), ("v1", 0, 0), ("v3", 0, 2)]);
     }
 

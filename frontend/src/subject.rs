@@ -65,11 +65,6 @@ impl Subject {
             NodeId::Gateway { namespace, name } => subject.read_gateway(mesh, settings, namespace, name),
             NodeId::Workload { .. } => {}
         }
-        for (key, at) in edit::fault_expiries(mesh) {
-            if let Some(route) = subject.routes.iter_mut().find(|route| route.key() == Some(&key)) {
-                route.expires_at = Some(at);
-            }
-        }
         subject
     }
 
@@ -110,8 +105,12 @@ impl Subject {
 
     fn add_routes(&mut self, resource: &Resource, spec: &VirtualService, settings: &Settings) {
         self.resources.push(resource.key.clone());
+        let first = self.routes.len();
         let routes = spec.http.iter().enumerate();
         self.routes.extend(routes.map(|(index, route)| RouteView::of(resource, index, route, settings)));
+        for (index, at) in edit::expiries_of(resource, spec) {
+            self.routes[first + index].expires_at = Some(at);
+        }
     }
 }
 

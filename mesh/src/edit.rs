@@ -20,7 +20,7 @@ use crate::{ResourceKey, RouteKey};
 
 pub use apply::{Applied, apply, apply_to};
 pub use error::EditError;
-pub use expiry::{EXPIRES, fault_expiries};
+pub use expiry::{EXPIRES, expiries_of, fault_expiries};
 pub use fault::{COPY_PREFIX, is_fault_copy};
 pub use summary::summary;
 

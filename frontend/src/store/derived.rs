@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use mesh::diff;
-use mesh::edit::RouteTarget;
 use mesh::{Diagnostic, ResourceKey, Severity};
 
 use crate::faults::{self, FaultView};
 use crate::reading::Reading;
-use crate::split::SplitView;
+use crate::split::{self, SplitView};
 use crate::store::{Editing, Head, TrafficStore, Ui};
 use crate::subject::Subject;
 use crate::topology::{self, NodeId, Places, Topology};
@@ -46,6 +45,9 @@ impl<T> Deref for Shared<T> {
     }
 }
 
+/// Splits of all nodes, sorted by node.
+type Splits = Vec<(NodeId, SplitView)>;
+
 /// Memos over head and draft.
 #[derive(Clone, Copy)]
 pub struct Derived {
@@ -67,6 +69,8 @@ pub struct Derived {
     pub blocked: Memo<bool>,
     /// Unified diff from base to draft.
     pub diff: Memo<String>,
+    splits: Memo<Shared<Splits>>,
+    base_splits: Memo<Shared<Splits>>,
     head: Head,
     editing: Editing,
     ui: Ui,
@@ -107,6 +111,14 @@ impl Derived {
         });
         let diff =
             Memo::new(move |_| diff::unified(&diff::sources(&base.get().sources, &draft.get().sources)));
+        let base_splits = Memo::new(move |_| Shared::new(split::all(&base.get(), &head.settings.get())));
+        let splits = Memo::new(move |_| {
+            let draft = draft.get();
+            if draft == base.get() {
+                return base_splits.get();
+            }
+            Shared::new(split::all(&draft, &head.settings.get()))
+        });
         Self {
             base,
             draft,
@@ -117,6 +129,8 @@ impl Derived {
             new_problems,
             blocked,
             diff,
+            splits,
+            base_splits,
             head,
             editing,
             ui,
@@ -131,9 +145,9 @@ impl Derived {
 
     /// The split that the sliders of a node move, in the draft. Tracked.
     pub fn split(&self, node: &NodeId) -> Option<SplitView> {
-        let mut split = self.split_in(&self.draft.get(), node)?;
+        let mut split = self.split_in(self.draft, self.splits, node)?;
         if self.editing.count() > 0 {
-            let before = self.split_in(&self.base.get(), node);
+            let before = self.split_in(self.base, self.base_splits, node);
             split.changed = before.is_none_or(|before| before.shares != split.shares);
         }
         self.ui.locks.with(|locks| {
@@ -145,26 +159,22 @@ impl Derived {
         Some(split)
     }
 
-    fn split_in(&self, reading: &Reading, node: &NodeId) -> Option<SplitView> {
-        self.head.settings.with(|settings| {
-            let subject = Subject::of(&reading.mesh, &reading.catalog, settings, node);
-            let chosen = self.ui.route.with(|chosen| {
-                chosen.as_ref().filter(|(of, at)| of == node && *at < subject.routes.len()).map(|(_, at)| *at)
-            });
-            let route = &subject.routes[chosen.or_else(|| subject.main_route())?];
-            // An external host without rules has nothing to split.
-            if matches!((node, &route.target), (NodeId::External(_), RouteTarget::Service(_))) {
-                return None;
-            }
-            let first = route.hosts.first().map(String::as_str);
-            let service = node.host().or(first).unwrap_or_default();
-            let versions = match node.host() {
-                Some(_) => subject.versions.clone(),
-                None => {
-                    reading.catalog.services.get(service).map(|known| known.versions()).unwrap_or_default()
-                }
-            };
-            SplitView::of(&reading.mesh, &reading.catalog, settings, route, service, &versions)
+    fn split_in(
+        &self,
+        reading: Memo<Shared<Reading>>,
+        splits: Memo<Shared<Splits>>,
+        node: &NodeId,
+    ) -> Option<SplitView> {
+        // Only one node has a chosen route; the main routes of all are read at once.
+        let chosen =
+            self.ui.route.with(|chosen| chosen.as_ref().filter(|(of, _)| of == node).map(|(_, at)| *at));
+        if chosen.is_some() {
+            let reading = reading.get();
+            return self.head.settings.with(|settings| SplitView::of_node(&reading, settings, node, chosen));
+        }
+        splits.with(|splits| {
+            let at = splits.binary_search_by(|(id, _)| id.cmp(node)).ok()?;
+            Some(splits[at].1.clone())
         })
     }
 

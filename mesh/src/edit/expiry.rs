@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::resource::{Resource, VirtualService};
 use crate::{Mesh, RouteKey};
 
 use super::fault::Change;
@@ -17,19 +18,23 @@ pub const EXPIRES: &str = "meshwright.io/fault-expires";
 /// The faults that end, with the time in seconds since 1970. Entries of routes that are gone or have no fault are left
 /// out.
 pub fn fault_expiries(mesh: &Mesh) -> Vec<(RouteKey, i64)> {
-    let mut all = Vec::new();
-    for (resource, service) in mesh.virtual_services() {
-        let Some(annotation) = resource.metadata.annotations.get(EXPIRES) else { continue };
-        let names: Vec<&str> =
-            service.http.iter().map(|route| route.name.as_deref().unwrap_or_default()).collect();
-        for (index, expires) in read(annotation, &names) {
-            if service.http[index].fault.is_some() {
-                let (namespace, name) = (resource.key.namespace.clone(), resource.key.name.clone());
-                all.push((RouteKey { namespace, name, index }, expires));
-            }
-        }
-    }
-    all
+    let expiries = |(resource, service): (&Resource, &VirtualService)| {
+        let key = &resource.key;
+        let key = |index| RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index };
+        let entries = expiries_of(resource, service).into_iter();
+        entries.map(|(index, expires)| (key(index), expires)).collect::<Vec<_>>()
+    };
+    mesh.virtual_services().flat_map(expiries).collect()
+}
+
+/// The same of one VirtualService, by the positions of its routes.
+pub fn expiries_of(resource: &Resource, service: &VirtualService) -> Vec<(usize, i64)> {
+    let Some(annotation) = resource.metadata.annotations.get(EXPIRES) else { return Vec::new() };
+    let names: Vec<&str> =
+        service.http.iter().map(|route| route.name.as_deref().unwrap_or_default()).collect();
+    let mut entries = read(annotation, &names);
+    entries.retain(|(index, _)| service.http[*index].fault.is_some());
+    entries
 }
 
 /// Carries the annotation along with a change of the routes, and sets or removes the expiry of the changed one.
