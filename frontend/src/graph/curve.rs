@@ -61,6 +61,15 @@ impl Curve {
         Self(vec![[start, up(start), up(end), end]])
     }
 
+    /// An arc from the lower side of one node to that of another further left: between the sides the way would lead through
+    /// the nodes and what stands between them.
+    pub fn back(from: &Rect, to: &Rect) -> Self {
+        let start = Point { x: from.centre().x, y: from.bottom() };
+        let end = Point { x: to.centre().x, y: to.bottom() };
+        let y = start.y.max(end.y) + 60.0 + (start.x - end.x).abs() * 0.15;
+        Self(vec![[start, Point { y, ..start }, Point { y, ..end }, end]])
+    }
+
     /// As the attribute `d` of an SVG path.
     pub fn path(&self) -> String {
         let mut path = String::new();
@@ -229,6 +238,13 @@ mod tests {
         let crossing = Curve::between(Point { x: 0.0, y: 300.0 }, &[], Point { x: 600.0, y: 0.0 });
         let places = labels(&[], &[curves[1].clone(), crossing]);
         assert_eq!(label_at(places[0]).overlap(&label_at(places[1])), 0.0);
+    }
+
+    #[test]
+    fn a_call_back_passes_below() {
+        let (to, from) = (rect(0.0, 100.0), rect(400.0, 0.0));
+        let middle = Curve::back(&from, &to).at(0.5);
+        assert!(middle.y > to.bottom() && (middle.x - 250.0).abs() < 1.0, "{middle:?}");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn NodeCard(
         let name = node.name.clone();
         Memo::new(move |_| {
             let beside =
-                if kind == "gateway" { 0.0 } else { rate.with(|rate| look::text_width(rate, 10.5)) + 4.0 };
+                if kind == "service" { rate.with(|rate| look::text_width(rate, 10.5)) + 4.0 } else { 0.0 };
             look::shorten(&name, size.width - left - 11.0 - 10.0 - beside, 13.0)
         })
     };
@@ -72,8 +72,11 @@ pub fn NodeCard(
             <rect class="plate" width=size.width height=size.height rx=radius></rect>
             <circle class=move || format!("health {}", tone.get().class()) cx=left cy="20" r="4.5"></circle>
             <text class="name" x=left + 11.0 y="24.5">{title}</text>
-            {(kind != "gateway")
-                .then(|| svg::text().class("rate").attr("x", size.width - 10.0).attr("y", "24").child(move || rate.get()))}
+            {(kind != "gateway").then(|| {
+                // Hosts outside have long names and little below them.
+                let y = if kind == "service" { "24" } else { "41" };
+                svg::text().class("rate").attr("x", size.width - 10.0).attr("y", y).child(move || rate.get())
+            })}
             <text class="sub" x=left + 11.0 y="41">{subtitle}</text>
             <rect
                 class="hit"

@@ -117,6 +117,9 @@ impl Scene {
                 if from == to {
                     return Curve::around(&rects[from]);
                 }
+                if rects[to].right() < rects[from].x {
+                    return Curve::back(&rects[from], &rects[to]);
+                }
                 // Bends lead around other nodes between two places; from another place they would lead astray.
                 let bends = if dragged(from) || dragged(to) { &[] } else { bends.as_slice() };
                 Curve::between(start, bends, end)
