@@ -1,26 +1,45 @@
 //! Clusters as one thread knows them for one source: whose turn it is, and the endpoints with their connections.
 
+mod common;
+mod pick;
+
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesh::plan::{Balancer, Cluster, Endpoint};
+use mesh::plan::{Balancer, Cluster, ClusterPolicy, ConsistentHash, Endpoint, Outlier, Warmup};
 
+use crate::balance::Groups;
+use crate::balance::locality::Places;
+use crate::breaker::{Ceilings, Limit};
 use crate::config::Config;
 use crate::connect::Target;
+use crate::fleet::Fleet;
+use crate::health::Checked;
+use crate::outlier::Seen;
 use crate::pool::{Limits, Upstream};
 
-/// How often a balancer is asked again for a host that was not tried yet. Istio's `previous_hosts` says 5.
-const PICKS: usize = 5;
+pub(crate) use common::{Common, Instance};
 
 /// What outlives plans.
-#[derive(Default)]
 pub(crate) struct State {
+    common: Arc<Common>,
     turn: Cell<usize>,
     upstreams: RefCell<HashMap<(String, u16), Rc<Upstream>>>,
     /// Endpoints that clients chose, where the cluster has none of its own.
     chosen: RefCell<HashMap<(String, u16), Rc<Upstream>>>,
+    /// What the newest plan says.
+    rules: RefCell<Rules>,
+}
+
+/// What is watched while no request passes.
+#[derive(Default)]
+struct Rules {
+    ceilings: Ceilings,
+    outlier: Option<Outlier>,
+    idle_timeout: Option<Duration>,
 }
 
 /// A cluster of one plan.
@@ -34,8 +53,17 @@ pub(crate) struct View {
     pub(crate) limits: Limits,
     /// The service's port.
     pub(crate) port: u16,
+    /// What of a request is hashed, and how.
+    pub(crate) hash: Option<ConsistentHash>,
     balancer: Balancer,
-    weighted: bool,
+    outlier: Option<Outlier>,
+    warmup: Option<Warmup>,
+    places: Places,
+    groups: RefCell<Groups>,
+    /// The version of the common state that the groups were made of.
+    seen: Cell<Option<u64>>,
+    /// When the groups are made anew all the same.
+    stale: Cell<Option<Instant>>,
 }
 
 /// An endpoint of a cluster.
@@ -43,15 +71,27 @@ pub(crate) struct Host {
     pub(crate) upstream: Rc<Upstream>,
     /// Position in [`View::versions`].
     pub(crate) version: usize,
+    instance: Arc<Instance>,
+    check: Option<Arc<Checked>>,
     weight: u32,
 }
 
 impl State {
+    pub(crate) fn new(common: Arc<Common>) -> Self {
+        Self {
+            common,
+            turn: Cell::default(),
+            upstreams: RefCell::default(),
+            chosen: RefCell::default(),
+            rules: RefCell::default(),
+        }
+    }
+
     fn upstream(&self, endpoint: &Endpoint) -> Rc<Upstream> {
         let mut upstreams = self.upstreams.borrow_mut();
-        let upstream = upstreams
-            .entry((endpoint.address.clone(), endpoint.port))
-            .or_insert_with(|| Rc::new(Upstream::new(Target::new(&endpoint.address, endpoint.port))));
+        let upstream = upstreams.entry((endpoint.address.clone(), endpoint.port)).or_insert_with(|| {
+            Upstream::new(Target::new(&endpoint.address, endpoint.port), Arc::clone(&self.common))
+        });
         upstream.set_gone(false);
         Rc::clone(upstream)
     }
@@ -74,67 +114,96 @@ impl State {
         let mut chosen = self.chosen.borrow_mut();
         let upstream = chosen
             .entry((host.to_owned(), port))
-            .or_insert_with(|| Rc::new(Upstream::new(Target::new(host, port))));
+            .or_insert_with(|| Upstream::new(Target::new(host, port), Arc::clone(&self.common)));
         Rc::clone(upstream)
     }
 
     /// Closes connections that have been idle for too long.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) {
+        let idle_timeout = self.rules.borrow().idle_timeout.unwrap_or(idle_timeout);
         self.upstreams.borrow().values().for_each(|upstream| upstream.sweep(now, idle_timeout));
         self.chosen.borrow_mut().retain(|_, upstream| {
             upstream.sweep(now, idle_timeout);
             !upstream.is_unused()
         });
     }
+
+    /// Looks which ejected endpoints may return, and which limits are kept again.
+    pub(crate) fn look(&self, now: Instant) {
+        let rules = self.rules.borrow();
+        if rules.outlier.is_some() {
+            self.common.look(rules.outlier.as_ref(), now);
+        }
+        self.common.settle(&rules.ceilings);
+    }
 }
 
 impl View {
-    /// A plan's cluster, with the state that it has had.
-    pub(crate) fn new(state: Rc<State>, cluster: &Cluster, config: &Config) -> Self {
+    /// A plan's cluster, with the state that it has had. `labels` are the source's.
+    pub(crate) fn new(
+        state: Rc<State>,
+        cluster: &Cluster,
+        labels: &BTreeMap<String, String>,
+        config: &Config,
+        fleet: &Fleet,
+    ) -> Self {
+        let policy = &cluster.policy;
         let mut versions: Vec<String> = Vec::new();
         let hosts: Vec<Host> = cluster
             .endpoints
             .iter()
-            .map(|endpoint| {
+            .zip(state.common.instances(&cluster.endpoints))
+            .map(|(endpoint, instance)| {
                 let label = endpoint.version();
                 let version = versions.iter().position(|version| version == label).unwrap_or_else(|| {
                     versions.push(label.to_owned());
                     versions.len() - 1
                 });
-                Host { upstream: state.upstream(endpoint), version, weight: endpoint.weight }
+                let check = policy
+                    .health
+                    .as_ref()
+                    .map(|health| fleet.checks.watched(&cluster.key.host, endpoint, health, &state.common));
+                Host { upstream: state.upstream(endpoint), version, instance, check, weight: endpoint.weight }
             })
             .collect();
+        state.rule(policy);
         Self {
             missing: !cluster.known,
-            weighted: hosts.windows(2).any(|pair| pair[0].weight != pair[1].weight),
             hosts,
             versions,
-            limits: Limits {
-                connect: cluster.policy.connect_timeout.unwrap_or(config.connect_timeout),
-                max_idle: config.max_idle_per_endpoint,
-                http2: cluster.policy.http2,
-            },
+            limits: Limits::new(policy, config),
             port: cluster.key.port,
-            balancer: cluster.policy.balancer,
+            hash: policy.hash.clone(),
+            balancer: policy.balancer,
+            outlier: policy.outlier.clone(),
+            warmup: policy.warmup,
+            places: Places::new(&cluster.endpoints, policy.locality.as_ref(), labels),
+            groups: RefCell::default(),
+            seen: Cell::new(None),
+            stale: Cell::new(None),
             state,
         }
     }
 
-    /// The cluster of one address outside the mesh.
-    pub(crate) fn stranger(upstream: Rc<Upstream>, config: &Config) -> Self {
+    /// The cluster of one address that the client chose.
+    pub(crate) fn stranger(upstream: Rc<Upstream>, limits: Limits) -> Self {
+        let endpoint = [Endpoint::named("", 0)];
+        let instance = Arc::new(Instance::new("", 0));
         Self {
-            state: Rc::default(),
+            state: Rc::new(State::new(Arc::clone(upstream.common()))),
             missing: false,
-            hosts: vec![Host { upstream, version: 0, weight: 1 }],
+            hosts: vec![Host { upstream, version: 0, instance, check: None, weight: 1 }],
             versions: vec![String::new()],
-            limits: Limits {
-                connect: config.connect_timeout,
-                max_idle: config.max_idle_per_endpoint,
-                http2: false,
-            },
+            limits,
             port: 0,
+            hash: None,
             balancer: Balancer::Passthrough,
-            weighted: false,
+            outlier: None,
+            warmup: None,
+            places: Places::new(&endpoint, None, &BTreeMap::new()),
+            groups: RefCell::default(),
+            seen: Cell::new(None),
+            stale: Cell::new(None),
         }
     }
 
@@ -148,110 +217,65 @@ impl View {
         self.state.chosen(host, port)
     }
 
-    /// A host for a try, if possible one that is not among those tried.
-    pub(crate) fn pick(&self, random: &mut fastrand::Rng, tried: &[usize]) -> Option<usize> {
-        let mut picked = self.pick_any(random)?;
-        for _ in 0..PICKS {
-            if !tried.contains(&picked) {
-                break;
-            }
-            picked = self.pick_any(random)?;
-        }
-        Some(picked)
-    }
-
-    fn pick_any(&self, random: &mut fastrand::Rng) -> Option<usize> {
-        let count = self.hosts.len();
-        match self.balancer {
-            _ if count < 2 => count.checked_sub(1),
-            Balancer::RoundRobin if self.weighted => self.by_credit(),
-            // A cluster of endpoints has no address of the request's own.
-            Balancer::RoundRobin | Balancer::Passthrough => {
-                let turn = self.state.turn.get();
-                self.state.turn.set(turn.wrapping_add(1));
-                Some(turn % count)
-            }
-            Balancer::Random => Some(random.usize(..count)),
-            Balancer::LeastRequest => {
-                let (one, two) = (random.usize(..count), random.usize(..count));
-                Some(if self.load(two) < self.load(one) { two } else { one })
-            }
+    /// Tells how a try on a host ended.
+    pub(crate) fn observe(&self, host: usize, seen: Seen) {
+        if let Some(policy) = &self.outlier {
+            self.state.common.observe(&self.hosts[host].instance, seen, policy);
         }
     }
 
-    /// Requests under way on a host, as a share of what it may carry.
-    fn load(&self, host: usize) -> u64 {
-        let host = &self.hosts[host];
-        (host.upstream.active() as u64 + 1) * 1_000_000 / u64::from(host.weight.max(1))
+    /// Whether it matters how tries end.
+    pub(crate) fn observes(&self) -> bool {
+        self.outlier.is_some()
     }
 
-    /// Smooth turns by weight: each host earns its weight, and the richest pays for all.
-    fn by_credit(&self) -> Option<usize> {
-        let mut total = 0;
-        for host in &self.hosts {
-            let credit = &host.upstream.credit;
-            credit.set(credit.get() + i64::from(host.weight));
-            total += i64::from(host.weight);
+    /// A host has said in a response that it wants no more requests.
+    pub(crate) fn gives_up(&self, host: usize) {
+        if let Some(check) = &self.hosts[host].check {
+            check.gives_up();
         }
-        let (richest, host) =
-            self.hosts.iter().enumerate().max_by_key(|(_, host)| host.upstream.credit.get())?;
-        host.upstream.credit.set(host.upstream.credit.get() - total);
-        Some(richest)
+    }
+
+    /// Whether hosts are checked.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.hosts.first().is_some_and(|host| host.check.is_some())
+    }
+
+    /// Counts a retry, for as long as the permit lives; `None` when it would be one too many.
+    pub(crate) fn retry(&self) -> Option<Retry> {
+        let ceilings = &self.limits.ceilings;
+        if !ceilings.counts(Limit::Retries) {
+            return Some(Retry(None));
+        }
+        let common = &self.state.common;
+        common.enter(Limit::Retries, ceilings).then(|| Retry(Some(Arc::clone(common))))
+    }
+}
+
+/// A retry under way, counted where retries are limited.
+pub(crate) struct Retry(Option<Arc<Common>>);
+
+impl Drop for Retry {
+    fn drop(&mut self) {
+        if let Some(common) = &self.0 {
+            common.leave(Limit::Retries);
+        }
+    }
+}
+
+impl State {
+    /// The plan of now says this.
+    fn rule(&self, policy: &ClusterPolicy) {
+        let before = self.rules.replace(Rules {
+            ceilings: Ceilings::new(&policy.bounds),
+            outlier: policy.outlier.clone(),
+            idle_timeout: policy.bounds.idle_timeout,
+        });
+        if before.outlier.is_some() && policy.outlier.is_none() {
+            self.common.look(None, Instant::now());
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use mesh::plan::{ClusterKey, ClusterPolicy};
-
-    use super::*;
-
-    fn view(balancer: Balancer, weights: &[u32]) -> View {
-        let endpoints = weights.iter().zip(1..).map(|(&weight, port)| Endpoint {
-            address: "127.0.0.1".to_owned(),
-            port,
-            workload: String::new(),
-            labels: [("version".to_owned(), format!("v{port}"))].into(),
-            weight,
-            locality: String::new(),
-        });
-        let cluster = Cluster {
-            key: ClusterKey { host: "reviews".to_owned(), subset: None, port: 80 },
-            known: true,
-            endpoints: endpoints.collect(),
-            policy: ClusterPolicy { balancer, ..ClusterPolicy::default() },
-        };
-        View::new(Rc::default(), &cluster, &Config::default())
-    }
-
-    fn picks(view: &View, count: usize) -> Vec<usize> {
-        let mut random = fastrand::Rng::with_seed(1);
-        let mut picked = vec![0; view.hosts.len()];
-        for _ in 0..count {
-            picked[view.pick(&mut random, &[]).unwrap()] += 1;
-        }
-        picked
-    }
-
-    #[test]
-    fn turns_are_fair() {
-        assert_eq!(picks(&view(Balancer::RoundRobin, &[1, 1, 1]), 30), [10, 10, 10]);
-        assert_eq!(picks(&view(Balancer::RoundRobin, &[3, 1]), 40), [30, 10]);
-        for balancer in [Balancer::Random, Balancer::LeastRequest] {
-            for count in picks(&view(balancer, &[1, 1, 1]), 3000) {
-                assert!((900..1100).contains(&count), "{balancer:?}: {count}");
-            }
-        }
-        assert_eq!(view(Balancer::Random, &[]).pick(&mut fastrand::Rng::new(), &[]), None);
-    }
-
-    #[test]
-    fn a_host_that_was_tried_is_avoided() {
-        let two = view(Balancer::RoundRobin, &[1, 1]);
-        let mut random = fastrand::Rng::with_seed(1);
-        for _ in 0..10 {
-            assert_eq!(two.pick(&mut random, &[0]), Some(1));
-        }
-        assert_eq!(view(Balancer::RoundRobin, &[1]).pick(&mut random, &[0]), Some(0));
-    }
-}
+mod tests;

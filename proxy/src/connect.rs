@@ -91,25 +91,33 @@ async fn tcp(address: SocketAddr, barred: impl Fn(SocketAddr) -> bool) -> Result
     Ok(Stream::Tcp(stream))
 }
 
-/// Speaks HTTP/1.1 on a stream; a task of its own drives it until either side closes it.
-pub(crate) async fn handshake_h1(stream: Stream) -> Result<http1::SendRequest<Outgoing>, ConnectError> {
+/// Speaks HTTP/1.1 on a stream; a task of its own drives it until either side closes it, and keeps `open` until then.
+pub(crate) async fn handshake_h1(
+    stream: Stream,
+    open: impl Sized + 'static,
+) -> Result<http1::SendRequest<Outgoing>, ConnectError> {
     let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a connection to an upstream ended");
         }
+        drop(open);
     });
     Ok(sender)
 }
 
 /// Speaks HTTP/2 on a stream.
-pub(crate) async fn handshake_h2(stream: Stream) -> Result<http2::SendRequest<Outgoing>, ConnectError> {
+pub(crate) async fn handshake_h2(
+    stream: Stream,
+    open: impl Sized + 'static,
+) -> Result<http2::SendRequest<Outgoing>, ConnectError> {
     let (sender, connection) =
         http2::Builder::new(LocalExecutor).timer(timer()).handshake(TokioIo::new(stream)).await?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to an upstream ended");
         }
+        drop(open);
     });
     Ok(sender)
 }

@@ -12,6 +12,7 @@ use mesh::{Plan, Source};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
+use crate::fleet::Fleet;
 use crate::listen::listen;
 use crate::observation::{Batch, Notice};
 use crate::thread;
@@ -103,11 +104,12 @@ impl Proxy {
         let config = Arc::new(config);
         let (batch_sender, batches) = mpsc::channel(BATCHES_PER_THREAD * threads);
         let (notice_sender, notices) = mpsc::channel(NOTICES);
+        let fleet = Arc::new(Fleet::new(notice_sender.clone()));
         let inboxes = (0..threads)
             .map(|index| {
                 let (sender, inbox) = mpsc::unbounded_channel();
                 let outbox = thread::Outbox { batches: batch_sender.clone(), notices: notice_sender.clone() };
-                thread::spawn(index, Arc::clone(&config), inbox, outbox)?;
+                thread::spawn(index, Arc::clone(&config), Arc::clone(&fleet), inbox, outbox)?;
                 Ok(sender)
             })
             .collect::<Result<_, io::Error>>()?;

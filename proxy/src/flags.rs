@@ -20,6 +20,8 @@ impl Flags {
     pub(crate) const NO_UPSTREAM: Self = Self(1 << 2);
     /// The connection to the upstream failed.
     pub(crate) const CONNECT_FAILURE: Self = Self(1 << 3);
+    /// A limit of the cluster is reached.
+    pub(crate) const OVERFLOW: Self = Self(1 << 4);
     /// The connection to the upstream ended before the response had.
     pub(crate) const UPSTREAM_CLOSED: Self = Self(1 << 5);
     /// The request took too long.
@@ -66,6 +68,7 @@ mod tests {
             (Flags::ABORT, "FI"),
             (Flags::NO_UPSTREAM, "UH"),
             (Flags::CONNECT_FAILURE, "UF"),
+            (Flags::OVERFLOW, "UO"),
             (Flags::UPSTREAM_CLOSED, "UC"),
             (Flags::TIMEOUT, "UT"),
             (Flags::NO_ROUTE, "NR"),

@@ -1,5 +1,6 @@
 //! Forwarding: tries, their limits, and what the client gets in the end.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
@@ -7,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, HOST, HeaderValue, SET_COOKIE, UPGRADE};
 use http::{Response, StatusCode, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -15,13 +16,15 @@ use hyper::upgrade::OnUpgrade;
 use mesh::route::headers::Direction;
 use mesh::route::{self, Decision, Limits, Outcome};
 
+use crate::affinity::Affinity;
 use crate::body::ClientBody;
-use crate::cluster;
+use crate::cluster::{self, Retry};
 use crate::flags::Flags;
-use crate::headers::{Edited, TIMEOUT_ALTERNATIVE, strip_hop_by_hop};
+use crate::headers::{Edited, GIVES_UP, TIMEOUT_ALTERNATIVE, strip_hop_by_hop};
 use crate::mirror;
 use crate::outbound::Outbound;
-use crate::outcome::{Failed, covers_sent, is_broken, not_answered, not_connected, outcome};
+use crate::outcome::{Failed, covers_sent, failure, is_broken, not_answered, not_connected, outcome, seen};
+use crate::outlier::Seen;
 use crate::pool::{Lease, Reuse};
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
@@ -38,10 +41,16 @@ pub(crate) struct Exchange<'r> {
     pub(crate) view: &'r View,
     /// The client, where this proxy vouches for it.
     pub(crate) client: Option<IpAddr>,
+    /// Who sent it.
+    pub(crate) peer: IpAddr,
     pub(crate) decision: &'r Decision<'r>,
     pub(crate) side: Rc<Side>,
     pub(crate) cluster: Rc<cluster::View>,
     pub(crate) limits: Limits<'r>,
+    /// What keeps it to its endpoint.
+    pub(crate) affinity: Affinity,
+    /// The host of the try that is under way.
+    pub(crate) trying: Cell<Option<usize>>,
     pub(crate) ticket: Ticket,
     /// A fault has kept it waiting.
     pub(crate) delayed: bool,
@@ -74,6 +83,10 @@ pub(crate) async fn forward(
     if let Some(expected) = exchange.limits.per_try_timeout.or(exchange.limits.timeout) {
         outbound.expects(exchange.side.expected(expected));
     }
+    if let Some(hash) = &exchange.cluster.hash {
+        let random = || shared.with_random(|random| random.u64(..));
+        exchange.affinity = Affinity::new(&hash.key, &outbound, exchange.peer, random);
+    }
     let mirrored = exchange.mirrored();
     let upload = (!body.is_end_stream()).then(|| {
         let keep = exchange.limits.retries.is_some() || !mirrored.is_empty();
@@ -94,6 +107,10 @@ pub(crate) async fn forward(
         let tries = pin!(exchange.tries(started, outbound, upload.as_ref()));
         within(timeout, started, upload.as_deref(), tries).await.unwrap_or(Err(Reply::TIMEOUT))
     };
+    if let Some(host) = exchange.trying.take() {
+        // The whole request's time was up before the try's.
+        exchange.cluster.observe(host, Seen::Timeout);
+    }
     let answered = match answered {
         Ok(answered) => answered,
         Err(Reply::TIMEOUT) if alternative => {
@@ -163,13 +180,17 @@ impl Exchange<'_> {
         let mut outbound = Some(outbound);
         let mut tried = Vec::new();
         let mut attempt = 1;
+        // Counts this try where it is a retry, and retries are limited.
+        let mut retrying: Option<Retry> = None;
         loop {
-            let host = self.shared.with_random(|random| self.cluster.pick(random, &tried));
+            let hash = self.affinity.hash;
+            let host = self.shared.with_random(|random| self.cluster.pick(random, &tried, hash));
             let Some(host) = host else { return Err(Reply::NO_UPSTREAM) };
             let version = self.cluster.hosts[host].version;
             self.ticket.count_with(self.side.counter(Some(version), self.shared));
             let per_try = self.limits.per_try_timeout;
             let began = if attempt == 1 { started } else { Instant::now() };
+            self.trying.set(Some(host));
             let result = {
                 let trial = pin!(self.trial(host, attempt, &mut outbound, upload));
                 within(per_try, began, upload.map(|upload| &**upload), trial).await
@@ -184,11 +205,13 @@ impl Exchange<'_> {
                     outcome: Some(Outcome::Reset { before_request: false }),
                 }),
             };
+            self.trying.set(None);
+            self.observe(host, &result);
             let Some(retry) = self.limits.retries.as_deref() else {
                 return result.map_err(|failed| failed.reply);
             };
             let outcome = match &result {
-                Ok(answered) => Some(outcome(&answered.response)),
+                Ok(answered) => outcome(&answered.response),
                 Err(failed) => failed.outcome,
             };
             if !outcome.is_some_and(|outcome| retry.on.matches(outcome)) {
@@ -201,6 +224,13 @@ impl Exchange<'_> {
             if spent || outbound.is_none() || upload.is_some_and(|upload| !upload.replayable()) {
                 return result.map_err(|failed| failed.reply);
             }
+            // The one before is over.
+            drop(retrying.take());
+            let Some(permit) = self.cluster.retry() else {
+                self.ticket.flag(Flags::OVERFLOW);
+                return result.map_err(|failed| failed.reply);
+            };
+            retrying = Some(permit);
             if let Ok(answered) = result {
                 tokio::task::spawn_local(mirror::discard(answered.response.into_body(), answered.lease));
             }
@@ -212,6 +242,25 @@ impl Exchange<'_> {
             tokio::time::sleep(wait).await;
             self.ticket.retried();
             attempt += 1;
+        }
+    }
+
+    /// Tells the cluster how a try on one of its hosts ended.
+    fn observe(&self, host: usize, result: &Result<Answered, Failed>) {
+        if self.cluster.observes() {
+            let seen = match result {
+                Ok(answered) => Some(seen(&answered.response)),
+                Err(failed) => failure(failed),
+            };
+            if let Some(seen) = seen {
+                self.cluster.observe(host, seen);
+            }
+        }
+        if let Ok(answered) = result
+            && self.cluster.is_checked()
+            && answered.response.headers().contains_key(GIVES_UP)
+        {
+            self.cluster.gives_up(host);
         }
     }
 
@@ -228,7 +277,7 @@ impl Exchange<'_> {
         let mut reuse = if repeatable { Reuse::Any } else { Reuse::Fresh };
         for _ in 0..MAX_STALE {
             let leased =
-                upstream.lease(self.cluster.limits, reuse, |address| self.shared.is_own(address)).await;
+                upstream.lease(&self.cluster.limits, reuse, |address| self.shared.is_own(address)).await;
             let mut lease = leased.map_err(|error| not_connected(&error))?;
             let again = lease.reused || self.may_try_again(attempt, lease.is_h2(), outbound.as_ref());
             let Some(head) = (if again { outbound.clone() } else { outbound.take() }) else { break };
@@ -283,6 +332,9 @@ impl Exchange<'_> {
         let (mut head, body) = response.into_parts();
         strip_hop_by_hop(&mut head.headers);
         route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers));
+        if let Some(cookie) = self.affinity.cookie {
+            head.headers.append(SET_COOKIE, cookie);
+        }
         head.version = Version::HTTP_11;
         let deadline = [whole, deadline].into_iter().flatten().min();
         Response::from_parts(head, ClientBody::relay(body, self.ticket, lease, deadline))

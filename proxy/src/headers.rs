@@ -14,6 +14,10 @@ pub(crate) const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy
 /// A request for 204 instead of 504.
 pub(crate) const TIMEOUT_ALTERNATIVE: HeaderName =
     HeaderName::from_static("x-envoy-upstream-rq-timeout-alt-response");
+/// A limit on the way is reached: not to be tried again.
+pub(crate) const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
+/// An upstream that wants no more requests says so in a response.
+pub(crate) const GIVES_UP: HeaderName = HeaderName::from_static("x-envoy-immediate-health-check-fail");
 /// Identifies a request across hops.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The clients that a request came through.

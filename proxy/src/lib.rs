@@ -7,7 +7,10 @@
 //! What happens to a request is decided by [`mesh::route`]; here it is done.
 
 mod accept;
+mod affinity;
+mod balance;
 mod body;
+mod breaker;
 mod cluster;
 mod config;
 mod connect;
@@ -17,8 +20,10 @@ mod copy;
 mod cors;
 mod drain;
 mod flags;
+mod fleet;
 mod forward;
 mod headers;
+mod health;
 mod hello;
 mod http;
 mod listen;
@@ -27,6 +32,7 @@ mod mirror;
 pub mod observation;
 mod outbound;
 mod outcome;
+mod outlier;
 mod pool;
 mod reply;
 mod serve;
@@ -41,6 +47,8 @@ mod tunnel;
 mod upload;
 mod view;
 
+pub use breaker::Limit;
 pub use config::Config;
 pub use control::{BindError, Entry, Events, Proxy, StartError, Swapped};
 pub use observation::{Batch, Notice, ObservationKey, Stats};
+pub use outlier::EjectedFor;

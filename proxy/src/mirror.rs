@@ -36,9 +36,10 @@ pub(crate) fn send(
                     Outgoing::Full(upload.whole()?)
                 }
             };
-            let host = shared.with_random(|random| cluster.pick(random, &[]))?;
+            let host = shared.with_random(|random| cluster.pick(random, &[], None))?;
             let upstream = &cluster.hosts[host].upstream;
-            let leased = upstream.lease(cluster.limits, Reuse::Fresh, |address| shared.is_own(address)).await;
+            let leased =
+                upstream.lease(&cluster.limits, Reuse::Fresh, |address| shared.is_own(address)).await;
             let mut lease = leased.ok()?;
             let response = lease.send(head.into_request(1, lease.is_h2(), body)).await.ok()?;
             discard(response.into_body(), lease).await;

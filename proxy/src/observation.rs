@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use mesh::plan::ClusterKey;
 use mesh::{RouteKey, Source};
+
+use crate::breaker::Limit;
+use crate::outlier::EjectedFor;
 
 /// Significant digits of latencies: each is told within 1 %.
 const DIGITS: u8 = 2;
@@ -108,6 +112,75 @@ pub struct Batch {
 /// What threads tell at once.
 #[derive(Debug, Clone)]
 pub enum Notice {
+    /// An endpoint failed so often that a source's cluster does not use it for a while.
+    Ejected {
+        /// The source.
+        source: Arc<Source>,
+        /// Its cluster.
+        cluster: ClusterKey,
+        /// The endpoint's address.
+        address: String,
+        /// The endpoint's port.
+        port: u16,
+        /// What for.
+        why: EjectedFor,
+        /// How often in a row.
+        times: u32,
+        /// For how long at least.
+        length: Duration,
+        /// When.
+        at: Instant,
+    },
+    /// An endpoint that was ejected is used again.
+    Returned {
+        /// The source.
+        source: Arc<Source>,
+        /// Its cluster.
+        cluster: ClusterKey,
+        /// The endpoint's address.
+        address: String,
+        /// The endpoint's port.
+        port: u16,
+        /// When.
+        at: Instant,
+    },
+    /// Health checks say that an endpoint is not well: no source uses it.
+    Unhealthy {
+        /// The service's host.
+        host: String,
+        /// The endpoint's address.
+        address: String,
+        /// The endpoint's port.
+        port: u16,
+        /// What the check saw.
+        why: String,
+        /// When.
+        at: Instant,
+    },
+    /// Health checks say that an endpoint is well.
+    Healthy {
+        /// The service's host.
+        host: String,
+        /// The endpoint's address.
+        address: String,
+        /// The endpoint's port.
+        port: u16,
+        /// When.
+        at: Instant,
+    },
+    /// A source's cluster has reached a limit, or has been below it for a while.
+    Breaker {
+        /// The source.
+        source: Arc<Source>,
+        /// Its cluster.
+        cluster: ClusterKey,
+        /// Which limit.
+        limit: Limit,
+        /// Whether it is reached.
+        open: bool,
+        /// When.
+        at: Instant,
+    },
     /// The first request of a thread under a revision was routed.
     FirstRequest {
         /// The revision.

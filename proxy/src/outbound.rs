@@ -115,6 +115,16 @@ impl Outbound {
         Self { method: head.method, path, authority, headers: head.headers, upgrade }
     }
 
+    /// Its headers.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Its path with the query.
+    pub(crate) fn path(&self) -> &str {
+        self.path.as_str()
+    }
+
     /// Says how long the proxy will wait.
     pub(crate) fn expects(&mut self, millis: HeaderValue) {
         self.headers.insert(EXPECTED_TIMEOUT, millis);

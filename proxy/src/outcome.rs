@@ -6,7 +6,9 @@ use mesh::plan::RetryOn;
 use mesh::route::Outcome;
 
 use crate::connect::ConnectError;
-use crate::pool::SendError;
+use crate::headers::OVERLOADED;
+use crate::outlier::Seen;
+use crate::pool::{LeaseError, SendError};
 use crate::reply::Reply;
 
 /// A try without a response.
@@ -16,15 +18,42 @@ pub(crate) struct Failed {
     pub(crate) outcome: Option<Outcome>,
 }
 
-/// What retry conditions see of a response.
-pub(crate) fn outcome(response: &Response<Incoming>) -> Outcome {
+/// What retry conditions see of a response; `None`: it must not be tried again.
+pub(crate) fn outcome(response: &Response<Incoming>) -> Option<Outcome> {
     let headers = response.headers();
     let status = response.status().as_u16();
-    let grpc = headers.get("grpc-status").and_then(|code| code.to_str().ok()?.parse().ok());
-    Outcome::Response {
+    if status >= 400 && headers.contains_key(OVERLOADED) {
+        return None;
+    }
+    Some(Outcome::Response {
         status,
-        grpc,
+        grpc: grpc_status(response),
         rate_limited: status >= 400 && headers.contains_key("x-envoy-ratelimited"),
+    })
+}
+
+fn grpc_status(response: &Response<Incoming>) -> Option<u32> {
+    response.headers().get("grpc-status")?.to_str().ok()?.parse().ok()
+}
+
+/// What outlier detection sees of a response: of a gRPC call that failed at once, its status as one of HTTP.
+pub(crate) fn seen(response: &Response<Incoming>) -> Seen {
+    Seen::Status(match grpc_status(response) {
+        None | Some(0) => response.status().as_u16(),
+        Some(1) => 499,
+        Some(4) => 504,
+        Some(12) => 501,
+        Some(14) => 503,
+        Some(2 | 13 | 15) => 500,
+        Some(_) => 400,
+    })
+}
+
+/// What outlier detection sees of a try without a response: nothing where its endpoint had no part in that.
+pub(crate) fn failure(failed: &Failed) -> Option<Seen> {
+    match failed.reply {
+        Reply::TIMEOUT | Reply::CONNECT_TIMEOUT => Some(Seen::Timeout),
+        _ => failed.outcome.as_ref().map(|_| Seen::Failure),
     }
 }
 
@@ -57,8 +86,12 @@ pub(crate) fn covers_sent(on: &RetryOn, h2: bool, is_grpc: impl FnOnce() -> bool
             && is_grpc())
 }
 
-pub(crate) fn not_connected(error: &ConnectError) -> Failed {
+pub(crate) fn not_connected(error: &LeaseError) -> Failed {
     tracing::debug!(%error, "no connection to an upstream");
+    let error = match error {
+        LeaseError::Connect(error) => error,
+        LeaseError::Overflow => return Failed { reply: Reply::OVERFLOW, outcome: None },
+    };
     let reply = match error {
         ConnectError::Loop => return Failed { reply: Reply::LOOP, outcome: None },
         ConnectError::Timeout => Reply::CONNECT_TIMEOUT,

@@ -1,28 +1,46 @@
 //! Connections to one endpoint, kept by one thread for one source: HTTP/1.1 connections wait here between two requests,
-//! the one used last is used next; HTTP/2 connections carry many at once.
+//! the one used last is used next; HTTP/2 connections carry many at once. Requests wait here for a connection where no
+//! more may be opened.
+
+mod bytes;
+mod lease;
+mod limits;
+mod queue;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use tokio::sync::Mutex;
 
+use crate::breaker::Limit;
+use crate::cluster::Common;
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
-use crate::stream::Stream;
 use crate::upload::Outgoing;
+
+pub(crate) use lease::{Lease, LeaseError, SendError};
+pub(crate) use limits::Limits;
+use queue::{Given, Queue};
 
 /// An endpoint with its connections. Outlives plans.
 pub(crate) struct Upstream {
     target: Target,
+    common: Arc<Common>,
+    /// For what its connections refer to.
+    this: Weak<Self>,
     idle: RefCell<Vec<Idle>>,
-    multiplexed: RefCell<Option<http2::SendRequest<Outgoing>>>,
+    multiplexed: RefCell<Option<Connection>>,
     /// Held while an HTTP/2 connection is made, so that one is made for all who wait.
     connecting: Mutex<()>,
+    queue: Queue,
+    /// Open connections.
+    connections: Cell<usize>,
     active: Cell<usize>,
+    /// When an HTTP/2 connection last ended a request.
+    quiet: Cell<Instant>,
     /// What it is owed by a balancer that gives turns by weight.
     pub(crate) credit: Cell<i64>,
     /// It is in no plan any more: connections are not kept.
@@ -30,19 +48,27 @@ pub(crate) struct Upstream {
 }
 
 struct Idle {
-    sender: http1::SendRequest<Outgoing>,
+    connection: Connection,
     since: Instant,
 }
 
-/// How connections to an endpoint are made and kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// For a new connection.
-    pub(crate) connect: Duration,
-    /// Idle connections that are kept.
-    pub(crate) max_idle: usize,
-    /// HTTP/2, with prior knowledge.
-    pub(crate) http2: bool,
+/// Something to send requests with.
+struct Connection {
+    sender: Sender,
+    /// Requests that it was given.
+    served: u32,
+    open: Rc<Open>,
+}
+
+enum Sender {
+    H1(http1::SendRequest<Outgoing>),
+    H2(http2::SendRequest<Outgoing>),
+}
+
+/// Counts an open connection, as long as anybody has it.
+struct Open {
+    upstream: Weak<Upstream>,
+    common: Arc<Common>,
 }
 
 /// Which waiting connection will do. The upstream may be closing one just as it is used.
@@ -59,41 +85,28 @@ pub(crate) enum Reuse {
 /// For how long a connection is taken to be safe. The servers that close idle connections soonest wait 5 s.
 const FRESH: Duration = Duration::from_secs(3);
 
-/// A connection for one request.
-pub(crate) struct Lease {
-    upstream: Rc<Upstream>,
-    /// There until it is released.
-    sender: Option<Sender>,
-    /// It has carried a request before: the upstream may be closing it at this very moment.
-    pub(crate) reused: bool,
-    max_idle: usize,
-}
-
-enum Sender {
-    H1(http1::SendRequest<Outgoing>),
-    H2(http2::SendRequest<Outgoing>),
-}
-
-/// Why a request that was handed to a connection has no response.
-pub(crate) struct SendError {
-    /// What hyper says.
-    pub(crate) error: hyper::Error,
-    /// Nothing of the request was sent.
-    pub(crate) unsent: bool,
-}
-
 impl Upstream {
     /// An endpoint without connections.
-    pub(crate) fn new(target: Target) -> Self {
-        Self {
+    pub(crate) fn new(target: Target, common: Arc<Common>) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
             target,
+            common,
+            this: Weak::clone(this),
             idle: RefCell::default(),
             multiplexed: RefCell::default(),
             connecting: Mutex::new(()),
+            queue: Queue::default(),
+            connections: Cell::new(0),
             active: Cell::new(0),
+            quiet: Cell::new(Instant::now()),
             credit: Cell::new(0),
             gone: Cell::new(false),
-        }
+        })
+    }
+
+    /// What all threads know of its cluster.
+    pub(crate) fn common(&self) -> &Arc<Common> {
+        &self.common
     }
 
     /// Requests under way.
@@ -101,61 +114,94 @@ impl Upstream {
         self.active.get()
     }
 
-    /// A connection that waits and is good enough, or a new one.
-    pub(crate) async fn lease(
-        self: &Rc<Self>,
-        limits: Limits,
-        reuse: Reuse,
-        barred: impl Fn(SocketAddr) -> bool,
-    ) -> Result<Lease, ConnectError> {
-        let reused =
-            if limits.http2 { self.shared().map(Sender::H2) } else { self.take(reuse).map(Sender::H1) };
-        let (sender, reused) = match reused {
-            Some(sender) => (sender, true),
-            None => self.open(limits, barred).await?,
-        };
-        self.active.set(self.active.get() + 1);
-        Ok(Lease { upstream: Rc::clone(self), sender: Some(sender), reused, max_idle: limits.max_idle })
+    /// A connection that waits and is good enough.
+    fn ready(&self, limits: &Limits, reuse: Reuse) -> Option<Connection> {
+        if limits.http2 { self.shared(limits) } else { self.take(reuse) }
     }
 
-    /// A connection of its own for bytes that are no HTTP; it counts as long as the guard is there.
-    pub(crate) async fn connect(
-        self: &Rc<Self>,
-        limits: &Limits,
-        barred: impl Fn(SocketAddr) -> bool,
-    ) -> Result<(Stream, Busy), ConnectError> {
-        let busy = Busy::new(self);
-        Ok((self.target.connect(limits.connect, barred).await?, busy))
-    }
-
+    /// A new connection, or one that another request has given back meanwhile. True: it has carried a request before.
     async fn open(
         &self,
-        limits: Limits,
+        limits: &Limits,
         barred: impl Fn(SocketAddr) -> bool,
-    ) -> Result<(Sender, bool), ConnectError> {
-        if !limits.http2 {
-            let stream = self.target.connect(limits.connect, barred).await?;
-            return Ok((Sender::H1(handshake_h1(stream).await?), false));
+    ) -> Result<(Connection, bool), ConnectError> {
+        if limits.http2 {
+            return self.open_h2(limits, barred).await;
         }
+        loop {
+            if let Some(open) = self.admit(limits) {
+                let stream = self.target.connect(limits.connect, barred).await?;
+                limits.prepare(&stream);
+                let open = Rc::new(open);
+                let sender = Sender::H1(handshake_h1(stream, Rc::clone(&open)).await?);
+                return Ok((Connection { sender, served: 0, open }, false));
+            }
+            if let Some(Given::Connection(mut connection)) = self.queue.wait().await
+                && connection.becomes_ready().await
+            {
+                return Ok((connection, true));
+            }
+        }
+    }
+
+    async fn open_h2(
+        &self,
+        limits: &Limits,
+        barred: impl Fn(SocketAddr) -> bool,
+    ) -> Result<(Connection, bool), ConnectError> {
         let _first = self.connecting.lock().await;
-        if let Some(sender) = self.shared() {
-            return Ok((Sender::H2(sender), true));
+        if let Some(connection) = self.shared(limits) {
+            return Ok((connection, true));
         }
+        // One carries all: it is never one too many.
+        let open = Rc::new(self.count());
         let stream = self.target.connect(limits.connect, barred).await?;
-        let sender = handshake_h2(stream).await?;
+        limits.prepare(&stream);
+        let sender = handshake_h2(stream, Rc::clone(&open)).await?;
+        let connection = Connection { sender: Sender::H2(sender), served: 1, open };
         if !self.gone.get() {
-            *self.multiplexed.borrow_mut() = Some(sender.clone());
+            *self.multiplexed.borrow_mut() = connection.share();
         }
-        Ok((Sender::H2(sender), false))
+        Ok((connection, false))
+    }
+
+    /// Counts a connection that is to be opened; `None`: it would be one too many. Each endpoint may have one, since a
+    /// request that waited for another endpoint's would wait for ever.
+    fn admit(&self, limits: &Limits) -> Option<Open> {
+        if self.connections.get() == 0 {
+            return Some(self.count());
+        }
+        if !self.common.enter(Limit::Connections, &limits.ceilings) {
+            return None;
+        }
+        Some(self.counted())
+    }
+
+    fn count(&self) -> Open {
+        self.common.force(Limit::Connections);
+        self.counted()
+    }
+
+    fn counted(&self) -> Open {
+        self.connections.set(self.connections.get() + 1);
+        Open { upstream: Weak::clone(&self.this), common: Arc::clone(&self.common) }
     }
 
     /// The HTTP/2 connection, while it takes requests.
-    fn shared(&self) -> Option<http2::SendRequest<Outgoing>> {
-        self.multiplexed.borrow().clone().filter(|sender| !sender.is_closed())
+    fn shared(&self, limits: &Limits) -> Option<Connection> {
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        let connection = multiplexed.as_mut()?;
+        if connection.is_closed() || connection.served >= limits.requests_per_connection {
+            // Those that use it keep it until they are done.
+            *multiplexed = None;
+            return None;
+        }
+        connection.served = connection.served.saturating_add(1);
+        connection.share()
     }
 
     /// The HTTP/1.1 connection that was used last, of those that are ready.
-    fn take(&self, reuse: Reuse) -> Option<http1::SendRequest<Outgoing>> {
+    fn take(&self, reuse: Reuse) -> Option<Connection> {
         if reuse == Reuse::None {
             return None;
         }
@@ -163,25 +209,37 @@ impl Upstream {
         let mut at = idle.len();
         while at > 0 {
             at -= 1;
-            let sender = &idle[at].sender;
-            if sender.is_closed() {
+            let connection = &idle[at].connection;
+            if connection.is_closed() {
                 idle.remove(at);
             } else if reuse == Reuse::Fresh && idle[at].since.elapsed() > FRESH {
                 return None;
-            } else if sender.is_ready() {
-                return Some(idle.remove(at).sender);
+            } else if connection.is_ready() {
+                return Some(idle.remove(at).connection);
             }
             // Otherwise the end of its last exchange is still being worked off.
         }
         None
     }
 
+    /// A connection may carry another request.
+    fn give_back(&self, connection: Connection, max_idle: usize, now: Instant) {
+        if self.gone.get() || connection.is_closed() {
+            return;
+        }
+        let Some(connection) = self.queue.give(connection) else { return };
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < max_idle {
+            idle.push(Idle { connection, since: now });
+        }
+    }
+
     /// Closes connections that were closed from afar, or that have waited too long.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) {
-        let waits =
-            |idle: &mut Idle| !idle.sender.is_closed() && now.duration_since(idle.since) < idle_timeout;
-        self.idle.borrow_mut().retain_mut(waits);
-        self.multiplexed.borrow_mut().take_if(|sender| sender.is_closed());
+        let over = |since: Instant| now.saturating_duration_since(since) >= idle_timeout;
+        self.idle.borrow_mut().retain(|idle| !idle.connection.is_closed() && !over(idle.since));
+        let unused = self.active.get() == 0 && over(self.quiet.get());
+        self.multiplexed.borrow_mut().take_if(|connection| unused || connection.is_closed());
     }
 
     /// Whether it is in some plan. Where it is not, idle connections are closed, and none becomes idle.
@@ -199,55 +257,43 @@ impl Upstream {
     }
 }
 
-/// Makes an endpoint busier by one for as long as it is there.
-pub(crate) struct Busy(Rc<Upstream>);
-
-impl Busy {
-    fn new(upstream: &Rc<Upstream>) -> Self {
-        upstream.active.set(upstream.active.get() + 1);
-        Self(Rc::clone(upstream))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.active.set(self.0.active.get() - 1);
-    }
-}
-
-impl Lease {
-    /// Whether requests go as HTTP/2.
-    pub(crate) fn is_h2(&self) -> bool {
-        matches!(self.sender, Some(Sender::H2(_)))
-    }
-
-    /// Sends a request and waits for the head of its response.
-    pub(crate) async fn send(&mut self, request: Request<Outgoing>) -> Result<Response<Incoming>, SendError> {
-        let sent = match &mut self.sender {
-            Some(Sender::H1(sender)) => sender.try_send_request(request).await,
-            Some(Sender::H2(sender)) => sender.try_send_request(request).await,
-            None => unreachable!("only a release takes the sender, and it takes the lease too"),
-        };
-        sent.map_err(|mut failed| SendError {
-            unsent: failed.take_message().is_some(),
-            error: failed.into_error(),
-        })
-    }
-
-    /// The exchange has ended in order `now`: the connection may carry another one.
-    pub(crate) fn release(mut self, now: Instant) {
-        let Some(Sender::H1(sender)) = self.sender.take() else { return };
-        if !self.upstream.gone.get() && !sender.is_closed() {
-            let mut idle = self.upstream.idle.borrow_mut();
-            if idle.len() < self.max_idle {
-                idle.push(Idle { sender, since: now });
-            }
+impl Connection {
+    fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::H1(sender) => sender.is_closed(),
+            Sender::H2(sender) => sender.is_closed(),
         }
     }
+
+    fn is_ready(&self) -> bool {
+        match &self.sender {
+            Sender::H1(sender) => sender.is_ready(),
+            Sender::H2(sender) => sender.is_ready(),
+        }
+    }
+
+    /// Waits for the end of its last exchange; false when it was closed.
+    async fn becomes_ready(&mut self) -> bool {
+        match &mut self.sender {
+            Sender::H1(sender) => sender.ready().await.is_ok(),
+            Sender::H2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    /// The same once more; only HTTP/2 can.
+    fn share(&self) -> Option<Self> {
+        let Sender::H2(sender) = &self.sender else { return None };
+        let sender = Sender::H2(sender.clone());
+        Some(Self { sender, served: self.served, open: Rc::clone(&self.open) })
+    }
 }
 
-impl Drop for Lease {
+impl Drop for Open {
     fn drop(&mut self) {
-        self.upstream.active.set(self.upstream.active.get() - 1);
+        self.common.leave(Limit::Connections);
+        if let Some(upstream) = self.upstream.upgrade() {
+            upstream.connections.set(upstream.connections.get() - 1);
+            upstream.queue.wake();
+        }
     }
 }

@@ -9,6 +9,7 @@ use mesh::plan::{AbortWith, Direct};
 
 use crate::body::ClientBody;
 use crate::flags::Flags;
+use crate::headers::OVERLOADED;
 use crate::ticket::Ticket;
 
 /// An answer: status, flag and body.
@@ -45,6 +46,12 @@ impl Reply {
         Some(Flags::CONNECT_FAILURE),
         "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
     );
+    /// A limit of the cluster is reached.
+    pub(crate) const OVERFLOW: Self = Self::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some(Flags::OVERFLOW),
+        "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+    );
     /// The connection ended before the response.
     pub(crate) const CONNECTION_CLOSED: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -79,7 +86,11 @@ impl Reply {
         if let Some(flag) = self.flag {
             ticket.flag(flag);
         }
-        answer(self.status, Bytes::from_static(self.body.as_bytes()), ticket)
+        let mut response = answer(self.status, Bytes::from_static(self.body.as_bytes()), ticket);
+        if self == Self::OVERFLOW {
+            response.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
+        }
+        response
     }
 }
 

@@ -1,5 +1,6 @@
 //! One request from its head to its response: the mesh decides, and this does what was decided.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use mesh::plan::{AbortWith, Cors, Direct, Listener, Protocol, Redirect, UnknownH
 use mesh::route::headers::Direction;
 use mesh::route::{self, Chosen, Decision, Limits};
 
+use crate::affinity::Affinity;
 use crate::body::ClientBody;
 use crate::cluster;
 use crate::control::Entry;
@@ -22,6 +24,7 @@ use crate::flags::Flags;
 use crate::forward::{Exchange, forward};
 use crate::headers::Edited;
 use crate::outbound::Inbound;
+use crate::pool;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 use crate::source::SourceState;
@@ -121,7 +124,8 @@ pub(crate) async fn serve(
                 UnknownHost::Passthrough if !connect => {
                     let (host, port) = split_authority(authority);
                     let upstream = front.source.stranger(host, port.unwrap_or(80));
-                    let cluster = Rc::new(cluster::View::stranger(upstream, &shared.config));
+                    let cluster =
+                        Rc::new(cluster::View::stranger(upstream, pool::Limits::outside(&shared.config)));
                     let limits = Limits { timeout: None, per_try_timeout: None, retries: None };
                     let way = Way { side, cluster, limits };
                     forward(way.exchange(client, &view, &decision, ticket), head, body).await
@@ -192,10 +196,13 @@ impl<'p> Way<'p> {
             source: &front.source,
             view,
             client: front.gateway.then_some(client.peer),
+            peer: client.peer,
             decision,
             side: self.side,
             cluster: self.cluster,
             limits: self.limits,
+            affinity: Affinity::default(),
+            trying: Cell::new(None),
             ticket,
             delayed: decision.chosen().is_some_and(|chosen| chosen.delay.is_some()),
         }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::drain::Drain;
+use crate::fleet::Fleet;
 use crate::observation::Notice;
 use crate::source::SourceState;
 use crate::stats::Table;
@@ -28,13 +29,15 @@ pub(crate) struct Shared {
     plans: RefCell<Arc<HashMap<Source, Arc<Plan>>>>,
     /// Where this proxy listens.
     own: RefCell<HashSet<SocketAddr>>,
+    /// What all threads know of the upstreams.
+    pub(crate) fleet: Arc<Fleet>,
     notices: mpsc::Sender<Notice>,
     /// The last revision that a request was routed by.
     noticed: Cell<u64>,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Arc<Config>, notices: mpsc::Sender<Notice>) -> Self {
+    pub(crate) fn new(config: Arc<Config>, fleet: Arc<Fleet>, notices: mpsc::Sender<Notice>) -> Self {
         Self {
             config,
             stats: Table::default(),
@@ -43,6 +46,7 @@ impl Shared {
             sources: RefCell::default(),
             plans: RefCell::default(),
             own: RefCell::default(),
+            fleet,
             notices,
             noticed: Cell::new(0),
         }
@@ -53,7 +57,7 @@ impl Shared {
         let mut sources = self.sources.borrow_mut();
         let state = sources.entry(source.clone()).or_insert_with(|| {
             let plan = self.plans.borrow().get(source).cloned();
-            Rc::new(SourceState::new(source, plan))
+            Rc::new(SourceState::new(source, plan, &self.fleet))
         });
         Rc::clone(state)
     }
@@ -108,6 +112,11 @@ impl Shared {
         own.contains(&address)
             || (address.ip().is_loopback()
                 && own.iter().any(|bound| bound.ip().is_unspecified() && bound.port() == address.port()))
+    }
+
+    /// Looks which endpoints may return, and which limits are kept again.
+    pub(crate) fn look(&self, now: Instant) {
+        self.sources.borrow().values().for_each(|source| source.look(now));
     }
 
     /// Closes connections to upstreams that have been idle for too long.

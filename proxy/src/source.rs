@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 use mesh::plan::{Cluster, ClusterKey, split_authority};
 use mesh::{Plan, Source};
 
-use crate::cluster;
-use crate::config::Config;
+use crate::cluster::{self, Common};
 use crate::connect::Target;
+use crate::fleet::Fleet;
 use crate::pool::Upstream;
 use crate::view::View;
+
+/// Envoy's name for what is outside the mesh.
+const OUTSIDE: &str = "PassthroughCluster";
 
 pub(crate) struct SourceState {
     pub(crate) source: Arc<Source>,
@@ -21,17 +24,22 @@ pub(crate) struct SourceState {
     clusters: RefCell<HashMap<ClusterKey, Rc<cluster::State>>>,
     /// Addresses outside the mesh that requests named.
     strangers: RefCell<HashMap<String, Rc<Upstream>>>,
+    /// What is known of all of these together.
+    outside: Arc<Common>,
 }
 
 impl SourceState {
-    pub(crate) fn new(source: &Source, plan: Option<Arc<Plan>>) -> Self {
+    pub(crate) fn new(source: &Source, plan: Option<Arc<Plan>>, fleet: &Fleet) -> Self {
         let source = Arc::new(source.clone());
+        let outside = ClusterKey { host: OUTSIDE.to_owned(), subset: None, port: 0 };
+        let outside = fleet.cluster(&source, &outside);
         let view = Rc::new(View::new(plan.unwrap_or_else(|| no_plan(&source))));
         Self {
             source,
             current: RefCell::new(view),
             clusters: RefCell::default(),
             strangers: RefCell::default(),
+            outside,
         }
     }
 
@@ -52,11 +60,17 @@ impl SourceState {
     }
 
     /// What outlives plans, of a cluster.
-    pub(crate) fn cluster(&self, key: &ClusterKey) -> Rc<cluster::State> {
+    pub(crate) fn cluster(&self, key: &ClusterKey, fleet: &Fleet) -> Rc<cluster::State> {
         if let Some(state) = self.clusters.borrow().get(key) {
             return Rc::clone(state);
         }
-        Rc::clone(self.clusters.borrow_mut().entry(key.clone()).or_default())
+        let make = || Rc::new(cluster::State::new(fleet.cluster(&self.source, key)));
+        Rc::clone(self.clusters.borrow_mut().entry(key.clone()).or_insert_with(make))
+    }
+
+    /// Looks which endpoints may return, and which limits are kept again.
+    pub(crate) fn look(&self, now: Instant) {
+        self.clusters.borrow().values().for_each(|cluster| cluster.look(now));
     }
 
     /// Connections to an address outside the mesh.
@@ -64,7 +78,7 @@ impl SourceState {
         let mut strangers = self.strangers.borrow_mut();
         let upstream = strangers
             .entry(format!("{host}:{port}"))
-            .or_insert_with(|| Rc::new(Upstream::new(Target::new(host, port))));
+            .or_insert_with(|| Upstream::new(Target::new(host, port), Arc::clone(&self.outside)));
         Rc::clone(upstream)
     }
 
@@ -74,14 +88,13 @@ impl SourceState {
         &self,
         cluster: &Rc<cluster::View>,
         name: Option<&str>,
-        config: &Config,
     ) -> Option<Rc<cluster::View>> {
         if !cluster.chosen_by_client() {
             return Some(Rc::clone(cluster));
         }
         let (host, port) = split_authority(name?);
         let upstream = cluster.upstream(host, port.unwrap_or(cluster.port));
-        Some(Rc::new(cluster::View::stranger(upstream, config)))
+        Some(Rc::new(cluster::View::stranger(upstream, cluster.limits.clone())))
     }
 
     /// Closes connections that have been idle for too long.

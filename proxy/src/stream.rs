@@ -6,6 +6,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use mesh::plan::Keepalive;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
@@ -54,6 +56,28 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Lets the kernel ask the other side whether it is still there.
+    pub(crate) fn keep_alive(&self, keepalive: &Keepalive) -> io::Result<()> {
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::TlsClient(stream) => return stream.get_ref().0.keep_alive(keepalive),
+            _ => return Ok(()),
+        };
+        let mut wanted = TcpKeepalive::new();
+        if let Some(time) = keepalive.time {
+            wanted = wanted.with_time(time);
+        }
+        if let Some(interval) = keepalive.interval {
+            wanted = wanted.with_interval(interval);
+        }
+        if let Some(probes) = keepalive.probes {
+            wanted = wanted.with_retries(probes);
+        }
+        SockRef::from(stream).set_tcp_keepalive(&wanted)
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         each!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buf))
@@ -96,5 +120,36 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_are_kept_alive() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = Stream::Tcp(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        let keepalive = Keepalive {
+            probes: Some(4),
+            time: Some(Duration::from_secs(30)),
+            interval: Some(Duration::from_secs(5)),
+        };
+        stream.keep_alive(&keepalive).unwrap();
+        let Stream::Tcp(stream) = stream else { panic!("TCP was connected to") };
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        {
+            let seconds = Duration::from_secs;
+            assert_eq!(
+                (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap()),
+                (seconds(30), seconds(5))
+            );
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
+        }
     }
 }

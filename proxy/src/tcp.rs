@@ -8,10 +8,15 @@ use tokio::io::AsyncWriteExt;
 
 use crate::copy::copy;
 use crate::flags::Flags;
+use crate::outlier::Seen;
+use crate::pool::LeaseError;
 use crate::serve::Client;
 use crate::stream::{Downstream, Stream};
 use crate::ticket::Ticket;
 use crate::view::View;
+
+/// What outlier detection takes a connection for that could be made.
+const CONNECTED: Seen = Seen::Status(200);
 
 /// Passes a connection on; `read` is what was read of it already.
 pub(crate) async fn pass(
@@ -38,10 +43,10 @@ pub(crate) async fn pass(
     let Some(cluster) = side.cluster.clone().filter(|cluster| !cluster.missing) else {
         return ticket.flag(Flags::NO_CLUSTER);
     };
-    let Some(cluster) = front.source.reached(&cluster, asked.sni.or(asked.host), &shared.config) else {
+    let Some(cluster) = front.source.reached(&cluster, asked.sni.or(asked.host)) else {
         return ticket.flag(Flags::NO_UPSTREAM);
     };
-    let Some(host) = shared.with_random(|random| cluster.pick(random, &[])) else {
+    let Some(host) = shared.with_random(|random| cluster.pick(random, &[], None)) else {
         return ticket.flag(Flags::NO_UPSTREAM);
     };
     ticket.count_with(side.counter(Some(cluster.hosts[host].version), shared));
@@ -50,9 +55,14 @@ pub(crate) async fn pass(
         Ok(connected) => connected,
         Err(error) => {
             tracing::debug!(%error, "no connection to an upstream");
+            if matches!(error, LeaseError::Overflow) {
+                return ticket.flag(Flags::OVERFLOW);
+            }
+            cluster.observe(host, Seen::Failure);
             return ticket.flag(Flags::CONNECT_FAILURE);
         }
     };
+    cluster.observe(host, CONNECTED);
     if !read.is_empty() {
         ticket.moved(read.len() as u64, 0);
         if stream.write_all(&read).await.is_err() {
@@ -60,7 +70,7 @@ pub(crate) async fn pass(
         }
     }
     drop(read);
-    let idle = shared.config.idle_timeout;
+    let idle = cluster.limits.idle;
     carry(client, &mut downstream, &mut stream, idle, &mut ticket).await;
 }
 

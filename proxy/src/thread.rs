@@ -17,6 +17,8 @@ use crate::accept;
 use crate::config::Config;
 use crate::control::{Command, Entry};
 use crate::drain::Drain;
+use crate::fleet::Fleet;
+use crate::health::Checkers;
 use crate::observation::{Batch, Notice};
 use crate::serve::Front;
 use crate::shared::Shared;
@@ -34,6 +36,7 @@ pub(crate) struct Outbox {
 pub(crate) fn spawn(
     index: usize,
     config: Arc<Config>,
+    fleet: Arc<Fleet>,
     inbox: mpsc::UnboundedReceiver<Command>,
     outbox: Outbox,
 ) -> io::Result<()> {
@@ -45,7 +48,9 @@ pub(crate) fn spawn(
             Ok(runtime) => {
                 // Nobody waits any more where the receiver is gone.
                 let _ = started.send(Ok(()));
-                runtime.block_on(Thread::new(config, outbox).run(inbox));
+                // One thread checks for all.
+                let checkers = (index == 0).then(Checkers::default);
+                runtime.block_on(Thread::new(config, fleet, outbox, checkers).run(inbox));
             }
             Err(error) => drop(started.send(Err(error))),
         }
@@ -58,6 +63,8 @@ struct Thread {
     outbox: Outbox,
     bound: HashMap<SocketAddr, Bound>,
     swept: Instant,
+    /// Of the thread that checks the health of endpoints.
+    checkers: Option<Checkers>,
 }
 
 /// A listener at work.
@@ -72,9 +79,9 @@ const LAST_BATCH: Duration = Duration::from_millis(500);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Thread {
-    fn new(config: Arc<Config>, outbox: Outbox) -> Self {
-        let shared = Rc::new(Shared::new(config, outbox.notices.clone()));
-        Self { shared, outbox, bound: HashMap::new(), swept: Instant::now() }
+    fn new(config: Arc<Config>, fleet: Arc<Fleet>, outbox: Outbox, checkers: Option<Checkers>) -> Self {
+        let shared = Rc::new(Shared::new(config, fleet, outbox.notices.clone()));
+        Self { shared, outbox, bound: HashMap::new(), swept: Instant::now(), checkers }
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
@@ -92,6 +99,9 @@ impl Thread {
                     }
                     Some(Command::Swap { plans, done }) => {
                         self.shared.swap(&plans);
+                        if let Some(checkers) = &mut self.checkers {
+                            checkers.follow(plans.values(), &self.shared.fleet);
+                        }
                         let _ = done.send(Instant::now());
                     }
                     Some(Command::Shutdown { grace, done }) => {
@@ -103,6 +113,7 @@ impl Thread {
                 },
                 _ = flush.tick() => {
                     self.flush();
+                    self.shared.look(Instant::now());
                     self.sweep();
                 }
             }

@@ -73,7 +73,8 @@ impl View {
         let at = id.0 as usize;
         let cluster = self.plan.clusters.get(at)?;
         let view = self.clusters.get(at)?.get_or_init(|| {
-            Rc::new(cluster::View::new(source.cluster(&cluster.key), cluster, &shared.config))
+            let state = source.cluster(&cluster.key, &shared.fleet);
+            Rc::new(cluster::View::new(state, cluster, &self.plan.labels, &shared.config, &shared.fleet))
         });
         Some(Rc::clone(view))
     }

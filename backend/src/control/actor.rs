@@ -250,8 +250,9 @@ impl Actor {
     }
 
     fn notice(&mut self, notice: &Notice) {
-        let Notice::FirstRequest { revision, at } = notice;
-        self.reach(*revision, Stage::FirstRequest, *at, None);
+        if let Notice::FirstRequest { revision, at } = notice {
+            self.reach(*revision, Stage::FirstRequest, *at, None);
+        }
     }
 
     fn reach(&mut self, revision: u64, stage: Stage, at: Instant, note: Option<String>) {

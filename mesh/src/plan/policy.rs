@@ -46,7 +46,7 @@ pub struct RetryBudget {
 }
 
 /// Keep-alive of TCP; what is not said is the system's.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Keepalive {
     /// Probes without an answer.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+mod balancing;
+mod breakers;
 mod faults;
+mod health;
 mod limits;
+mod outlier;
 mod plans;
 mod protocol;
 mod routing;

@@ -89,7 +89,7 @@ async fn requests_end_under_the_plan_they_began_with() {
     let revisions: Vec<_> = rig.observed(2).await.keys().map(|key| key.revision).collect();
     assert_eq!(revisions.len(), 2);
     for expected in [1, 2] {
-        let Notice::FirstRequest { revision, .. } = rig.notice().await;
+        let Notice::FirstRequest { revision, .. } = rig.notice().await else { panic!("another notice") };
         assert_eq!(revision, expected);
         assert!(revisions.contains(&revision));
     }

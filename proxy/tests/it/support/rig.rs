@@ -75,6 +75,20 @@ impl Rig {
     pub(crate) async fn notice(&mut self) -> Notice {
         self.events.notices.recv().await.unwrap()
     }
+
+    /// What the first notice says that is asked for.
+    pub(crate) async fn told<T>(&mut self, wanted: impl Fn(&Notice) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                if let Some(found) = wanted(&self.notice().await) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), found)
+            .await
+            .unwrap_or_else(|_| panic!("the notice did not come"))
+    }
 }
 
 #[derive(Default)]

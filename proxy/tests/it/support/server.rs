@@ -13,6 +13,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
 use super::AnyBody;
@@ -25,6 +26,24 @@ pub(crate) struct Server {
     task: AbortHandle,
 }
 
+/// Holds requests.
+pub(crate) struct Gate {
+    came: Notify,
+    go: Semaphore,
+}
+
+impl Gate {
+    /// Waits until a request is held.
+    pub(crate) async fn holds(&self) {
+        self.came.notified().await;
+    }
+
+    /// Lets so many requests go.
+    pub(crate) fn open(&self, requests: usize) {
+        self.go.add_permits(requests);
+    }
+}
+
 /// A response with a text.
 pub(crate) fn reply(status: u16, body: impl Into<Bytes>) -> Response<AnyBody> {
     let body = Full::new(body.into()).map_err(|never| match never {}).boxed_unsync();
@@ -35,6 +54,24 @@ impl Server {
     /// Says its name.
     pub(crate) async fn named(name: &'static str) -> Self {
         Self::start(move |_| async move { reply(200, name) }).await
+    }
+
+    /// Keeps each request whose path begins with `/held` until the gate is opened for one.
+    pub(crate) async fn gated(name: &'static str) -> (Self, Arc<Gate>) {
+        let gate = Arc::new(Gate { came: Notify::new(), go: Semaphore::new(0) });
+        let kept = Arc::clone(&gate);
+        let server = Self::start(move |request: Request<Incoming>| {
+            let gate = Arc::clone(&kept);
+            async move {
+                if request.uri().path().starts_with("/held") {
+                    gate.came.notify_one();
+                    gate.go.acquire().await.unwrap().forget();
+                }
+                reply(200, name)
+            }
+        })
+        .await;
+        (server, gate)
     }
 
     /// Answers each with what it was asked: method, path, headers and body, a line each.

@@ -1,0 +1,110 @@
+//! The same client to the same endpoint: what of a request is hashed, and the cookie that a client is known by.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use http::HeaderValue;
+use http::header::{COOKIE, HeaderMap};
+use mesh::plan::{HashCookie, HashKey};
+use mesh::route::matching::{parameter, split_query};
+
+use crate::balance::hashing::hash;
+use crate::outbound::Outbound;
+
+/// What a request is kept to its endpoint by.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Affinity {
+    /// `None`: it may go anywhere.
+    pub(crate) hash: Option<u64>,
+    /// A cookie that its client gets.
+    pub(crate) cookie: Option<HeaderValue>,
+}
+
+impl Affinity {
+    /// Of a request as it goes upstream.
+    pub(crate) fn new(key: &HashKey, head: &Outbound, peer: IpAddr, random: impl FnOnce() -> u64) -> Self {
+        let hashed = |hash: Option<u64>| Self { hash, cookie: None };
+        match key {
+            HashKey::Header(name) => hashed(of_header(head.headers(), name)),
+            HashKey::SourceIp => hashed(Some(hash(&peer))),
+            HashKey::Query(name) => {
+                let (_, query) = split_query(head.path());
+                hashed(parameter(query, name).map(hash))
+            }
+            HashKey::Cookie(cookie) => match of_cookie(head.headers(), &cookie.name) {
+                Some(value) => hashed(Some(hash(value))),
+                None if cookie.ttl.is_none() => Self::default(),
+                None => {
+                    let value = format!("{:016x}", random());
+                    Self { hash: Some(hash(value.as_str())), cookie: set_cookie(cookie, &value) }
+                }
+            },
+        }
+    }
+}
+
+/// Of several values of a header, all count, in whatever order they came.
+fn of_header(headers: &HeaderMap, name: &str) -> Option<u64> {
+    let values = headers.get_all(name).iter();
+    values.map(|value| hash(value.as_bytes())).reduce(u64::wrapping_add)
+}
+
+fn of_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut cookies = lines.flat_map(|line| line.split(';'));
+    let value = cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))?;
+    let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    Some(bare).filter(|value| !value.is_empty())
+}
+
+/// As Envoy writes it.
+fn set_cookie(cookie: &HashCookie, value: &str) -> Option<HeaderValue> {
+    let mut text = format!("{}=\"{value}\"", cookie.name);
+    let seconds = cookie.ttl.map_or(0, |ttl| ttl.as_secs());
+    // Writing to a text cannot fail.
+    if seconds > 0 {
+        let _ = write!(text, "; Max-Age={seconds}");
+    }
+    if let Some(path) = &cookie.path {
+        let _ = write!(text, "; Path={path}");
+    }
+    for (name, value) in &cookie.attributes {
+        let _ = match value.as_str() {
+            "" => write!(text, "; {name}"),
+            value => write!(text, "; {name}={value}"),
+        };
+    }
+    text.push_str("; HttpOnly");
+    HeaderValue::try_from(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn cookies_are_found() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("a=1; user=\"x\"; users=y"));
+        headers.append(COOKIE, HeaderValue::from_static("b=2"));
+        for (name, value) in [("a", Some("1")), ("user", Some("x")), ("b", Some("2")), ("use", None)] {
+            assert_eq!(of_cookie(&headers, name), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_made() {
+        let cookie = HashCookie {
+            name: "user".to_owned(),
+            path: Some("/x".to_owned()),
+            ttl: Some(Duration::from_secs(60)),
+            attributes: vec![("SameSite".to_owned(), "Lax".to_owned()), ("Secure".to_owned(), String::new())],
+        };
+        let made = set_cookie(&cookie, "7").unwrap();
+        assert_eq!(made, "user=\"7\"; Max-Age=60; Path=/x; SameSite=Lax; Secure; HttpOnly");
+        let session = HashCookie { ttl: Some(Duration::ZERO), name: "s".to_owned(), ..HashCookie::default() };
+        assert_eq!(set_cookie(&session, "7").unwrap(), "s=\"7\"; HttpOnly");
+    }
+}

@@ -1,0 +1,246 @@
+//! Active health checks: endpoints are asked whether they are well, once for the whole proxy, whoever sends them requests.
+
+mod ask;
+mod checker;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use mesh::plan::{Endpoint, HealthCheck};
+use tokio::sync::mpsc;
+
+use crate::cluster::Common;
+use crate::observation::Notice;
+
+pub(crate) use checker::Checkers;
+
+/// What is checked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CheckKey {
+    /// The service's host.
+    host: String,
+    /// The endpoint's.
+    address: String,
+    /// The endpoint's, which is not always the one that is asked.
+    port: u16,
+    check: HealthCheck,
+}
+
+/// What checks have found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// No check has an answer yet.
+    Unknown,
+    /// It is well.
+    Passing,
+    /// It is not.
+    Failing,
+}
+
+/// The answer to a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is well.
+    Passed,
+    /// It did not answer, or asks for patience.
+    Failed(String),
+    /// It says that it is not well: nothing is waited for.
+    Refused(String),
+}
+
+/// All that is checked, or was a moment ago.
+#[derive(Debug)]
+pub(crate) struct Checks {
+    all: Mutex<HashMap<CheckKey, Arc<Checked>>>,
+    notices: mpsc::Sender<Notice>,
+}
+
+/// An endpoint that is checked.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    key: CheckKey,
+    health: AtomicU8,
+    /// Clusters whose endpoint it is.
+    watchers: Mutex<Vec<Weak<Common>>>,
+    notices: mpsc::Sender<Notice>,
+}
+
+/// Answers in a row.
+#[derive(Debug, Default)]
+struct Streak {
+    passed: u32,
+    failed: u32,
+}
+
+impl CheckKey {
+    fn new(host: &str, endpoint: &Endpoint, check: &HealthCheck) -> Self {
+        Self {
+            host: host.to_owned(),
+            address: endpoint.address.clone(),
+            port: endpoint.port,
+            check: check.clone(),
+        }
+    }
+}
+
+impl Checks {
+    pub(crate) fn new(notices: mpsc::Sender<Notice>) -> Self {
+        Self { all: Mutex::default(), notices }
+    }
+
+    /// What is found of an endpoint, which a cluster is told of when it changes.
+    pub(crate) fn watched(
+        &self,
+        host: &str,
+        endpoint: &Endpoint,
+        check: &HealthCheck,
+        watcher: &Arc<Common>,
+    ) -> Arc<Checked> {
+        let checked = self.get(&CheckKey::new(host, endpoint, check));
+        let mut watchers = lock(&checked.watchers);
+        let known = watchers.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(watcher)));
+        if !known {
+            watchers.retain(|known| known.strong_count() > 0);
+            watchers.push(Arc::downgrade(watcher));
+        }
+        drop(watchers);
+        checked
+    }
+
+    fn get(&self, key: &CheckKey) -> Arc<Checked> {
+        let mut all = lock(&self.all);
+        let make = || {
+            let (key, notices) = (key.clone(), self.notices.clone());
+            Arc::new(Checked { key, health: AtomicU8::new(0), watchers: Mutex::default(), notices })
+        };
+        Arc::clone(all.entry(key.clone()).or_insert_with(make))
+    }
+
+    /// Forgets what is checked no more.
+    fn retain(&self, stays: impl Fn(&CheckKey) -> bool) {
+        lock(&self.all).retain(|key, _| stays(key));
+    }
+}
+
+impl Checked {
+    /// What was found last.
+    pub(crate) fn health(&self) -> Health {
+        match self.health.load(Ordering::Relaxed) {
+            0 => Health::Unknown,
+            1 => Health::Passing,
+            _ => Health::Failing,
+        }
+    }
+
+    /// It says itself that it wants no more requests.
+    pub(crate) fn gives_up(&self) {
+        self.set(Health::Failing, "it says so in a response");
+    }
+
+    /// Takes the answer to a check.
+    fn take(&self, streak: &mut Streak, answer: &Answer) {
+        let health = streak.judge(self.health(), answer, &self.key.check);
+        let why = match answer {
+            Answer::Passed => "",
+            Answer::Failed(why) | Answer::Refused(why) => why,
+        };
+        if let Some(health) = health {
+            self.set(health, why);
+        }
+        if *answer == Answer::Passed && self.health() == Health::Passing {
+            let now = Instant::now();
+            self.each_watcher(|common| common.passed(&self.key.address, self.key.port, now));
+        }
+    }
+
+    fn set(&self, health: Health, why: &str) {
+        let before = self.health.swap(health as u8, Ordering::Relaxed);
+        if before == health as u8 {
+            return;
+        }
+        self.each_watcher(Common::changed);
+        let (host, address, port) = (self.key.host.clone(), self.key.address.clone(), self.key.port);
+        let at = Instant::now();
+        let notice = match health {
+            Health::Failing => Notice::Unhealthy { host, address, port, why: why.to_owned(), at },
+            _ => Notice::Healthy { host, address, port, at },
+        };
+        // Where nobody listens, nobody misses it.
+        let _ = self.notices.try_send(notice);
+    }
+
+    fn each_watcher(&self, tell: impl Fn(&Common)) {
+        let watchers: Vec<_> = lock(&self.watchers).iter().filter_map(Weak::upgrade).collect();
+        watchers.iter().for_each(|watcher| tell(watcher));
+    }
+}
+
+impl Streak {
+    /// What an answer makes of an endpoint, where that is something else. The first answer decides by itself.
+    fn judge(&mut self, health: Health, answer: &Answer, check: &HealthCheck) -> Option<Health> {
+        match answer {
+            Answer::Passed => {
+                self.failed = 0;
+                self.passed = self.passed.saturating_add(1);
+                let enough = health == Health::Unknown || self.passed >= check.healthy_threshold;
+                (health != Health::Passing && enough).then_some(Health::Passing)
+            }
+            Answer::Failed(_) | Answer::Refused(_) => {
+                self.passed = 0;
+                self.failed = self.failed.saturating_add(1);
+                let enough = health == Health::Unknown
+                    || matches!(answer, Answer::Refused(_))
+                    || self.failed >= check.unhealthy_threshold;
+                (health != Health::Failing && enough).then_some(Health::Failing)
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each entry is whole, whatever became of the thread that changed it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mesh::plan::Probe;
+
+    use super::*;
+
+    #[test]
+    fn thresholds_hold_both_ways() {
+        let check = HealthCheck {
+            probe: Probe::Tcp,
+            port: None,
+            interval: Duration::from_secs(1),
+            jitter: Duration::ZERO,
+            timeout: Duration::from_secs(1),
+            unhealthy_threshold: 3,
+            healthy_threshold: 2,
+        };
+        let (passed, failed, refused) =
+            (Answer::Passed, Answer::Failed(String::new()), Answer::Refused(String::new()));
+        for (answers, expected) in [
+            (vec![&passed], Health::Passing),
+            (vec![&failed], Health::Failing),
+            (vec![&passed, &failed, &failed], Health::Passing),
+            (vec![&passed, &failed, &failed, &passed, &failed, &failed], Health::Passing),
+            (vec![&passed, &failed, &failed, &failed], Health::Failing),
+            (vec![&passed, &refused], Health::Failing),
+            (vec![&passed, &refused, &passed], Health::Failing),
+            (vec![&passed, &refused, &passed, &failed, &passed], Health::Failing),
+            (vec![&passed, &refused, &passed, &passed], Health::Passing),
+        ] {
+            let (mut streak, mut health) = (Streak::default(), Health::Unknown);
+            for answer in &answers {
+                health = streak.judge(health, answer, &check).unwrap_or(health);
+            }
+            assert_eq!(health, expected, "{answers:?}");
+        }
+    }
+}

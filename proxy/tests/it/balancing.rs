@@ -1,0 +1,236 @@
+//! Which endpoint a request goes to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mesh::Plan;
+use mesh::plan::{
+    Balancer, Cluster, ConsistentHash, HashCookie, HashKey, HashTable, Locality, Outlier, Warmup,
+};
+use mesh::registry::LOCALITY_LABELS;
+use proxy::Notice;
+
+use crate::plans::{Draft, cluster, to_first};
+use crate::support::{Connection, Rig, Server, get, reply, request};
+
+async fn named(count: usize) -> Vec<Server> {
+    let names = ["a", "b", "c", "d", "e"];
+    futures::future::join_all(names[..count].iter().map(|name| Server::named(name))).await
+}
+
+fn of(servers: &[Server], change: impl FnOnce(&mut Cluster)) -> Draft {
+    let mut cluster = cluster("v1", &servers.iter().collect::<Vec<_>>());
+    change(&mut cluster);
+    Draft::new(vec![cluster], vec![to_first(|_| {})])
+}
+
+/// How many requests each server got of so many.
+async fn shares(rig: &Rig, servers: &[Server], requests: usize) -> Vec<usize> {
+    let before: Vec<usize> = servers.iter().map(Server::requests).collect();
+    let mut connection = Connection::open(rig.address).await;
+    for _ in 0..requests {
+        let answer = connection.fetch(request("GET", "/", &[], "")).await.unwrap();
+        assert_eq!(answer.status, 200);
+    }
+    servers.iter().zip(before).map(|(server, before)| server.requests() - before).collect()
+}
+
+#[tokio::test]
+async fn algorithms_share_requests() {
+    for (balancer, weights, expected, tolerance) in [
+        (Balancer::RoundRobin, [1, 1, 1], [30, 30, 30], 0),
+        (Balancer::RoundRobin, [4, 1, 1], [60, 15, 15], 0),
+        (Balancer::LeastRequest, [4, 1, 1], [60, 15, 15], 3),
+        (Balancer::LeastRequest, [1, 1, 1], [30, 30, 30], 20),
+        (Balancer::Random, [4, 1, 1], [30, 30, 30], 20),
+        (Balancer::Passthrough, [1, 1, 1], [30, 30, 30], 0),
+    ] {
+        let servers = named(3).await;
+        let draft = of(&servers, |cluster| {
+            cluster.policy.balancer = balancer;
+            for (endpoint, weight) in cluster.endpoints.iter_mut().zip(weights) {
+                endpoint.weight = weight;
+            }
+        });
+        let rig = Rig::start(draft.plan()).await;
+        for (share, wanted) in shares(&rig, &servers, 90).await.into_iter().zip(expected) {
+            assert!(share.abs_diff(wanted) <= tolerance, "{balancer:?}: {share} for {wanted}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_less_busy_get_more() {
+    let (busy, gate) = Server::gated("busy").await;
+    let idle = Server::named("idle").await;
+    let mut both = cluster("v1", &[&busy, &idle]);
+    both.policy.balancer = Balancer::LeastRequest;
+    let rig = Rig::start(Draft::new(vec![both], vec![to_first(|_| {})]).plan()).await;
+    let address = rig.address;
+    let held = tokio::spawn(async move { while get(address, "/held", &[]).await.body != "busy" {} });
+    gate.holds().await;
+    let before = busy.requests();
+    for _ in 0..100 {
+        get(address, "/", &[]).await;
+    }
+    // It is drawn alone for a quarter of them.
+    assert!((10..40).contains(&(busy.requests() - before)), "{}", busy.requests() - before);
+    gate.open(1);
+    held.await.unwrap();
+}
+
+fn hashed(servers: &[Server], key: HashKey, table: HashTable) -> Draft {
+    of(servers, |cluster| cluster.policy.hash = Some(ConsistentHash { key, table }))
+}
+
+#[tokio::test]
+async fn the_same_client_keeps_to_its_endpoint() {
+    let header = |user: usize| (vec![("x-user", format!("user-{user}"))], "/".to_owned());
+    let query = |user: usize| (vec![], format!("/path?a=b&user=user-{user}"));
+    let cookie = |user: usize| (vec![("cookie", format!("a=b; user=user-{user}"))], "/".to_owned());
+    let kinds: [(HashKey, &dyn Fn(usize) -> (Vec<(&'static str, String)>, String)); 3] = [
+        (HashKey::Header("x-user".to_owned()), &header),
+        (HashKey::Query("user".to_owned()), &query),
+        (HashKey::Cookie(HashCookie { name: "user".to_owned(), ..HashCookie::default() }), &cookie),
+    ];
+    for (key, ask) in kinds {
+        for table in [HashTable::Ring(1024), HashTable::Maglev(1009)] {
+            let servers = named(3).await;
+            let draft = hashed(&servers, key.clone(), table);
+            let rig = Rig::start(draft.clone().plan()).await;
+            let mut homes = BTreeMap::new();
+            for user in (0..30).chain(0..30) {
+                let (headers, path) = ask(user);
+                let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let answer = get(rig.address, &path, &headers).await;
+                assert!(!answer.headers.contains_key("set-cookie"), "it has no life to give one");
+                let home = homes.entry(user).or_insert_with(|| answer.body.clone());
+                assert_eq!(*home, answer.body, "{key:?}");
+            }
+            assert!(servers.iter().all(|server| server.requests() > 0), "{key:?}");
+            // Those whose endpoint stays, stay; another thread or plan agrees on it.
+            let mut next = Draft { revision: 2, ..draft };
+            next.clusters[0].endpoints.remove(2);
+            rig.proxy.swap(vec![next.plan()]).await;
+            let (mut moved, mut stay) = (0, 0);
+            for (user, home) in homes.iter().filter(|(_, home)| *home != "c") {
+                let (headers, path) = ask(*user);
+                let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                stay += 1;
+                moved += usize::from(get(rig.address, &path, &headers).await.body != *home);
+            }
+            // Fewer than if there were no table, which is half of them.
+            assert!(moved * 5 < stay * 2, "{moved} of {stay} moved that did not need to");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_keeps_to_its_endpoint() {
+    let servers = named(3).await;
+    let rig = Rig::start(hashed(&servers, HashKey::SourceIp, HashTable::Ring(1024)).plan()).await;
+    let mut shares = shares(&rig, &servers, 12).await;
+    shares.sort_unstable();
+    assert_eq!(shares, [0, 0, 12]);
+}
+
+#[tokio::test]
+async fn a_client_without_a_cookie_gets_one() {
+    let servers = named(3).await;
+    let cookie = HashCookie {
+        name: "home".to_owned(),
+        path: Some("/".to_owned()),
+        ttl: Some(Duration::from_secs(60)),
+        attributes: Vec::new(),
+    };
+    let draft = hashed(&servers, HashKey::Cookie(cookie), HashTable::Maglev(1009));
+    let rig = Rig::start(draft.plan()).await;
+    let mut seen = BTreeMap::<String, usize>::new();
+    for _ in 0..30 {
+        let first = get(rig.address, "/", &[]).await;
+        let made = first.headers["set-cookie"].to_str().unwrap().to_owned();
+        assert!(made.starts_with("home=\"") && made.ends_with("\"; Max-Age=60; Path=/; HttpOnly"), "{made}");
+        let cookie = made.split(';').next().unwrap();
+        let second = get(rig.address, "/", &[("cookie", cookie)]).await;
+        assert_eq!(first.body, second.body);
+        assert!(!second.headers.contains_key("set-cookie"));
+        *seen.entry(first.body).or_default() += 1;
+    }
+    assert_eq!(seen.len(), 3, "new clients go anywhere");
+}
+
+/// A plan for a source in a region, whose endpoints are in these.
+fn located(servers: &[Server], places: &[&str], locality: Locality, outlier: Option<Outlier>) -> Arc<Plan> {
+    let draft = of(servers, |cluster| {
+        cluster.policy.locality = Some(locality);
+        cluster.policy.outlier = outlier;
+        for (endpoint, place) in cluster.endpoints.iter_mut().zip(places) {
+            (*place).clone_into(&mut endpoint.locality);
+        }
+    });
+    let labels = [(LOCALITY_LABELS[0].to_owned(), "here".to_owned())].into();
+    Arc::new(Plan { labels, ..Plan::clone(&draft.plan()) })
+}
+
+#[tokio::test]
+async fn another_region_takes_over_when_the_nearest_fails() {
+    let near = Server::start(|_| async { reply(503, "down") }).await;
+    let mut servers = named(2).await;
+    servers.insert(0, near);
+    let outlier = Outlier {
+        errors: Some(1),
+        gateway_errors: None,
+        local_failures: None,
+        codes: Vec::new(),
+        interval: Duration::from_secs(3600),
+        base_ejection: Duration::from_secs(3600),
+        max_ejected: 100,
+        min_healthy: 0,
+    };
+    let locality = Locality {
+        fails_over: true,
+        failover: vec![("here".to_owned(), "there".to_owned())],
+        ..Locality::default()
+    };
+    let places = ["here", "elsewhere", "there"];
+    let mut rig = Rig::start(located(&servers, &places, locality, Some(outlier))).await;
+    assert_eq!(get(rig.address, "/", &[]).await.body, "down", "the nearest is asked first");
+    rig.told(|notice| matches!(notice, Notice::Ejected { .. }).then_some(())).await;
+    assert_eq!(shares(&rig, &servers, 10).await, [0, 0, 10]);
+}
+
+#[tokio::test]
+async fn places_get_the_shares_that_are_said() {
+    let servers = named(4).await;
+    let to = vec![("here/*".to_owned(), 80), ("there".to_owned(), 20)];
+    let locality = Locality { distribute: vec![("here/*".to_owned(), to)], ..Locality::default() };
+    let places = ["here/1", "here/2", "there", "elsewhere"];
+    let rig = Rig::start(located(&servers, &places, locality, None)).await;
+    let got = shares(&rig, &servers, 300).await;
+    assert!(got[0] + got[1] > 200 && got[2] > 30 && got[3] == 0, "{got:?}");
+    assert!(got[0].abs_diff(got[1]) <= 60, "{got:?}");
+}
+
+#[tokio::test]
+async fn a_new_endpoint_warms_up() {
+    let servers = named(2).await;
+    let window = Duration::from_millis(600);
+    let draft = of(&servers, |cluster| {
+        // The curve stays low until its very end.
+        cluster.policy.warmup = Some(Warmup { window, minimum: 1.0, aggression: 0.02 });
+    });
+    let mut alone = draft.clone();
+    alone.clusters[0].endpoints.remove(1);
+    let rig = Rig::start(alone.plan()).await;
+    assert_eq!(get(rig.address, "/", &[]).await.body, "a");
+    // The first is warm when the second comes.
+    tokio::time::sleep(window).await;
+    rig.proxy.swap(vec![Draft { revision: 2, ..draft }.plan()]).await;
+    let began = Instant::now();
+    let early = shares(&rig, &servers, 40).await;
+    // On a machine that is too slow to see it there is nothing to see.
+    assert!(early[1] <= 4 || began.elapsed() > window / 2, "{early:?}");
+    tokio::time::sleep_until((began + window + Duration::from_millis(20)).into()).await;
+    assert_eq!(shares(&rig, &servers, 40).await, [20, 20]);
+}

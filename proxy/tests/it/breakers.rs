@@ -1,0 +1,250 @@
+//! Limits of clusters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use mesh::plan::{Bounds, Cluster, RetryBudget};
+use proxy::{Config, Limit, Notice};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+
+use crate::plans::{Draft, cluster, cluster_at, retries, to_first};
+use crate::support::{Connection, Raw, Rig, Server, get, reply, request};
+
+fn bounded(mut cluster: Cluster, bounds: Bounds) -> Cluster {
+    cluster.policy.bounds = bounds;
+    cluster
+}
+
+async fn rig(cluster: Cluster) -> Rig {
+    Rig::start(Draft::new(vec![cluster], vec![to_first(|_| {})]).plan()).await
+}
+
+fn breaker(limit: Limit, open: bool) -> impl Fn(&Notice) -> Option<()> {
+    move |notice| match notice {
+        Notice::Breaker { cluster, limit: seen, open: is, .. } => {
+            assert_eq!(cluster.subset.as_deref(), Some("v1"));
+            (*seen == limit && *is == open).then_some(())
+        }
+        _ => None,
+    }
+}
+
+const OVERFLOW: &str = "upstream connect error or disconnect/reset before headers. reset reason: overflow";
+
+#[tokio::test]
+async fn requests_beyond_the_limit_are_refused() {
+    for (http2, threads) in [(false, 1), (true, 1), (false, 2)] {
+        let (server, gate) = Server::gated("v1").await;
+        let bounds = Bounds { requests: Some(1), ..Bounds::default() };
+        let mut cluster = bounded(cluster("v1", &[&server]), bounds);
+        cluster.policy.http2 = http2;
+        let draft = Draft::new(vec![cluster], vec![to_first(|_| {})]);
+        let mut rig = Rig::with(Config { threads, ..Config::default() }, draft.plan()).await;
+        let address = rig.address;
+        let held = tokio::spawn(async move { get(address, "/held", &[]).await });
+        gate.holds().await;
+        // Whichever thread they come to.
+        for _ in 0..8 {
+            let answer = get(address, "/", &[]).await;
+            assert_eq!((answer.status.as_u16(), answer.body.as_str()), (503, OVERFLOW));
+            assert_eq!(answer.headers["x-envoy-overloaded"], "true");
+        }
+        rig.told(breaker(Limit::Requests, true)).await;
+        gate.open(1);
+        assert_eq!(held.await.unwrap().body, "v1");
+        rig.told(breaker(Limit::Requests, false)).await;
+        assert_eq!(get(address, "/", &[]).await.body, "v1");
+        let observed = rig.observed(10).await;
+        assert_eq!(observed.sum(|stats| stats.flags.get("UO").copied().unwrap_or(0)), 8);
+        assert_eq!(server.requests(), 2, "what is refused does not reach the upstream");
+    }
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_connection_as_far_as_they_may() {
+    let (server, gate) = Server::gated("v1").await;
+    let bounds = Bounds { connections: Some(1), pending: Some(1), ..Bounds::default() };
+    let mut rig = rig(bounded(cluster("v1", &[&server]), bounds)).await;
+    let address = rig.address;
+    let held = tokio::spawn(async move { get(address, "/held", &[]).await });
+    gate.holds().await;
+    // One waits, the other is one too many.
+    let (first, second) = (get(address, "/", &[]), get(address, "/", &[]));
+    let (mut first, mut second) = (Box::pin(first), Box::pin(second));
+    let (refused, waits) = tokio::select! {
+        refused = &mut first => (refused, second),
+        refused = &mut second => (refused, first),
+    };
+    assert_eq!((refused.status.as_u16(), refused.body.as_str()), (503, OVERFLOW));
+    rig.told(breaker(Limit::Connections, true)).await;
+    gate.open(1);
+    assert_eq!(held.await.unwrap().body, "v1");
+    assert_eq!(waits.await.body, "v1");
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn those_who_wait_are_served_in_turn() {
+    let (server, gate) = Server::gated("v1").await;
+    let bounds = Bounds { connections: Some(2), ..Bounds::default() };
+    let rig = rig(bounded(cluster("v1", &[&server]), bounds)).await;
+    let address = rig.address;
+    let held: Vec<_> =
+        (0..2).map(|_| tokio::spawn(async move { get(address, "/held", &[]).await })).collect();
+    gate.holds().await;
+    let burst: Vec<_> = (0..20).map(|_| tokio::spawn(async move { get(address, "/", &[]).await })).collect();
+    gate.open(2);
+    for answer in futures::future::join_all(held.into_iter().chain(burst)).await {
+        assert_eq!(answer.unwrap().body, "v1");
+    }
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_that_breaks_gets_another() {
+    let came = Arc::new(Notify::new());
+    let go = Arc::new(Notify::new());
+    let (told, wait) = (Arc::clone(&came), Arc::clone(&go));
+    // It never answers the first, and closes the connection.
+    let first = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let server = Raw::start(move |mut stream| {
+        let (told, wait) = (Arc::clone(&told), Arc::clone(&wait));
+        let first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            if first {
+                told.notify_one();
+                wait.notified().await;
+            } else {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+            }
+        }
+    })
+    .await;
+    let bounds = Bounds { connections: Some(1), pending: Some(1), ..Bounds::default() };
+    let mut rig = rig(bounded(cluster_at("v1", &[server.port]), bounds)).await;
+    let address = rig.address;
+    let broken = tokio::spawn(async move { get(address, "/", &[]).await });
+    came.notified().await;
+    let waits = tokio::spawn(async move { get(address, "/", &[]).await });
+    rig.told(breaker(Limit::Connections, true)).await;
+    go.notify_one();
+    assert_eq!(broken.await.unwrap().status, 503);
+    assert_eq!(waits.await.unwrap().body, "ok");
+}
+
+#[tokio::test]
+async fn each_endpoint_may_have_a_connection() {
+    let ((one, first), (two, second)) = (Server::gated("one").await, Server::gated("two").await);
+    let bounds = Bounds { connections: Some(1), ..Bounds::default() };
+    let rig = rig(bounded(cluster("v1", &[&one, &two]), bounds)).await;
+    let address = rig.address;
+    let both: Vec<_> =
+        (0..2).map(|_| tokio::spawn(async move { get(address, "/held", &[]).await })).collect();
+    first.holds().await;
+    second.holds().await;
+    first.open(1);
+    second.open(1);
+    for answer in futures::future::join_all(both).await {
+        assert_eq!(answer.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn connections_carry_so_many_requests() {
+    for (most, http2, connections) in [(1, false, 6), (2, false, 3), (4, false, 2), (2, true, 3)] {
+        let server = Server::named("v1").await;
+        let bounds = Bounds { requests_per_connection: Some(most), ..Bounds::default() };
+        let mut cluster = bounded(cluster("v1", &[&server]), bounds);
+        cluster.policy.http2 = http2;
+        let rig = rig(cluster).await;
+        let mut connection = Connection::open(rig.address).await;
+        for _ in 0..6 {
+            assert_eq!(connection.fetch(request("GET", "/", &[], "")).await.unwrap().body, "v1");
+        }
+        assert_eq!(server.connections(), connections, "{most} {http2}");
+    }
+}
+
+#[tokio::test]
+async fn retries_beyond_the_limit_are_not_made() {
+    let budget = RetryBudget { parts_per_million: 0, at_least: 1 };
+    for bounds in [
+        Bounds { retries: Some(1), ..Bounds::default() },
+        Bounds { retry_budget: Some(budget), ..Bounds::default() },
+    ] {
+        let (came, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (told, wait) = (Arc::clone(&came), Arc::clone(&go));
+        let server = Server::start(move |request: Request<Incoming>| {
+            let (told, wait) = (Arc::clone(&told), Arc::clone(&wait));
+            async move {
+                if request.headers()["x-envoy-attempt-count"] == "1" {
+                    return reply(503, "not yet");
+                }
+                told.notify_one();
+                wait.notified().await;
+                reply(200, "retried")
+            }
+        })
+        .await;
+        let route = to_first(|forward| forward.retries = Some(retries(2, "5xx")));
+        let draft = Draft::new(vec![bounded(cluster("v1", &[&server]), bounds)], vec![route]);
+        let mut rig = Rig::start(draft.plan()).await;
+        let address = rig.address;
+        let first = tokio::spawn(async move { get(address, "/", &[]).await });
+        came.notified().await;
+        // Another retry would be one too many, so this is what the client gets.
+        let second = get(address, "/", &[]).await;
+        assert_eq!((second.status.as_u16(), second.body.as_str()), (503, "not yet"));
+        assert_eq!(rig.observed(1).await.outcome(), "503 UO");
+        rig.told(breaker(Limit::Retries, true)).await;
+        go.notify_one();
+        assert_eq!(first.await.unwrap().body, "retried");
+        rig.told(breaker(Limit::Retries, false)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_overload_further_on_is_not_retried() {
+    let server = Server::start(|_| async {
+        let mut response = reply(503, "full");
+        response.headers_mut().insert("x-envoy-overloaded", "true".parse().unwrap());
+        response
+    })
+    .await;
+    let route = to_first(|forward| forward.retries = Some(retries(2, "5xx")));
+    let rig = Rig::start(Draft::new(vec![cluster("v1", &[&server])], vec![route]).plan()).await;
+    assert_eq!(get(rig.address, "/", &[]).await.body, "full");
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_after_the_clusters_time() {
+    for http2 in [false, true] {
+        let closed = Arc::new(Notify::new());
+        let told = Arc::clone(&closed);
+        let inner = Server::named("v1").await;
+        // A server that tells when its client has closed: all passes through it.
+        let port = inner.address().port();
+        let outer = Raw::start(move |mut client| {
+            let told = Arc::clone(&told);
+            async move {
+                let mut server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                told.notify_one();
+            }
+        })
+        .await;
+        let bounds = Bounds { idle_timeout: Some(Duration::from_millis(50)), ..Bounds::default() };
+        let mut cluster = bounded(cluster_at("v1", &[outer.port]), bounds);
+        cluster.policy.http2 = http2;
+        let config =
+            Config { threads: 1, header_read_timeout: Duration::from_millis(500), ..Config::default() };
+        let rig = Rig::with(config, Draft::new(vec![cluster], vec![to_first(|_| {})]).plan()).await;
+        assert_eq!(get(rig.address, "/", &[]).await.body, "v1");
+        tokio::time::timeout(Duration::from_secs(5), closed.notified()).await.expect("it stays open");
+    }
+}
