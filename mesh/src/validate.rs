@@ -1,7 +1,9 @@
 //! What there is to say about a mesh beyond what reading it said: the table of rules, each in a file of its own.
 
+mod comparisons;
 mod context;
 mod covers;
+mod destinations;
 mod names;
 mod policies;
 mod rule;

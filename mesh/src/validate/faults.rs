@@ -1,7 +1,7 @@
 //! Faults that are not complete.
 
 use crate::Severity;
-use crate::resource::http::{FaultAbort, FaultDelay};
+use crate::resource::http::{FaultAbort, FaultDelay, GRPC_STATUSES};
 use crate::resource::walk::At;
 
 use super::context::{Context, Http};
@@ -17,27 +17,6 @@ pub(super) const RULE: Rule = Rule {
     #[cfg(test)]
     fixture: include_str!("faults.yaml"),
 };
-
-/// Statuses of gRPC, in the order of their numbers.
-const GRPC: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     for http in context.http_routes() {
@@ -78,8 +57,8 @@ fn abort(http: Http<'_>, abort: &FaultAbort, at: &At<'_>, report: &mut Report<'_
             report.add(http.resource, &at.field("grpcStatus"), message);
         }
         (None, Some(status)) => {
-            let number = status.parse::<usize>().ok().filter(|number| *number < GRPC.len());
-            if number.is_none() && !GRPC.contains(&status) {
+            let number = status.parse::<usize>().ok().filter(|number| *number < GRPC_STATUSES.len());
+            if number.is_none() && !GRPC_STATUSES.contains(&status) {
                 let message = format!("`{status}` is not a status of gRPC: a cluster refuses the rule.");
                 report.add(http.resource, &at.field("grpcStatus"), message);
             }

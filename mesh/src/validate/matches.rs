@@ -6,6 +6,7 @@ use crate::Severity;
 use crate::resource::http::{HttpMatch, StringMatch};
 use crate::resource::walk::At;
 
+use super::comparisons::each_comparison;
 use super::context::{Context, Http};
 use super::rule::{Check, Report, Rule};
 
@@ -25,34 +26,14 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         http.at(|at| {
             let list = at.field("match");
             for (index, entry) in http.route.r#match.iter().enumerate() {
-                one(http, entry, &list.index(index), report);
+                let at = list.index(index);
+                each_comparison(entry, &at, &mut |at, matcher, named| {
+                    compare(http, matcher, at, named, report)
+                });
+                claims(http, entry, &at, report);
             }
         });
     }
-}
-
-fn one(http: Http<'_>, entry: &HttpMatch, at: &At<'_>, report: &mut Report<'_>) {
-    for (name, matcher) in [
-        ("uri", &entry.uri),
-        ("scheme", &entry.scheme),
-        ("method", &entry.method),
-        ("authority", &entry.authority),
-    ] {
-        if let Some(matcher) = matcher {
-            compare(http, matcher, &at.field(name), false, report);
-        }
-    }
-    for (field, map) in [
-        ("headers", &entry.headers),
-        ("withoutHeaders", &entry.without_headers),
-        ("queryParams", &entry.query_params),
-    ] {
-        let at = at.field(field);
-        for (name, matcher) in map {
-            compare(http, matcher, &at.key(name), true, report);
-        }
-    }
-    claims(http, entry, at, report);
 }
 
 fn compare(http: Http<'_>, matcher: &StringMatch, at: &At<'_>, may_be_empty: bool, report: &mut Report<'_>) {

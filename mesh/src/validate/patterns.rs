@@ -1,12 +1,11 @@
 //! Regular expressions that proxies cannot read.
 
-use std::collections::BTreeMap;
-
 use crate::Severity;
 use crate::plan::{Pattern, substitution};
 use crate::resource::http::StringMatch;
 use crate::resource::walk::At;
 
+use super::comparisons::each_comparison;
 use super::context::{Context, Http};
 use super::rule::{Check, Report, Rule};
 
@@ -26,28 +25,12 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         http.at(|at| {
             let list = at.field("match");
             for (index, entry) in http.route.r#match.iter().enumerate() {
-                let at = list.index(index);
-                for (name, matcher) in [
-                    ("uri", &entry.uri),
-                    ("scheme", &entry.scheme),
-                    ("method", &entry.method),
-                    ("authority", &entry.authority),
-                ] {
-                    if let Some(matcher) = matcher {
-                        compare(http, matcher, &at.field(name), report);
+                each_comparison(entry, &list.index(index), &mut |at, matcher, named| {
+                    // A lone star means presence there.
+                    if !named || matcher.regex.as_deref() != Some("*") {
+                        compare(http, matcher, at, report);
                     }
-                }
-                let mut map = |field: &'static str, map: &BTreeMap<String, StringMatch>| {
-                    for (name, matcher) in map {
-                        // A lone star means presence here.
-                        if matcher.regex.as_deref() != Some("*") {
-                            compare(http, matcher, &at.field(field).key(name), report);
-                        }
-                    }
-                };
-                map("headers", &entry.headers);
-                map("withoutHeaders", &entry.without_headers);
-                map("queryParams", &entry.query_params);
+                });
             }
             for (index, origin) in
                 http.route.cors_policy.iter().flat_map(|cors| &cors.allow_origins).enumerate()

@@ -1,10 +1,11 @@
 //! Destinations that are no service.
 
 use crate::Severity;
+use crate::resource::Resource;
 use crate::resource::walk::At;
-use crate::resource::{Resource, VirtualService};
 
-use super::context::{Context, each_destination};
+use super::context::Context;
+use super::destinations::each_named;
 use super::names::nearest;
 use super::rule::{Check, Report, Rule};
 
@@ -20,27 +21,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    if !context.services.known() {
-        return;
-    }
-    for (resource, spec) in context.virtual_services() {
-        let namespaces = seen_from(resource, spec);
-        each_destination(spec, &mut |at, destination| {
-            let Some(host) = destination.host.as_deref().filter(|host| !host.is_empty()) else { return };
-            let full = context.qualify(resource, host);
-            if context.services.seen_by(&full, &namespaces).is_none() {
-                missing(context, resource, at, (host, &full), report);
-            }
-        });
-    }
-}
-
-/// The namespaces whose workloads use the rules: they must see the destination too.
-pub(super) fn seen_from<'r>(resource: &'r Resource, spec: &'r VirtualService) -> Vec<&'r str> {
-    let own = resource.key.namespace.as_str();
-    let listed = spec.export_to.iter().map(String::as_str).filter(|to| *to != "*");
-    let namespaces: Vec<&str> = listed.map(|to| if to == "." { own } else { to }).collect();
-    if namespaces.is_empty() { vec![own] } else { namespaces }
+    each_named(context, &mut |at, named| {
+        if named.service.is_none() {
+            missing(context, named.resource, at, (named.host, &named.full), report);
+        }
+    });
 }
 
 fn missing(

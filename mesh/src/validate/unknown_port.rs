@@ -4,9 +4,9 @@ use crate::Severity;
 use crate::registry::Service;
 use crate::resource::virtual_service::PortSelector;
 
-use super::context::{Context, each_destination};
+use super::context::Context;
+use super::destinations::each_named;
 use super::rule::{Check, Report, Rule};
-use super::unknown_host::seen_from;
 
 pub(super) const RULE: Rule = Rule {
     code: "MW0204",
@@ -20,45 +20,33 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    if !context.services.known() {
-        return;
-    }
-    for (resource, spec) in context.virtual_services() {
-        let namespaces = seen_from(resource, spec);
-        each_destination(spec, &mut |at, destination| {
-            let Some(host) = destination.host.as_deref().filter(|host| !host.is_empty()) else { return };
-            let full = context.qualify(resource, host);
-            let Some(service) = context.services.seen_by(&full, &namespaces) else { return };
-            if service.ports.is_empty() {
-                return;
+    each_named(context, &mut |at, named| {
+        let Some(service) = named.service.filter(|service| !service.ports.is_empty()) else { return };
+        let (resource, host) = (named.resource, named.host);
+        match &named.destination.port {
+            Some(PortSelector { number: Some(number), .. }) if has(service, *number) => {}
+            Some(PortSelector { number: Some(number), .. }) => {
+                let message = format!(
+                    "`{host}` has no port {number}, it has {}: traffic to it gets 503.",
+                    list(service)
+                );
+                report.add(resource, &at.field("port").field("number"), message).corresponds_to(&["IST0101"]);
             }
-            match &destination.port {
-                Some(PortSelector { number: Some(number), .. }) if has(service, *number) => {}
-                Some(PortSelector { number: Some(number), .. }) => {
-                    let message = format!(
-                        "`{host}` has no port {number}, it has {}: traffic to it gets 503.",
-                        list(service)
-                    );
-                    report
-                        .add(resource, &at.field("port").field("number"), message)
-                        .corresponds_to(&["IST0101"]);
-                }
-                _ if service.ports.len() > 1 => {
-                    let message = format!(
-                        "`{host}` has the ports {} and none is named: the one that the request was sent to is taken.",
-                        list(service)
-                    );
-                    // Within the mesh that port is the right one more often than not.
-                    let severity = if is_gateway_only(spec) { Severity::Error } else { Severity::Warning };
-                    report
-                        .add(resource, &at.field("port"), message)
-                        .severity(severity)
-                        .corresponds_to(&["IST0112"]);
-                }
-                _ => {}
+            _ if service.ports.len() > 1 => {
+                let message = format!(
+                    "`{host}` has the ports {} and none is named: the one that the request was sent to is taken.",
+                    list(service)
+                );
+                // Within the mesh that port is the right one more often than not.
+                let severity = if is_gateway_only(named.spec) { Severity::Error } else { Severity::Warning };
+                report
+                    .add(resource, &at.field("port"), message)
+                    .severity(severity)
+                    .corresponds_to(&["IST0112"]);
             }
-        });
-    }
+            _ => {}
+        }
+    });
 }
 
 fn is_gateway_only(spec: &crate::resource::VirtualService) -> bool {

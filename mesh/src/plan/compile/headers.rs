@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::matches::comparison;
 use crate::plan::{AbortWith, Cors, Fault, HeaderOps, Matcher, Ops};
 use crate::resource::Percent;
-use crate::resource::http::{CorsPolicy, HeaderOperations, Headers, HttpFault, UnmatchedPreflights};
+use crate::resource::http::{
+    CorsPolicy, GRPC_STATUSES, HeaderOperations, Headers, HttpFault, UnmatchedPreflights,
+};
 
 /// Header operations without what cannot be one: pseudo headers and `Host`, which change the authority instead.
 pub(super) fn operations(headers: Option<&Headers>) -> HeaderOps {
@@ -73,26 +75,7 @@ pub(super) fn fault(fault: Option<&HttpFault>, reset: u32) -> Option<Fault> {
 }
 
 fn grpc_code(name: &str) -> Option<u32> {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    let by_name = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name));
+    let by_name = GRPC_STATUSES.iter().position(|known| known.eq_ignore_ascii_case(name));
     by_name.and_then(|at| u32::try_from(at).ok()).or_else(|| name.parse().ok().filter(|code| *code <= 16))
 }
 
