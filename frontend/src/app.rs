@@ -1,6 +1,6 @@
 //! The page: top bar, banners, list, graph, inspector, timeline, dialogs and toasts.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::banners::Banners;
 use crate::dialogs::Dialogs;

@@ -1,6 +1,6 @@
 //! What a person must know before anything else: no connection, a stale draft, a changed folder.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::store::{Connection, Store, ToastKind, use_store};
@@ -59,9 +59,9 @@ fn Stale() -> impl IntoView {
     let mine = move || words::plural(store.editing.count(), "change", "changes");
     view! {
         <div class="banner info">
-            {text}
+            {move || text()}
             <button class="btn small" on:click=move |_| store.editing.rebase()>
-                "Make my "{mine}" on top of it"
+                "Make my "{move || mine()}" on top of it"
             </button>
             <button class="btn small quiet" on:click=move |_| store.editing.discard()>"Discard mine"</button>
         </div>
@@ -95,7 +95,7 @@ fn Proposal() -> impl IntoView {
     };
     view! {
         <div class="banner info">
-            <span class="grow"><b>"The folder changed on disk: "</b>{files}</span>
+            <span class="grow"><b>"The folder changed on disk: "</b>{move || files()}</span>
             <button class="btn small" on:click=move |_| answer(true)>"Apply it"</button>
             <button class="btn small quiet" on:click=move |_| answer(false)>"Dismiss"</button>
         </div>

@@ -1,6 +1,6 @@
 //! What only the browser can do: remembering, copying, saving a file, the system's theme.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 

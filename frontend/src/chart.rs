@@ -5,8 +5,8 @@
 pub mod data;
 pub mod draw;
 
+use crate::prelude::*;
 use leptos::ev::PointerEvent;
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::store::{Store, use_store};
@@ -29,9 +29,9 @@ pub fn TrafficChart(
     let window = RwSignal::new(Window::default());
     let pointed = RwSignal::new(None::<f64>);
     // Drawn anew when a second is full, not with every tick.
-    let history = Memo::new(move |_| store.traffic.history(&host.get()));
-    let second = Memo::new(move |_| history.get().with(|history| (history.start, history.len())));
-    let data = Memo::new(move |_| {
+    let history = memo(move |_| store.traffic.history(&host.get()));
+    let second = memo(move |_| history.get().with(|history| (history.start, history.len())));
+    let data = memo(move |_| {
         let _ = second.get();
         let colors = colors(store, &host.get());
         history.get().with_untracked(|history| {
@@ -98,7 +98,7 @@ fn Readout(data: Memo<ChartData>, pointed: RwSignal<Option<f64>>) -> impl IntoVi
             view! { {versions.collect_view()}<span class="chart-when">"rps, "{when}</span> }
         })
     };
-    view! { <figcaption class="chart-readout">{values}</figcaption> }
+    view! { <figcaption class="chart-readout">{move || values()}</figcaption> }
 }
 
 /// The same in numbers.
@@ -133,7 +133,7 @@ fn Table(data: Memo<ChartData>) -> impl IntoView {
     view! {
         <details class="chart-table" on:toggle=move |_| open.update(|open| *open = !*open)>
             <summary>"As a table"</summary>
-            {table}
+            {move || table()}
         </details>
     }
 }

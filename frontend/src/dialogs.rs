@@ -6,7 +6,7 @@ pub mod history;
 pub mod review;
 pub mod sheet;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// All dialogs of the page.
 #[component]

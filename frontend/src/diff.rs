@@ -1,6 +1,6 @@
 //! A unified diff, in colours.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// What a line of a unified diff is.
 fn class_of(line: &str) -> &'static str {
@@ -34,7 +34,7 @@ pub fn DiffView(
         <Show when=move || !text.with(String::is_empty) fallback=|| view! { <p class="note">"Nothing changes."</p> }>
             // Focusable, so that it can be scrolled from the keyboard.
             <div class="diff" tabindex="0" role="region" aria-label="Difference">
-                <div class="lines">{lines}</div>
+                <div class="lines">{move || lines()}</div>
             </div>
         </Show>
     }

@@ -21,7 +21,7 @@ pub mod state;
 pub mod tip;
 pub mod tools;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use stage::Stage;
 use state::GraphState;

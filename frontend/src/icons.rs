@@ -1,6 +1,6 @@
 //! Small line icons, drawn in 16 by 16. Decoration: the name is on the control.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// The icons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

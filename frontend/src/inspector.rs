@@ -14,7 +14,7 @@ pub mod tabs;
 pub mod versions;
 pub mod yaml;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::Kind;
 
 use crate::store::{Tab, use_store};
@@ -25,8 +25,8 @@ use crate::topology::{NodeId, Selection, short_host};
 #[component]
 pub fn Inspector() -> impl IntoView {
     let store = use_store();
-    let node = Memo::new(move |_| store.ui.node());
-    let link = Memo::new(move |_| match store.ui.selection.get() {
+    let node = memo(move |_| store.ui.node());
+    let link = memo(move |_| match store.ui.selection.get() {
         Some(Selection::Link(key)) => Some(key),
         _ => None,
     });
@@ -46,7 +46,7 @@ fn NodeView(id: NodeId) -> impl IntoView {
     let store = use_store();
     let subject = {
         let id = id.clone();
-        Memo::new(move |_| store.derived.subject(&id))
+        memo(move |_| store.derived.subject(&id))
     };
     let first = match id {
         NodeId::Service(_) => "Split",
@@ -67,7 +67,7 @@ fn NodeView(id: NodeId) -> impl IntoView {
         <Header subject/>
         <tabs::Tabs first/>
         <div class="panel-body" role="tabpanel" id="inspector-panel" aria-labelledby=move || tabs::id(store.ui.tab.get())>
-            {body}
+            {move || body()}
         </div>
     }
 }
@@ -112,8 +112,8 @@ fn Header(subject: Memo<Subject>) -> impl IntoView {
     };
     view! {
         <header>
-            <h1>{name}" "<code>{detail}</code></h1>
-            <p>{governs}</p>
+            <h1>{move || name()}" "<code>{move || detail()}</code></h1>
+            <p>{move || governs()}</p>
         </header>
     }
 }

@@ -1,7 +1,7 @@
 //! Keys that work everywhere on the page.
 
+use crate::prelude::*;
 use leptos::ev;
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::store::{Sheet, Store};

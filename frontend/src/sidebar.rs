@@ -5,8 +5,8 @@ pub mod find;
 pub mod problems;
 pub mod row;
 
+use crate::prelude::*;
 use leptos::ev;
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::sidebar::find::{Candidate, Query};
@@ -18,16 +18,15 @@ use crate::topology::{Node, NodeId};
 pub fn Sidebar() -> impl IntoView {
     let store = use_store();
     let text = RwSignal::new(String::new());
-    let query = Memo::new(move |_| Query::parse(&text.get()));
-    let rows = Memo::new(move |_| {
+    let query = memo(move |_| Query::parse(&text.get()));
+    let rows = memo(move |_| {
         let query = query.get();
         let faulty = store.derived.faulty_hosts();
         let topology = store.derived.topology.get();
         topology.nodes.iter().filter(|node| found(store, &query, &faulty, node)).cloned().collect::<Vec<_>>()
     });
     let group = move |title: &'static str, keep: fn(&NodeId) -> bool| {
-        let nodes =
-            Memo::new(move |_| rows.get().into_iter().filter(|node| keep(&node.id)).collect::<Vec<_>>());
+        let nodes = memo(move |_| rows.get().into_iter().filter(|node| keep(&node.id)).collect::<Vec<_>>());
         view! { <Group title nodes/> }
     };
     let none = move || rows.with(Vec::is_empty) && store.head.loaded.get();

@@ -7,7 +7,7 @@ mod head;
 mod traffic;
 mod ui;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::topology::{NodeId, Selection};
 

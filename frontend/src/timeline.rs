@@ -3,7 +3,7 @@
 pub mod seen;
 pub mod steps;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::clock;
 use crate::store::{Store, use_store};
@@ -15,7 +15,7 @@ pub fn TimelineStrip() -> impl IntoView {
     let store = use_store();
     let head = store.head;
     let seen = seen::measure(store);
-    let steps = Memo::new(move |_| {
+    let steps = memo(move |_| {
         let number = head.number();
         head.timeline.with(|timeline| {
             let timeline = timeline.as_ref().filter(|timeline| timeline.revision == number)?;

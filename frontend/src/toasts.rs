@@ -1,6 +1,6 @@
 //! Short messages at the edge.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::icons::{Icon, icon};
 use crate::store::{ToastKind, use_store};

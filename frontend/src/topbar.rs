@@ -5,7 +5,7 @@ pub mod load;
 pub mod menu;
 pub mod targets;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::icons::{Icon, icon};
 use crate::store::{Sheet, Theme, use_store};

@@ -2,8 +2,8 @@
 
 pub mod answer;
 
+use crate::prelude::*;
 use leptos::ev;
-use leptos::prelude::*;
 use mesh::explain::{Explanation, explain};
 
 use crate::dialogs::sheet::SheetFrame;
@@ -46,9 +46,8 @@ pub fn Explain() -> impl IntoView {
 #[component]
 fn Form(fields: Fields) -> impl IntoView {
     let store = use_store();
-    let sources = Memo::new(move |_| explain_form::sources(&store.derived.draft.get().registry));
-    let hosts =
-        Memo::new(move |_| store.derived.draft.get().catalog.services.keys().cloned().collect::<Vec<_>>());
+    let sources = memo(move |_| explain_form::sources(&store.derived.draft.get().registry));
+    let hosts = memo(move |_| store.derived.draft.get().catalog.services.keys().cloned().collect::<Vec<_>>());
     preset(store, fields);
     let options = move || {
         let option = |(label, _): (String, _)| {
@@ -66,7 +65,7 @@ fn Form(fields: Fields) -> impl IntoView {
             <label class="field w2">
                 "From"
                 <select class="select" autofocus=true on:change=move |event| fields.from.set(event_target_value(&event))>
-                    {options}
+                    {move || options()}
                 </select>
             </label>
             <label class="field">

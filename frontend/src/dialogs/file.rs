@@ -1,6 +1,6 @@
 //! A file as text, for what belongs to no node of the graph.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::Edit;
 
 use crate::dialogs::sheet::SheetFrame;
@@ -27,7 +27,7 @@ fn Content(file: String) -> impl IntoView {
     let now = store.derived.draft.get_untracked().sources.0.get(&file).cloned().unwrap_or_default();
     let text = RwSignal::new(now.clone());
     let name = StoredValue::new(file.clone());
-    let problems = Memo::new(move |_| {
+    let problems = memo(move |_| {
         let reading = store.derived.draft.get();
         store.head.settings.with(|settings| {
             name.with_value(|name| text.with(|text| check_file(&reading, name, text, settings)))

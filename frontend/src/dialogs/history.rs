@@ -1,7 +1,7 @@
 //! History: all revisions with author, time and what they changed; each can be taken back.
 
+use crate::prelude::*;
 use api::RevisionInfo;
-use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::dialogs::sheet::SheetFrame;

@@ -1,6 +1,6 @@
 //! Review: the edits of the draft, and what they do to the YAML.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::dialogs::sheet::SheetFrame;
 use crate::diff::DiffView;
@@ -57,7 +57,7 @@ fn Edits() -> impl IntoView {
         })
     };
     view! {
-        <ul class="edits">{rows}</ul>
+        <ul class="edits">{move || rows()}</ul>
         <Show when=move || editing.count() == 0>
             <p class="note">"The draft is empty."</p>
         </Show>

@@ -1,7 +1,7 @@
 //! The frame of a dialog.
 
+use crate::prelude::*;
 use leptos::html;
-use leptos::prelude::*;
 
 use crate::icons::{Icon, icon};
 use crate::store::{Sheet, use_store};
@@ -21,7 +21,7 @@ pub fn SheetFrame(
 ) -> impl IntoView {
     let ui = use_store().ui;
     let node = NodeRef::<html::Dialog>::new();
-    let open = Memo::new(move |_| ui.sheet.get() == Some(sheet));
+    let open = memo(move |_| ui.sheet.get() == Some(sheet));
     Effect::new(move |_| {
         let Some(dialog) = node.get() else { return };
         match (open.get(), dialog.open()) {

@@ -1,7 +1,7 @@
 //! Desired and observed share of each version in one bar; on a selected node the bars are sliders.
 
+use crate::prelude::*;
 use leptos::ev::Event;
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use super::look;
@@ -38,7 +38,7 @@ pub fn Bars(
 ) -> impl IntoView {
     let graph = use_graph();
     let id = StoredValue::new(node.id.clone());
-    let split = Memo::new(move |_| id.with_value(|id| graph.store.derived.split(id)));
+    let split = memo(move |_| id.with_value(|id| graph.store.derived.split(id)));
     let traffic = graph.store.traffic.of_node(&node.id);
     let widest =
         node.versions.iter().map(|version| look::text_width(&version.name, 11.0)).fold(0.0, f64::max);
@@ -49,7 +49,7 @@ pub fn Bars(
     let rows = node.versions.into_iter().take(MOST_ROWS).enumerate().map(|(row, version)| {
         let traffic = traffic.clone();
         let label = version.name.clone();
-        let bar = Memo::new(move |_| {
+        let bar = memo(move |_| {
             let (position, share) = split.with(|split| share(split.as_ref(), &label)).unzip();
             let since = split.with(|split| {
                 let target = &split.as_ref()?.target;
@@ -103,7 +103,7 @@ fn Row(
             .or_else(|| bar.observed.map(look::percent))
             .unwrap_or_else(|| "–".to_owned())
     };
-    let slider = Memo::new(move |_| bar.get().slider.filter(|_| selected.get()));
+    let slider = memo(move |_| bar.get().slider.filter(|_| selected.get()));
     let shown = if version.is_empty() { "all".to_owned() } else { look::shorten(&version, 62.0, 11.0) };
     let label = format!("Share of {name} {version}, percent");
     view! {
@@ -127,7 +127,7 @@ fn Row(
                 y1=top + 2.0
                 y2=top + 17.0
             ></line>
-            <text class="number" class:changed=move || bar.get().changed x=CARD_WIDTH - 10.0 y=top + 13.0>{number}</text>
+            <text class="number" class:changed=move || bar.get().changed x=CARD_WIDTH - 10.0 y=top + 13.0>{move || number()}</text>
             {move || {
                 let label = label.clone();
                 slider.get().map(|position| {

@@ -1,6 +1,6 @@
 //! One link: a curve as wide as its rate, dots that move with the traffic, and its label.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::curve::{LABEL, Rect};
 use super::look;
@@ -19,13 +19,13 @@ pub fn Edge(
     let traffic = graph.store.traffic.of_link(&key);
     let about = StoredValue::new(Selection::Link(key.clone()));
     let key = StoredValue::new(key);
-    let figures = Memo::new(move |_| traffic.with(|traffic| traffic.all.clone()));
-    let path = Memo::new(move |_| key.with_value(|key| graph.way(key).path));
-    let tone = Memo::new(move |_| tone(graph, &figures.get(), key));
-    let dots = Memo::new(move |_| figures.with(|all| look::dots(all.rps)));
-    let width = Memo::new(move |_| figures.with(|all| look::width(all.rps)));
-    let selected = Memo::new(move |_| about.with_value(|about| graph.selected(about)));
-    let dim = Memo::new(move |_| key.with_value(|key| graph.dims_link(key)));
+    let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let path = memo(move |_| key.with_value(|key| graph.way(key).path));
+    let tone = memo(move |_| tone(graph, &figures.get(), key));
+    let dots = memo(move |_| figures.with(|all| look::dots(all.rps)));
+    let width = memo(move |_| figures.with(|all| look::width(all.rps)));
+    let selected = memo(move |_| about.with_value(|about| graph.selected(about)));
+    let dim = memo(move |_| key.with_value(|key| graph.dims_link(key)));
     // A round dot for each dash of no length.
     let dash = move || dots.get().map(|(spacing, _)| format!("0 {spacing}"));
     let flow = NodeRef::new();
@@ -55,20 +55,20 @@ pub fn EdgeLabel(
     let traffic = graph.store.traffic.of_link(&key);
     let about = StoredValue::new(Selection::Link(key.clone()));
     let key = StoredValue::new(key);
-    let figures = Memo::new(move |_| traffic.with(|traffic| traffic.all.clone()));
-    let at = Memo::new(move |_| key.with_value(|key| graph.way(key).label));
-    let tone = Memo::new(move |_| tone(graph, &figures.get(), key));
-    let text = Memo::new(move |_| figures.with(look::label));
-    let failures = Memo::new(move |_| figures.with(look::failures));
-    let faults = Memo::new(move |_| {
+    let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let at = memo(move |_| key.with_value(|key| graph.way(key).label));
+    let tone = memo(move |_| tone(graph, &figures.get(), key));
+    let text = memo(move |_| figures.with(look::label));
+    let failures = memo(move |_| figures.with(look::failures));
+    let faults = memo(move |_| {
         let labels = key.with_value(|key| graph.faults_on(key));
         labels.iter().flat_map(|label| label.split(" + ")).map(str::to_owned).collect::<Vec<_>>()
     });
-    let dim = Memo::new(move |_| key.with_value(|key| graph.dims_link(key)));
-    let selected = Memo::new(move |_| about.with_value(|about| graph.selected(about)));
-    let acting = Memo::new(move |_| figures.with(|all| all.delay_rps + all.abort_rps > 0.0));
+    let dim = memo(move |_| key.with_value(|key| graph.dims_link(key)));
+    let selected = memo(move |_| about.with_value(|about| graph.selected(about)));
+    let acting = memo(move |_| figures.with(|all| all.delay_rps + all.abort_rps > 0.0));
     let raised =
-        Memo::new(move |_| failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()));
+        memo(move |_| failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()));
     let empty = move || text.with(String::is_empty);
     let spoken = move || spoken(graph, &key.get_value(), &figures.get(), &faults.get());
     let beside = move || {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::curve::Curve;
 use super::layout::Point;
@@ -29,7 +29,7 @@ struct Drawn {
 #[component]
 pub fn ExplainedWays() -> impl IntoView {
     let graph = use_graph();
-    let drawn = Memo::new(move |_| {
+    let drawn = memo(move |_| {
         graph.store.ui.explained.with(|explained| {
             explained
                 .as_ref()

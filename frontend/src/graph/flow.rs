@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos::svg::Path;
 
 /// Time between two frames. Dots move a few pixels in it; sixty frames a second would double the work for nothing.

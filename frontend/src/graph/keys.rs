@@ -1,7 +1,7 @@
 //! The keyboard in the graph: from node to node, moving nodes, zooming, fitting, letting go.
 
+use crate::prelude::*;
 use leptos::ev::{self, KeyboardEvent};
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use super::layout::Point;

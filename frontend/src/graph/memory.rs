@@ -1,6 +1,6 @@
 //! Where nodes were dragged to, remembered by the browser for each mesh.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::scene::Moved;
 use super::state::GraphState;

@@ -1,7 +1,7 @@
 //! One node: a card for a service or an external host, a pill for a gateway.
 
 use leptos::ev::{KeyboardEvent, PointerEvent};
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos::svg;
 use wasm_bindgen::JsCast;
 
@@ -27,17 +27,17 @@ pub fn NodeCard(
     let about = StoredValue::new(Selection::Node(node.id.clone()));
     let traffic = graph.store.traffic.of_node(&node.id);
     let size = scene::size(&node);
-    let place = Memo::new(move |_| id.with_value(|id| graph.rect(id)));
-    let selected = Memo::new(move |_| about.with_value(|about| graph.selected(about)));
-    let dim = Memo::new(move |_| id.with_value(|id| graph.dims_node(id)));
-    let figures = Memo::new(move |_| traffic.with(|traffic| traffic.all.clone()));
-    let tone = Memo::new(move |_| {
+    let place = memo(move |_| id.with_value(|id| graph.rect(id)));
+    let selected = memo(move |_| about.with_value(|about| graph.selected(about)));
+    let dim = memo(move |_| id.with_value(|id| graph.dims_node(id)));
+    let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let tone = memo(move |_| {
         let tone = figures.with(look::tone);
         let faulty =
             id.with_value(|id| id.host().is_some_and(|host| graph.faults.with(|all| all.contains_key(host))));
         if faulty && tone == Tone::Ok { Tone::Warn } else { tone }
     });
-    let rate = Memo::new(move |_| {
+    let rate = memo(move |_| {
         figures.with(|all| if all.rps > 0.0 { format!("{} rps", look::rate(all.rps)) } else { String::new() })
     });
     let subtitle = look::subtitle(&node);
@@ -54,7 +54,7 @@ pub fn NodeCard(
     let left = if kind == "gateway" { 20.0 } else { 15.0 };
     let title = {
         let name = node.name.clone();
-        Memo::new(move |_| {
+        memo(move |_| {
             let beside =
                 if kind == "service" { rate.with(|rate| look::text_width(rate, 10.5)) + 4.0 } else { 0.0 };
             look::shorten(&name, size.width - left - 11.0 - 10.0 - beside, 13.0)

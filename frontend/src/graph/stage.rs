@@ -1,7 +1,7 @@
 //! The picture itself, and the hands on it: panning, zooming, pinching.
 
+use crate::prelude::*;
 use leptos::ev::{PointerEvent, WheelEvent};
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 

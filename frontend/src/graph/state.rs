@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::prelude::*;
 use api::observed::Split;
-use leptos::prelude::*;
 use mesh::edit::RouteTarget;
 
 use super::camera::Camera;
@@ -72,21 +72,20 @@ impl GraphState {
     pub fn provide() -> Self {
         let store = use_store();
         let topology = store.derived.topology;
-        let plan = Memo::new(move |before: Option<&Shared<Plan>>| {
+        let plan = memo(move |before: Option<&Shared<Plan>>| {
             let next = topology.with(|topology| Plan::new(topology, before.map(|before| &**before)));
             match before {
                 Some(before) if **before == next => before.clone(),
                 _ => Shared::new(next),
             }
         });
-        let nodes = Memo::new(move |_| Shared::new(by_id(&topology.get())));
+        let nodes = memo(move |_| Shared::new(by_id(&topology.get())));
         let moved = RwSignal::new(Moved::new());
-        let scene =
-            Memo::new(move |_| Shared::new(plan.with(|plan| moved.with(|moved| Scene::new(plan, moved)))));
+        let scene = memo(move |_| Shared::new(plan.with(|plan| moved.with(|moved| Scene::new(plan, moved)))));
         let tip = RwSignal::new(None::<Tip>);
-        let lit = Memo::new(move |_| lit(store, plan, tip));
-        let splits = Memo::new(move |_| store.head.tick.with(|tick| splits(tick.as_deref())));
-        let faults = Memo::new(move |_| {
+        let lit = memo(move |_| lit(store, plan, tip));
+        let splits = memo(move |_| store.head.tick.with(|tick| splits(tick.as_deref())));
+        let faults = memo(move |_| {
             let mut by_host = HashMap::<String, Vec<FaultView>>::new();
             for fault in store.derived.faults.get() {
                 by_host.entry(fault.host.clone()).or_default().push(fault);

@@ -1,6 +1,6 @@
 //! The tooltip of nodes and links.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::details::{self, Details};
 use super::look;
@@ -18,7 +18,7 @@ const HEIGHT: f64 = 170.0;
 #[component]
 pub fn Tooltip() -> impl IntoView {
     let graph = use_graph();
-    let about = Memo::new(move |_| graph.tip.with(|tip| tip.as_ref().map(|tip| tip.about.clone())));
+    let about = memo(move |_| graph.tip.with(|tip| tip.as_ref().map(|tip| tip.about.clone())));
     let place = move |horizontal: bool| {
         let at = graph.tip.with(|tip| tip.as_ref().map(|tip| tip.at)).unwrap_or_default();
         let (width, height) = graph.size.get();
@@ -55,7 +55,7 @@ fn Facts(about: Selection) -> impl IntoView {
     };
     let faults = {
         let (about, host) = (about.clone(), host.unwrap_or_default().to_owned());
-        Memo::new(move |_| match &about {
+        memo(move |_| match &about {
             Selection::Link(key) => graph.faults_on(key),
             Selection::Node(_) => graph.faults.with(|all| {
                 all.get(&host).into_iter().flatten().map(|fault| fault.label.clone()).collect::<Vec<_>>()
@@ -63,7 +63,7 @@ fn Facts(about: Selection) -> impl IntoView {
         })
     };
     let host = host.filter(|host| *host != title).map(|host| host.to_owned());
-    let details = Memo::new(move |_| told(graph, &about));
+    let details = memo(move |_| told(graph, &about));
     view! {
         <strong>{title}</strong>
         {host.map(|host| view! { <div class="host">{host}</div> })}

@@ -1,6 +1,6 @@
 //! What lies over the graph's edges: buttons for the view, the legend, and words where there is nothing to see.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::keys::ZOOM;
 use super::memory;
@@ -71,8 +71,8 @@ pub fn Empty() -> impl IntoView {
     let graph = use_graph();
     let store = graph.store;
     let loaded = store.head.loaded;
-    let bare = Memo::new(move |_| loaded.get() && graph.plan.with(|plan| plan.ids.is_empty()));
-    let quiet = Memo::new(move |_| {
+    let bare = memo(move |_| loaded.get() && graph.plan.with(|plan| plan.ids.is_empty()));
+    let quiet = memo(move |_| {
         loaded.get() && !bare.get() && store.traffic.links.with(std::collections::BTreeSet::is_empty)
     });
     let address = move || {
@@ -100,7 +100,7 @@ pub fn Empty() -> impl IntoView {
             <b>"No traffic in the last minute."</b>
             {move || match address() {
                 Some(address) => view! { " Turn the load up, or send requests to "<code>{address}</code> }.into_any(),
-                None => view! { " Send requests through a workload’s listener, and they appear here." }.into_any(),
+                None => " Send requests through a workload’s listener, and they appear here.".into_any(),
             }}
         </div>
     }

@@ -2,7 +2,7 @@
 
 pub mod parts;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::client;
 use crate::fault_form::FaultForm;

@@ -1,6 +1,6 @@
 //! A gateway: where it really listens, and what for.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::inspector::versions::version_row;
 use crate::store::{Store, use_store};
@@ -31,7 +31,7 @@ pub fn GatewayTab(
     };
     view! {
         <h2 class="eyebrow">"Listens on"</h2>
-        {servers}
+        {move || servers()}
         <h2 class="eyebrow">"Routes"</h2>
         <p class="note">
             {move || subject.with(|subject| crate::words::plural(subject.routes.len(), "rule", "rules"))}

@@ -1,6 +1,6 @@
 //! A link: who calls whom, and how it goes.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::inspector::versions::version_row;
 use crate::store::{Tab, use_store};
@@ -35,7 +35,7 @@ pub fn LinkView(
     view! {
         <header>
             <h1>{title}</h1>
-            <p>{faults}</p>
+            <p>{move || faults()}</p>
         </header>
         <div class="panel-body">
             <h2 class="eyebrow">"Last 60 s"</h2>
@@ -50,7 +50,7 @@ pub fn LinkView(
                         <th scope="col">"p99"</th>
                     </tr>
                 </thead>
-                <tbody>{rows}</tbody>
+                <tbody>{move || rows()}</tbody>
             </table>
             <div class="buttons">
                 <button

@@ -1,6 +1,6 @@
 //! A list of diagnostics, with their fixes.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::Diagnostic;
 
 use crate::icons::icon;

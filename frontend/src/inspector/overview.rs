@@ -1,6 +1,6 @@
 //! What the inspector shows while nothing is selected.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::store::use_store;
 use crate::topology::NodeId;
@@ -29,7 +29,7 @@ pub fn Overview() -> impl IntoView {
                     <dt>"services"</dt><dd>{move || count(|id| matches!(id, NodeId::Service(_)))}</dd>
                     <dt>"external"</dt><dd>{move || count(|id| matches!(id, NodeId::External(_)))}</dd>
                     <dt>"gateways"</dt><dd>{move || count(|id| matches!(id, NodeId::Gateway { .. }))}</dd>
-                    <dt>"files"</dt><dd>{files}</dd>
+                    <dt>"files"</dt><dd>{move || files()}</dd>
                     <dt>"server"</dt><dd>{store.head.version}</dd>
                 </dl>
             </article>

@@ -1,6 +1,6 @@
 //! Resilience: timeout and retries of a route, what holds now and where it comes from.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::Edit;
 use mesh::edit::{RetrySpec, RouteTarget};
 
@@ -25,7 +25,7 @@ pub fn ResilienceTab(
 ) -> impl IntoView {
     let store = use_store();
     let route = route_picker::route(store, id.clone(), subject);
-    let forwards = Memo::new(move |_| route.with(|route| route.as_ref().is_some_and(|route| route.forwards)));
+    let forwards = memo(move |_| route.with(|route| route.as_ref().is_some_and(|route| route.forwards)));
     view! {
         <RoutePicker id subject/>
         <Show
@@ -51,7 +51,7 @@ fn put(store: Store, route: Memo<Option<RouteView>>, edit: impl FnOnce(RouteTarg
 #[component]
 fn Timeout(route: Memo<Option<RouteView>>) -> impl IntoView {
     let store = use_store();
-    let own = Memo::new(move |_| route.with(|route| route.as_ref().and_then(|route| route.timeout)));
+    let own = memo(move |_| route.with(|route| route.as_ref().and_then(|route| route.timeout)));
     let default = move || store.head.settings.with(|settings| settings.request_timeout_millis);
     let effective = move || match own.get().unwrap_or_else(default) {
         0 => "no limit".to_owned(),
@@ -65,7 +65,7 @@ fn Timeout(route: Memo<Option<RouteView>>) -> impl IntoView {
     view! {
         <fieldset class="group">
             <legend>"Timeout"</legend>
-            <p class="effective"><b>{effective}</b>{origin}</p>
+            <p class="effective"><b>{move || effective()}</b>{move || origin()}</p>
             <label class="switch-line">
                 <input type="checkbox" role="switch" class="switch" prop:checked=move || own.get().is_some()
                     on:change=move |event| set(event_target_checked(&event).then(default))
@@ -92,7 +92,7 @@ fn Timeout(route: Memo<Option<RouteView>>) -> impl IntoView {
 #[component]
 fn Retries(route: Memo<Option<RouteView>>) -> impl IntoView {
     let store = use_store();
-    let own = Memo::new(move |_| route.with(|route| route.as_ref().and_then(|route| route.retries.clone())));
+    let own = memo(move |_| route.with(|route| route.as_ref().and_then(|route| route.retries.clone())));
     let effective = move || {
         own.with(|own| match own.as_ref().map_or(DEFAULT_ATTEMPTS, |own| own.attempts) {
             0 => "none".to_owned(),
@@ -109,7 +109,7 @@ fn Retries(route: Memo<Option<RouteView>>) -> impl IntoView {
     view! {
         <fieldset class="group">
             <legend>"Retries"</legend>
-            <p class="effective"><b>{effective}</b>{origin}</p>
+            <p class="effective"><b>{move || effective()}</b>{move || origin()}</p>
             <p class="note">"On "<code>{move || on().replace(',', ", ")}</code></p>
             <label class="switch-line">
                 <input type="checkbox" role="switch" class="switch" prop:checked=move || own.with(Option::is_some)

@@ -1,6 +1,6 @@
 //! Which of a node's routes the controls act on.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::store::{Store, use_store};
 use crate::subject::{RouteView, Subject};
@@ -14,7 +14,7 @@ pub(super) fn chosen(store: Store, id: &NodeId, subject: &Subject) -> Option<usi
 
 /// The route that is chosen, as a memo.
 pub(super) fn route(store: Store, id: NodeId, subject: Memo<Subject>) -> Memo<Option<RouteView>> {
-    Memo::new(move |_| {
+    memo(move |_| {
         subject.with(|subject| chosen(store, &id, subject).and_then(|at| subject.routes.get(at).cloned()))
     })
 }
@@ -28,12 +28,11 @@ pub fn RoutePicker(
     subject: Memo<Subject>,
 ) -> impl IntoView {
     let store = use_store();
-    let several = Memo::new(move |_| subject.with(|subject| subject.routes.len() > 1));
+    let several = memo(move |_| subject.with(|subject| subject.routes.len() > 1));
     let id = StoredValue::new(id);
-    let at = Memo::new(move |_| {
-        subject.with(|subject| id.with_value(|id| chosen(store, id, subject)).unwrap_or(0))
-    });
-    let labels = Memo::new(move |_| {
+    let at =
+        memo(move |_| subject.with(|subject| id.with_value(|id| chosen(store, id, subject)).unwrap_or(0)));
+    let labels = memo(move |_| {
         subject.with(|subject| {
             let label = |route: &RouteView| match route.matches.first() {
                 Some(first) => format!("{}: {first}", route.label),
@@ -64,7 +63,7 @@ pub fn RoutePicker(
                         }
                     }
                 >
-                    {options}
+                    {move || options()}
                 </select>
             </label>
         </Show>

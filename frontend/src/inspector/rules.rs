@@ -1,6 +1,6 @@
 //! Rules: each route in words, and the share of the last minute's traffic that it took.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::Diagnostic;
 
 use crate::inspector::messages::Messages;
@@ -17,15 +17,15 @@ pub fn RulesTab(
     /// The node with its routes.
     subject: Memo<Subject>,
 ) -> impl IntoView {
-    let routes = Memo::new(move |_| subject.with(|subject| subject.routes.clone()));
-    let total = Memo::new(move |_| {
+    let routes = memo(move |_| subject.with(|subject| subject.routes.clone()));
+    let total = memo(move |_| {
         let store = use_store();
         routes.with(|routes| routes.iter().filter_map(|route| taken(store, route)).sum::<u64>())
     });
     view! {
         <p class="note">"The first rule that matches wins."</p>
         <ol>
-            <For each=move || routes.get().into_iter().enumerate() key=|(at, route)| (
+            <For each=move || routes.get().into_iter().enumerate().collect() key=|(at, route)| (
                     route.target.clone(),
                     route.fault.as_ref().map(faults::label),
                     *at, route.label.clone(), route.matches.clone(), route.outcome.clone(), route.extras.clone()) let:item>
@@ -43,12 +43,12 @@ fn Card(at: usize, route: RouteView, total: Memo<u64>) -> impl IntoView {
     let store = use_store();
     let problems = {
         let route = route.clone();
-        Memo::new(move |_| problems(store, &route))
+        memo(move |_| problems(store, &route))
     };
     let unreachable = move || problems.with(|all| all.iter().any(is_unreachable));
     let share = {
         let route = route.clone();
-        Memo::new(move |_| {
+        memo(move |_| {
             #[expect(clippy::cast_precision_loss, reason = "a minute's count is far below 2^52")]
             taken(store, &route)
                 .map(|count| if total.get() == 0 { 0.0 } else { count as f64 / total.get() as f64 })

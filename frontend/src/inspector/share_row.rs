@@ -1,7 +1,7 @@
 //! One version's slider, number, lock and observed share.
 
+use crate::prelude::*;
 use api::observed::{ObservedShare, Split, Verdict};
-use leptos::prelude::*;
 
 use crate::icons::{Icon, icon};
 use crate::inspector::split::verdict;
@@ -23,7 +23,7 @@ pub fn ShareRow(
     observed: Memo<Option<Split>>,
 ) -> impl IntoView {
     let store = use_store();
-    let share = Memo::new(move |_| split.with(|split| split.as_ref()?.shares.get(position).cloned()));
+    let share = memo(move |_| split.with(|split| split.as_ref()?.shares.get(position).cloned()));
     let get = move |read: fn(&ShareView) -> String| {
         share.with(|share| share.as_ref().map(read).unwrap_or_default())
     };
@@ -33,7 +33,7 @@ pub fn ShareRow(
         move || share.with(|share| version_color(share.as_ref().map_or(position, |share| share.color)));
     let label = move |what: &'static str| move || format!("{what} {}", get(|share| share.version.clone()));
     let changed = move || split.with(|split| split.as_ref().is_some_and(|split| split.changed));
-    let seen = Memo::new(move |_| {
+    let seen = memo(move |_| {
         let subset = get(|share| share.version.clone());
         observed.with(|split| {
             let split = split.as_ref()?;
@@ -101,7 +101,7 @@ pub fn ShareRow(
 /// Observed beside desired. While the draft says otherwise, the word is for what runs now.
 fn observed_words((share, of_all): &(ObservedShare, Verdict), changed: bool) -> impl IntoView + use<> {
     if share.n == 0 {
-        return view! { "no traffic yet" }.into_any();
+        return "no traffic yet".into_any();
     }
     let (tone, word) = match verdict(*of_all) {
         _ if changed => ("dim", format!("of {}", words::percent(share.desired, 0))),

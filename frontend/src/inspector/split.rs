@@ -1,7 +1,7 @@
 //! Split: shares of the versions, desired and observed, and what each version does with its traffic.
 
+use crate::prelude::*;
 use api::observed::{Split, Verdict};
-use leptos::prelude::*;
 use mesh::Edit;
 use mesh::edit::RouteTarget;
 
@@ -49,10 +49,10 @@ pub fn Sliders(
     let store = use_store();
     let split = {
         let id = id.clone();
-        Memo::new(move |_| store.derived.split(&id))
+        memo(move |_| store.derived.split(&id))
     };
-    let observed = Memo::new(move |_| split.with(|split| observed(store, split.as_ref()?)));
-    let rows = Memo::new(move |_| {
+    let observed = memo(move |_| split.with(|split| observed(store, split.as_ref()?)));
+    let rows = memo(move |_| {
         split.with(|split| {
             let shares = split.iter().flat_map(|split| &split.shares);
             shares.enumerate().map(|(position, share)| (position, share.version.clone())).collect::<Vec<_>>()
@@ -84,7 +84,7 @@ fn Buttons(split: Memo<Option<SplitView>>) -> impl IntoView {
             store.editing.put(edit);
         }
     };
-    let newest = Memo::new(move |_| {
+    let newest = memo(move |_| {
         split.with(|split| Some(split.as_ref()?.shares.last()?.version.clone())).unwrap_or_default()
     });
     view! {

@@ -1,7 +1,7 @@
 //! The inspector's tabs: one stop for Tab, arrows move among them.
 
+use crate::prelude::*;
 use leptos::ev;
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::store::{Tab, use_store};

@@ -1,6 +1,6 @@
 //! Figures of each version over the last minute.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::observed::{Figures, Traffic};
 use crate::subject::Subject;
@@ -42,7 +42,7 @@ pub fn Versions(
                     <th scope="col">"p99"</th>
                 </tr>
             </thead>
-            <tbody>{rows}</tbody>
+            <tbody>{move || rows()}</tbody>
         </table>
     }
 }

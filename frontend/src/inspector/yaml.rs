@@ -2,7 +2,7 @@
 
 pub mod editor;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos::task::spawn_local;
 use mesh::{Edit, ResourceKey, Sources, diff};
 
@@ -22,7 +22,7 @@ pub fn YamlTab(
     subject: Memo<Subject>,
 ) -> impl IntoView {
     let store = use_store();
-    let keys = Memo::new(move |_| subject.with(|subject| subject.resources.clone()));
+    let keys = memo(move |_| subject.with(|subject| subject.resources.clone()));
     let picked = RwSignal::new(None::<ResourceKey>);
     // A problem that was clicked brings its resource with it.
     Effect::new(move |_| {
@@ -30,7 +30,7 @@ pub fn YamlTab(
             picked.set(jump.resource);
         }
     });
-    let key = Memo::new(move |_| {
+    let key = memo(move |_| {
         let picked = picked.get().filter(|picked| keys.with(|keys| keys.contains(picked)));
         picked.or_else(|| keys.with(|keys| keys.first().cloned()))
     });
@@ -49,7 +49,7 @@ pub fn YamlTab(
         <label class="field">
             "Resource"
             <select class="select" on:change=move |event| choose(event_target_value(&event))>
-                {options}
+                {move || options()}
             </select>
         </label>
         {move || match key.get() {
@@ -63,9 +63,8 @@ pub fn YamlTab(
 fn Resource(key: ResourceKey) -> impl IntoView {
     let store = use_store();
     let key = StoredValue::new(key);
-    let draft = Memo::new(move |_| {
-        key.with_value(|key| excerpt(&store.derived.draft.get(), key)).unwrap_or_default()
-    });
+    let draft =
+        memo(move |_| key.with_value(|key| excerpt(&store.derived.draft.get(), key)).unwrap_or_default());
     let text = RwSignal::new(String::new());
     // A change of the draft comes in unless something else was typed since.
     let known = StoredValue::new(String::new());
@@ -76,8 +75,8 @@ fn Resource(key: ResourceKey) -> impl IntoView {
         }
         known.set_value(next);
     });
-    let changed = Memo::new(move |_| text.with(|text| draft.with(|draft| *text != draft.text)));
-    let problems = Memo::new(move |_| {
+    let changed = memo(move |_| text.with(|text| draft.with(|draft| *text != draft.text)));
+    let problems = memo(move |_| {
         let reading = store.derived.draft.get();
         store
             .head
@@ -123,7 +122,7 @@ fn Resource(key: ResourceKey) -> impl IntoView {
 /// What differs from the running revision.
 #[component]
 fn AgainstHead(key: StoredValue<ResourceKey>, text: RwSignal<String>, store: Store) -> impl IntoView {
-    let diff = Memo::new(move |_| {
+    let diff = memo(move |_| {
         let before = key.with_value(|key| excerpt(&store.derived.base.get(), key)).unwrap_or_default();
         text.with(|text| unified(&before.file, &before.text, text))
     });

@@ -1,6 +1,6 @@
 //! The faults of the mesh, with the time that they have left.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::faults::FaultView;
 use crate::icons::{Icon, icon};

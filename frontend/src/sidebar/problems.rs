@@ -1,6 +1,6 @@
 //! What validation says of the draft; each leads to its place.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::{Diagnostic, Severity};
 
 use crate::icons::{Icon, icon};
@@ -30,9 +30,9 @@ pub fn Problems() -> impl IntoView {
     view! {
         <Show when=move || { count() > 0 }>
             <h2 class="eyebrow">"Problems"</h2>
-            <ul aria-label="Problems">{shown}</ul>
+            <ul aria-label="Problems">{move || shown()}</ul>
             <Show when=move || { count() > SHOWN && !all.get() }>
-                <button class="btn quiet small" on:click=move |_| all.set(true)>"Show all "{count}</button>
+                <button class="btn quiet small" on:click=move |_| all.set(true)>"Show all "{move || count()}</button>
             </Show>
         </Show>
     }

@@ -1,6 +1,6 @@
 //! A row of the list: health, name, a line of the last minute, requests per second.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::observed::{Figures, History};
 use crate::store::use_store;
@@ -35,12 +35,12 @@ pub fn Row(
 ) -> impl IntoView {
     let store = use_store();
     let traffic = store.traffic.of_node(&id);
-    let figures = Memo::new(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
     let history = id.host().map(|host| store.traffic.history(host));
-    let points = Memo::new(move |_| history.as_ref().map(|history| history.with(spark)).unwrap_or_default());
+    let points = memo(move |_| history.as_ref().map(|history| history.with(spark)).unwrap_or_default());
     let selected = {
         let id = id.clone();
-        Memo::new(move |_| store.ui.node().as_ref() == Some(&id))
+        memo(move |_| store.ui.node().as_ref() == Some(&id))
     };
     let title = name.clone();
     view! {

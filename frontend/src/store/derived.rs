@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::diff;
 use mesh::{Diagnostic, ResourceKey, Severity};
 
@@ -78,11 +78,11 @@ pub struct Derived {
 
 impl Derived {
     pub(super) fn new(head: Head, editing: Editing, traffic: TrafficStore, ui: Ui) -> Self {
-        let base = Memo::new(move |before: Option<&Shared<Reading>>| {
+        let base = memo(move |before: Option<&Shared<Reading>>| {
             let sources = editing.base.with(|base| Arc::clone(&base.sources));
             Shared::new(Reading::of(sources, &head.settings.get(), before.map(|before| &**before)))
         });
-        let draft = Memo::new(move |_| {
+        let draft = memo(move |_| {
             let base = base.get();
             editing.draft.with(|draft| {
                 if draft.is_empty() {
@@ -92,8 +92,8 @@ impl Derived {
             })
         });
         let places =
-            Memo::new(move |before: Option<&Shared<Places>>| keep(before, draft.get().catalog.places()));
-        let topology = Memo::new(move |before: Option<&Shared<Topology>>| {
+            memo(move |before: Option<&Shared<Places>>| keep(before, draft.get().catalog.places()));
+        let topology = memo(move |before: Option<&Shared<Topology>>| {
             let draft = draft.get();
             let now = traffic.links.get();
             let next = traffic
@@ -102,17 +102,17 @@ impl Derived {
             keep(before, next)
         });
         let faults =
-            Memo::new(move |_| places.with(|places| faults::all(&draft.get(), places, &head.settings.get())));
+            memo(move |_| places.with(|places| faults::all(&draft.get(), places, &head.settings.get())));
         let head_faults =
-            Memo::new(move |_| places.with(|places| faults::all(&base.get(), places, &head.settings.get())));
-        let new_problems = Memo::new(move |_| draft.get().beyond(&base.get()));
-        let blocked = Memo::new(move |_| {
+            memo(move |_| places.with(|places| faults::all(&base.get(), places, &head.settings.get())));
+        let new_problems = memo(move |_| draft.get().beyond(&base.get()));
+        let blocked = memo(move |_| {
             new_problems.with(|new| new.iter().any(|one| one.severity == Severity::Error))
         });
         let diff =
-            Memo::new(move |_| diff::unified(&diff::sources(&base.get().sources, &draft.get().sources)));
-        let base_splits = Memo::new(move |_| Shared::new(split::all(&base.get(), &head.settings.get())));
-        let splits = Memo::new(move |_| {
+            memo(move |_| diff::unified(&diff::sources(&base.get().sources, &draft.get().sources)));
+        let base_splits = memo(move |_| Shared::new(split::all(&base.get(), &head.settings.get())));
+        let splits = memo(move |_| {
             let draft = draft.get();
             if draft == base.get() {
                 return base_splits.get();

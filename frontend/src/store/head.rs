@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::prelude::*;
 use api::observed::Tick;
 use api::state::{ListenerInfo, LoadSettings, Proposal};
 use api::{Delta, RevisionInfo, Snapshot, TargetStatus, Timeline};
-use leptos::prelude::*;
 use mesh::{Settings, Sources};
 
 /// How we stand with the server.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
+use crate::prelude::*;
 use api::observed::{Series, Tick};
-use leptos::prelude::*;
 
 use crate::observed::{self, History, Traffic};
 use crate::topology::{LinkKey, NodeId, Places};

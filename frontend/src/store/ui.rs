@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::ResourceKey;
 
 use crate::explained::Explained;

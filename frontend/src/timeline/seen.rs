@@ -1,7 +1,7 @@
 //! When this page had drawn the first traffic under a change that was made here.
 
+use crate::prelude::*;
 use api::revision::Stage;
-use leptos::prelude::*;
 
 use crate::clock;
 use crate::store::Store;

@@ -1,6 +1,6 @@
 //! Taking the YAML away.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::browser;

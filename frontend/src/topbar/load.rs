@@ -1,6 +1,6 @@
 //! The load generator: up, down and off.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::client;

@@ -1,8 +1,8 @@
 //! A button that opens a small panel. Native `<details>`, closed by Escape and by leaving it.
 
+use crate::prelude::*;
 use leptos::ev;
 use leptos::html::Details;
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 /// A menu.

@@ -1,8 +1,8 @@
 //! What each target says that it runs.
 
+use crate::prelude::*;
 use api::TargetStatus;
 use api::state::{Target, TargetState};
-use leptos::prelude::*;
 
 use crate::store::use_store;
 use crate::{clock, words};

@@ -1,6 +1,6 @@
 //! The answer: what happens, and what was thought of each rule.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use mesh::explain::{Explanation, Step};
 
 use crate::icons::{Icon, icon};

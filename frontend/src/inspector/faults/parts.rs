@@ -1,6 +1,6 @@
 //! Which requests a fault is for, and when it ends.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::Change;
 use crate::fault_form::{Ends, FaultForm};
@@ -65,7 +65,7 @@ pub fn Ending(
     change: Callback<Change>,
 ) -> impl IntoView {
     let store = use_store();
-    let ends = Memo::new(move |_| form.with(|form| form.as_ref().map_or(Ends::Never, |form| form.ends)));
+    let ends = memo(move |_| form.with(|form| form.as_ref().map_or(Ends::Never, |form| form.ends)));
     let is = move |choice: Ends| move || ends.get() == choice;
     let left = move || match ends.get() {
         Ends::At(at) => Some(format!("In {}", words::remaining(at - store.ui.now.get() / 1000))),
@@ -87,7 +87,7 @@ pub fn Ending(
             "Ends by itself"
             <select class="select" on:change=move |event| choose(event_target_value(&event))>
                 <Show when=move || left().is_some()>
-                    <option value="keep" selected=true>{left}</option>
+                    <option value="keep" selected=true>{move || left()}</option>
                 </Show>
                 <option value="never" selected=is(Ends::Never)>"Never"</option>
                 <option value="5" selected=is(Ends::After(5))>"After 5 minutes"</option>

@@ -1,9 +1,9 @@
 //! A text field that shows YAML in colours: the colours lie behind a textarea whose own text is transparent, so typing,
 //! selection, undo and screen readers are the browser's own.
 
+use crate::prelude::*;
 use leptos::ev;
 use leptos::html;
-use leptos::prelude::*;
 use mesh::{Diagnostic, Severity};
 use wasm_bindgen::JsCast;
 
@@ -33,7 +33,7 @@ pub fn Editor(
             }
         });
     });
-    let count = Memo::new(move |_| text.with(|text| text.split('\n').count()));
+    let count = memo(move |_| text.with(|text| text.split('\n').count()));
     let gutter = move || {
         let marks = problems.get();
         (1..=count.get()).map(|at| view! { <span class=mark(&marks, at)>{at}</span> }).collect_view()
@@ -59,9 +59,9 @@ pub fn Editor(
     view! {
         <div class="editor">
             <div class="scroll" node_ref=scroll>
-                <div class="gutter" aria-hidden="true">{gutter}</div>
+                <div class="gutter" aria-hidden="true">{move || gutter()}</div>
                 <div class="text">
-                    <pre aria-hidden="true">{colored}</pre>
+                    <pre aria-hidden="true">{move || colored()}</pre>
                     <textarea
                         aria-label="YAML of the resource"
                         aria-invalid=move || problems.with(|all| all.iter().any(|one| one.severity == Severity::Error)).to_string()
