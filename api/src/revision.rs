@@ -17,10 +17,35 @@ pub struct RevisionInfo {
     pub summary: String,
     /// The edits that led to it; empty for the first.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
-    pub edits: Vec<Edit>,
+    pub edits: Edits,
     /// The revision that this one takes back, where it is an undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverts: Option<u64>,
+}
+
+/// The edits of a revision, as they travel. Who shows them need not understand them: most of the code that reads an edit
+/// would be in the page for nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Edits(Vec<serde_json::Value>);
+
+impl Edits {
+    /// The edits as what they are.
+    pub fn read(&self) -> serde_json::Result<Vec<Edit>> {
+        self.0.iter().map(Edit::deserialize).collect()
+    }
+
+    /// The `type` of each.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|edit| edit["type"].as_str().unwrap_or_default())
+    }
+}
+
+impl From<&[Edit]> for Edits {
+    /// Edits are made of texts and numbers, all of which JSON can say.
+    fn from(edits: &[Edit]) -> Self {
+        Self(edits.iter().map(|edit| serde_json::to_value(edit).unwrap_or_default()).collect())
+    }
 }
 
 /// The way of one revision from the edit to the traffic.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::revision::Edits;
 use api::state::{Target, TargetState, TargetStatus};
 use api::{RevisionInfo, Snapshot};
 use mesh::{Mesh, Settings, Sources};
@@ -210,7 +211,7 @@ fn first_head(store: &Store, folder: Option<&Sources>, settings: &Settings) -> R
         author: OWN.to_owned(),
         at: now_millis(),
         summary: summary.to_owned(),
-        edits: Vec::new(),
+        edits: Edits::default(),
         reverts: None,
     };
     store.append(&Revision { info: info.clone(), inverse: Vec::new(), sources: sources.clone() })?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mesh::order;
 use mesh::registry::Registry;
 use mesh::resource::Spec;
 use mesh::{Kind, Mesh, ResourceKey, Settings, host};
@@ -145,7 +146,7 @@ impl Catalog {
             .map(Service::node)
             .chain(self.gateways.values().map(Gateway::node))
             .collect();
-        nodes.sort_by(|a, b| a.id.cmp(&b.id));
+        order::sort_by(&mut nodes, |a, b| a.id.cmp(&b.id));
         nodes
     }
 }

@@ -3,12 +3,13 @@
 pub mod call;
 pub mod events;
 
-use api::request::{NewRevision, PostAccept, PostRevert, PostRevision, PutLoad, RevisionDetail};
+use api::request::{NewRevision, PostAccept, PostExplain, PostRevert, PostRevision, PutLoad, RevisionDetail};
 use api::state::LoadSettings;
 pub use call::Failure;
 use call::{get, send};
 pub use events::{listen, now};
 use mesh::Edit;
+use mesh::explain::Explanation;
 
 /// `POST revisions`.
 pub async fn post_revision(
@@ -27,6 +28,11 @@ pub async fn post_revert(number: u64, base: u64, author: Option<String>) -> Resu
 /// `GET revisions/N`.
 pub async fn get_revision(number: u64) -> Result<RevisionDetail, Failure> {
     get(&format!("/api/v1/revisions/{number}")).await
+}
+
+/// `POST explain`.
+pub async fn explain(wish: &PostExplain) -> Result<Explanation, Failure> {
+    send("POST", "/api/v1/explain", wish).await
 }
 
 /// `PUT load`.

@@ -24,7 +24,7 @@ pub fn request(method: &str, host: &str, path: &str, headers: &str) -> ExplainRe
         Some((name.trim().to_owned(), value.trim().to_owned())).filter(|(name, _)| !name.is_empty())
     };
     ExplainRequest {
-        method: method.trim().to_uppercase(),
+        method: method.trim().to_ascii_uppercase(),
         host: host.trim().to_owned(),
         path: path.trim().to_owned(),
         headers: headers.lines().filter_map(header).collect(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mesh::edit::{self, EditError};
 use mesh::model::Parsed;
+use mesh::order;
 use mesh::{Diagnostic, Edit, Mesh, Registry, Settings, Severity, Sources, host};
 
 use crate::catalog::Catalog;
@@ -63,7 +64,7 @@ impl Reading {
         let Parsed { mesh, mut diagnostics } = parsed;
         let registry = Registry::of(&mesh, settings);
         diagnostics.extend(mesh::validate(&mesh, &registry, settings));
-        diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
+        order::sort_by(&mut diagnostics, |a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
         let catalog = Catalog::of(&mesh, &registry, settings);
         let desired = desired(&mesh, &catalog, settings);
         Self { sources, mesh, registry, catalog, diagnostics, desired, unmade: 0 }

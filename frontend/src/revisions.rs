@@ -60,7 +60,7 @@ mod tests {
                     author: String::new(),
                     at: 0,
                     summary: String::new(),
-                    edits: Vec::new(),
+                    edits: api::revision::Edits::default(),
                     reverts: *reverts,
                 })
                 .collect();

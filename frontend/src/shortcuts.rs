@@ -42,7 +42,7 @@ fn writes(event: &ev::KeyboardEvent) -> bool {
     let Some(target) = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()) else {
         return false;
     };
-    match target.tag_name().to_lowercase().as_str() {
+    match target.tag_name().to_ascii_lowercase().as_str() {
         "textarea" | "select" => true,
         "input" => !matches!(
             target.get_attribute("type").as_deref(),

@@ -189,7 +189,7 @@ fn only(one: &HttpMatch) -> Option<HeaderEquals> {
     let value = value.exact.as_ref()?;
     let bare = HttpMatch { headers: one.headers.clone(), name: one.name.clone(), ..HttpMatch::default() };
     (one.headers.len() == 1 && *one == bare)
-        .then(|| HeaderEquals { name: name.to_lowercase(), value: value.clone() })
+        .then(|| HeaderEquals { name: name.to_ascii_lowercase(), value: value.clone() })
 }
 
 /// A fault as the edit writes it; without a percentage it injects nothing, as in Istio.

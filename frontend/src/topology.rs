@@ -2,6 +2,7 @@
 //!
 //! Positions do not live here, and neither do figures: a node or link of a topology changes only when the mesh does.
 
+use mesh::order;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -185,7 +186,7 @@ pub fn assemble(
     let known: BTreeSet<NodeId> = nodes.iter().map(|node| node.id.clone()).collect();
     let ends: BTreeSet<&NodeId> = all.iter().flat_map(|link| [&link.from, &link.to]).collect();
     nodes.extend(ends.into_iter().filter(|id| !known.contains(*id)).map(|id| bare(id.clone())));
-    nodes.sort_by(|a, b| a.id.cmp(&b.id));
+    order::sort_by(&mut nodes, |a, b| a.id.cmp(&b.id));
     let links = all
         .into_iter()
         .map(|key| Link { key: key.clone(), desired: desired.contains(key), observed: now.contains(key) })

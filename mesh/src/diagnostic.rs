@@ -56,7 +56,7 @@ pub struct Diagnostic {
     /// The messages of istioctl that say the same: `IST0101`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub corresponds_to: Vec<Cow<'static, str>>,
-    /// An edit that mends it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// An edit that mends it. Not read back: the page finds what can be mended by itself.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
 }

@@ -11,6 +11,7 @@ pub mod export;
 pub mod host;
 pub mod key;
 pub mod model;
+pub mod order;
 pub mod plan;
 pub mod registry;
 pub mod resource;

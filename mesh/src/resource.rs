@@ -46,6 +46,14 @@ pub struct Resource {
     pub spec: Spec,
 }
 
+impl Resource {
+    /// What Istio takes resources in the order of: by age, then by name. What has no time is as old as can be.
+    pub fn age(&self) -> (&str, &str, &str) {
+        let created = self.metadata.creation_timestamp.as_deref().unwrap_or_default();
+        (created, &self.key.name, &self.key.namespace)
+    }
+}
+
 /// The `spec` of a resource, by kind. `networking.istio.io/v1`, `v1beta1` and `v1alpha3` are the same.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {

@@ -192,7 +192,7 @@ mod tests {
                 author: "ann".to_owned(),
                 at: 0,
                 summary: String::new(),
-                edits: Vec::new(),
+                edits: api::revision::Edits::default(),
                 reverts: None,
             },
             inverse: Vec::new(),

@@ -104,7 +104,7 @@ pub fn prepare(head: &Head, settings: &Settings, wish: Wish, at: i64) -> Result<
         author: author(wish.author.as_deref()),
         at,
         summary: wish.summary.unwrap_or(changed.summary),
-        edits: wish.edits,
+        edits: wish.edits.as_slice().into(),
         reverts: wish.reverts,
     };
     let revision = Revision { info, inverse: changed.inverse, sources: changed.sources };
@@ -132,7 +132,7 @@ mod tests {
             author: "ada".to_owned(),
             at: 0,
             summary: String::new(),
-            edits: vec![],
+            edits: api::revision::Edits::default(),
             reverts: None,
         };
         Head {

@@ -103,7 +103,7 @@ mod tests {
             author: String::new(),
             at: 0,
             summary: String::new(),
-            edits: vec![],
+            edits: api::revision::Edits::default(),
             reverts: None,
         };
         let inverse = vec![Edit::SetFiles { files: world::differences(after, before) }];

@@ -10,7 +10,7 @@ fn info(number: u64) -> RevisionInfo {
         author: "ada".to_owned(),
         at: 0,
         summary: String::new(),
-        edits: vec![],
+        edits: api::revision::Edits::default(),
         reverts: None,
     }
 }

@@ -7,7 +7,7 @@ fn revision(number: u64, files: &[(&str, &str)]) -> Revision {
             author: "ada".to_owned(),
             at: 1_700_000_000_000,
             summary: format!("change {number}"),
-            edits: vec![],
+            edits: api::revision::Edits::default(),
             reverts: None,
         },
         inverse: vec![Edit::SetFiles { files: vec![("a.yaml".to_owned(), None)] }],

@@ -1,14 +1,18 @@
-//! Explain a request: a small form, and the answer rule by rule. It runs on the draft, with the model's own routing.
+//! Explain a request: a small form, and the answer rule by rule. The server answers for the draft, with the routing that
+//! the proxy has: here it would weigh as much as the whole graph does.
 
 pub mod answer;
 
 use crate::prelude::*;
+use api::request::PostExplain;
 use leptos::ev;
-use mesh::explain::{Explanation, explain};
+use leptos::task::spawn_local;
+use mesh::explain::Explanation;
 
+use crate::client;
 use crate::dialogs::sheet::SheetFrame;
 use crate::explain_form;
-use crate::store::{Sheet, Store, use_store};
+use crate::store::{Sheet, Store, ToastKind, use_store};
 use answer::Answer;
 
 /// What was typed; kept while the page is open.
@@ -143,12 +147,19 @@ fn answer_now(store: Store, fields: Fields) {
         &text(fields.path),
         &text(fields.headers),
     );
-    let number = untrack(|| store.head.number());
-    let answer = store.head.settings.with_untracked(|settings| {
-        explain(&draft.mesh, &draft.registry, settings, &source, number, &request)
+    let edits = store.editing.draft.with_untracked(|draft| draft.edits().to_vec());
+    spawn_local(async move {
+        let wish = PostExplain { source, request, edits };
+        match client::explain(&wish).await {
+            Ok(answer) => {
+                let drawn = store
+                    .derived
+                    .places
+                    .with_untracked(|places| explain_form::explained(&answer, &wish.source, places));
+                store.ui.explained.set(Some(drawn));
+                fields.answer.set(Some(answer));
+            }
+            Err(failure) => store.ui.toast(ToastKind::Error, failure.text()),
+        }
     });
-    let drawn =
-        store.derived.places.with_untracked(|places| explain_form::explained(&answer, &source, places));
-    store.ui.explained.set(Some(drawn));
-    fields.answer.set(Some(answer));
 }

@@ -142,5 +142,5 @@ fn unified(file: &str, before: &str, after: &str) -> String {
 }
 
 fn file_name(key: &ResourceKey) -> String {
-    format!("{}-{}.yaml", key.kind.as_str().to_lowercase(), key.name)
+    format!("{}-{}.yaml", key.kind.as_str().to_ascii_lowercase(), key.name)
 }

@@ -67,7 +67,7 @@ const OPERATORS: [(&str, Operator); 5] = [
 impl Query {
     /// Parses; what is not a condition is a word to look for, so there is no wrong query.
     pub fn parse(text: &str) -> Self {
-        Self(words(&text.to_lowercase()).iter().map(|word| term(word)).collect())
+        Self(words(&text.to_ascii_lowercase()).iter().map(|word| term(word)).collect())
     }
 
     /// Everything matches.
@@ -128,9 +128,9 @@ impl Test {
     fn holds(&self, candidate: &Candidate<'_>) -> bool {
         match self {
             Self::Text(text) => {
-                candidate.name.to_lowercase().contains(text)
-                    || candidate.host.to_lowercase().contains(text)
-                    || candidate.versions.iter().any(|version| version.to_lowercase() == *text)
+                candidate.name.to_ascii_lowercase().contains(text)
+                    || candidate.host.to_ascii_lowercase().contains(text)
+                    || candidate.versions.iter().any(|version| version.to_ascii_lowercase() == *text)
             }
             Self::Fault => candidate.fault,
             Self::Errors => candidate.errors > 0.0,

@@ -2,7 +2,6 @@
 
 use api::revision::Stage;
 use api::{RevisionInfo, Timeline};
-use mesh::Edit;
 
 use crate::words;
 
@@ -57,10 +56,9 @@ pub fn splits(revision: &RevisionInfo, history: &[RevisionInfo]) -> bool {
     if let Some(before) = taken_back.and_then(|number| history.iter().find(|one| one.number == number)) {
         return splits(before, history);
     }
-    let other = |edit: &Edit| {
-        matches!(edit, Edit::InjectFault { .. } | Edit::SetTimeout { .. } | Edit::SetRetries { .. })
-    };
-    revision.edits.is_empty() || !revision.edits.iter().all(other)
+    let mut kinds = revision.edits.kinds().peekable();
+    kinds.peek().is_none()
+        || !kinds.all(|kind| matches!(kind, "inject_fault" | "set_timeout" | "set_retries"))
 }
 
 /// The steps of a timeline; without `splits` the last one is there only once it was reached. `seen` is when this page had drawn the first traffic, in milliseconds since the slider was let
@@ -101,6 +99,7 @@ pub fn steps(timeline: &Timeline, splits: bool, seen: Option<f64>) -> Vec<Step> 
 #[cfg(test)]
 mod tests {
     use api::Milestone;
+    use mesh::Edit;
     use mesh::edit::RouteTarget;
 
     use super::*;
@@ -152,7 +151,8 @@ mod tests {
         let target = || RouteTarget::Service("ratings".into());
         let fault = Edit::InjectFault { target: target(), only: None, fault: None, expires_at: None };
         let weights = Edit::SetWeights { target: target(), shares: vec![] };
-        let revision = |number, edits, reverts| {
+        let revision = |number, edits: Vec<Edit>, reverts| {
+            let edits = edits.as_slice().into();
             let (author, summary) = (String::new(), String::new());
             RevisionInfo { number, author, at: 0, summary, edits, reverts }
         };

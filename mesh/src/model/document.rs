@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Fix, Place};
 use crate::edit::FieldEdit;
+use crate::order;
 use crate::resource::Resource;
 use crate::yaml::{self, Path, Problem, Remedy};
 use crate::{Diagnostic, Edit, ResourceKey};
@@ -53,7 +54,7 @@ impl Body {
                 key.get_or_insert_with(|| item.resource.key.clone());
             }
         }
-        problems.sort_by_key(|(_, problem)| problem.offset);
+        order::sort_by_key(&mut problems, |(_, problem)| problem.offset);
         Self { text: text.to_owned(), read, items, problems }
     }
 }

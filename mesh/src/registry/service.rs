@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::ResourceKey;
+use crate::order;
 use crate::plan::Endpoint;
 
 use super::{PortProtocol, Visibility};
@@ -104,7 +105,7 @@ impl Service {
                 self.ports.push(port);
             }
         }
-        self.ports.sort_by_key(|port| port.number);
+        order::sort_by_key(&mut self.ports, |port| port.number);
         let new = other.addresses.into_iter().filter(|address| !self.addresses.contains(address));
         let new: Vec<String> = new.collect();
         self.addresses.extend(new);

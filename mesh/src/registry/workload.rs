@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::Mesh;
+use crate::order;
 use crate::plan::Source;
 use crate::resource::WorkloadEntry;
 
@@ -61,7 +62,7 @@ pub(super) fn gateways(mesh: &Mesh) -> Vec<Gateway> {
             selector: gateway.selector.clone(),
         })
         .collect();
-    all.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    order::sort_by(&mut all, |a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     all
 }
 
@@ -85,7 +86,7 @@ impl<'m> Collector<'m> {
             all.workloads.insert((namespace.to_owned(), name.to_owned()), known);
         }
         for entries in all.entries.values_mut() {
-            entries.sort_by_key(|(name, _)| *name);
+            order::sort_by_key(entries, |(name, _)| *name);
         }
         all
     }

@@ -6,7 +6,6 @@ use crate::resource::walk::At;
 use crate::resource::{Gateway, Resource};
 
 use super::context::{Context, selects};
-use super::duplicate_subsets::age;
 use super::rule::{Check, Report, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -32,7 +31,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                     && theirs.servers.iter().any(|theirs| meet(server, theirs))
             });
             let Some((other, _)) = other else { continue };
-            let then = if age(resource) < age(other) { "this one is used" } else { "the other one is used" };
+            let then =
+                if resource.age() < other.age() { "this one is used" } else { "the other one is used" };
             let message = format!(
                 "Gateway `{}/{}` wants this port and host of the same workloads: {then}.",
                 other.key.namespace, other.key.name

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use crate::Severity;
 use crate::host;
+use crate::order;
 use crate::registry::Visibility;
 use crate::resource::walk::At;
 use crate::resource::{Resource, VirtualService};
 
 use super::context::Context;
-use super::duplicate_subsets::age;
 use super::rule::{Check, Report, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -30,7 +30,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
     for (resource, service) in context.virtual_services() {
         let on_mesh = service.gateways.is_empty() || service.gateways.iter().any(|gateway| gateway == "mesh");
         for (index, host) in service.hosts.iter().enumerate().filter(|_| on_mesh) {
-            entries.push((resource, service, context.qualify(resource, host).to_lowercase(), index));
+            entries.push((resource, service, context.qualify(resource, host).to_ascii_lowercase(), index));
         }
     }
     let mut exact: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -49,7 +49,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         let mut others: Vec<&Entry<'_>> =
             same.chain(meeting).filter(|other| **other != position).map(|at| &entries[*at]).collect();
         others.retain(|other| other.0.key != entry.0.key && meet(entry, other));
-        others.sort_by_key(|other| age(other.0));
+        order::sort_by(&mut others, |a, b| a.0.age().cmp(&b.0.age()));
         if let Some(first) = others.first() {
             tell(entry, first, report);
         }
@@ -78,7 +78,7 @@ fn tell(entry: &Entry<'_>, other: &Entry<'_>, report: &mut Report<'_>) {
     let name = format!("{}/{}", other.0.key.namespace, other.0.key.name);
     let then = if *full != other.2 {
         format!("which of them a host below both gets depends on their lengths and ages (`{}`)", other.2)
-    } else if age(resource) < age(other.0) {
+    } else if resource.age() < other.0.age() {
         "these rules are used, and those of the other are lost".to_owned()
     } else {
         "its rules are used, and these are lost".to_owned()

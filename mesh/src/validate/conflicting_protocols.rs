@@ -28,8 +28,9 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         for host in &entry.hosts {
             for (index, port) in entry.ports.iter().enumerate() {
                 let Some(number) = port.number else { continue };
-                let protocol = port.protocol.as_deref().unwrap_or_default().to_uppercase();
-                let known = seen.entry((context.qualify(resource, host).to_lowercase(), number)).or_default();
+                let protocol = port.protocol.as_deref().unwrap_or_default().to_ascii_uppercase();
+                let known =
+                    seen.entry((context.qualify(resource, host).to_ascii_lowercase(), number)).or_default();
                 let other = known.iter().find(|(other, theirs, said)| {
                     *said != protocol
                         && other.key != resource.key

@@ -101,7 +101,7 @@ fn uri(a: &HttpMatch, b: &HttpMatch) -> bool {
 }
 
 fn lower(matcher: &StringMatch) -> StringMatch {
-    let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
+    let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_ascii_lowercase());
     StringMatch { exact: lower(&matcher.exact), prefix: lower(&matcher.prefix), ..matcher.clone() }
 }
 

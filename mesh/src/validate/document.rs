@@ -35,7 +35,7 @@ fn document() -> String {
         let _ = writeln!(
             out,
             "| [{code}](#{}) | {word} | {title} | {} |",
-            code.to_lowercase(),
+            code.to_ascii_lowercase(),
             theirs.join(", ")
         );
     };

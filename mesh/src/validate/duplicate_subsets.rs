@@ -43,7 +43,7 @@ fn others(context: &Context<'_>, resource: &Resource, spec: &DestinationRule, re
     for (other, theirs) in rules {
         if other.key.namespace != resource.key.namespace
             || theirs.workload_selector.is_some()
-            || age(other) >= age(resource)
+            || other.age() >= resource.age()
         {
             continue;
         }
@@ -69,10 +69,4 @@ fn others(context: &Context<'_>, resource: &Resource, spec: &DestinationRule, re
             }
         }
     }
-}
-
-/// The order in which Istio takes resources: by age, then by name. What has no time is as old as can be.
-pub(super) fn age(resource: &Resource) -> (&str, &str, &str) {
-    let created = resource.metadata.creation_timestamp.as_deref().unwrap_or_default();
-    (created, &resource.key.name, &resource.key.namespace)
 }

@@ -50,7 +50,7 @@ fn protocols(resource: &Resource, entry: &ServiceEntry, report: &mut Report<'_>)
     let list = At::SPEC.field("ports");
     for (index, port) in entry.ports.iter().enumerate() {
         let protocol = port.protocol.as_deref().unwrap_or_default();
-        if !protocol.is_empty() && !PROTOCOLS.contains(&protocol.to_lowercase().as_str()) {
+        if !protocol.is_empty() && !PROTOCOLS.contains(&protocol.to_ascii_lowercase().as_str()) {
             let message =
                 format!("`{protocol}` is no protocol that the mesh knows: a cluster refuses the entry.");
             report.add(resource, &list.index(index).field("protocol"), message).corresponds_to(&["IST0106"]);

@@ -33,7 +33,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             .service
             .hosts
             .iter()
-            .map(|host| context.qualify(http.resource, host).to_lowercase())
+            .map(|host| context.qualify(http.resource, host).to_ascii_lowercase())
             .collect();
         let conditions = http.route.r#match.iter().map(|entry| &entry.source_labels);
         let labels: Vec<_> = conditions.filter(|labels| !labels.is_empty()).collect();
@@ -138,7 +138,7 @@ fn timeouts(context: &Context<'_>) -> BTreeMap<String, Duration> {
             let Some(host) = entry.destination.as_ref().and_then(|to| to.host.as_deref()) else { continue };
             let timeout = if timeout.is_zero() { Duration::MAX } else { timeout };
             let known =
-                shortest.entry(context.qualify(http.resource, host).to_lowercase()).or_insert(timeout);
+                shortest.entry(context.qualify(http.resource, host).to_ascii_lowercase()).or_insert(timeout);
             *known = timeout.min(*known);
         }
     }

@@ -46,14 +46,14 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             let Some(protocol) = server.port.as_ref().and_then(|port| port.protocol.as_deref()) else {
                 continue;
             };
-            let lower = protocol.to_lowercase();
+            let lower = protocol.to_ascii_lowercase();
             if protocol.is_empty() {
                 continue;
             }
             if !PROTOCOLS.contains(&lower.as_str()) {
                 let hint = nearest(&lower, PROTOCOLS).map_or_else(
                     || ".".to_owned(),
-                    |known| format!("; did you mean `{}`?", known.to_uppercase()),
+                    |known| format!("; did you mean `{}`?", known.to_ascii_uppercase()),
                 );
                 let message = format!(
                     "`{protocol}` is no protocol that a gateway speaks: a cluster refuses the server{hint}"

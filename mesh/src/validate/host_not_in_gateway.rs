@@ -34,7 +34,9 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 })
                 .collect();
             let covered = |host: &String| {
-                taken.iter().any(|taken| host::matches(&host.to_lowercase(), &taken.to_lowercase()))
+                taken
+                    .iter()
+                    .any(|taken| host::matches(&host.to_ascii_lowercase(), &taken.to_ascii_lowercase()))
             };
             if spec.hosts.is_empty() || spec.hosts.iter().any(covered) {
                 continue;

@@ -70,8 +70,9 @@ fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Repo
             report.add(resource, &at, format!("`{name}` is not a host, {problem}: no request matches it."));
         }
         let earlier = &spec.hosts[..index];
-        if let Some(wider) =
-            earlier.iter().find(|other| host::matches(&name.to_lowercase(), &other.to_lowercase()))
+        if let Some(wider) = earlier
+            .iter()
+            .find(|other| host::matches(&name.to_ascii_lowercase(), &other.to_ascii_lowercase()))
         {
             let message = format!(
                 "`{name}` overlaps with `{wider}` in the same list: a cluster refuses the VirtualService."

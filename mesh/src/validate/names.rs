@@ -65,7 +65,9 @@ pub(super) fn is_sni_cluster(host: &str) -> bool {
 /// The name among `names` that was most likely meant: at most two letters off, or a third of them.
 pub(super) fn nearest<'n>(meant: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let most = (meant.len() / 3).clamp(1, 2);
-    let near = names.into_iter().map(|name| (distance(&meant.to_lowercase(), &name.to_lowercase()), name));
+    let near = names
+        .into_iter()
+        .map(|name| (distance(&meant.to_ascii_lowercase(), &name.to_ascii_lowercase()), name));
     near.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)
 }
 

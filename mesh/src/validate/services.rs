@@ -16,7 +16,7 @@ impl<'m> Services<'m> {
 
     /// The service of a fully qualified host, exact or by a wildcard, that all of the namespaces see.
     pub(super) fn seen_by(self, host: &str, namespaces: &[&str]) -> Option<&'m Service> {
-        let host = host.to_lowercase();
+        let host = host.to_ascii_lowercase();
         let mut found = namespaces.iter().map(|namespace| self.0.covering(&host, namespace));
         let first = found.next()?;
         if found.all(|service| service.is_some()) { first } else { None }
@@ -24,7 +24,7 @@ impl<'m> Services<'m> {
 
     /// The service of a fully qualified host, whoever sees it.
     pub(super) fn any(self, host: &str) -> Option<&'m Service> {
-        self.0.any_service(&host.to_lowercase())
+        self.0.any_service(&host.to_ascii_lowercase())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writing values. The layout is the document's own; scalars are serde-saphyr's, which readers of YAML 1.1 and 1.2 read
 //! alike.
 
+use crate::order;
 use serde_json::{Map, Value};
 
 /// How a document lays out its blocks.
@@ -148,8 +149,9 @@ fn flow_text(string: &str) -> String {
 fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut entries: Vec<_> = map.iter().collect();
     // By name behind those, whatever order the map happens to keep: what is written must not depend on features of others.
-    entries
-        .sort_by_key(|(key, _)| (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key));
+    order::sort_by_key(&mut entries, |(key, _)| {
+        (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key)
+    });
     entries
 }
 

@@ -38,7 +38,7 @@ pub fn Which(
                     <input class="input code" aria-label="Header name" style:width="130px"
                         prop:value=move || read(|form| form.header.name.clone())
                         on:change=move |event| {
-                            let name = event_target_value(&event).trim().to_lowercase();
+                            let name = event_target_value(&event).trim().to_ascii_lowercase();
                             change.run(Box::new(move |form| form.header.name = name));
                         }
                     />

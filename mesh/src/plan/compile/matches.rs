@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::trace::Skip;
 use super::translate::Scope;
+use crate::order;
 use crate::plan::{HeaderMatcher, Match, Matcher, Pattern};
 use crate::registry::subset;
 use crate::resource::http::{HttpMatch, StringMatch};
@@ -51,7 +52,7 @@ pub(super) fn condition(candidate: &HttpMatch) -> Result<Match, Skip> {
             headers.push((name.to_ascii_lowercase(), HeaderMatcher { value: comparison(value)?, invert }));
         }
     }
-    headers.sort_by(|a, b| a.0.cmp(&b.0));
+    order::sort_by(&mut headers, |a, b| a.0.cmp(&b.0));
     let mut query = Vec::new();
     for (name, value) in &candidate.query_params {
         query.push((name.clone(), HeaderMatcher { value: comparison(value)?, invert: false }));

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::secrets;
 use crate::host::{self, HostMap};
+use crate::order;
 use crate::plan::{ClusterPolicy, HEALTH_CHECK, HealthCheck};
 use crate::registry::{Viewer, Visibility, subset};
 use crate::resource::Resource;
@@ -40,11 +41,8 @@ impl<'m> Policies<'m> {
     pub(crate) fn of(mesh: &'m Mesh, settings: &Settings) -> Self {
         let mut all: Vec<Rule<'m>> =
             mesh.destination_rules().map(|(resource, spec)| Rule { resource, spec }).collect();
-        all.sort_by_cached_key(|rule| {
-            let key = &rule.resource.key;
-            let age = rule.resource.metadata.creation_timestamp.clone();
-            (rule.spec.workload_selector.is_none(), age, key.name.clone(), key.namespace.clone())
-        });
+        let precedence = |rule: &Rule<'m>| (rule.spec.workload_selector.is_none(), rule.resource.age());
+        order::sort_by(&mut all, |a, b| precedence(a).cmp(&precedence(b)));
         let mut by_namespace: HashMap<&'m str, HostMap<Vec<Rule<'m>>>> = HashMap::new();
         for rule in all {
             let namespace = rule.resource.key.namespace.as_str();

@@ -6,6 +6,7 @@ use super::delegate;
 use super::reset;
 use super::trace::Skip;
 use crate::host::{self, MESH};
+use crate::order;
 use crate::plan::ConnectionFault;
 use crate::registry::Visibility;
 use crate::resource::http::{HttpMatch, HttpRoute};
@@ -64,11 +65,7 @@ impl Rules {
     /// Prepares the VirtualServices of a mesh.
     pub(crate) fn of(mesh: &Mesh, settings: &Settings) -> Self {
         let mut all: Vec<(&Resource, &VirtualService)> = mesh.virtual_services().collect();
-        let age = |resource: &Resource| {
-            let key = &resource.key;
-            (resource.metadata.creation_timestamp.clone(), key.name.clone(), key.namespace.clone())
-        };
-        all.sort_by_cached_key(|(resource, _)| age(resource));
+        order::sort_by(&mut all, |a, b| a.0.age().cmp(&b.0.age()));
         let delegates: HashMap<(&str, &str), (&Resource, &VirtualService)> = all
             .iter()
             .filter(|(_, service)| service.hosts.is_empty())
@@ -92,7 +89,7 @@ impl Rules {
                 book.visibility.allows(&own(book), namespace) && book.gateways.iter().any(|it| it == gateway)
             })
             .collect();
-        found.sort_by_key(|at| {
+        order::sort_by_key(&mut found, |at| {
             self.books[*at].visibility.closeness(&self.books[*at].key.namespace, namespace)
         });
         found
