@@ -89,7 +89,7 @@ impl<'de> Deserialize<'de> for Delta {
 }
 
 fn read<T: DeserializeOwned, E: Error>(value: Value) -> Result<T, E> {
-    serde_json::from_value(value).map_err(E::custom)
+    crate::read::from_value(value).map_err(E::custom)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod event;
 pub mod observed;
 pub mod problem;
+pub mod read;
 pub mod request;
 pub mod revision;
 pub mod state;

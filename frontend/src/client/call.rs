@@ -1,6 +1,6 @@
 //! One request and its answer. Errors are problem details, or the network.
 
-use api::Problem;
+use api::{Problem, read};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
@@ -68,13 +68,7 @@ pub(super) async fn send<B: Serialize, T: DeserializeOwned>(
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    read(text).map_err(|error| Failure::Network(error.to_string()))
-}
-
-/// Reads what the server sent. All types are read from values: reading them from text, too, would be code of its own for
-/// each.
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
-    serde_json::from_str(text).and_then(serde_json::from_value)
+    read::from_str(text).map_err(|error| Failure::Network(error.to_string()))
 }
 
 async fn text(method: &str, path: &str, body: Option<&str>) -> Result<String, Failure> {
@@ -83,7 +77,7 @@ async fn text(method: &str, path: &str, body: Option<&str>) -> Result<String, Fa
     if status < 400 {
         return Ok(text);
     }
-    Err(Failure::Problem(Box::new(read(&text).unwrap_or_else(|_| Problem {
+    Err(Failure::Problem(Box::new(read::from_str(&text).unwrap_or_else(|_| Problem {
         kind: "about:blank".to_owned(),
         title: format!("The server answered {status}"),
         status,

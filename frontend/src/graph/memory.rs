@@ -48,8 +48,7 @@ fn print(moved: &Moved) -> Option<String> {
 }
 
 fn parse(text: &str) -> Option<Moved> {
-    let value = serde_json::from_str(text).ok()?;
-    let list = serde_json::from_value::<Vec<(crate::topology::NodeId, f64, f64)>>(value).ok()?;
+    let list: Vec<(crate::topology::NodeId, f64, f64)> = api::read::from_str(text).ok()?;
     Some(list.into_iter().map(|(id, x, y)| (id, super::layout::Point { x, y })).collect())
 }
 
