@@ -18,6 +18,12 @@ pub fn remember(key: &str, value: &str) {
     }
 }
 
+/// The number that stands in the field that an event is about, as the browser reads it.
+pub fn typed_number(event: &web_sys::Event) -> Option<f64> {
+    let field: web_sys::HtmlInputElement = event.target()?.dyn_into().ok()?;
+    Some(field.value_as_number()).filter(|number| number.is_finite())
+}
+
 /// The theme that was chosen before, or else the system's.
 pub fn theme() -> Theme {
     match recall("theme").as_deref() {

@@ -148,7 +148,13 @@ fn ceiling(peak: f64) -> f64 {
     if peak <= 0.0 {
         return 1.0;
     }
-    let power = 10_f64.powf(peak.log10().floor());
+    let mut power = 1.0;
+    while power > peak {
+        power /= 10.0;
+    }
+    while power * 10.0 <= peak {
+        power *= 10.0;
+    }
     let steps = [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0];
     steps.iter().map(|step| step * power).find(|step| *step >= peak * 1.02).unwrap_or(10.0 * power)
 }

@@ -67,8 +67,7 @@ pub fn EdgeLabel(
     let dim = memo(move |_| key.with_value(|key| graph.dims_link(key)));
     let selected = memo(move |_| about.with_value(|about| graph.selected(about)));
     let acting = memo(move |_| figures.with(|all| all.delay_rps + all.abort_rps > 0.0));
-    let raised =
-        memo(move |_| failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()));
+    let raised = memo(move |_| failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()));
     let empty = move || text.with(String::is_empty);
     let spoken = move || spoken(graph, &key.get_value(), &figures.get(), &faults.get());
     let beside = move || {

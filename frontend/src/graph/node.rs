@@ -1,7 +1,7 @@
 //! One node: a card for a service or an external host, a pill for a gateway.
 
-use leptos::ev::{KeyboardEvent, PointerEvent};
 use crate::prelude::*;
+use leptos::ev::{KeyboardEvent, PointerEvent};
 use leptos::svg;
 use wasm_bindgen::JsCast;
 

@@ -89,7 +89,7 @@ fn wheel(graph: GraphState, event: &WheelEvent) {
     // A pinch on a trackpad comes as a wheel with Ctrl.
     if event.ctrl_key() || event.meta_key() {
         let at = Point { x: f64::from(event.offset_x()), y: f64::from(event.offset_y()) };
-        graph.steer(|camera| camera.zoomed((-y.clamp(-120.0, 120.0) / 240.0).exp2(), at));
+        graph.steer(|camera| camera.zoomed(js_sys::Math::pow(2.0, -y.clamp(-120.0, 120.0) / 240.0), at));
     } else if event.shift_key() && x == 0.0 {
         graph.steer(|camera| camera.panned(-y, 0.0));
     } else {

@@ -4,6 +4,7 @@ pub mod parts;
 
 use crate::prelude::*;
 
+use crate::browser;
 use crate::client;
 use crate::fault_form::FaultForm;
 use crate::inspector::route_picker::{self, RoutePicker};
@@ -131,7 +132,7 @@ fn Delay(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl Into
                     <input type="number" class="input" min="0" max="100" step="any" style:width="68px" aria-label="Percent of requests to delay"
                         prop:value=move || read(|form| form.delay_spec.percent.to_string())
                         on:change=move |event| {
-                            if let Ok(percent) = event_target_value(&event).parse::<f64>() {
+                            if let Some(percent) = browser::typed_number(&event) {
                                 change.run(Box::new(move |form| form.delay_spec.percent = percent.clamp(0.0, 100.0)));
                             }
                         }
@@ -142,7 +143,7 @@ fn Delay(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl Into
                     <input type="number" class="input" min="0.001" max="3600" step="any" style:width="76px" aria-label="Delay in seconds"
                         prop:value=move || read(|form| seconds(form.delay_spec.millis))
                         on:change=move |event| {
-                            if let Some(millis) = millis(&event_target_value(&event)) {
+                            if let Some(millis) = millis(&event) {
                                 change.run(Box::new(move |form| form.delay_spec.millis = millis.max(1)));
                             }
                         }
@@ -177,7 +178,7 @@ fn Abort(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl Into
                     <input type="number" class="input" min="0" max="100" step="any" style:width="68px" aria-label="Percent of requests to abort"
                         prop:value=move || read(|form| form.abort_spec.percent.to_string())
                         on:change=move |event| {
-                            if let Ok(percent) = event_target_value(&event).parse::<f64>() {
+                            if let Some(percent) = browser::typed_number(&event) {
                                 change.run(Box::new(move |form| form.abort_spec.percent = percent.clamp(0.0, 100.0)));
                             }
                         }
@@ -211,8 +212,8 @@ pub(super) fn seconds(millis: u64) -> String {
 }
 
 /// Typed seconds as milliseconds.
-pub(super) fn millis(text: &str) -> Option<u64> {
-    let seconds: f64 = text.trim().parse().ok()?;
+pub(super) fn millis(event: &leptos::ev::Event) -> Option<u64> {
+    let seconds = browser::typed_number(event)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
     (0.0..=1e9).contains(&seconds).then(|| (seconds * 1000.0).round() as u64)
 }

@@ -77,7 +77,7 @@ fn Timeout(route: Memo<Option<RouteView>>) -> impl IntoView {
                     <input type="number" class="input" min="0" max="86400" step="any" style:width="90px" aria-label="Timeout in seconds"
                         prop:value=move || seconds(own.get().unwrap_or(0))
                         on:change=move |event| {
-                            if let Some(millis) = millis(&event_target_value(&event)) {
+                            if let Some(millis) = millis(&event) {
                                 set(Some(millis));
                             }
                         }
@@ -156,7 +156,7 @@ fn RetryFields(own: Memo<Option<RetrySpec>>, set: Callback<RetrySpec>) -> impl I
                 <input type="number" class="input" min="0" max="86400" step="any" placeholder="as the timeout"
                     prop:value=move || read(|own| own.per_try_timeout_millis.map(seconds).unwrap_or_default())
                     on:change=move |event| {
-                        let millis = millis(&event_target_value(&event)).filter(|millis| *millis > 0);
+                        let millis = millis(&event).filter(|millis| *millis > 0);
                         change(&|spec| spec.per_try_timeout_millis = millis);
                     }
                 />

@@ -91,8 +91,7 @@ impl Derived {
                 Shared::new(base.edited(draft.edits(), &head.settings.get()))
             })
         });
-        let places =
-            memo(move |before: Option<&Shared<Places>>| keep(before, draft.get().catalog.places()));
+        let places = memo(move |before: Option<&Shared<Places>>| keep(before, draft.get().catalog.places()));
         let topology = memo(move |before: Option<&Shared<Topology>>| {
             let draft = draft.get();
             let now = traffic.links.get();
@@ -106,11 +105,9 @@ impl Derived {
         let head_faults =
             memo(move |_| places.with(|places| faults::all(&base.get(), places, &head.settings.get())));
         let new_problems = memo(move |_| draft.get().beyond(&base.get()));
-        let blocked = memo(move |_| {
-            new_problems.with(|new| new.iter().any(|one| one.severity == Severity::Error))
-        });
-        let diff =
-            memo(move |_| diff::unified(&diff::sources(&base.get().sources, &draft.get().sources)));
+        let blocked =
+            memo(move |_| new_problems.with(|new| new.iter().any(|one| one.severity == Severity::Error)));
+        let diff = memo(move |_| diff::unified(&diff::sources(&base.get().sources, &draft.get().sources)));
         let base_splits = memo(move |_| Shared::new(split::all(&base.get(), &head.settings.get())));
         let splits = memo(move |_| {
             let draft = draft.get();

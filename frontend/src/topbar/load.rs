@@ -3,6 +3,7 @@
 use crate::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::browser;
 use crate::client;
 use crate::icons::{Icon, icon};
 use crate::store::{Store, ToastKind, use_store};
@@ -91,7 +92,7 @@ fn Panel() -> impl IntoView {
                 prop:value=move || at().to_string()
                 style:--at=move || format!("{}%", at() / 0.7)
                 on:change=move |event| {
-                    if let Ok(root) = event_target_value(&event).parse::<f64>() {
+                    if let Some(root) = browser::typed_number(&event) {
                         turn((root * root).round());
                     }
                 }
