@@ -1,6 +1,8 @@
 //! Who stands above whom: sweeps over the layers that put everything beside the middle of its neighbours, as long as fewer
 //! edges cross.
 
+use mesh::order::sort_by_key;
+
 /// A connected part of the graph in layers. A vertex is a node or, numbered after all nodes, a place where a long edge
 /// passes a layer.
 #[derive(Default)]
@@ -64,7 +66,7 @@ fn sort_row(layers: &mut Layers, position: &mut [usize], row: usize, from_left: 
             (sum * 64 / neighbours, if turned { count - 1 - at } else { at })
         })
         .collect::<Vec<_>>();
-    keys.sort_unstable();
+    sort_by_key(&mut keys, |key| *key);
     layers.rows[row] = keys.iter().map(|&(_, at)| old[if turned { count - 1 - at } else { at }]).collect();
     for (at, &vertex) in layers.rows[row].iter().enumerate() {
         position[vertex] = at;
@@ -80,22 +82,37 @@ pub(super) fn crossings(layers: &Layers, position: &mut [usize]) -> usize {
     }
     let mut crossings = 0;
     for (gap, pieces) in layers.gaps.iter().enumerate().filter(|(_, pieces)| pieces.len() > 1) {
-        let mut ends = pieces.iter().map(|&(from, to)| (position[from], position[to])).collect::<Vec<_>>();
-        ends.sort_unstable();
-        // Counts ends by position so that those below one are summed in few steps (a Fenwick tree).
+        // The right ends, by the left ones.
+        let mut starts = vec![0; layers.rows[gap].len() + 2];
+        for &(from, _) in pieces {
+            starts[position[from] + 2] += 1;
+        }
+        for at in 2..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut ends = vec![0; pieces.len()];
+        for &(from, to) in pieces {
+            let start = &mut starts[position[from] + 1];
+            ends[*start] = position[to] + 1;
+            *start += 1;
+        }
+        // Counts ends by position so that those above one are summed in few steps (a Fenwick tree).
         let mut tree = vec![0_usize; layers.rows[gap + 1].len() + 1];
-        for (before, &(_, to)) in ends.iter().enumerate() {
-            let mut above = 0;
-            let mut at = to + 1;
-            while at > 0 {
-                above += tree[at];
-                at &= at - 1;
+        for range in starts.windows(2) {
+            for &end in &ends[range[0]..range[1]] {
+                let (mut above, mut at) = (0, end);
+                while at > 0 {
+                    above += tree[at];
+                    at &= at - 1;
+                }
+                crossings += range[0] - above;
             }
-            crossings += before - above;
-            at = to + 1;
-            while at < tree.len() {
-                tree[at] += 1;
-                at += at & at.wrapping_neg();
+            for &end in &ends[range[0]..range[1]] {
+                let mut at = end;
+                while at < tree.len() {
+                    tree[at] += 1;
+                    at += at & at.wrapping_neg();
+                }
             }
         }
     }

@@ -148,6 +148,17 @@ fn reached(request: &LayoutRequest, from: usize) -> Vec<bool> {
 
 proptest! {
     #[test]
+    fn crossings_are_counted(pieces in prop::collection::btree_set((0..9_usize, 9..20_usize), 0..60)) {
+        let pieces = pieces.into_iter().collect::<Vec<_>>();
+        let mut one_by_one = 0;
+        for (a, b) in pieces.iter().flat_map(|a| pieces.iter().map(move |b| (a, b))) {
+            one_by_one += usize::from(a.0 < b.0 && a.1 > b.1);
+        }
+        let layers = order::Layers { rows: vec![(0..9).collect(), (9..20).collect()], gaps: vec![pieces] };
+        prop_assert_eq!(order::crossings(&layers, &mut [0; 20]), one_by_one);
+    }
+
+    #[test]
     fn no_two_nodes_overlap(request in graphs()) {
         prop_assert_eq!(overlap(&request, &layout(&request)), None);
     }
