@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh::plan::{Balancer, Cluster, ClusterPolicy, ConsistentHash, Endpoint, Outlier, Warmup};
+use rustls::ClientConfig;
 
 use crate::balance::Groups;
 use crate::balance::locality::Places;
@@ -19,7 +20,9 @@ use crate::connect::Target;
 use crate::fleet::Fleet;
 use crate::health::Checked;
 use crate::outlier::Seen;
-use crate::pool::{Limits, Upstream};
+use crate::pool::{Limits, Security, Upstream};
+use crate::tls::client::{Alpn, Asked};
+use crate::tls::{Slot, Store};
 
 pub(crate) use common::{Common, Instance};
 
@@ -64,7 +67,12 @@ pub(crate) struct View {
     seen: Cell<Option<u64>>,
     /// When the groups are made anew all the same.
     stale: Cell<Option<Instant>>,
+    /// TLS towards endpoints that clients choose.
+    toward: Option<Toward>,
 }
+
+/// TLS towards endpoints whose names are not known before.
+struct Toward(Arc<Slot<Asked, ClientConfig>>);
 
 /// An endpoint of a cluster.
 pub(crate) struct Host {
@@ -181,8 +189,21 @@ impl View {
             groups: RefCell::default(),
             seen: Cell::new(None),
             stale: Cell::new(None),
+            toward: None,
             state,
         }
+    }
+
+    /// The same, with TLS as its cluster asks for it.
+    pub(crate) fn secured(mut self, cluster: &Cluster, store: &Store, alpn: impl FnOnce() -> Alpn) -> Self {
+        let slot = cluster.policy.tls.as_ref().and_then(|_| store.client(cluster, alpn()));
+        let security = Security::of(slot.as_ref(), &cluster.key.host);
+        for host in &self.hosts {
+            host.upstream.secure(&security);
+            host.upstream.set_first_address(cluster.policy.first_address);
+        }
+        self.toward = slot.map(Toward);
+        self
     }
 
     /// The cluster of one address that the client chose.
@@ -204,6 +225,7 @@ impl View {
             groups: RefCell::default(),
             seen: Cell::new(None),
             stale: Cell::new(None),
+            toward: None,
         }
     }
 
@@ -214,7 +236,9 @@ impl View {
 
     /// The endpoint that the client chose.
     pub(crate) fn upstream(&self, host: &str, port: u16) -> Rc<Upstream> {
-        self.state.chosen(host, port)
+        let upstream = self.state.chosen(host, port);
+        upstream.secure(&Security::of(self.toward.as_ref().map(|toward| &toward.0), host));
+        upstream
     }
 
     /// Tells how a try on a host ended.

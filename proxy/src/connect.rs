@@ -54,9 +54,12 @@ impl Target {
     }
 
     /// Connects within `limit`, unless `barred` says that an address must not be connected to.
+    ///
+    /// Of a name, all addresses are tried, the first in `turn`; without one, DNS's first of each family (`DNS_ROUND_ROBIN`).
     pub(crate) async fn connect(
         &self,
         limit: Duration,
+        turn: Option<usize>,
         barred: impl Fn(SocketAddr) -> bool,
     ) -> Result<Stream, ConnectError> {
         let connecting = async {
@@ -64,7 +67,8 @@ impl Target {
                 Self::Address(address) => tcp(*address, &barred).await,
                 Self::Name(name, port) => {
                     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address").into();
-                    for address in tokio::net::lookup_host((name.as_str(), *port)).await? {
+                    let found = tokio::net::lookup_host((name.as_str(), *port)).await?.collect();
+                    for address in in_order(found, turn) {
                         match tcp(address, &barred).await {
                             Ok(stream) => return Ok(stream),
                             Err(error) => last = error,
@@ -80,6 +84,20 @@ impl Target {
         };
         tokio::time::timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout))
     }
+}
+
+/// Addresses of IPv4 first, as Istio asks for them; all of them from `turn` on, or the first of each family.
+fn in_order(mut addresses: Vec<SocketAddr>, turn: Option<usize>) -> Vec<SocketAddr> {
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    addresses.dedup();
+    match turn {
+        Some(turn) => {
+            let count = addresses.len().max(1);
+            addresses.rotate_left(turn % count);
+        }
+        None => addresses.dedup_by_key(|address| address.is_ipv6()),
+    }
+    addresses
 }
 
 async fn tcp(address: SocketAddr, barred: impl Fn(SocketAddr) -> bool) -> Result<Stream, ConnectError> {
@@ -124,7 +142,17 @@ pub(crate) async fn handshake_h2(
 
 #[cfg(test)]
 mod tests {
-    use super::Target;
+    use super::{Target, in_order};
+
+    #[test]
+    fn addresses_of_a_name_take_turns() {
+        let all: Vec<_> = ["[::1]:1", "1.1.1.1:1", "2.2.2.2:1"].map(|it| it.parse().unwrap()).to_vec();
+        let ordered = |turn| in_order(all.clone(), turn).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(ordered(Some(0)), ["1.1.1.1:1", "2.2.2.2:1", "[::1]:1"]);
+        assert_eq!(ordered(Some(4)), ["2.2.2.2:1", "[::1]:1", "1.1.1.1:1"]);
+        assert_eq!(ordered(None), ["1.1.1.1:1", "[::1]:1"]);
+        assert!(in_order(Vec::new(), Some(1)).is_empty());
+    }
 
     #[test]
     fn addresses_are_told_apart() {

@@ -7,14 +7,15 @@ use std::time::Duration;
 use mesh::plan::Listener;
 use mesh::route::{self, Connection};
 use tokio::net::TcpStream;
+use tokio_rustls::StartHandshake;
 
 use crate::accept::{ConnectionError, or_ending, plain_http};
 use crate::drain::Member;
 use crate::hello::{self, First, Hello};
-use crate::serve::{Client, Front};
+use crate::serve::{Client, Front, Secured};
 use crate::stream::{Downstream, Stream};
-use crate::tcp;
 use crate::view::View;
+use crate::{http, tcp, tls};
 
 /// For how long a client may be silent before it is taken to wait for the server's first word, on a port where TLS and
 /// other protocols are told apart by the client's.
@@ -40,17 +41,17 @@ pub(crate) async fn begin(
     let asked = Connection { source: Some(client.peer), ..Connection::default() };
     match first {
         First::Tls(hello) => encrypted(client, &view, listener, stream, *hello, member).await,
+        // Not TLS, where nothing else is taken.
+        First::Other(_) | First::Silence if !listener.tls.is_empty() => {
+            tcp::refuse(&client, &view, "*");
+            Ok(())
+        }
         // Letters in upper case: a method, on a port where HTTP is spoken too.
         First::Other(b'A'..=b'Z') if !listener.hosts.list.is_empty() => {
             plain_http(client, stream, member).await
         }
-        First::Other(_) | First::Silence if listener.tls.is_empty() => {
-            pass(&client, &view, listener, asked, stream, Vec::new()).await;
-            Ok(())
-        }
-        // Not TLS, where nothing else is taken.
         First::Other(_) | First::Silence => {
-            tcp::refuse(&client, &view, "*");
+            pass(&client, &view, listener, asked, stream, Vec::new()).await;
             Ok(())
         }
     }
@@ -88,9 +89,40 @@ async fn encrypted(
     hello: Hello,
     member: &Member,
 ) -> Result<(), ConnectionError> {
-    let _ = member;
-    let asked = Connection { sni: hello.name.as_deref(), source: Some(client.peer), ..Connection::default() };
-    pass(&client, view, listener, asked, stream, hello.bytes).await;
+    let Hello { accepted, bytes, name } = hello;
+    let name_or_any = || name.as_deref().unwrap_or("*");
+    let server = match route::tls_server(listener, name.as_deref()) {
+        Some(at) => Some(&listener.tls[at]),
+        // Nobody ends TLS here: a workload's own port.
+        None if listener.tls.is_empty() => None,
+        None => {
+            tcp::refuse(&client, view, name_or_any());
+            return Ok(());
+        }
+    };
+    let Some(server) = server.filter(|server| !server.passes()) else {
+        let asked = Connection { sni: name.as_deref(), source: Some(client.peer), ..Connection::default() };
+        pass(&client, view, listener, asked, stream, bytes).await;
+        return Ok(());
+    };
+    let Some(config) = view.tls(server, &client.front.shared.tls) else {
+        tcp::refuse(&client, view, name_or_any());
+        return Ok(());
+    };
+    drop(bytes);
+    let handshake = StartHandshake::from_parts(accepted, stream).into_stream(config);
+    let Some(stream) = or_ending(member, handshake).await else { return Ok(()) };
+    let stream = stream?;
+    let (_, session) = stream.get_ref();
+    let h2 = session.alpn_protocol() == Some(b"h2");
+    let secured = Secured { certificate: tls::server::shown(session), name };
+    let client = Client { secured: Some(secured), ..client };
+    let stream = Stream::TlsServer(Box::new(stream));
+    if server.http {
+        return Ok(http::speak(Rc::new(client), stream, h2, member).await?);
+    }
+    let asked = Connection { source: Some(client.peer), ..Connection::default() };
+    pass(&client, view, listener, asked, stream, Vec::new()).await;
     Ok(())
 }
 
@@ -100,10 +132,10 @@ async fn pass(
     view: &Rc<View>,
     listener: &Listener,
     asked: Connection<'_>,
-    stream: TcpStream,
+    stream: impl Into<Stream>,
     read: Vec<u8>,
 ) {
-    let downstream = Downstream::new(Stream::Tcp(stream), client.activity.resets());
+    let downstream = Downstream::new(stream.into(), client.activity.resets());
     let draws = client.front.shared.draws();
     match route::connection(listener, &asked, draws) {
         Some(passage) => tcp::pass(client, view, &passage, &asked, downstream, read).await,

@@ -16,6 +16,7 @@ use crate::fleet::Fleet;
 use crate::listen::listen;
 use crate::observation::{Batch, Notice};
 use crate::thread;
+use crate::tls::Store;
 
 /// Batches that may wait per thread before it keeps counting instead of handing over.
 const BATCHES_PER_THREAD: usize = 16;
@@ -28,6 +29,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Proxy {
     inboxes: Arc<[mpsc::UnboundedSender<Command>]>,
+    tls: Arc<Store>,
 }
 
 /// What comes out of the data plane.
@@ -79,6 +81,12 @@ pub enum BindError {
     Down,
 }
 
+/// Whether there is TLS to prepare.
+fn speaks_tls(plan: &Plan) -> bool {
+    plan.listeners.iter().any(|listener| !listener.tls.is_empty())
+        || plan.clusters.iter().any(|cluster| cluster.policy.tls.is_some())
+}
+
 /// What a thread is told.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -102,6 +110,7 @@ impl Proxy {
     pub fn start(config: Config) -> Result<(Self, Events), StartError> {
         let threads = config.thread_count();
         let config = Arc::new(config);
+        let tls = Store::watched(&config.folder)?;
         let (batch_sender, batches) = mpsc::channel(BATCHES_PER_THREAD * threads);
         let (notice_sender, notices) = mpsc::channel(NOTICES);
         let fleet = Arc::new(Fleet::new(notice_sender.clone()));
@@ -109,11 +118,17 @@ impl Proxy {
             .map(|index| {
                 let (sender, inbox) = mpsc::unbounded_channel();
                 let outbox = thread::Outbox { batches: batch_sender.clone(), notices: notice_sender.clone() };
-                thread::spawn(index, Arc::clone(&config), Arc::clone(&fleet), inbox, outbox)?;
+                thread::spawn(
+                    index,
+                    Arc::clone(&config),
+                    (Arc::clone(&fleet), Arc::clone(&tls)),
+                    inbox,
+                    outbox,
+                )?;
                 Ok(sender)
             })
             .collect::<Result<_, io::Error>>()?;
-        Ok((Self { inboxes }, Events { batches, notices }))
+        Ok((Self { inboxes, tls }, Events { batches, notices }))
     }
 
     /// Listens for a source's traffic on the first of these addresses that is free (port 0: any port), and says where.
@@ -146,6 +161,11 @@ impl Proxy {
     /// end under the plan that they began with. Connections, counters and the turns of balancers stay; only idle
     /// connections to endpoints that are in none of the new plans are closed.
     pub async fn swap(&self, plans: Vec<Arc<Plan>>) -> Swapped {
+        if plans.iter().any(|plan| speaks_tls(plan)) {
+            let (tls, plans) = (Arc::clone(&self.tls), plans.clone());
+            // What could not be prepared is made when it is first needed.
+            let _ = tokio::task::spawn_blocking(move || tls.prepare(&plans)).await;
+        }
         let plans: HashMap<_, _> = plans.into_iter().map(|plan| (plan.source.clone(), plan)).collect();
         let plans = Arc::new(plans);
         let times = self.tell(|done| Command::Swap { plans: Arc::clone(&plans), done }).await;

@@ -38,7 +38,7 @@ where
     let mut tick = tokio::time::interval_at(Instant::now() + TELL.min(idle), TELL.min(idle));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut moved_at = Instant::now();
-    let result = loop {
+    loop {
         let ended = tokio::select! {
             biased;
             ended = &mut copying => Some(ended.map(drop)),
@@ -53,8 +53,7 @@ where
         if let Some(ended) = ended {
             break ended;
         }
-    };
-    result
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {

@@ -22,7 +22,7 @@ use crate::cluster::{self, Retry};
 use crate::flags::Flags;
 use crate::headers::{Edited, GIVES_UP, TIMEOUT_ALTERNATIVE, strip_hop_by_hop};
 use crate::mirror;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Voucher};
 use crate::outcome::{Failed, covers_sent, failure, is_broken, not_answered, not_connected, outcome, seen};
 use crate::outlier::Seen;
 use crate::pool::{Lease, Reuse};
@@ -40,7 +40,7 @@ pub(crate) struct Exchange<'r> {
     pub(crate) source: &'r SourceState,
     pub(crate) view: &'r View,
     /// The client, where this proxy vouches for it.
-    pub(crate) client: Option<IpAddr>,
+    pub(crate) voucher: Option<Voucher<'r>>,
     /// Who sent it.
     pub(crate) peer: IpAddr,
     pub(crate) decision: &'r Decision<'r>,
@@ -77,7 +77,7 @@ pub(crate) async fn forward(
     let upgrade = head.extensions.remove::<OnUpgrade>();
     let alternative = head.headers.contains_key(TIMEOUT_ALTERNATIVE);
     let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
-    let mut outbound = Outbound::new(head, authority, exchange.decision, exchange.client, || {
+    let mut outbound = Outbound::new(head, authority, exchange.decision, exchange.voucher, || {
         shared.with_random(|random| random.u128(..))
     });
     if let Some(expected) = exchange.limits.per_try_timeout.or(exchange.limits.timeout) {
@@ -282,7 +282,7 @@ impl Exchange<'_> {
             let again = lease.reused || self.may_try_again(attempt, lease.is_h2(), outbound.as_ref());
             let Some(head) = (if again { outbound.clone() } else { outbound.take() }) else { break };
             let body = upload.map_or(Outgoing::Empty, |upload| Outgoing::Stream(upload.reader()));
-            let request = head.into_request(attempt, lease.is_h2(), body);
+            let request = head.into_request(attempt, lease.wire(), body);
             let error = match lease.send(request).await {
                 Ok(response) => return Ok((response, lease)),
                 Err(error) => error,

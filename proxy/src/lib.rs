@@ -43,6 +43,7 @@ mod stream;
 mod tcp;
 mod thread;
 mod ticket;
+mod tls;
 mod tunnel;
 mod upload;
 mod view;

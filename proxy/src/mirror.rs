@@ -41,7 +41,7 @@ pub(crate) fn send(
             let leased =
                 upstream.lease(&cluster.limits, Reuse::Fresh, |address| shared.is_own(address)).await;
             let mut lease = leased.ok()?;
-            let response = lease.send(head.into_request(1, lease.is_h2(), body)).await.ok()?;
+            let response = lease.send(head.into_request(1, lease.wire(), body)).await.ok()?;
             discard(response.into_body(), lease).await;
             Some(StatusCode::OK)
         };

@@ -10,9 +10,10 @@ use mesh::route::headers::Direction;
 use mesh::route::{self, Decision};
 
 use crate::headers::{
-    ATTEMPT_COUNT, ENVOYS, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_PATH, REQUEST_ID,
-    forwarded_for, has_envoys, host, request_id, strip_request,
+    ATTEMPT_COUNT, CLIENT_CERTIFICATE, ENVOYS, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_PATH,
+    REQUEST_ID, forwarded_for, has_envoys, host, request_id, strip_request,
 };
+use crate::pool::Wire;
 use crate::upload::Outgoing;
 
 /// A request's head, as routing sees it.
@@ -20,6 +21,7 @@ pub(crate) struct Inbound<'r> {
     head: &'r request::Parts,
     authority: &'r str,
     envoys: bool,
+    secure: bool,
 }
 
 /// A request's head, ready to be sent, as often as it takes.
@@ -33,14 +35,29 @@ pub(crate) struct Outbound {
     pub(crate) upgrade: Option<HeaderValue>,
 }
 
+/// What a gateway says of a client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Voucher<'c> {
+    /// Its address.
+    pub(crate) client: IpAddr,
+    /// It speaks TLS.
+    pub(crate) secure: bool,
+    /// Its certificate, where it showed one.
+    pub(crate) certificate: Option<&'c HeaderValue>,
+}
+
+fn scheme(secure: bool) -> &'static str {
+    if secure { "https" } else { "http" }
+}
+
 impl<'r> Inbound<'r> {
     /// `None` for a request that does not say, or not clearly, which host it is for.
-    pub(crate) fn new(head: &'r request::Parts) -> Option<Self> {
+    pub(crate) fn new(head: &'r request::Parts, secure: bool) -> Option<Self> {
         let authority = match head.uri.authority() {
             Some(authority) => authority.as_str().rsplit('@').next().unwrap_or(""),
             None => host(&head.headers)?,
         };
-        Some(Self { head, authority, envoys: has_envoys(&head.headers) })
+        Some(Self { head, authority, envoys: has_envoys(&head.headers), secure })
     }
 
     pub(crate) fn authority(&self) -> &'r str {
@@ -54,8 +71,8 @@ impl route::Request for Inbound<'_> {
     }
 
     fn scheme(&self) -> &str {
-        // What comes in is plain text, and a scheme that a client writes itself proves nothing.
-        "http"
+        // A scheme that a client writes itself proves nothing.
+        scheme(self.secure)
     }
 
     fn authority(&self) -> &str {
@@ -79,12 +96,12 @@ impl route::Request for Inbound<'_> {
 }
 
 impl Outbound {
-    /// What a request becomes by a decision. `client` is there at gateways, which vouch for it.
+    /// What a request becomes by a decision. `voucher` is there at gateways, which vouch for the client.
     pub(crate) fn new(
         mut head: request::Parts,
         authority: HeaderValue,
         decision: &Decision<'_>,
-        client: Option<IpAddr>,
+        voucher: Option<Voucher<'_>>,
         random: impl FnOnce() -> u128,
     ) -> Self {
         let headers = &mut head.headers;
@@ -92,9 +109,14 @@ impl Outbound {
         if !headers.contains_key(REQUEST_ID) {
             headers.insert(REQUEST_ID, request_id(random()));
         }
-        if let Some(client) = client {
-            forwarded_for(headers, client);
-            headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+        if let Some(voucher) = voucher {
+            forwarded_for(headers, voucher.client);
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme(voucher.secure)));
+            // What a client says of its own certificate proves nothing.
+            match voucher.certificate {
+                Some(certificate) => drop(headers.insert(CLIENT_CERTIFICATE, certificate.clone())),
+                None => drop(headers.remove(CLIENT_CERTIFICATE)),
+            }
         }
         route::apply(decision, Direction::Request, &mut Edited(headers));
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -137,14 +159,14 @@ impl Outbound {
     }
 
     /// The request for a try, from 1.
-    pub(crate) fn into_request(mut self, attempt: u32, h2: bool, body: Outgoing) -> Request<Outgoing> {
+    pub(crate) fn into_request(mut self, attempt: u32, wire: Wire, body: Outgoing) -> Request<Outgoing> {
         let count = if attempt == 1 { HeaderValue::from_static("1") } else { HeaderValue::from(attempt) };
         self.headers.insert(ATTEMPT_COUNT, count);
-        let uri = if h2 {
+        let uri = if wire.h2 {
             self.headers.remove(HOST);
             let authority = http::uri::Authority::try_from(self.authority.as_bytes()).ok();
             let mut parts = http::uri::Parts::default();
-            parts.scheme = authority.is_some().then_some(Scheme::HTTP);
+            parts.scheme = authority.is_some().then_some(if wire.tls { Scheme::HTTPS } else { Scheme::HTTP });
             parts.authority = authority;
             parts.path_and_query = Some(self.path);
             Uri::from_parts(parts).unwrap_or_default()

@@ -6,6 +6,7 @@ mod bytes;
 mod lease;
 mod limits;
 mod queue;
+mod security;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ use crate::upload::Outgoing;
 pub(crate) use lease::{Lease, LeaseError, SendError};
 pub(crate) use limits::Limits;
 use queue::{Given, Queue};
+use security::Manner;
+pub(crate) use security::{Security, Wire};
 
 /// An endpoint with its connections. Outlives plans.
 pub(crate) struct Upstream {
@@ -31,6 +34,7 @@ pub(crate) struct Upstream {
     common: Arc<Common>,
     /// For what its connections refer to.
     this: Weak<Self>,
+    manner: Manner,
     idle: RefCell<Vec<Idle>>,
     multiplexed: RefCell<Option<Connection>>,
     /// Held while an HTTP/2 connection is made, so that one is made for all who wait.
@@ -69,6 +73,8 @@ enum Sender {
 struct Open {
     upstream: Weak<Upstream>,
     common: Arc<Common>,
+    /// The manner in which it was made.
+    epoch: u32,
 }
 
 /// Which waiting connection will do. The upstream may be closing one just as it is used.
@@ -92,6 +98,7 @@ impl Upstream {
             target,
             common,
             this: Weak::clone(this),
+            manner: Manner::default(),
             idle: RefCell::default(),
             multiplexed: RefCell::default(),
             connecting: Mutex::new(()),
@@ -130,8 +137,7 @@ impl Upstream {
         }
         loop {
             if let Some(open) = self.admit(limits) {
-                let stream = self.target.connect(limits.connect, barred).await?;
-                limits.prepare(&stream);
+                let stream = self.stream(limits, barred).await?;
                 let open = Rc::new(open);
                 let sender = Sender::H1(handshake_h1(stream, Rc::clone(&open)).await?);
                 return Ok((Connection { sender, served: 0, open }, false));
@@ -155,11 +161,10 @@ impl Upstream {
         }
         // One carries all: it is never one too many.
         let open = Rc::new(self.count());
-        let stream = self.target.connect(limits.connect, barred).await?;
-        limits.prepare(&stream);
+        let stream = self.stream(limits, barred).await?;
         let sender = handshake_h2(stream, Rc::clone(&open)).await?;
         let connection = Connection { sender: Sender::H2(sender), served: 1, open };
-        if !self.gone.get() {
+        if !self.gone.get() && connection.open.epoch == self.manner.epoch() {
             *self.multiplexed.borrow_mut() = connection.share();
         }
         Ok((connection, false))
@@ -184,7 +189,11 @@ impl Upstream {
 
     fn counted(&self) -> Open {
         self.connections.set(self.connections.get() + 1);
-        Open { upstream: Weak::clone(&self.this), common: Arc::clone(&self.common) }
+        Open {
+            upstream: Weak::clone(&self.this),
+            common: Arc::clone(&self.common),
+            epoch: self.manner.epoch(),
+        }
     }
 
     /// The HTTP/2 connection, while it takes requests.
@@ -224,7 +233,7 @@ impl Upstream {
 
     /// A connection may carry another request.
     fn give_back(&self, connection: Connection, max_idle: usize, now: Instant) {
-        if self.gone.get() || connection.is_closed() {
+        if self.gone.get() || connection.is_closed() || connection.open.epoch != self.manner.epoch() {
             return;
         }
         let Some(connection) = self.queue.give(connection) else { return };

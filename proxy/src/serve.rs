@@ -23,7 +23,7 @@ use crate::drain::Activity;
 use crate::flags::Flags;
 use crate::forward::{Exchange, forward};
 use crate::headers::Edited;
-use crate::outbound::Inbound;
+use crate::outbound::{Inbound, Voucher};
 use crate::pool;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
@@ -44,6 +44,16 @@ pub(crate) struct Client {
     pub(crate) front: Rc<Front>,
     pub(crate) activity: Rc<Activity>,
     pub(crate) peer: IpAddr,
+    /// How it speaks TLS, if it does.
+    pub(crate) secured: Option<Secured>,
+}
+
+/// TLS that ended here.
+pub(crate) struct Secured {
+    /// The name in the SNI, in lower case.
+    pub(crate) name: Option<String>,
+    /// What upstreams are told of the client's certificate.
+    pub(crate) certificate: Option<HeaderValue>,
 }
 
 impl Front {
@@ -70,9 +80,25 @@ impl Front {
 }
 
 impl Client {
+    /// Whether a host may be asked for on this connection. Where several servers share a port, what one of them guards (by
+    /// clients' certificates, perhaps) must not be had through another one's door.
+    fn may_ask(&self, listener: &Listener, authority: &str) -> bool {
+        let Some(secured) = self.secured.as_ref().filter(|_| listener.tls.len() > 1) else { return true };
+        let asked = split_authority(authority).0.to_ascii_lowercase();
+        route::tls_server(listener, Some(&asked)) == route::tls_server(listener, secured.name.as_deref())
+    }
+
+    fn voucher(&self) -> Voucher<'_> {
+        Voucher {
+            client: self.peer,
+            secure: self.secured.is_some(),
+            certificate: self.secured.as_ref().and_then(|secured| secured.certificate.as_ref()),
+        }
+    }
+
     /// A client in plain text.
     pub(crate) fn plain(front: Rc<Front>, peer: SocketAddr, activity: Rc<Activity>) -> Self {
-        Self { front, activity, peer: peer.ip() }
+        Self { front, activity, peer: peer.ip(), secured: None }
     }
 }
 
@@ -92,7 +118,7 @@ pub(crate) async fn serve(
     let view = front.source.current();
     let (head, body) = request.into_parts();
     let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity);
-    let Some(inbound) = Inbound::new(&head) else {
+    let Some(inbound) = Inbound::new(&head, client.secured.is_some()) else {
         let side = view.side(&Decision::NoHost, "", &front.source, shared);
         return Ok(Reply::BAD_REQUEST.answer(ticket(&side)));
     };
@@ -100,7 +126,9 @@ pub(crate) async fn serve(
     let listener = view.listener(front.port, authority);
     let connect = head.method == Method::CONNECT;
     let decision = match listener {
-        Some(listener) if !connect => route::route(listener, &inbound, shared.draws()),
+        Some(listener) if !connect && client.may_ask(listener, authority) => {
+            route::route(listener, &inbound, shared.draws())
+        }
         _ => Decision::NoHost,
     };
     shared.routed_by(view.plan.revision, began);
@@ -195,7 +223,7 @@ impl<'p> Way<'p> {
             shared: &front.shared,
             source: &front.source,
             view,
-            client: front.gateway.then_some(client.peer),
+            voucher: front.gateway.then(|| client.voucher()),
             peer: client.peer,
             decision,
             side: self.side,
@@ -243,6 +271,10 @@ impl<'p> Act<'p> {
                 let Some(cluster) = side.cluster.clone().filter(|cluster| !cluster.missing) else {
                     return Reply::NO_CLUSTER.answer(ticket);
                 };
+                let name = Inbound::new(&head, false).filter(|_| cluster.chosen_by_client());
+                let name = name.map(|inbound| inbound.authority().to_owned());
+                let reached = SourceState::reached(&cluster, name.as_deref());
+                let Some(cluster) = reached else { return Reply::NO_UPSTREAM.answer(ticket) };
                 let way = Way { side, cluster, limits };
                 return forward(way.exchange(client, view, decision, ticket), head, body).await;
             }

@@ -18,9 +18,11 @@ use crate::fleet::Fleet;
 use crate::observation::Notice;
 use crate::source::SourceState;
 use crate::stats::Table;
+use crate::tls::Store;
 
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
+    pub(crate) tls: Arc<Store>,
     pub(crate) stats: Table,
     /// Everything that must end before the thread may.
     pub(crate) work: Rc<Drain>,
@@ -37,9 +39,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Arc<Config>, fleet: Arc<Fleet>, notices: mpsc::Sender<Notice>) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        fleet: Arc<Fleet>,
+        tls: Arc<Store>,
+        notices: mpsc::Sender<Notice>,
+    ) -> Self {
         Self {
             config,
+            tls,
             stats: Table::default(),
             work: Rc::default(),
             random: RefCell::default(),

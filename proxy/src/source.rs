@@ -84,11 +84,7 @@ impl SourceState {
 
     /// The cluster itself; of one whose endpoint the client chooses, that endpoint, by the name (and port) that the client
     /// gave. `None` when it gave none.
-    pub(crate) fn reached(
-        &self,
-        cluster: &Rc<cluster::View>,
-        name: Option<&str>,
-    ) -> Option<Rc<cluster::View>> {
+    pub(crate) fn reached(cluster: &Rc<cluster::View>, name: Option<&str>) -> Option<Rc<cluster::View>> {
         if !cluster.chosen_by_client() {
             return Some(Rc::clone(cluster));
         }

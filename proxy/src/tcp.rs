@@ -11,6 +11,7 @@ use crate::flags::Flags;
 use crate::outlier::Seen;
 use crate::pool::LeaseError;
 use crate::serve::Client;
+use crate::source::SourceState;
 use crate::stream::{Downstream, Stream};
 use crate::ticket::Ticket;
 use crate::view::View;
@@ -43,7 +44,7 @@ pub(crate) async fn pass(
     let Some(cluster) = side.cluster.clone().filter(|cluster| !cluster.missing) else {
         return ticket.flag(Flags::NO_CLUSTER);
     };
-    let Some(cluster) = front.source.reached(&cluster, asked.sni.or(asked.host)) else {
+    let Some(cluster) = SourceState::reached(&cluster, asked.sni.or(asked.host)) else {
         return ticket.flag(Flags::NO_UPSTREAM);
     };
     let Some(host) = shared.with_random(|random| cluster.pick(random, &[], None)) else {

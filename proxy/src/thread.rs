@@ -22,6 +22,7 @@ use crate::health::Checkers;
 use crate::observation::{Batch, Notice};
 use crate::serve::Front;
 use crate::shared::Shared;
+use crate::tls::Store;
 
 /// Where a thread puts what it has to say.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ pub(crate) struct Outbox {
 pub(crate) fn spawn(
     index: usize,
     config: Arc<Config>,
-    fleet: Arc<Fleet>,
+    (fleet, tls): (Arc<Fleet>, Arc<Store>),
     inbox: mpsc::UnboundedReceiver<Command>,
     outbox: Outbox,
 ) -> io::Result<()> {
@@ -50,7 +51,8 @@ pub(crate) fn spawn(
                 let _ = started.send(Ok(()));
                 // One thread checks for all.
                 let checkers = (index == 0).then(Checkers::default);
-                runtime.block_on(Thread::new(config, fleet, outbox, checkers).run(inbox));
+                let shared = Shared::new(config, fleet, tls, outbox.notices.clone());
+                runtime.block_on(Thread::new(shared, outbox, checkers).run(inbox));
             }
             Err(error) => drop(started.send(Err(error))),
         }
@@ -79,9 +81,8 @@ const LAST_BATCH: Duration = Duration::from_millis(500);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Thread {
-    fn new(config: Arc<Config>, fleet: Arc<Fleet>, outbox: Outbox, checkers: Option<Checkers>) -> Self {
-        let shared = Rc::new(Shared::new(config, fleet, outbox.notices.clone()));
-        Self { shared, outbox, bound: HashMap::new(), swept: Instant::now(), checkers }
+    fn new(shared: Shared, outbox: Outbox, checkers: Option<Checkers>) -> Self {
+        Self { shared: Rc::new(shared), outbox, bound: HashMap::new(), swept: Instant::now(), checkers }
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {

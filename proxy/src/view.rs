@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use mesh::plan::{ClusterId, Listener, UnknownHost};
+use mesh::plan::{ClusterId, Listener, TlsServer, UnknownHost};
 use mesh::route::{Chosen, Decision, Passage};
 use mesh::{Plan, RouteKey};
+use rustls::ServerConfig;
 
 use crate::cluster;
 use crate::observation::ObservationKey;
 use crate::shared::Shared;
 use crate::source::SourceState;
 use crate::stats::Counter;
+use crate::tls::{Slot, Store, alpn};
 
 /// Hosts that no virtual host has are counted by name up to this many, and together beyond.
 const MAX_UNKNOWN_HOSTS: usize = 100;
@@ -27,6 +29,8 @@ pub(crate) struct View {
     /// By the address, within the plan, of what was decided.
     sides: RefCell<HashMap<usize, Rc<Side>, BuildHasherDefault<AddressHasher>>>,
     unknown_hosts: RefCell<HashMap<String, Rc<Side>>>,
+    /// TLS by the address, within the plan, of a listener's server.
+    servers: RefCell<HashMap<usize, Arc<Slot<TlsServer, ServerConfig>>>>,
 }
 
 /// What stands beside a route's destination.
@@ -47,6 +51,7 @@ impl View {
             plan,
             sides: RefCell::default(),
             unknown_hosts: RefCell::default(),
+            servers: RefCell::default(),
         }
     }
 
@@ -74,7 +79,8 @@ impl View {
         let cluster = self.plan.clusters.get(at)?;
         let view = self.clusters.get(at)?.get_or_init(|| {
             let state = source.cluster(&cluster.key, &shared.fleet);
-            Rc::new(cluster::View::new(state, cluster, &self.plan.labels, &shared.config, &shared.fleet))
+            let view = cluster::View::new(state, cluster, &self.plan.labels, &shared.config, &shared.fleet);
+            Rc::new(view.secured(cluster, &shared.tls, || alpn(&self.plan, id)))
         });
         Some(Rc::clone(view))
     }
@@ -131,6 +137,13 @@ impl View {
         side
     }
 
+    /// The TLS of a listener's server, as it is now; `None` where it cannot be spoken.
+    pub(crate) fn tls(&self, server: &TlsServer, store: &Store) -> Option<Arc<ServerConfig>> {
+        let address = std::ptr::from_ref(server) as usize;
+        let mut servers = self.servers.borrow_mut();
+        servers.entry(address).or_insert_with(|| store.server(server)).current()
+    }
+
     /// What stands beside a connection's destination.
     pub(crate) fn connection_side(
         &self,
@@ -183,7 +196,8 @@ impl Side {
         let counter = counters[at].get_or_insert_with(|| {
             let mut key = self.key.clone();
             if let (Some(version), Some(cluster)) = (version, &self.cluster) {
-                key.version.clone_from(&cluster.versions[version]);
+                // An endpoint that the client chose has none.
+                key.version.clone_from(cluster.versions.get(version).unwrap_or(&String::new()));
             }
             shared.stats.counter(key)
         });

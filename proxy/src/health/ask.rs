@@ -25,7 +25,7 @@ pub(super) async fn ask(key: &CheckKey) -> Answer {
 
 async fn probe(key: &CheckKey) -> Result<Answer, ConnectError> {
     let target = Target::new(&key.address, key.check.port.unwrap_or(key.port));
-    let stream = target.connect(key.check.timeout, |_| false).await?;
+    let stream = target.connect(key.check.timeout, Some(0), |_| false).await?;
     match &key.check.probe {
         Probe::Tcp => Ok(Answer::Passed),
         Probe::Http { path, host, expected, retriable } => {

@@ -25,9 +25,7 @@ impl Upstream {
             return Err(LeaseError::Overflow);
         }
         let busy = Busy::new(self);
-        let stream = self.target.connect(limits.connect, barred).await?;
-        limits.prepare(&stream);
-        Ok((stream, busy))
+        Ok((self.stream(limits, barred).await?, busy))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::{Connection, Limits, Reuse, Sender, Upstream};
+use super::{Connection, Limits, Reuse, Sender, Upstream, Wire};
 use crate::breaker::Limit;
 use crate::cluster::Common;
 use crate::connect::ConnectError;
@@ -98,6 +98,11 @@ impl Lease {
     /// Whether requests go as HTTP/2.
     pub(crate) fn is_h2(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| matches!(connection.sender, Sender::H2(_)))
+    }
+
+    /// How requests go.
+    pub(crate) fn wire(&self) -> Wire {
+        self.upstream.wire(self.is_h2())
     }
 
     /// Sends a request and waits for the head of its response.

@@ -14,4 +14,5 @@ mod routing;
 mod support;
 mod swaps;
 mod tcp;
+mod tls;
 mod upstreams;

@@ -3,6 +3,7 @@
 mod client;
 mod rig;
 mod server;
+pub(crate) mod tls;
 
 pub(crate) use client::{Connection, get, request};
 pub(crate) use rig::{ANY, Rig};

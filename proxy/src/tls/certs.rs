@@ -1,0 +1,97 @@
+//! Certificates, keys and authorities out of files and secrets, all of them PEM.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use mesh::plan::Secret;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::TlsError;
+
+/// Reads files, and remembers which.
+pub(crate) struct Files<'f> {
+    folder: &'f Path,
+    pub(crate) read: Vec<(PathBuf, Stamp)>,
+}
+
+impl<'f> Files<'f> {
+    /// Paths that are not absolute begin at `folder`.
+    pub(crate) fn new(folder: &'f Path) -> Self {
+        Self { folder, read: Vec::new() }
+    }
+
+    /// All of a file.
+    pub(crate) fn bytes(&mut self, path: &str) -> Result<Vec<u8>, TlsError> {
+        let path = self.folder.join(path);
+        // Before it is read, so that a change while it is read is one; and one that is not there yet may come.
+        self.read.push((path.clone(), stamp(&path)));
+        std::fs::read(&path).map_err(|source| TlsError::File { path, source })
+    }
+
+    /// A certificate with its key.
+    pub(crate) fn pair(
+        &mut self,
+        certificate: &str,
+        key: &str,
+        provider: &CryptoProvider,
+    ) -> Result<Arc<CertifiedKey>, TlsError> {
+        let (chain, private) = (self.bytes(certificate), self.bytes(key));
+        certified(&chain?, &private?, certificate, provider)
+    }
+}
+
+/// By what a file is seen to have changed.
+pub(crate) type Stamp = Option<(SystemTime, u64)>;
+
+/// What a file looks like now.
+pub(crate) fn stamp(path: &Path) -> Stamp {
+    let metadata = path.metadata().ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// The certificate and key of a secret.
+pub(crate) fn of_secret(secret: &Secret, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
+    certified(&secret.certificate, &secret.key, "the secret", provider)
+}
+
+fn certified(
+    chain: &[u8],
+    key: &[u8],
+    what: &str,
+    provider: &CryptoProvider,
+) -> Result<Arc<CertifiedKey>, TlsError> {
+    let lacks = |wanted| TlsError::Pem { what: what.to_owned(), wanted };
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+        .collect::<Result<_, _>>()
+        .map_err(|_bad| lacks("certificate"))?;
+    if chain.is_empty() {
+        return Err(lacks("certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_bad| lacks("private key"))?;
+    Ok(Arc::new(CertifiedKey::from_der(chain, key, provider)?))
+}
+
+/// Authorities out of PEM.
+pub(crate) fn roots(pem: &[u8], what: &str) -> Result<RootCertStore, TlsError> {
+    let lacks = || TlsError::Pem { what: what.to_owned(), wanted: "certificate" };
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        store.add(certificate.map_err(|_bad| lacks())?)?;
+    }
+    if store.is_empty() { Err(lacks()) } else { Ok(store) }
+}
+
+/// Lists of revoked certificates out of PEM.
+pub(crate) fn revoked(
+    pem: &[u8],
+    what: &str,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    CertificateRevocationListDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_bad| TlsError::Pem { what: what.to_owned(), wanted: "list of revoked certificates" })
+}

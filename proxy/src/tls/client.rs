@@ -1,0 +1,127 @@
+//! TLS towards endpoints: a DestinationRule's settings as rustls's configuration.
+
+use std::io;
+use std::sync::Arc;
+
+use mesh::plan::TlsClient;
+use rustls::client::WebPkiServerVerifier;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::certs::{self, Files};
+use super::settings::provider;
+use super::verify::Servers;
+use super::{Slot, TlsError};
+use crate::stream::Stream;
+
+/// Stands for the system's authorities in `caCertificates`.
+const SYSTEM: &str = "system";
+
+/// What a client's configuration is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Asked {
+    /// What the DestinationRule says.
+    pub(crate) tls: TlsClient,
+    /// What is spoken within.
+    pub(crate) alpn: Alpn,
+}
+
+/// What is spoken within TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alpn {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// Anything.
+    Bytes,
+}
+
+/// TLS towards the endpoints of a cluster.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    slot: Arc<Slot<Asked, ClientConfig>>,
+    name: ServerName<'static>,
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.slot, &other.slot) && self.name == other.name
+    }
+}
+
+impl Origin {
+    /// For a server by this name; an SNI that the settings give stands in its place.
+    pub(crate) fn new(slot: Arc<Slot<Asked, ClientConfig>>, host: &str) -> Result<Self, TlsError> {
+        let sni = slot.settings().tls.settings.sni.clone().filter(|sni| !sni.is_empty());
+        let name = sni.unwrap_or_else(|| host.trim_matches(['[', ']']).to_owned());
+        let name = ServerName::try_from(name.clone()).map_err(|_bad| TlsError::Name(name))?;
+        Ok(Self { slot, name })
+    }
+
+    /// Speaks TLS on a stream.
+    pub(crate) async fn wrap(&self, stream: Stream) -> io::Result<Stream> {
+        let config = self.slot.current().ok_or_else(|| {
+            io::Error::other("TLS towards the endpoint is not set up: its certificates cannot be used")
+        })?;
+        let stream = TlsConnector::from(config).connect(self.name.clone(), stream).await?;
+        Ok(Stream::TlsClient(Box::new(stream)))
+    }
+}
+
+/// The configuration of a client.
+pub(super) fn config(
+    asked: &Asked,
+    files: &mut Files<'_>,
+    system: &dyn Fn() -> Result<Arc<RootCertStore>, TlsError>,
+) -> Result<ClientConfig, TlsError> {
+    let settings = &asked.tls.settings;
+    let provider = provider(&[]);
+    let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let secret = asked.tls.secret.as_ref();
+    let chain = if settings.insecure_skip_verify == Some(true) {
+        None
+    } else {
+        let held = secret.filter(|secret| !secret.authorities.is_empty());
+        let roots = match (set(&settings.ca_certificates), held) {
+            (Some(path), _) if path != SYSTEM => Arc::new(certs::roots(&files.bytes(&path)?, &path)?),
+            (None, Some(secret)) => Arc::new(certs::roots(&secret.authorities, "the secret")?),
+            _ => system()?,
+        };
+        let mut builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+        let revoked = match set(&settings.ca_crl) {
+            Some(path) => files.bytes(&path)?,
+            None => secret.map(|secret| secret.revoked.clone()).unwrap_or_default(),
+        };
+        if !revoked.is_empty() {
+            // What the list does not speak of is not revoked, as in Envoy.
+            builder = builder.with_crls(certs::revoked(&revoked, "caCrl")?).allow_unknown_revocation_status();
+        }
+        Some(builder.build()?)
+    };
+    let names =
+        if settings.subject_alt_names.is_empty() { &asked.tls.names } else { &settings.subject_alt_names };
+    let verifier = Servers { chain, names: names.clone(), provider: Arc::clone(&provider) };
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let own = match (set(&settings.client_certificate), set(&settings.private_key)) {
+        (Some(certificate), Some(key)) => Some(files.pair(&certificate, &key, &provider)?),
+        _ => match secret {
+            Some(secret) if !secret.certificate.is_empty() => Some(certs::of_secret(secret, &provider)?),
+            _ => None,
+        },
+    };
+    let mut config = match own {
+        Some(own) => builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(own))),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = match asked.alpn {
+        Alpn::Http1 => vec![b"http/1.1".to_vec()],
+        Alpn::Http2 => vec![b"h2".to_vec()],
+        Alpn::Bytes => Vec::new(),
+    };
+    Ok(config)
+}

@@ -1,0 +1,130 @@
+//! An authority for tests, and clients and servers that use it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// An authority.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pub(crate) pem: String,
+}
+
+/// A certificate with its key, in PEM.
+#[derive(Clone)]
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A certificate for names of DNS, addresses, and URIs.
+    pub(crate) fn issue(&self, names: &[&str]) -> Pair {
+        let (uris, names): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains("://"));
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.subject_alt_names.extend(uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Pair { certificate, key: key.serialize_pem() }
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
+        roots
+    }
+
+    /// A client that trusts this authority.
+    pub(crate) fn client(&self) -> Client<'_> {
+        Client { authority: self, pair: None, alpn: &[], versions: rustls::ALL_VERSIONS }
+    }
+
+    /// A server with a certificate of this authority; with `clients` it wants theirs to be of that one.
+    pub(crate) fn server(&self, names: &[&str], clients: Option<&Self>) -> rustls::ServerConfig {
+        let pair = self.issue(names);
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(
+                rustls::server::WebPkiClientVerifier::builder_with_provider(
+                    Arc::new(clients.roots()),
+                    Arc::new(ring::default_provider()),
+                )
+                .build()
+                .unwrap(),
+            ),
+            None => builder.with_no_client_auth(),
+        };
+        builder.with_single_cert(pair.chain(), pair.private()).unwrap()
+    }
+}
+
+impl Pair {
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()]
+    }
+
+    fn private(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap()
+    }
+
+    /// Writes `<name>.crt` and `<name>.key`.
+    pub(crate) fn write(&self, folder: &Path, name: &str) {
+        std::fs::write(folder.join(format!("{name}.key")), &self.key).unwrap();
+        std::fs::write(folder.join(format!("{name}.crt")), &self.certificate).unwrap();
+    }
+}
+
+/// A client of TLS.
+#[derive(Clone, Copy)]
+pub(crate) struct Client<'a> {
+    pub(crate) authority: &'a Authority,
+    pub(crate) pair: Option<&'a Pair>,
+    pub(crate) alpn: &'a [&'a str],
+    pub(crate) versions: &'a [&'static SupportedProtocolVersion],
+}
+
+impl Client<'_> {
+    pub(crate) fn config(&self) -> ClientConfig {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(self.versions)
+            .unwrap()
+            .with_root_certificates(self.authority.roots());
+        let mut config = match self.pair {
+            Some(pair) => builder.with_client_auth_cert(pair.chain(), pair.private()).unwrap(),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = self.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
+    }
+
+    /// Connects and shakes hands.
+    pub(crate) async fn connect(
+        &self,
+        address: SocketAddr,
+        name: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(address).await?;
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        TlsConnector::from(Arc::new(self.config())).connect(name, stream).await
+    }
+}
