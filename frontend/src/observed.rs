@@ -6,6 +6,7 @@ use api::EdgeStats;
 use api::observed::{Series, Tick};
 
 use crate::topology::{LinkKey, NodeId};
+use mesh::order;
 
 /// Figures of a link, of a node or of one version.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -227,7 +228,7 @@ pub fn histories(series: &[Series]) -> BTreeMap<String, History> {
 
 /// The distinct links of a tick, for the topology: changes rarely.
 pub fn links(summed: &Summed) -> BTreeSet<LinkKey> {
-    summed.links.keys().cloned().collect()
+    order::set(summed.links.keys().cloned())
 }
 
 #[cfg(test)]

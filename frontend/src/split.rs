@@ -1,7 +1,5 @@
 //! A split as sliders see it: one row per version, with desired share and lock. Pure.
 
-use std::collections::BTreeSet;
-
 use mesh::edit::{RouteTarget, Share};
 use mesh::resource::Spec;
 use mesh::resource::destination_rule::Subset;
@@ -101,7 +99,7 @@ impl SplitView {
         let own = |share: &Share| host::qualify(&share.host, namespace, &settings.domain) == service;
         // A route that leads elsewhere has no versions of this service to offer.
         if let Some(first) = shares.iter().find(|share| own(share)).cloned() {
-            let taken: BTreeSet<Option<String>> =
+            let taken: Vec<Option<String>> =
                 shares.iter().filter(|share| own(share)).map(|share| share.subset.clone()).collect();
             let offered = subsets.iter().filter_map(|subset| subset.name.clone());
             let missing = offered.filter(|name| !taken.contains(&Some(name.clone())));

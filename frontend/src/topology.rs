@@ -182,9 +182,9 @@ pub fn assemble(
     seen: &BTreeSet<LinkKey>,
     now: &BTreeSet<LinkKey>,
 ) -> Topology {
-    let all: BTreeSet<&LinkKey> = desired.iter().chain(seen).chain(now).collect();
-    let known: BTreeSet<NodeId> = nodes.iter().map(|node| node.id.clone()).collect();
-    let ends: BTreeSet<&NodeId> = all.iter().flat_map(|link| [&link.from, &link.to]).collect();
+    let all = order::set(desired.iter().chain(seen).chain(now));
+    let known = order::set(nodes.iter().map(|node| node.id.clone()));
+    let ends = order::set(all.iter().flat_map(|link| [&link.from, &link.to]));
     nodes.extend(ends.into_iter().filter(|id| !known.contains(*id)).map(|id| bare(id.clone())));
     order::sort_by(&mut nodes, |a, b| a.id.cmp(&b.id));
     let links = all

@@ -1,6 +1,5 @@
 //! Differences between texts, line by line: for the review of a draft, and as text.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +7,7 @@ use similar::algorithms::{Capture, Compact, Replace, myers};
 use similar::{Change, ChangeTag, DiffOp, DiffableStr};
 
 use crate::Sources;
+use crate::order;
 
 /// Lines that are shown around a change.
 const CONTEXT: usize = 3;
@@ -100,7 +100,7 @@ fn line(change: Change<&str>) -> DiffLine {
 
 /// The files that differ, by path.
 pub fn sources(old: &Sources, new: &Sources) -> Vec<FileDiff> {
-    let files: BTreeSet<&String> = old.0.keys().chain(new.0.keys()).collect();
+    let files = order::set(old.0.keys().chain(new.0.keys()));
     let diff = |file: &String| {
         let (before, after) = (old.0.get(file), new.0.get(file));
         let change = match (before, after) {

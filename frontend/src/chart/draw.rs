@@ -92,7 +92,7 @@ fn labels<'a>(
     area: &Area<'a>,
 ) -> Result<(), Failure<'a>> {
     let style = |size: u32, color: RGBColor, across: HPos, up: VPos| {
-        ("sans-serif", size * FINE).into_font().color(&color).pos(Pos::new(across, up))
+        (FontFamily::SansSerif, size * FINE).into_font().color(&color).pos(Pos::new(across, up))
     };
     let (left, right) = (0, width);
     let (head, foot) = (whole(HEAD * FINE), height - whole(FOOT * FINE));

@@ -49,7 +49,9 @@ fn print(moved: &Moved) -> Option<String> {
 
 fn parse(text: &str) -> Option<Moved> {
     let list: Vec<(crate::topology::NodeId, f64, f64)> = api::read::from_str(text).ok()?;
-    Some(list.into_iter().map(|(id, x, y)| (id, super::layout::Point { x, y })).collect())
+    let mut moved = Moved::new();
+    moved.extend(list.into_iter().map(|(id, x, y)| (id, super::layout::Point { x, y })));
+    Some(moved)
 }
 
 #[cfg(test)]

@@ -120,7 +120,8 @@ fn compare(word: &str) -> Option<Test> {
         "p95" => Figure::P95,
         _ => return None,
     };
-    let value = value.trim_end_matches('%').trim_end_matches("ms").parse().ok()?;
+    let value = value.trim_end_matches('%').trim_end_matches("ms");
+    let value = serde_json::from_str::<serde_json::Value>(value).ok()?.as_f64()?;
     Some(Test::Compare(figure, *operator, value))
 }
 

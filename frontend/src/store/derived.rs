@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::prelude::*;
 use mesh::diff;
+use mesh::order;
 use mesh::{Diagnostic, ResourceKey, Severity};
 
 use crate::faults::{self, FaultView};
@@ -185,7 +186,7 @@ impl Derived {
 
     /// Hosts that some fault of the draft acts on. Tracked.
     pub fn faulty_hosts(&self) -> BTreeSet<String> {
-        self.faults.with(|faults| faults.iter().map(|fault| fault.host.clone()).collect())
+        self.faults.with(|faults| order::set(faults.iter().map(|fault| fault.host.clone())))
     }
 }
 

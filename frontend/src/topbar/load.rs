@@ -75,7 +75,7 @@ fn Panel() -> impl IntoView {
                     step="1"
                     prop:value=move || rate().round().to_string()
                     on:change=move |event| {
-                        if let Ok(next) = event_target_value(&event).parse() {
+                        if let Some(next) = browser::typed_number(&event) {
                             turn(next);
                         }
                     }

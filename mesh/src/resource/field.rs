@@ -179,8 +179,9 @@ impl<T: Typed> Field for BTreeMap<String, T> {
     }
 
     fn give(&self) -> Option<Value> {
-        (!self.is_empty())
-            .then(|| Value::Object(self.iter().map(|(key, item)| (key.clone(), item.write())).collect()))
+        let mut map = Map::new();
+        map.extend(self.iter().map(|(key, item)| (key.clone(), item.write())));
+        (!map.is_empty()).then_some(Value::Object(map))
     }
 }
 
