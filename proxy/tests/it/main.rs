@@ -4,6 +4,7 @@
 
 mod balancing;
 mod breakers;
+mod egress;
 mod faults;
 mod health;
 mod limits;

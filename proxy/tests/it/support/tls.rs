@@ -1,17 +1,24 @@
 //! An authority for tests, and clients and servers that use it.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::{Raw, reply};
 
 /// An authority.
 pub(crate) struct Authority {
@@ -44,6 +51,29 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         Pair { certificate, key: key.serialize_pem() }
+    }
+
+    /// An HTTP server within TLS, over HTTP/2 where `h2`; it answers with the name in the SNI and the request's scheme.
+    pub(crate) async fn web(&self, names: &[&str], clients: Option<&Self>, h2: bool) -> Raw {
+        let mut config = self.server(names, clients);
+        config.alpn_protocols = vec![if h2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Raw::start(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let name = stream.get_ref().1.server_name().unwrap_or("none").to_owned();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let scheme = request.uri().scheme_str().unwrap_or("-").to_owned();
+                    let said = format!("{name} {scheme} {:?}", request.version());
+                    async move { Ok::<_, Infallible>(reply(200, said)) }
+                });
+                let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            }
+        })
+        .await
     }
 
     fn roots(&self) -> RootCertStore {
