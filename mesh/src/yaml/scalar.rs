@@ -46,9 +46,12 @@ fn float(text: &str) -> Option<Number> {
         None => (digits, ""),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let or_zero = |digits| if digits == "" { "0" } else { digits };
     let json = format!("{sign}{}.{}{exponent}", or_zero(whole), or_zero(fraction));
     serde_json::from_str::<Value>(&json).ok()?.as_f64().and_then(Number::from_f64)
+}
+
+fn or_zero(digits: &str) -> &str {
+    if digits.is_empty() { "0" } else { digits }
 }
 
 /// Digits with one point, and an exponent; a sign is gone already.
