@@ -8,7 +8,7 @@ pub mod targets;
 use crate::prelude::*;
 
 use crate::icons::{Icon, icon};
-use crate::store::{Sheet, Theme, use_store};
+use crate::store::{Editing, Sheet, Theme, use_store};
 use crate::words;
 
 /// The top bar.
@@ -51,28 +51,24 @@ pub fn Topbar() -> impl IntoView {
 #[component]
 fn Steps() -> impl IntoView {
     let editing = use_store().editing;
-    let idle = move || !editing.applying.get();
+    let step =
+        |[label, title, keys]: [&'static str; 3], sign, can: fn(&Editing) -> bool, go: fn(&Editing)| {
+            view! {
+                <button
+                    class="btn icon"
+                    aria-label=label
+                    title=title
+                    aria-keyshortcuts=keys
+                    disabled=move || editing.applying.get() || !can(&editing)
+                    on:click=move |_| go(&editing)
+                >
+                    {icon(sign)}
+                </button>
+            }
+        };
     view! {
-        <button
-            class="btn icon"
-            aria-label="Undo"
-            title="Undo (Ctrl+Z)"
-            aria-keyshortcuts="Control+Z"
-            disabled=move || !(idle() && editing.can_undo())
-            on:click=move |_| editing.undo()
-        >
-            {icon(Icon::Undo)}
-        </button>
-        <button
-            class="btn icon"
-            aria-label="Redo"
-            title="Redo (Ctrl+Shift+Z)"
-            aria-keyshortcuts="Control+Shift+Z"
-            disabled=move || !(idle() && editing.can_redo())
-            on:click=move |_| editing.redo()
-        >
-            {icon(Icon::Redo)}
-        </button>
+        {step(["Undo", "Undo (Ctrl+Z)", "Control+Z"], Icon::Undo, Editing::can_undo, Editing::undo)}
+        {step(["Redo", "Redo (Ctrl+Shift+Z)", "Control+Shift+Z"], Icon::Redo, Editing::can_redo, Editing::redo)}
     }
 }
 

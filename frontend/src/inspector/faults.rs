@@ -1,16 +1,18 @@
 //! Faults: delay and abort, for which requests, until when.
 
+mod halves;
 pub mod parts;
 
 use crate::prelude::*;
 
-use crate::browser;
 use crate::client;
 use crate::fault_form::FaultForm;
 use crate::inspector::route_picker::{self, RoutePicker};
 use crate::store::{Store, use_store};
 use crate::subject::{RouteView, Subject};
 use crate::topology::NodeId;
+use halves::Fields;
+pub(super) use halves::{millis, seconds};
 use parts::{Ending, Which};
 
 /// The tab.
@@ -89,9 +91,10 @@ type Change = Box<dyn FnOnce(&mut FaultForm)>;
 
 #[component]
 fn Form(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoView {
+    let fields = Fields { form, change };
     view! {
-        <Delay form change/>
-        <Abort form change/>
+        {fields.delay()}
+        {fields.abort()}
         <Which form change/>
         <Ending form change/>
         <div class="buttons">
@@ -107,113 +110,4 @@ fn Form(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoV
             "Delay and abort are drawn independently for each request; the delay comes first. The fault acts before the request leaves its caller."
         </p>
     }
-}
-
-#[component]
-fn Delay(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoView {
-    let read =
-        move |read: fn(&FaultForm) -> String| form.with(|form| form.as_ref().map(read).unwrap_or_default());
-    let on = move || form.with(|form| form.as_ref().is_some_and(|form| form.delay));
-    view! {
-        <fieldset class="group">
-            <legend>
-                <label class="switch-line">
-                    <input type="checkbox" role="switch" class="switch" prop:checked=on
-                        on:change=move |event| {
-                            let on = event_target_checked(&event);
-                            change.run(Box::new(move |form| form.delay = on));
-                        }
-                    />
-                    "Delay"
-                </label>
-            </legend>
-            <div class="row-line">
-                <label class="unit">
-                    <input type="number" class="input" min="0" max="100" step="any" style:width="68px" aria-label="Percent of requests to delay"
-                        prop:value=move || read(|form| form.delay_spec.percent.to_string())
-                        on:change=move |event| {
-                            if let Some(percent) = browser::typed_number(&event) {
-                                change.run(Box::new(move |form| form.delay_spec.percent = percent.clamp(0.0, 100.0)));
-                            }
-                        }
-                    />
-                    "% of requests by"
-                </label>
-                <label class="unit">
-                    <input type="number" class="input" min="0.001" max="3600" step="any" style:width="76px" aria-label="Delay in seconds"
-                        prop:value=move || read(|form| seconds(form.delay_spec.millis))
-                        on:change=move |event| {
-                            if let Some(millis) = millis(&event) {
-                                change.run(Box::new(move |form| form.delay_spec.millis = millis.max(1)));
-                            }
-                        }
-                    />
-                    "seconds"
-                </label>
-            </div>
-        </fieldset>
-    }
-}
-
-#[component]
-fn Abort(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoView {
-    let read =
-        move |read: fn(&FaultForm) -> String| form.with(|form| form.as_ref().map(read).unwrap_or_default());
-    let on = move || form.with(|form| form.as_ref().is_some_and(|form| form.abort));
-    view! {
-        <fieldset class="group">
-            <legend>
-                <label class="switch-line">
-                    <input type="checkbox" role="switch" class="switch" prop:checked=on
-                        on:change=move |event| {
-                            let on = event_target_checked(&event);
-                            change.run(Box::new(move |form| form.abort = on));
-                        }
-                    />
-                    "Abort"
-                </label>
-            </legend>
-            <div class="row-line">
-                <label class="unit">
-                    <input type="number" class="input" min="0" max="100" step="any" style:width="68px" aria-label="Percent of requests to abort"
-                        prop:value=move || read(|form| form.abort_spec.percent.to_string())
-                        on:change=move |event| {
-                            if let Some(percent) = browser::typed_number(&event) {
-                                change.run(Box::new(move |form| form.abort_spec.percent = percent.clamp(0.0, 100.0)));
-                            }
-                        }
-                    />
-                    "% of requests with"
-                </label>
-                <label class="unit">
-                    "HTTP"
-                    <input type="number" class="input" min="200" max="599" step="1" list="fault-statuses" style:width="68px" aria-label="HTTP status of aborted requests"
-                        prop:value=move || read(|form| form.abort_spec.status.to_string())
-                        on:change=move |event| {
-                            if let Ok(status) = event_target_value(&event).parse::<u16>() {
-                                change.run(Box::new(move |form| form.abort_spec.status = status.clamp(200, 599)));
-                            }
-                        }
-                    />
-                </label>
-                <datalist id="fault-statuses">
-                    {["400", "404", "429", "500", "502", "503", "504"].map(|code| view! { <option value=code></option> }).collect_view()}
-                </datalist>
-            </div>
-        </fieldset>
-    }
-}
-
-/// Milliseconds as seconds to type: `0.25`.
-pub(super) fn seconds(millis: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "settings are far below 2^52 ms")]
-    let seconds = millis as f64 / 1000.0;
-    seconds.to_string()
-}
-
-/// Typed seconds as milliseconds.
-pub(super) fn millis(event: &leptos::ev::Event) -> Option<u64> {
-    let seconds = browser::typed_number(event)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
-    (0.0..=1e9).contains(&seconds).then(|| (seconds * 1000.0).round() as u64)
 }

@@ -2,7 +2,7 @@
 
 use crate::prelude::*;
 
-use crate::inspector::versions::version_row;
+use crate::inspector::versions::{figures_table, version_row};
 use crate::store::{Store, use_store};
 use crate::subject::Subject;
 use crate::topology::NodeId;
@@ -29,6 +29,7 @@ pub fn GatewayTab(
         let source = source.clone();
         servers.into_iter().map(move |server| server_card(store, &source, server)).collect_view()
     };
+    let rows = move || vec![traffic.with(|traffic| version_row(None, "all", &traffic.all))];
     view! {
         <h2 class="eyebrow">"Listens on"</h2>
         {move || servers()}
@@ -38,19 +39,7 @@ pub fn GatewayTab(
             " of VirtualServices apply here; see Rules."
         </p>
         <h2 class="eyebrow">"Last 60 s"</h2>
-        <table class="figures observed">
-            <thead>
-                <tr>
-                    <th scope="col">"traffic"</th>
-                    <th scope="col">"rps"</th>
-                    <th scope="col">"success"</th>
-                    <th scope="col">"p50"</th>
-                    <th scope="col">"p95"</th>
-                    <th scope="col">"p99"</th>
-                </tr>
-            </thead>
-            <tbody>{move || traffic.with(|traffic| version_row(None, "all", &traffic.all))}</tbody>
-        </table>
+        {figures_table("traffic", Box::new(rows))}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::prelude::*;
 
-use crate::inspector::versions::version_row;
+use crate::inspector::versions::{figures_table, version_row};
 use crate::store::{Tab, use_store};
 use crate::topology::{LinkKey, NodeId, short_host, version_color};
 
@@ -23,7 +23,7 @@ pub fn LinkView(
                 let color = versions.iter().position(|version| version.name == *name).map(version_color);
                 version_row(color, name, figures)
             };
-            traffic.versions.iter().map(row).collect_view()
+            traffic.versions.iter().map(row).collect()
         })
     };
     let faults = move || {
@@ -39,19 +39,7 @@ pub fn LinkView(
         </header>
         <div class="panel-body">
             <h2 class="eyebrow">"Last 60 s"</h2>
-            <table class="figures observed">
-                <thead>
-                    <tr>
-                        <th scope="col">"version"</th>
-                        <th scope="col">"rps"</th>
-                        <th scope="col">"success"</th>
-                        <th scope="col">"p50"</th>
-                        <th scope="col">"p95"</th>
-                        <th scope="col">"p99"</th>
-                    </tr>
-                </thead>
-                <tbody>{move || rows()}</tbody>
-            </table>
+            {figures_table("version", Box::new(rows))}
             <div class="buttons">
                 <button
                     class="btn"

@@ -27,20 +27,19 @@ pub fn Versions(
                 let dot = Some(at).filter(|at| *at < versions.len()).map(version_color);
                 version_row(dot, name, &figures)
             };
-            names.iter().enumerate().map(row).collect_view()
+            names.iter().enumerate().map(row).collect()
         })
     };
+    figures_table("version", Box::new(rows))
+}
+
+/// A table of figures over the last minute; `first` says what its rows are.
+pub(super) fn figures_table(first: &'static str, rows: Box<dyn Fn() -> Vec<AnyView> + Send>) -> AnyView {
+    let head = [first, "rps", "success", "p50", "p95", "p99"];
     view! {
         <table class="figures observed">
             <thead>
-                <tr>
-                    <th scope="col">"version"</th>
-                    <th scope="col">"rps"</th>
-                    <th scope="col">"success"</th>
-                    <th scope="col">"p50"</th>
-                    <th scope="col">"p95"</th>
-                    <th scope="col">"p99"</th>
-                </tr>
+                <tr>{head.map(|name| view! { <th scope="col">{name}</th> }).collect_view()}</tr>
             </thead>
             <tbody>{move || rows()}</tbody>
         </table>
@@ -48,7 +47,7 @@ pub fn Versions(
 }
 
 /// One row; `dot` is the version's colour.
-pub(super) fn version_row(dot: Option<String>, name: &str, figures: &Figures) -> impl IntoView + use<> {
+pub(super) fn version_row(dot: Option<String>, name: &str, figures: &Figures) -> AnyView {
     let name = if name.is_empty() { "no instance".to_owned() } else { name.to_owned() };
     let [p50, p95, p99] = figures.minute_latency.map(words::latency);
     let success = figures.minute_success();
