@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::observed::Tick;
 use crate::revision::{RevisionInfo, Timeline};
 use crate::state::{ListenerInfo, LoadSettings, Proposal, Snapshot, TargetStatus};
+use crate::trouble::Trouble;
 
 /// One message of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,8 @@ pub enum Delta {
     Listeners(Vec<ListenerInfo>),
     /// The folder changed on disk and proposes a revision; `None` when it was taken or dismissed.
     Proposal(Option<Proposal>),
+    /// Instances that are not used and limits that are reached: all of them, as one of them came or went.
+    Troubles(Vec<Trouble>),
 }
 
 /// As it travels.
@@ -79,6 +82,7 @@ impl<'de> Deserialize<'de> for Delta {
             "load" => Self::Load(read(value)?),
             "listeners" => Self::Listeners(read(value)?),
             "proposal" => Self::Proposal(read(value)?),
+            "troubles" => Self::Troubles(read(value)?),
             other => {
                 return Err(D::Error::custom(format_args!(
                     "an event of the type `{other}`, which is unknown"
@@ -106,6 +110,11 @@ mod tests {
             json!({ "type": "load", "value": { "rate": 2.5, "url": "http://127.0.0.1:8081" } }),
             json!({ "type": "listeners", "value": [] }),
             json!({ "type": "proposal", "value": null }),
+            json!({ "type": "troubles", "value": [{
+                "kind": "ejected", "source": { "kind": "workload", "namespace": "default", "name": "w" },
+                "host": "reviews", "subset": null, "port": 80, "instance": "10.0.0.1:9080",
+                "why": "errors in a row", "at": 1, "until": 2
+            }] }),
             json!({ "type": "proposal", "value": { "at": 1, "files": [["a.yaml", null]] } }),
         ] {
             let event = json!({ "seq": 7, "delta": delta });

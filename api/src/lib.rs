@@ -11,9 +11,11 @@ pub mod read;
 pub mod request;
 pub mod revision;
 pub mod state;
+pub mod trouble;
 
 pub use event::{Delta, Event};
 pub use observed::{EdgeKey, EdgeStats, Tick};
 pub use problem::Problem;
 pub use revision::{Milestone, RevisionInfo, Timeline};
 pub use state::{Snapshot, TargetStatus};
+pub use trouble::{Trouble, TroubleKind};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::{Series, Tick};
 use crate::revision::{RevisionInfo, Timeline};
+use crate::trouble::Trouble;
 
 /// Everything. `GET /api/v1/mesh` returns it, and the event stream starts with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Snapshot {
     pub series: Vec<Series>,
     /// What the folder on disk proposes.
     pub proposal: Option<Proposal>,
+    /// Instances that are not used, and limits that are reached.
+    #[serde(default)]
+    pub troubles: Vec<Trouble>,
 }
 
 /// What a target says that it runs.

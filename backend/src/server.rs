@@ -242,5 +242,6 @@ fn snapshot(name: String, head: &Head, store: &Store, settings: &Settings) -> Re
         tick: None,
         series: Vec::new(),
         proposal: None,
+        troubles: Vec::new(),
     })
 }

@@ -5,6 +5,7 @@
 pub mod interval;
 pub mod series;
 pub mod splits;
+pub mod troubles;
 pub mod window;
 
 mod collector;

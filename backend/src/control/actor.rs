@@ -22,6 +22,7 @@ use crate::events::Hub;
 use crate::folder::Watched;
 use crate::store::{Revision, Store};
 use crate::telemetry::splits::{self, Desired};
+use crate::telemetry::troubles::Troubles;
 use crate::world::{self, Ports};
 
 /// Author of the program's own revisions.
@@ -60,6 +61,8 @@ pub struct Actor {
     commands: mpsc::Receiver<Command>,
     head: watch::Sender<Arc<Head>>,
     progress: Option<Progress>,
+    /// Instances that are not used, and limits that are reached.
+    troubles: Troubles,
     /// Until then, in milliseconds since 1970, no fault is taken out: it failed.
     patience: i64,
 }
@@ -70,7 +73,8 @@ impl Actor {
         let (sender, commands) = mpsc::channel(QUEUE);
         let (head, watched) = watch::channel(Arc::new(parts.head.clone()));
         let control = Control { commands: sender.clone(), head: watched };
-        (Self { parts, commands, head, progress: None, patience: 0 }, control, sender)
+        let troubles = Troubles::new(&parts.ports);
+        (Self { parts, commands, head, progress: None, troubles, patience: 0 }, control, sender)
     }
 
     /// Applies the newest revision, then runs until it is told to stop.
@@ -88,7 +92,7 @@ impl Actor {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(notice) = self.parts.notices.recv() => self.notice(&notice),
+                Some(notice) = self.parts.notices.recv() => self.notices(&notice),
                 Some(command) = self.commands.recv() => self.command(command).await,
                 () = at(expiry) => self.expire().await,
             }
@@ -234,6 +238,9 @@ impl Actor {
         }
         match self.parts.plane.run(&plans).await {
             Ok((at, changed)) => {
+                if self.troubles.follow(&plans) {
+                    self.tell_troubles();
+                }
                 progress.reach(Stage::Swapped, at, None);
                 let state = TargetState::Applied { revision, at: now_millis(), millis: progress.millis(at) };
                 self.tell_target(state);
@@ -249,10 +256,27 @@ impl Actor {
         self.parts.hub.publish(Delta::Timeline(progress.timeline()));
     }
 
-    fn notice(&mut self, notice: &Notice) {
+    /// Takes what the proxy tells, and what else waits to be told, so that browsers are told once.
+    fn notices(&mut self, first: &Notice) {
+        let mut changed = self.notice(first);
+        while let Ok(next) = self.parts.notices.try_recv() {
+            changed |= self.notice(&next);
+        }
+        if changed {
+            self.tell_troubles();
+        }
+    }
+
+    fn tell_troubles(&self) {
+        self.parts.hub.publish(Delta::Troubles(self.troubles.list().to_vec()));
+    }
+
+    /// True when it changes what instances and limits there is trouble with.
+    fn notice(&mut self, notice: &Notice) -> bool {
         if let Notice::FirstRequest { revision, at } = notice {
             self.reach(*revision, Stage::FirstRequest, *at, None);
         }
+        self.troubles.take(notice, now_millis())
     }
 
     fn reach(&mut self, revision: u64, stage: Stage, at: Instant, note: Option<String>) {

@@ -59,6 +59,7 @@ impl State {
             }
             Delta::Load(load) => state.load = Some(load.clone()),
             Delta::Proposal(proposal) => state.proposal.clone_from(proposal),
+            Delta::Troubles(troubles) => state.troubles.clone_from(troubles),
             Delta::Listeners(listeners) => state.listeners.clone_from(listeners),
         }
     }

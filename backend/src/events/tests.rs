@@ -30,6 +30,7 @@ fn hub(first: u64) -> Arc<Hub> {
         tick: None,
         series: vec![],
         proposal: None,
+        troubles: vec![],
     };
     Arc::new(Hub::new(snapshot, first))
 }

@@ -8,3 +8,4 @@ mod folder;
 mod openapi;
 mod security;
 mod support;
+mod troubles;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::prelude::*;
 use api::observed::Tick;
 use api::state::{ListenerInfo, LoadSettings, Proposal};
-use api::{Delta, RevisionInfo, Snapshot, TargetStatus, Timeline};
+use api::{Delta, RevisionInfo, Snapshot, TargetStatus, Timeline, Trouble};
 use mesh::{Settings, Sources};
 
 /// How we stand with the server.
@@ -53,6 +53,8 @@ pub struct Head {
     pub tick: RwSignal<Option<Arc<Tick>>>,
     /// What the folder on disk proposes.
     pub proposal: RwSignal<Option<Proposal>>,
+    /// Instances that are not used, and limits that are reached.
+    pub troubles: RwSignal<Vec<Trouble>>,
 }
 
 impl Head {
@@ -73,6 +75,7 @@ impl Head {
             timeline: RwSignal::new(None),
             tick: RwSignal::new(None),
             proposal: RwSignal::new(None),
+            troubles: RwSignal::new(Vec::new()),
         }
     }
 
@@ -93,6 +96,7 @@ impl Head {
         self.history.set(snapshot.history);
         self.timeline.set(snapshot.timeline);
         self.proposal.set(snapshot.proposal);
+        self.troubles.set(snapshot.troubles);
         self.loaded.set(true);
     }
 
@@ -116,6 +120,7 @@ impl Head {
             Delta::Listeners(listeners) => self.listeners.set(listeners),
             Delta::Load(load) => self.load.set(Some(load)),
             Delta::Proposal(proposal) => self.proposal.set(proposal),
+            Delta::Troubles(troubles) => self.troubles.set(troubles),
             Delta::Snapshot(_) | Delta::Tick(_) => {}
         }
     }
