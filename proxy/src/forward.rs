@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue, SET_COOKIE, UPGRADE};
+use http::header::{CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE};
 use http::{Response, StatusCode, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -75,6 +75,7 @@ pub(crate) async fn forward(
 ) -> Response<ClientBody> {
     let shared = exchange.shared;
     let upgrade = head.extensions.remove::<OnUpgrade>();
+    let multiplexed = head.version == Version::HTTP_2;
     let alternative = head.headers.contains_key(TIMEOUT_ALTERNATIVE);
     let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
     let mut outbound = Outbound::new(head, authority, exchange.decision, exchange.voucher, || {
@@ -120,7 +121,8 @@ pub(crate) async fn forward(
         Err(reply) => return reply.answer(exchange.ticket),
     };
     let whole = expiry(timeout, started, upload.as_ref());
-    exchange.respond(answered, whole, upgrade.filter(|_| upgrades))
+    let upgrade = upgrade.filter(|_| upgrades).map(|upgrade| (upgrade, multiplexed));
+    exchange.respond(answered, whole, upgrade)
 }
 
 /// The authority, as a header's value. That there is exactly one was seen before.
@@ -311,19 +313,25 @@ impl Exchange<'_> {
         mut self,
         answered: Answered,
         whole: Option<Instant>,
-        upgrade: Option<OnUpgrade>,
+        upgrade: Option<(OnUpgrade, bool)>,
     ) -> Response<ClientBody> {
         let Answered { mut response, lease, deadline } = answered;
         let status = response.status();
         self.ticket.status(status.as_u16());
         if status == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(client) = upgrade else { return Reply::PROTOCOL_ERROR.answer(self.ticket) };
+            let Some((client, multiplexed)) = upgrade else {
+                return Reply::PROTOCOL_ERROR.answer(self.ticket);
+            };
             let upstream = hyper::upgrade::on(&mut response);
             tunnel::open(client, upstream, self.ticket, lease, self.shared.work.join());
             let (mut head, _nothing) = response.into_parts();
             let protocol = strip_hop_by_hop(&mut head.headers);
             route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers));
-            if let Some(protocol) = protocol {
+            if multiplexed {
+                // HTTP/2 has no such status, and a client of it sent no key.
+                head.status = StatusCode::OK;
+                head.headers.remove(SEC_WEBSOCKET_ACCEPT);
+            } else if let Some(protocol) = protocol {
                 head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
                 head.headers.insert(UPGRADE, protocol);
             }

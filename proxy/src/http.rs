@@ -38,7 +38,7 @@ pub(crate) async fn speak(
     };
     if h2 {
         let mut builder = http2::Builder::new(LocalExecutor);
-        builder.timer(timer()).max_concurrent_streams(config.max_streams);
+        builder.timer(timer()).max_concurrent_streams(config.max_streams).enable_connect_protocol();
         builder.max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
         let connection = builder.serve_connection(io, service);
         drive(connection, member, http2::Connection::graceful_shutdown).await

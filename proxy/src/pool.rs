@@ -22,6 +22,7 @@ use crate::cluster::Common;
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
 use crate::upload::Outgoing;
 
+pub(crate) use bytes::Busy;
 pub(crate) use lease::{Lease, LeaseError, SendError};
 pub(crate) use limits::Limits;
 use queue::{Given, Queue};

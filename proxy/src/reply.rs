@@ -81,6 +81,11 @@ impl Reply {
         Self { status, flag, body }
     }
 
+    /// What went wrong.
+    pub(crate) fn flags(self) -> Flags {
+        self.flag.unwrap_or_default()
+    }
+
     /// The answer; the ticket ends with it.
     pub(crate) fn answer(self, mut ticket: Ticket) -> Response<ClientBody> {
         if let Some(flag) = self.flag {

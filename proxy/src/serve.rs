@@ -5,8 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::{HeaderValue, LOCATION};
+use http::header::{CONNECTION, HeaderValue, LOCATION, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Request, Response, StatusCode, request};
 use hyper::body::Incoming;
 use mesh::Source;
@@ -29,6 +31,7 @@ use crate::reply::{self, Reply};
 use crate::shared::Shared;
 use crate::source::SourceState;
 use crate::ticket::Ticket;
+use crate::tunnel;
 use crate::view::{Side, View};
 
 /// A listener's side of serving: whose traffic it is.
@@ -107,6 +110,22 @@ impl Client {
 #[error("reset by a fault")]
 pub(crate) struct Reset(#[source] h2::Error);
 
+/// Turns HTTP/2's way of asking for another protocol (`CONNECT` with `:protocol`, RFC 8441) into that of HTTP/1.1; false for
+/// any other `CONNECT`.
+fn as_upgrade(head: &mut request::Parts, random: impl FnOnce() -> u128) -> bool {
+    let Some(protocol) = head.extensions.remove::<hyper::ext::Protocol>() else { return false };
+    let Ok(protocol) = HeaderValue::try_from(protocol.as_str()) else { return false };
+    head.method = Method::GET;
+    head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    if protocol == "websocket"
+        && let Ok(key) = HeaderValue::try_from(BASE64_STANDARD.encode(random().to_be_bytes()))
+    {
+        head.headers.insert(SEC_WEBSOCKET_KEY, key);
+    }
+    head.headers.insert(UPGRADE, protocol);
+    true
+}
+
 /// Serves a request.
 pub(crate) async fn serve(
     client: &Client,
@@ -116,15 +135,20 @@ pub(crate) async fn serve(
     let front = &*client.front;
     let shared = &*front.shared;
     let view = front.source.current();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let connect =
+        head.method == Method::CONNECT && !as_upgrade(&mut head, || shared.with_random(|it| it.u128(..)));
     let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity);
     let Some(inbound) = Inbound::new(&head, client.secured.is_some()) else {
         let side = view.side(&Decision::NoHost, "", &front.source, shared);
         return Ok(Reply::BAD_REQUEST.answer(ticket(&side)));
     };
     let authority = inbound.authority();
+    if connect && !front.gateway {
+        let authority = authority.to_owned();
+        return Ok(tunnel::connect(client, &view, head, &authority, ticket).await);
+    }
     let listener = view.listener(front.port, authority);
-    let connect = head.method == Method::CONNECT;
     let decision = match listener {
         Some(listener) if !connect && client.may_ask(listener, authority) => {
             route::route(listener, &inbound, shared.draws())

@@ -9,12 +9,13 @@ use tokio::io::AsyncWriteExt;
 use crate::copy::copy;
 use crate::flags::Flags;
 use crate::outlier::Seen;
-use crate::pool::LeaseError;
+use crate::pool::{Busy, LeaseError};
+use crate::reply::Reply;
 use crate::serve::Client;
 use crate::source::SourceState;
 use crate::stream::{Downstream, Stream};
 use crate::ticket::Ticket;
-use crate::view::View;
+use crate::view::{Side, View};
 
 /// What outlier detection takes a connection for that could be made.
 const CONNECTED: Seen = Seen::Status(200);
@@ -41,29 +42,10 @@ pub(crate) async fn pass(
         client.activity.reset();
         return;
     }
-    let Some(cluster) = side.cluster.clone().filter(|cluster| !cluster.missing) else {
-        return ticket.flag(Flags::NO_CLUSTER);
+    let Reached { mut stream, busy: _busy, idle } = match reach(client, &side, asked, &mut ticket).await {
+        Ok(reached) => reached,
+        Err(reply) => return ticket.flag(reply.flags()),
     };
-    let Some(cluster) = SourceState::reached(&cluster, asked.sni.or(asked.host)) else {
-        return ticket.flag(Flags::NO_UPSTREAM);
-    };
-    let Some(host) = shared.with_random(|random| cluster.pick(random, &[], None)) else {
-        return ticket.flag(Flags::NO_UPSTREAM);
-    };
-    ticket.count_with(side.counter(Some(cluster.hosts[host].version), shared));
-    let upstream = &cluster.hosts[host].upstream;
-    let (mut stream, _busy) = match upstream.connect(&cluster.limits, |at| shared.is_own(at)).await {
-        Ok(connected) => connected,
-        Err(error) => {
-            tracing::debug!(%error, "no connection to an upstream");
-            if matches!(error, LeaseError::Overflow) {
-                return ticket.flag(Flags::OVERFLOW);
-            }
-            cluster.observe(host, Seen::Failure);
-            return ticket.flag(Flags::CONNECT_FAILURE);
-        }
-    };
-    cluster.observe(host, CONNECTED);
     if !read.is_empty() {
         ticket.moved(read.len() as u64, 0);
         if stream.write_all(&read).await.is_err() {
@@ -71,8 +53,42 @@ pub(crate) async fn pass(
         }
     }
     drop(read);
-    let idle = cluster.limits.idle;
     carry(client, &mut downstream, &mut stream, idle, &mut ticket).await;
+}
+
+/// A connection to an upstream; it counts as long as it is there.
+pub(crate) struct Reached {
+    pub(crate) stream: Stream,
+    pub(crate) busy: Busy,
+    /// For how long it may stand still.
+    pub(crate) idle: Duration,
+}
+
+/// Connects to where a destination leads.
+pub(crate) async fn reach(
+    client: &Client,
+    side: &Side,
+    asked: &Connection<'_>,
+    ticket: &mut Ticket,
+) -> Result<Reached, Reply> {
+    let shared = &client.front.shared;
+    let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
+    let cluster = SourceState::reached(&cluster, asked.sni.or(asked.host)).ok_or(Reply::NO_UPSTREAM)?;
+    let host = shared.with_random(|random| cluster.pick(random, &[], None)).ok_or(Reply::NO_UPSTREAM)?;
+    ticket.count_with(side.counter(Some(cluster.hosts[host].version), shared));
+    let upstream = &cluster.hosts[host].upstream;
+    match upstream.connect(&cluster.limits, |at| shared.is_own(at)).await {
+        Ok((stream, busy)) => {
+            cluster.observe(host, CONNECTED);
+            Ok(Reached { stream, busy, idle: cluster.limits.idle })
+        }
+        Err(LeaseError::Overflow) => Err(Reply::OVERFLOW),
+        Err(LeaseError::Connect(error)) => {
+            tracing::debug!(%error, "no connection to an upstream");
+            cluster.observe(host, Seen::Failure);
+            Err(Reply::CONNECT_FAILURE)
+        }
+    }
 }
 
 /// Copies until the end. What breaks on one side is broken off on the other: an end in order would say that all has come.

@@ -1,10 +1,14 @@
 //! Upgraded connections: once both sides have agreed to speak another protocol, bytes are passed on as they come.
 
+mod method;
+
 use std::time::Instant;
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
+
+pub(crate) use method::connect;
 
 use crate::drain::Member;
 use crate::flags::Flags;

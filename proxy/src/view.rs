@@ -186,6 +186,16 @@ fn route_key(chosen: &Chosen<'_>) -> Option<RouteKey> {
 }
 
 impl Side {
+    /// The same, leading to a cluster.
+    pub(crate) fn toward(&self, cluster: Rc<cluster::View>) -> Self {
+        Self {
+            cluster: Some(cluster),
+            key: self.key.clone(),
+            counters: RefCell::default(),
+            expected: RefCell::default(),
+        }
+    }
+
     /// Counts requests that reached this version of the cluster; `None`: none.
     pub(crate) fn counter(&self, version: Option<usize>, shared: &Shared) -> Rc<Counter> {
         let at = version.map_or(0, |version| version + 1);

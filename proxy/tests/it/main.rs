@@ -16,4 +16,5 @@ mod support;
 mod swaps;
 mod tcp;
 mod tls;
+mod upgrades;
 mod upstreams;

@@ -24,7 +24,7 @@ pub(crate) fn gateway() -> Source {
 }
 
 /// A gateway's server that opens TLS with the certificate of a secret.
-fn simple(hosts: &[&str], pair: &Pair) -> TlsServer {
+pub(crate) fn simple(hosts: &[&str], pair: &Pair) -> TlsServer {
     TlsServer {
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
         http: true,
@@ -50,13 +50,13 @@ fn secret(pair: &Pair) -> Secret {
 }
 
 /// `reviews` behind TLS on port 443.
-fn plan(server: &Server, tls: Vec<TlsServer>) -> Arc<Plan> {
+pub(crate) fn plan(server: &Server, tls: Vec<TlsServer>) -> Arc<Plan> {
     let mut draft = Draft::new(vec![cluster("v1", &[server])], vec![to_first(|_| {})]);
     draft.source = gateway();
     with_tls(draft, tls)
 }
 
-fn with_tls(draft: Draft, tls: Vec<TlsServer>) -> Arc<Plan> {
+pub(crate) fn with_tls(draft: Draft, tls: Vec<TlsServer>) -> Arc<Plan> {
     let mut plan = Arc::unwrap_or_clone(draft.plan());
     let mut listeners = plan.listeners.to_vec();
     (listeners[0].port, listeners[0].protocol, listeners[0].tls) = (443, Protocol::Https, tls);
@@ -64,7 +64,7 @@ fn with_tls(draft: Draft, tls: Vec<TlsServer>) -> Arc<Plan> {
     plan.into()
 }
 
-async fn on_443(plan: Arc<Plan>) -> Rig {
+pub(crate) async fn on_443(plan: Arc<Plan>) -> Rig {
     Rig::on(plan, 443).await
 }
 
@@ -96,7 +96,7 @@ async fn requests_within_tls_are_https() {
     assert_eq!(rig.observed(1).await.outcome(), "200");
 }
 
-async fn h2(client: Client<'_>, rig: &Rig, name: &str) -> http2::SendRequest<AnyBody> {
+pub(crate) async fn h2(client: Client<'_>, rig: &Rig, name: &str) -> http2::SendRequest<AnyBody> {
     let stream = Client { alpn: &["h2", "http/1.1"], ..client }.connect(rig.address, name).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
