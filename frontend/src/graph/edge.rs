@@ -9,23 +9,47 @@ use crate::observed::Figures;
 use crate::topology::{LinkKey, Selection};
 use crate::words;
 
+/// What the curve and the label of a link show alike.
+#[derive(Clone, Copy)]
+struct Shown {
+    graph: GraphState,
+    about: StoredValue<Selection>,
+    key: StoredValue<LinkKey>,
+    figures: Memo<Figures>,
+    tone: Memo<look::Tone>,
+    selected: Memo<bool>,
+    dim: Memo<bool>,
+}
+
+impl Shown {
+    fn of(key: LinkKey) -> Self {
+        let graph = use_graph();
+        let traffic = graph.store.traffic.of_link(&key);
+        let about = StoredValue::new(Selection::Link(key.clone()));
+        let key = StoredValue::new(key);
+        let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
+        Self {
+            graph,
+            about,
+            key,
+            figures,
+            tone: memo(move |_| tone(graph, &figures.get(), key)),
+            selected: memo(move |_| about.with_value(|about| graph.selected(about))),
+            dim: memo(move |_| key.with_value(|key| graph.dims_link(key))),
+        }
+    }
+}
+
 /// The curve of a link.
 #[component]
 pub fn Edge(
     /// Which link.
     key: LinkKey,
 ) -> impl IntoView {
-    let graph = use_graph();
-    let traffic = graph.store.traffic.of_link(&key);
-    let about = StoredValue::new(Selection::Link(key.clone()));
-    let key = StoredValue::new(key);
-    let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let Shown { graph, about, key, figures, tone, selected, dim } = Shown::of(key);
     let path = memo(move |_| key.with_value(|key| graph.way(key).path));
-    let tone = memo(move |_| tone(graph, &figures.get(), key));
     let dots = memo(move |_| figures.with(|all| look::dots(all.rps)));
     let width = memo(move |_| figures.with(|all| look::width(all.rps)));
-    let selected = memo(move |_| about.with_value(|about| graph.selected(about)));
-    let dim = memo(move |_| key.with_value(|key| graph.dims_link(key)));
     // A round dot for each dash of no length.
     let dash = move || dots.get().map(|(spacing, _)| format!("0 {spacing}"));
     let flow = NodeRef::new();
@@ -51,21 +75,14 @@ pub fn EdgeLabel(
     /// Which link.
     key: LinkKey,
 ) -> impl IntoView {
-    let graph = use_graph();
-    let traffic = graph.store.traffic.of_link(&key);
-    let about = StoredValue::new(Selection::Link(key.clone()));
-    let key = StoredValue::new(key);
-    let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let Shown { graph, about, key, figures, tone, selected, dim } = Shown::of(key);
     let at = memo(move |_| key.with_value(|key| graph.way(key).label));
-    let tone = memo(move |_| tone(graph, &figures.get(), key));
     let text = memo(move |_| figures.with(look::label));
     let failures = memo(move |_| figures.with(look::failures));
     let faults = memo(move |_| {
         let labels = key.with_value(|key| graph.faults_on(key));
         labels.iter().flat_map(|label| label.split(" + ")).map(str::to_owned).collect::<Vec<_>>()
     });
-    let dim = memo(move |_| key.with_value(|key| graph.dims_link(key)));
-    let selected = memo(move |_| about.with_value(|about| graph.selected(about)));
     let acting = memo(move |_| figures.with(|all| all.delay_rps + all.abort_rps > 0.0));
     let raised = memo(move |_| failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()));
     let empty = move || text.with(String::is_empty);
