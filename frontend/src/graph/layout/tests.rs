@@ -209,6 +209,16 @@ fn a_thousand_nodes_are_laid_out() {
 }
 
 #[test]
+fn more_long_edges_than_can_be_routed_go_straight() {
+    let chain = (0..299).map(|node| (node, node + 1));
+    let edges = chain.chain((0..298).map(|node| (node, 299))).collect();
+    let request = LayoutRequest { nodes: vec![size(54.0); 300], edges };
+    let layout = layout(&request);
+    assert!(layout.bends.iter().map(Vec::len).sum::<usize>() <= 2 * MOST_PASSES);
+    assert_eq!(overlap(&request, &layout), None);
+}
+
+#[test]
 fn nothing_is_nothing() {
     assert_eq!(layout(&LayoutRequest::default()), Layout::default());
 }
