@@ -43,6 +43,11 @@ impl Affinity {
     }
 }
 
+/// Of a connection whose bytes are no HTTP: only where it comes from can be hashed.
+pub(crate) fn of_connection(key: &HashKey, peer: IpAddr) -> Option<u64> {
+    (*key == HashKey::SourceIp).then(|| hash(&peer))
+}
+
 /// Of several values of a header, all count, in whatever order they came.
 fn of_header(headers: &HeaderMap, name: &str) -> Option<u64> {
     let values = headers.get_all(name).iter();

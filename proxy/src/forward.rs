@@ -181,12 +181,17 @@ impl Exchange<'_> {
     ) -> Result<Answered, Reply> {
         let mut outbound = Some(outbound);
         let mut tried = Vec::new();
+        // The same, where a retry may go to another locality.
+        let mut been = Vec::new();
         let mut attempt = 1;
         // Counts this try where it is a retry, and retries are limited.
         let mut retrying: Option<Retry> = None;
         loop {
             let hash = self.affinity.hash;
-            let host = self.shared.with_random(|random| self.cluster.pick(random, &tried, hash));
+            let host = self.shared.with_random(|random| {
+                let elsewhere = self.cluster.pick_elsewhere(random, &been);
+                elsewhere.or_else(|| self.cluster.pick(random, &tried, hash))
+            });
             let Some(host) = host else { return Err(Reply::NO_UPSTREAM) };
             let version = self.cluster.hosts[host].version;
             self.ticket.count_with(self.side.counter(Some(version), self.shared));
@@ -238,6 +243,9 @@ impl Exchange<'_> {
             }
             if retry.ignore_previous_hosts {
                 tried.push(host);
+            }
+            if retry.remote_localities {
+                been.push(host);
             }
             let wait =
                 route::back_off(retry.back_off, attempt, self.shared.with_random(|random| random.u64(..)));

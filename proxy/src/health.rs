@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::cluster::Common;
 use crate::observation::Notice;
 
-pub(crate) use checker::Checkers;
+pub(crate) use checker::{Checkers, alpn};
 
 /// What is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

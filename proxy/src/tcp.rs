@@ -6,6 +6,7 @@ use std::time::Duration;
 use mesh::route::{Connection, Passage};
 use tokio::io::AsyncWriteExt;
 
+use crate::affinity;
 use crate::copy::copy;
 use crate::flags::Flags;
 use crate::outlier::Seen;
@@ -74,7 +75,8 @@ pub(crate) async fn reach(
     let shared = &client.front.shared;
     let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
     let cluster = SourceState::reached(&cluster, asked.sni.or(asked.host)).ok_or(Reply::NO_UPSTREAM)?;
-    let host = shared.with_random(|random| cluster.pick(random, &[], None)).ok_or(Reply::NO_UPSTREAM)?;
+    let hash = cluster.hash.as_ref().and_then(|hash| affinity::of_connection(&hash.key, client.peer));
+    let host = shared.with_random(|random| cluster.pick(random, &[], hash)).ok_or(Reply::NO_UPSTREAM)?;
     ticket.count_with(side.counter(Some(cluster.hosts[host].version), shared));
     let upstream = &cluster.hosts[host].upstream;
     match upstream.connect(&cluster.limits, |at| shared.is_own(at)).await {

@@ -101,7 +101,7 @@ impl Thread {
                     Some(Command::Swap { plans, done }) => {
                         self.shared.swap(&plans);
                         if let Some(checkers) = &mut self.checkers {
-                            checkers.follow(plans.values(), &self.shared.fleet);
+                            checkers.follow(plans.values(), &self.shared.fleet, &self.shared.tls);
                         }
                         let _ = done.send(Instant::now());
                     }

@@ -51,6 +51,11 @@ impl Places {
         Self::ordered(vec![0; endpoints.len()])
     }
 
+    /// The priority of an endpoint; `None`: it gets no requests.
+    pub(crate) fn level(&self, endpoint: usize) -> Option<usize> {
+        self.of.get(endpoint)?.map(|place| place.level)
+    }
+
     /// Priorities without gaps.
     fn ordered(levels: Vec<usize>) -> Self {
         let mut used = levels.clone();

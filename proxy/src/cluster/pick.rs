@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mesh::plan::Balancer;
+use mesh::plan::{Balancer, HashTable};
 
 use super::{Host, View};
 use crate::balance::{Candidate, Group, Groups, Member, warmup};
@@ -33,6 +33,20 @@ impl View {
             picked = self.pick_any(&groups, random)?;
         }
         Some(picked)
+    }
+
+    /// A host of a priority that was not tried, where two tries failed in each that was (Istio's `previous_priorities`);
+    /// `None` where there is no such host.
+    pub(crate) fn pick_elsewhere(&self, random: &mut fastrand::Rng, tried: &[usize]) -> Option<usize> {
+        let twos = &tried[..tried.len() / 2 * 2];
+        if twos.is_empty() {
+            return None;
+        }
+        let level = |host: usize| self.places.level(host);
+        let groups = self.grouped(None, |host| twos.iter().all(|tried| level(*tried) != level(host)));
+        let picked = self.pick_any(&groups, random)?;
+        // A panic makes hosts of all priorities good enough.
+        twos.iter().all(|tried| level(*tried) != level(picked)).then_some(picked)
     }
 
     fn pick_any(&self, groups: &Groups, random: &mut fastrand::Rng) -> Option<usize> {
@@ -99,6 +113,12 @@ impl View {
     }
 
     fn group(&self) {
+        let groups = self.grouped(self.hash.as_ref().map(|hash| hash.table), |_| true);
+        *self.groups.borrow_mut() = groups;
+    }
+
+    /// Groups of the hosts that are there, among those that are wanted.
+    fn grouped(&self, table: Option<HashTable>, wanted: impl Fn(usize) -> bool) -> Groups {
         let now = Instant::now();
         let warms = self.warmup.filter(|_| {
             matches!(self.balancer, Balancer::RoundRobin | Balancer::LeastRequest) && self.hash.is_none()
@@ -111,27 +131,29 @@ impl View {
         // Until its first check has an answer an endpoint is used, unless another has passed.
         let health = |host: &Host| host.check.as_ref().map_or(Health::Passing, |check| check.health());
         let passed = self.hosts.iter().any(|host| health(host) == Health::Passing);
+        let there = |host: &Host| match health(host) {
+            _ if host.instance.is_ejected() => false,
+            Health::Passing => true,
+            Health::Unknown => !passed,
+            Health::Failing => false,
+        };
         let candidates: Vec<Candidate<'_>> = self
             .hosts
             .iter()
             .zip(&shares)
-            .map(|(host, share)| Candidate {
+            .enumerate()
+            .map(|(at, (host, share))| Candidate {
                 name: &host.instance.name,
                 weight: match share {
                     _ if !warming => host.weight,
                     Some(share) => host.weight.saturating_mul(*share),
                     None => host.weight.saturating_mul(warmup::WHOLE),
                 },
-                there: !host.instance.is_ejected()
-                    && match health(host) {
-                        Health::Passing => true,
-                        Health::Unknown => !passed,
-                        Health::Failing => false,
-                    },
+                there: there(host) && wanted(at),
             })
             .collect();
         let min_healthy = self.outlier.as_ref().map_or(0, |outlier| outlier.min_healthy);
-        let hash = self.hash.as_ref().map(|hash| (hash.table, &self.state.common.tables));
-        *self.groups.borrow_mut() = Groups::new(&candidates, &self.places, min_healthy, hash);
+        let hash = table.map(|table| (table, &self.state.common.tables));
+        Groups::new(&candidates, &self.places, min_healthy, hash)
     }
 }

@@ -9,6 +9,7 @@ use mesh::plan::Probe;
 use super::{Answer, CheckKey};
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
 use crate::headers::GIVES_UP;
+use crate::pool::Security;
 use crate::stream::Stream;
 use crate::upload::Outgoing;
 
@@ -16,16 +17,23 @@ use crate::upload::Outgoing;
 const AGENT: HeaderValue = HeaderValue::from_static("meshwright-health-check");
 
 /// Asks once.
-pub(super) async fn ask(key: &CheckKey) -> Answer {
-    match probe(key).await {
+pub(super) async fn ask(key: &CheckKey, security: &Security) -> Answer {
+    match probe(key, security).await {
         Ok(answer) => answer,
         Err(error) => Answer::Failed(error.to_string()),
     }
 }
 
-async fn probe(key: &CheckKey) -> Result<Answer, ConnectError> {
+async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectError> {
     let target = Target::new(&key.address, key.check.port.unwrap_or(key.port));
     let stream = target.connect(key.check.timeout, Some(0), |_| false).await?;
+    let stream = match security {
+        Security::Plain => stream,
+        Security::Tls(origin) => origin.wrap(stream).await?,
+        Security::Impossible => {
+            return Ok(Answer::Failed("TLS is asked for, and cannot be spoken".to_owned()));
+        }
+    };
     match &key.check.probe {
         Probe::Tcp => Ok(Answer::Passed),
         Probe::Http { path, host, expected, retriable } => {

@@ -5,19 +5,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::Plan;
+use mesh::plan::Probe;
 use tokio::task::JoinHandle;
 
 use super::{Answer, CheckKey, Checked, Streak, ask};
 use crate::fleet::Fleet;
+use crate::pool::Security;
+use crate::tls::Store;
+use crate::tls::client::Alpn;
 
-/// Tasks by what they check.
+/// Tasks by what they check, each with how it speaks to the endpoint.
 #[derive(Default)]
-pub(crate) struct Checkers(HashMap<CheckKey, JoinHandle<()>>);
+pub(crate) struct Checkers(HashMap<CheckKey, (Security, JoinHandle<()>)>);
+
+/// What a check speaks within TLS.
+pub(crate) fn alpn(probe: &Probe) -> Alpn {
+    match probe {
+        Probe::Http { .. } => Alpn::Http1,
+        Probe::Tcp => Alpn::Bytes,
+        Probe::Grpc { .. } => Alpn::Http2,
+    }
+}
 
 impl Checkers {
     /// Checks what these plans want checked, and nothing else.
-    pub(crate) fn follow<'p>(&mut self, plans: impl Iterator<Item = &'p Arc<Plan>>, fleet: &Fleet) {
-        let mut wanted = HashSet::new();
+    pub(crate) fn follow<'p>(
+        &mut self,
+        plans: impl Iterator<Item = &'p Arc<Plan>>,
+        fleet: &Fleet,
+        store: &Store,
+    ) {
+        let mut wanted = HashMap::new();
         let mut seen = HashSet::new();
         for plan in plans {
             // Plans share their clusters.
@@ -25,35 +43,38 @@ impl Checkers {
                 continue;
             }
             for cluster in plan.clusters.iter() {
-                if let Some(check) = &cluster.policy.health {
-                    let endpoints = cluster.endpoints.iter();
-                    wanted
-                        .extend(endpoints.map(|endpoint| CheckKey::new(&cluster.key.host, endpoint, check)));
+                let Some(check) = &cluster.policy.health else { continue };
+                let slot = store.client(cluster, alpn(&check.probe));
+                let security = Security::of(slot.as_ref(), &cluster.key.host);
+                for endpoint in &cluster.endpoints {
+                    let key = CheckKey::new(&cluster.key.host, endpoint, check);
+                    wanted.entry(key).or_insert_with(|| security.clone());
                 }
             }
         }
-        self.0.retain(|key, task| {
-            let stays = wanted.contains(key);
+        self.0.retain(|key, (security, task)| {
+            let stays = wanted.get(key) == Some(security);
             if !stays {
                 task.abort();
             }
             stays
         });
-        for key in wanted {
-            self.0
-                .entry(key)
-                .or_insert_with_key(|key| tokio::task::spawn_local(check(fleet.checks.get(key))));
+        for (key, security) in wanted {
+            self.0.entry(key).or_insert_with_key(|key| {
+                let task = tokio::task::spawn_local(check(fleet.checks.get(key), security.clone()));
+                (security, task)
+            });
         }
         fleet.checks.retain(|key| self.0.contains_key(key));
     }
 }
 
 /// Asks for ever.
-async fn check(checked: Arc<Checked>) {
+async fn check(checked: Arc<Checked>, security: Security) {
     let check = checked.key.check.clone();
     let mut streak = Streak::default();
     loop {
-        let asked = tokio::time::timeout(check.timeout, ask::ask(&checked.key)).await;
+        let asked = tokio::time::timeout(check.timeout, ask::ask(&checked.key, &security)).await;
         let answer = asked.unwrap_or_else(|_| Answer::Failed("it did not answer in time".to_owned()));
         checked.take(&mut streak, &answer);
         // Endpoints that came together are not asked together for ever.

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use super::certs::{Files, Stamp, stamp};
 use super::client::{Alpn, Asked};
 use super::{TlsError, client, server};
+use crate::health;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -79,6 +80,9 @@ impl Store {
                 plan.clusters.iter().zip(0..).filter(|(cluster, _)| cluster.policy.tls.is_some())
             {
                 self.client(cluster, alpn(plan, ClusterId(id)));
+                if let Some(check) = &cluster.policy.health {
+                    self.client(cluster, health::alpn(&check.probe));
+                }
             }
         }
     }

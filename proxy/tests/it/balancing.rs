@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use mesh::Plan;
 use mesh::plan::{
-    Balancer, Cluster, ConsistentHash, HashCookie, HashKey, HashTable, Locality, Outlier, Warmup,
+    Balancer, Cluster, ConsistentHash, HashCookie, HashKey, HashTable, Locality, Outlier, Retry, Warmup,
 };
 use mesh::registry::LOCALITY_LABELS;
 use proxy::Notice;
 
-use crate::plans::{Draft, cluster, to_first};
+use crate::plans::{Draft, cluster, retries, to_first};
 use crate::support::{Connection, Rig, Server, get, reply, request};
 
 async fn named(count: usize) -> Vec<Server> {
@@ -198,6 +198,23 @@ async fn another_region_takes_over_when_the_nearest_fails() {
     assert_eq!(get(rig.address, "/", &[]).await.body, "down", "the nearest is asked first");
     rig.told(|notice| matches!(notice, Notice::Ejected { .. }).then_some(())).await;
     assert_eq!(shares(&rig, &servers, 10).await, [0, 0, 10]);
+}
+
+#[tokio::test]
+async fn retries_may_go_to_another_region() {
+    for (remote, status, tries) in [(true, 200, 2), (false, 503, 4)] {
+        let near = Server::start(|_| async { reply(503, "down") }).await;
+        let servers = [near, Server::named("far").await];
+        let locality = Locality { fails_over: true, ..Locality::default() };
+        let plan = located(&servers, &["here", "there"], locality, None);
+        let retry = Retry { remote_localities: remote, ..retries(3, "5xx") };
+        let route = to_first(|forward| forward.retries = Some(retry));
+        let draft = Draft::new(plan.clusters.to_vec(), vec![route]).plan();
+        let plan = Plan { labels: plan.labels.clone(), ..Plan::clone(&draft) };
+        let rig = Rig::start(Arc::new(plan)).await;
+        assert_eq!(get(rig.address, "/", &[]).await.status, status);
+        assert_eq!(servers[0].requests(), tries, "the first two tries are near, whatever comes");
+    }
 }
 
 #[tokio::test]

@@ -8,11 +8,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use mesh::plan::{Cluster, HealthCheck, Probe};
+use mesh::plan::{Cluster, HealthCheck, Probe, TlsClient};
+use mesh::resource::traffic_policy::{ClientTls, ClientTlsMode};
 use proxy::{Config, Notice};
 use tokio::net::TcpListener;
 
 use crate::plans::{Draft, cluster, cluster_at, to_first};
+use crate::support::tls::Authority;
 use crate::support::{AnyBody, Rig, Server, get, reply};
 
 fn check(probe: Probe) -> HealthCheck {
@@ -149,6 +151,31 @@ async fn grpc_has_a_protocol_for_it() {
     assert_eq!(rig.told(ill(port)).await, "it says that it does not serve");
     serving.store(1, Ordering::SeqCst);
     rig.told(well(port)).await;
+}
+
+#[tokio::test]
+async fn checks_are_within_tls_where_requests_are() {
+    let authority = Authority::new();
+    let server = authority.web(&["api.example.com"], None, false).await;
+    for (sni, expected) in [("api.example.com", true), ("other.example.com", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
+        let settings = ClientTls {
+            mode: Some(ClientTlsMode::Simple),
+            ca_certificates: Some("ca.pem".to_owned()),
+            sni: Some(sni.to_owned()),
+            ..ClientTls::default()
+        };
+        let mut cluster = cluster_at("v1", &[server.port]);
+        cluster.policy.tls = Some(Box::new(TlsClient { settings, secret: None, names: Vec::new() }));
+        let config = Config { threads: 1, folder: folder.path().to_owned(), ..Config::default() };
+        let mut rig = Rig::with(config, checked(cluster, check(http())).plan()).await;
+        if expected {
+            rig.told(well(server.port)).await;
+        } else {
+            rig.told(ill(server.port)).await;
+        }
+    }
 }
 
 #[tokio::test]
