@@ -32,7 +32,7 @@ const SWITCHES: &[&str] = &[
 ];
 
 impl Browser {
-    /// Opens a window of this size, goes on a journey with it, and closes it however the journey ended.
+    /// Opens a page of this size, goes on a journey with it, and closes it however the journey ended.
     pub async fn with(width: u32, height: u32, journey: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
         let browser = Self::open(width, height).await?;
         let ended = journey(&browser).await;
@@ -59,6 +59,13 @@ impl Browser {
             .await
             .context("open a Chromium session")?;
         driver.set_script_timeout(Duration::from_secs(60)).await?;
+        // A window's size counts the bars that a headless one does not even show.
+        let devtools = driver.cdp();
+        devtools
+            .emulation()
+            .set_device_metrics_override(width, height, 1.0, false)
+            .await
+            .context("set the size of the view")?;
         Ok(Self { driver, _process: process, _profile: profile })
     }
 

@@ -11,8 +11,10 @@ use crate::shell;
 use crate::test::e2e_env;
 
 /// What can be measured: its name, its program and what it says.
-const BENCHES: [(&str, &str, &str); 1] =
-    [("loop", "bench-loop", "slider released → proxy swapped → first request → seen in the page")];
+const BENCHES: [(&str, &str, &str); 2] = [
+    ("loop", "bench-loop", "slider released → proxy swapped → first request → seen in the page"),
+    ("page", "bench-page", "the page's weight, its first paint and its first live data"),
+];
 
 /// Builds what is measured as users run it, and measures.
 pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
