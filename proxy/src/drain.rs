@@ -3,13 +3,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use crate::upload::Upload;
 
 /// A group of connections that end together.
 #[derive(Default)]
@@ -37,7 +39,20 @@ pub(crate) struct Activity {
     expired: Cell<bool>,
     /// It is to be reset rather than closed.
     reset: Arc<AtomicBool>,
+    /// The body that the client sends, where the connection carries one request at a time.
+    upload: RefCell<Weak<Upload>>,
+    /// What of it had come when it was last looked at.
+    uploaded: Cell<u64>,
+    /// Requests so far, and those that the client gave up at once.
+    begun: Cell<u32>,
+    abandoned: Cell<u32>,
 }
+
+/// From so many requests on, a client that gives up more than half of them at once is sent away, as by Envoy: it makes work
+/// and wants no answers.
+const MANY: u32 = 500;
+/// What counts as at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What a connection is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +76,10 @@ impl Drain {
             since: Cell::new(Instant::now()),
             expired: Cell::new(false),
             reset: Arc::default(),
+            upload: RefCell::default(),
+            uploaded: Cell::new(0),
+            begun: Cell::new(0),
+            abandoned: Cell::new(0),
         });
         self.open.borrow_mut().insert(number, Rc::clone(&activity));
         Member { drain: Rc::clone(self), number, activity }
@@ -77,10 +96,10 @@ impl Drain {
         self.open.borrow().values().for_each(|activity| activity.wake());
     }
 
-    /// Tells those to end at once that have had no request for so long.
+    /// Tells those to end at once that have had no request for so long, or no byte of one that is still being sent.
     pub(crate) fn expire(&self, now: Instant, limit: Duration) {
         for activity in self.open.borrow().values() {
-            if activity.requests.get() == 0 && now.duration_since(activity.since.get()) >= limit {
+            if activity.is_silent(now) && now.saturating_duration_since(activity.since.get()) >= limit {
                 activity.expired.set(true);
                 activity.wake();
             }
@@ -99,12 +118,52 @@ impl Activity {
     /// A request has begun.
     pub(crate) fn begin(&self) {
         self.requests.set(self.requests.get() + 1);
+        self.begun.set(self.begun.get().saturating_add(1));
     }
 
     /// A request has ended.
     pub(crate) fn end(&self, at: Instant) {
         self.requests.set(self.requests.get() - 1);
         self.since.set(at);
+    }
+
+    /// The client did not wait for the answer to a request that had taken so long.
+    pub(crate) fn abandon(&self, took: Duration) {
+        if took >= AT_ONCE {
+            return;
+        }
+        let abandoned = self.abandoned.get().saturating_add(1);
+        self.abandoned.set(abandoned);
+        if self.begun.get() >= MANY && abandoned > self.begun.get() / 2 {
+            self.expired.set(true);
+            self.wake();
+        }
+    }
+
+    /// The client sends this now.
+    pub(crate) fn uploads(&self, upload: &Rc<Upload>) {
+        *self.upload.borrow_mut() = Rc::downgrade(upload);
+        // Nothing looks like this, so the first look takes the time.
+        self.uploaded.set(u64::MAX);
+    }
+
+    /// What the client still sends does not matter any more.
+    pub(crate) fn uploads_no_more(&self) {
+        *self.upload.borrow_mut() = Weak::new();
+    }
+
+    /// Whether it is the client's turn to say something.
+    fn is_silent(&self, now: Instant) -> bool {
+        if self.requests.get() == 0 {
+            return true;
+        }
+        let Some(sent) = self.upload.borrow().upgrade().and_then(|upload| upload.awaited()) else {
+            return false;
+        };
+        if self.uploaded.replace(sent) != sent {
+            self.since.set(now);
+        }
+        true
     }
 
     /// The connection is to be reset: what is not yet sent is thrown away.

@@ -94,7 +94,7 @@ pub(crate) async fn forward(
         Upload::new(body, keep.then_some(shared.config.replay_bytes))
     });
     if let Some(upload) = &upload {
-        exchange.ticket.uploads(upload);
+        exchange.ticket.uploads(upload, !multiplexed);
     }
     let timeout = exchange.limits.timeout;
     for cluster in mirrored {

@@ -68,8 +68,12 @@ impl Ticket {
         }
     }
 
-    /// Counts the bytes of this body.
-    pub(crate) fn uploads(&mut self, upload: &Rc<Upload>) {
+    /// Counts the bytes of this body. It is watched for a client that stops sending, where that cannot be another protocol's
+    /// way: streams of HTTP/2 may be open and still.
+    pub(crate) fn uploads(&mut self, upload: &Rc<Upload>, watched: bool) {
+        if watched {
+            self.activity.uploads(upload);
+        }
         self.upload = Some(Rc::clone(upload));
     }
 
@@ -81,6 +85,10 @@ impl Ticket {
     /// The response has this status.
     pub(crate) fn status(&mut self, status: u16) {
         self.ended.status = status;
+        if self.upload.is_some() {
+            // Whoever answers before all has come may take it slowly.
+            self.activity.uploads_no_more();
+        }
     }
 
     /// One more try.
@@ -124,6 +132,9 @@ impl Drop for Ticket {
             self.ended.sent += upload.sent();
         }
         self.ended.took = at.saturating_duration_since(self.began);
+        if self.complete.is_none() {
+            self.activity.abandon(self.ended.took);
+        }
         self.activity.end(at);
         self.choose();
         self.counter.count(&self.ended);

@@ -17,6 +17,8 @@ pub(crate) struct Upload {
     state: RefCell<State>,
     sent: Cell<u64>,
     ended: Cell<Option<Instant>>,
+    /// Somebody waits for more of it to come.
+    awaited: Cell<bool>,
 }
 
 struct State {
@@ -77,12 +79,18 @@ impl Upload {
             }),
             sent: Cell::new(0),
             ended: Cell::new(None),
+            awaited: Cell::new(false),
         })
     }
 
     /// Bytes that came from the client.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.get()
+    }
+
+    /// Bytes that came, if it is the client who is waited for.
+    pub(crate) fn awaited(&self) -> Option<u64> {
+        (self.awaited.get() && self.ended.get().is_none()).then(|| self.sent.get())
     }
 
     /// When the client had sent all of it; `None`: it still sends.
@@ -167,7 +175,9 @@ impl Reader {
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
         }
         state.begun = true;
-        let frame = match Pin::new(&mut state.source).poll_frame(cx) {
+        let polled = Pin::new(&mut state.source).poll_frame(cx);
+        upload.awaited.set(polled.is_pending());
+        let frame = match polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),

@@ -7,6 +7,7 @@ mod breakers;
 mod egress;
 mod faults;
 mod health;
+mod hostile;
 mod limits;
 mod outlier;
 mod plans;

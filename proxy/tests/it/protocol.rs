@@ -16,22 +16,22 @@ use tokio::net::TcpStream;
 use crate::plans::{Draft, cluster, cluster_at, to_first};
 use crate::support::{AnyBody, Connection, Raw, Rig, Server, reply, request, streamed};
 
-async fn rig(server: &Server) -> Rig {
+pub(crate) async fn rig(server: &Server) -> Rig {
     Rig::start(Draft::new(vec![cluster("v1", &[server])], vec![to_first(|_| {})]).plan()).await
 }
 
-async fn rig_at(port: u16) -> Rig {
+pub(crate) async fn rig_at(port: u16) -> Rig {
     Rig::start(Draft::new(vec![cluster_at("v1", &[port])], vec![to_first(|_| {})]).plan()).await
 }
 
 /// Sends bytes and reads until the other side closes, or `until` has come.
-async fn exchange(rig: &Rig, sent: &str, until: &str) -> String {
+pub(crate) async fn exchange(rig: &Rig, sent: &str, until: &str) -> String {
     let mut stream = TcpStream::connect(rig.address).await.unwrap();
     stream.write_all(sent.as_bytes()).await.unwrap();
     read_until(&mut stream, until).await
 }
 
-async fn read_until(stream: &mut TcpStream, until: &str) -> String {
+pub(crate) async fn read_until(stream: &mut TcpStream, until: &str) -> String {
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
     loop {
