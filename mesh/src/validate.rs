@@ -15,6 +15,7 @@ mod client_tls;
 mod conflicting_gateways;
 mod conflicting_hosts;
 mod conflicting_protocols;
+mod connection_faults;
 mod cors;
 mod deprecated;
 mod dropped_delegate;
@@ -136,6 +137,7 @@ pub const RULES: &[Rule] = &[
     never_ejects::RULE,
     deprecated::RULE,
     health_check::RULE,
+    connection_faults::RULE,
 ];
 
 /// What the rules find in a mesh, by file and place. Findings of reading ([`crate::model::Parsed`]) are not among them.

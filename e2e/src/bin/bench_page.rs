@@ -35,7 +35,8 @@ struct Loaded {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let rounds = std::env::args().nth(1).map_or(Ok(ROUNDS), |text| text.parse()).context("how many rounds")?;
+    let rounds =
+        std::env::args().nth(1).map_or(Ok(ROUNDS), |text| text.parse()).context("how many rounds")?;
     let server = Server::start(&[]).await?;
     let mut loads = Vec::new();
     for _ in 0..rounds {

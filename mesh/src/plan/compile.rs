@@ -13,7 +13,7 @@ mod gateway;
 mod headers;
 mod matches;
 mod policy;
-mod reset;
+pub(crate) mod reset;
 mod rules;
 mod secrets;
 mod sidecar;

@@ -11,29 +11,50 @@ use crate::resource::{DurationString, Resource};
 /// The annotation.
 pub(crate) const CONNECTION_FAULTS: &str = "meshwright.io/connection-faults";
 
+/// One entry: the kind and position of its rule, and what happens.
+pub(crate) struct Entry<'t> {
+    pub(crate) kind: &'t str,
+    pub(crate) index: usize,
+    what: What,
+}
+
+enum What {
+    Reset(u32),
+    Delay(u32, Duration),
+}
+
+/// The entries of the annotation, each with its text; `None` for one that cannot be read.
+pub(crate) fn entries(text: &str) -> impl Iterator<Item = (&str, Option<Entry<'_>>)> {
+    let all = text.split([';', ',', '\n']).map(str::trim).filter(|entry| !entry.is_empty());
+    all.map(|text| (text, entry(text)))
+}
+
 /// The faults of a rule, by its kind (`http`, `tcp`, `tls`) and position. Entries that cannot be read say nothing.
 pub(super) fn of(resource: &Resource, kind: &str, index: usize) -> Option<ConnectionFault> {
     let all = resource.metadata.annotations.get(CONNECTION_FAULTS)?;
-    let rule = format!("{kind}[{index}]");
     let mut fault = ConnectionFault::default();
-    for entry in all.split([';', ',', '\n']) {
-        let mut words = entry.split_whitespace();
-        if words.next() != Some(rule.as_str()) {
-            continue;
-        }
-        match (words.next(), words.next(), words.next()) {
-            (Some("reset"), share, None) => fault.reset = share.and_then(millionths).unwrap_or(0),
-            (Some("delay"), Some(length), share) => {
-                fault.delay = share.and_then(millionths).zip(duration(length))
-            }
-            _ => {}
+    let own = entries(all).filter_map(|(_, entry)| entry).filter(|it| it.kind == kind && it.index == index);
+    for entry in own {
+        match entry.what {
+            What::Reset(share) => fault.reset = share,
+            What::Delay(share, length) => fault.delay = Some((share, length)),
         }
     }
     (fault != ConnectionFault::default()).then_some(fault)
 }
 
-fn duration(text: &str) -> Option<Duration> {
-    DurationString(text.to_owned()).parse().ok()
+fn entry(text: &str) -> Option<Entry<'_>> {
+    let mut words = text.split_whitespace();
+    let (kind, index) = words.next()?.strip_suffix(']')?.split_once('[')?;
+    let what = match (words.next()?, words.next()?, words.next()) {
+        ("reset", share, None) => What::Reset(millionths(share)?),
+        ("delay", length, Some(share)) if kind != "http" => {
+            What::Delay(millionths(share)?, DurationString(length.to_owned()).parse().ok()?)
+        }
+        _ => return None,
+    };
+    let known = matches!(kind, "http" | "tcp" | "tls") && words.next().is_none();
+    Some(Entry { kind, index: index.parse().ok()?, what }).filter(|_| known)
 }
 
 fn millionths(share: &str) -> Option<u32> {

@@ -1,0 +1,41 @@
+//! Faults of connections that cannot be read, or that name no rule.
+
+use crate::Severity;
+use crate::plan::compile::reset::{CONNECTION_FAULTS, entries};
+
+use super::context::Context;
+use super::rule::{Check, Report, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    code: "MW0431",
+    severity: Severity::Error,
+    title: "A fault of connections cannot be read",
+    explanation: "Istio has no field for connections that are reset, nor for faults of TCP, so the built-in proxy reads them from the annotation `meshwright.io/connection-faults` of a VirtualService: entries such as `tcp[0] reset 10%`, `tls[1] delay 2s 50%` and `http[0] reset 5%`, with `;` between them. The number is the position of the rule. An entry that cannot be read is left out.",
+    corresponds_to: &[],
+    check: Check::Mesh(check),
+    #[cfg(test)]
+    fixture: include_str!("connection_faults.yaml"),
+};
+
+fn check(_: &Context<'_>, report: &mut Report<'_>) {
+    for (resource, spec) in report.mesh.virtual_services() {
+        let Some(text) = resource.metadata.annotations.get(CONNECTION_FAULTS) else { continue };
+        let Some(document) = report.mesh.document(&resource.key) else { continue };
+        for (entry, read) in entries(text) {
+            let count = read.as_ref().map_or(0, |read| match read.kind {
+                "http" => spec.http.len(),
+                "tcp" => spec.tcp.len(),
+                _ => spec.tls.len(),
+            });
+            let message = match read {
+                None => format!("`{entry}` is left out: it is no fault such as `tcp[0] reset 10%`."),
+                Some(read) if read.index >= count => {
+                    format!("`{entry}` is left out: there is no rule `{}[{}]`.", read.kind, read.index)
+                }
+                Some(_) => continue,
+            };
+            let path = format!("metadata.annotations[\"{CONNECTION_FAULTS}\"]");
+            report.add_at(document, &path, message);
+        }
+    }
+}
