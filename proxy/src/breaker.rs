@@ -2,7 +2,8 @@
 //!
 //! Only what is limited is counted while a request passes; connections always are, since they are opened seldom.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use mesh::plan::{Bounds, RetryBudget};
 
@@ -24,10 +25,15 @@ impl Limit {
     pub(crate) const ALL: [Self; 4] = [Self::Connections, Self::Pending, Self::Requests, Self::Retries];
 }
 
+/// For how long nothing is refused before a limit counts as kept again.
+const CALM: Duration = Duration::from_secs(1);
+
 /// Counts of a cluster.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Breaker {
     gauges: [Gauge; 4],
+    /// What times are counted from.
+    epoch: Instant,
 }
 
 /// How many there are.
@@ -36,8 +42,8 @@ struct Gauge {
     count: AtomicU32,
     /// One too many was refused, which somebody was told.
     open: AtomicBool,
-    /// One too many was refused since the last look.
-    refused: AtomicBool,
+    /// When one too many was refused last, in milliseconds.
+    refused: AtomicU64,
 }
 
 /// The greatest count of each kind; what is not limited has none.
@@ -98,6 +104,12 @@ pub(crate) enum Entry {
     Opened,
 }
 
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { gauges: Default::default(), epoch: Instant::now() }
+    }
+}
+
 impl Breaker {
     fn gauge(&self, limit: Limit) -> &Gauge {
         &self.gauges[limit as usize]
@@ -111,7 +123,7 @@ impl Breaker {
         if gauge.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
             return Entry::Counted;
         }
-        gauge.refused.store(true, Ordering::Relaxed);
+        gauge.refused.store(self.millis(Instant::now()), Ordering::Relaxed);
         if gauge.open.swap(true, Ordering::Relaxed) { Entry::Refused } else { Entry::Opened }
     }
 
@@ -125,14 +137,22 @@ impl Breaker {
         self.gauge(limit).count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether the limit was open, and none was refused since the last time this was asked: it is closed now.
-    pub(crate) fn closes(&self, limit: Limit, ceilings: &Ceilings) -> bool {
+    /// Whether the limit was open, and none was refused for a while: it is closed now.
+    pub(crate) fn closes(&self, limit: Limit, ceilings: &Ceilings, now: Instant) -> bool {
         let gauge = self.gauge(limit);
-        if !gauge.open.load(Ordering::Relaxed) || gauge.refused.swap(false, Ordering::Relaxed) {
+        if !gauge.open.load(Ordering::Relaxed) {
+            return false;
+        }
+        let calm = self.millis(now).saturating_sub(gauge.refused.load(Ordering::Relaxed));
+        if u128::from(calm) < CALM.as_millis() {
             return false;
         }
         gauge.count.load(Ordering::Relaxed) < ceilings.of(limit, self).max(1)
             && gauge.open.swap(false, Ordering::Relaxed)
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn budget(&self, budget: RetryBudget) -> u32 {
@@ -154,12 +174,14 @@ mod tests {
         let enter = || breaker.enter(Limit::Requests, &ceilings);
         assert_eq!([enter(), enter()], [Entry::Counted; 2]);
         assert_eq!([enter(), enter()], [Entry::Opened, Entry::Refused]);
-        let closes = || breaker.closes(Limit::Requests, &ceilings);
-        assert!(!closes(), "one was refused since");
-        assert!(!closes(), "it is still full");
+        let now = Instant::now();
+        let closes = |at: Instant| breaker.closes(Limit::Requests, &ceilings, at);
+        assert!(!closes(now), "one was refused a moment ago");
+        assert!(!closes(now + CALM * 2), "it is still full");
         breaker.leave(Limit::Requests);
-        assert!(closes());
-        assert!(!closes(), "once");
+        assert!(!closes(now));
+        assert!(closes(now + CALM * 2));
+        assert!(!closes(now + CALM * 2), "once");
         assert_eq!(enter(), Entry::Counted);
         assert!(ceilings.counts(Limit::Requests) && !ceilings.counts(Limit::Pending));
     }

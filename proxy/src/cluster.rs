@@ -142,7 +142,7 @@ impl State {
         if rules.outlier.is_some() {
             self.common.look(rules.outlier.as_ref(), now);
         }
-        self.common.settle(&rules.ceilings);
+        self.common.settle(&rules.ceilings, now);
     }
 }
 

@@ -53,7 +53,8 @@ pub(crate) enum Answer {
 /// All that is checked, or was a moment ago.
 #[derive(Debug)]
 pub(crate) struct Checks {
-    all: Mutex<HashMap<CheckKey, Arc<Checked>>>,
+    /// By service, address and port. Plans may check one endpoint in several ways.
+    all: Mutex<HashMap<(String, String, u16), Vec<Arc<Checked>>>>,
     notices: mpsc::Sender<Notice>,
 }
 
@@ -111,16 +112,25 @@ impl Checks {
 
     fn get(&self, key: &CheckKey) -> Arc<Checked> {
         let mut all = lock(&self.all);
-        let make = || {
-            let (key, notices) = (key.clone(), self.notices.clone());
-            Arc::new(Checked { key, health: AtomicU8::new(0), watchers: Mutex::default(), notices })
-        };
-        Arc::clone(all.entry(key.clone()).or_insert_with(make))
+        let known = all.entry((key.host.clone(), key.address.clone(), key.port)).or_default();
+        if let Some(checked) = known.iter().find(|checked| checked.key == *key) {
+            return Arc::clone(checked);
+        }
+        // What another check has found holds until this one finds something else.
+        let health = known.last().map_or(Health::Unknown, |other| other.health());
+        let health = AtomicU8::new(health as u8);
+        let (key, notices) = (key.clone(), self.notices.clone());
+        let checked = Arc::new(Checked { key, health, watchers: Mutex::default(), notices });
+        known.push(Arc::clone(&checked));
+        checked
     }
 
     /// Forgets what is checked no more.
     fn retain(&self, stays: impl Fn(&CheckKey) -> bool) {
-        lock(&self.all).retain(|key, _| stays(key));
+        lock(&self.all).retain(|_, known| {
+            known.retain(|checked| stays(&checked.key));
+            !known.is_empty()
+        });
     }
 }
 

@@ -191,9 +191,9 @@ impl Common {
     }
 
     /// Tells of limits that are kept again.
-    pub(crate) fn settle(&self, ceilings: &Ceilings) {
+    pub(crate) fn settle(&self, ceilings: &Ceilings, now: Instant) {
         for limit in Limit::ALL {
-            if self.breaker.closes(limit, ceilings) {
+            if self.breaker.closes(limit, ceilings, now) {
                 self.tell_breaker(limit, false);
             }
         }

@@ -73,12 +73,14 @@ impl Checkers {
 async fn check(checked: Arc<Checked>, security: Security) {
     let check = checked.key.check.clone();
     let mut streak = Streak::default();
+    // Endpoints that came together are not asked together.
+    let jitter = u64::try_from(check.jitter.as_millis()).unwrap_or(u64::MAX);
+    let jitter = || Duration::from_millis(fastrand::u64(0..=jitter));
+    tokio::time::sleep(jitter()).await;
     loop {
         let asked = tokio::time::timeout(check.timeout, ask::ask(&checked.key, &security)).await;
         let answer = asked.unwrap_or_else(|_| Answer::Failed("it did not answer in time".to_owned()));
         checked.take(&mut streak, &answer);
-        // Endpoints that came together are not asked together for ever.
-        let jitter = u64::try_from(check.jitter.as_millis()).unwrap_or(u64::MAX);
-        tokio::time::sleep(check.interval + Duration::from_millis(fastrand::u64(0..=jitter))).await;
+        tokio::time::sleep(check.interval + jitter()).await;
     }
 }

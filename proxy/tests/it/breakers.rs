@@ -8,9 +8,12 @@ use hyper::body::Incoming;
 use mesh::plan::{Bounds, Cluster, RetryBudget};
 use proxy::{Config, Limit, Notice};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::plans::{Draft, cluster, cluster_at, retries, to_first};
+use crate::plans::{
+    Draft, cluster, cluster_at, connections, plan_of, retries, tcp_listener, to_first, workload,
+};
 use crate::support::{Connection, Raw, Rig, Server, get, reply, request};
 
 fn bounded(mut cluster: Cluster, bounds: Bounds) -> Cluster {
@@ -134,6 +137,32 @@ async fn who_waits_for_a_connection_that_breaks_gets_another() {
     go.notify_one();
     assert_eq!(broken.await.unwrap().status, 503);
     assert_eq!(waits.await.unwrap().body, "ok");
+}
+
+#[tokio::test]
+async fn connections_of_other_protocols_are_refused_beyond_the_limit() {
+    let server = Raw::start(|mut stream| async move {
+        let (mut read, mut write) = stream.split();
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+    })
+    .await;
+    let bounds = Bounds { connections: Some(1), ..Bounds::default() };
+    let cluster = bounded(cluster_at("v1", &[server.port]), bounds);
+    let plan = plan_of(workload(), tcp_listener(vec![connections(&[], &[(0, 1)])]), vec![cluster]);
+    let mut rig = Rig::on(plan, 9000).await;
+    let mut first = TcpStream::connect(rig.address).await.unwrap();
+    first.write_all(b"a").await.unwrap();
+    assert_eq!(first.read(&mut [0; 8]).await.unwrap(), 1);
+    let mut second = TcpStream::connect(rig.address).await.unwrap();
+    assert!(matches!(second.read(&mut [0; 8]).await, Ok(0) | Err(_)));
+    rig.told(breaker(Limit::Connections, true)).await;
+    // Its room is free once it has gone.
+    drop(first);
+    let seen = rig.closed(2).await;
+    assert_eq!(seen.only().1.flags.get("UO"), Some(&1));
+    let mut third = TcpStream::connect(rig.address).await.unwrap();
+    third.write_all(b"a").await.unwrap();
+    assert_eq!(third.read(&mut [0; 8]).await.unwrap(), 1);
 }
 
 #[tokio::test]

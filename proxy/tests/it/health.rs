@@ -199,6 +199,25 @@ async fn an_instance_may_say_itself_that_it_wants_no_more() {
 }
 
 #[tokio::test]
+async fn what_a_check_has_found_holds_when_the_check_is_changed() {
+    let (server, health) = patient("one").await;
+    let draft = checked(cluster("v1", &[&server]), check(http()));
+    let mut rig = Rig::start(draft.clone().plan()).await;
+    let port = server.address().port();
+    rig.told(well(port)).await;
+    health.store(503, Ordering::SeqCst);
+    rig.told(ill(port)).await;
+    // The new check is never asked: it is the old one's answer that keeps requests away.
+    let mut next = Draft { revision: 2, ..draft };
+    let jitter = Duration::from_secs(3600);
+    next.clusters[0].policy.health = Some(HealthCheck { jitter, ..check(http()) });
+    rig.proxy.swap(vec![next.plan()]).await;
+    for _ in 0..5 {
+        assert_eq!(get(rig.address, "/", &[]).await.body, "no healthy upstream");
+    }
+}
+
+#[tokio::test]
 async fn instances_come_and_go_with_the_plans() {
     let ((one, health), (two, _)) = (patient("one").await, patient("two").await);
     health.store(503, Ordering::SeqCst);

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use mesh::plan::{Cluster, Outlier};
 use proxy::{Config, EjectedFor, Notice};
+use tokio::io::AsyncReadExt;
 
-use crate::plans::{Draft, cluster, cluster_at, to_first};
+use crate::plans::{Draft, cluster, cluster_at, connections, plan_of, tcp_listener, to_first, workload};
 use crate::support::{Rig, Server, get, reply};
 
 /// Three errors eject for an hour; any number may be out.
@@ -143,6 +144,20 @@ async fn no_more_are_ejected_than_may_be() {
     rig.told(ejected).await;
     let fewest = one.requests().min(two.requests());
     assert_eq!(fewest, 1, "the first that fails is out, the other stays");
+}
+
+#[tokio::test]
+async fn connections_of_other_protocols_count() {
+    let mut cluster = cluster_at("v1", &[1]);
+    cluster.policy.outlier = Some(strict());
+    let plan = plan_of(workload(), tcp_listener(vec![connections(&[], &[(0, 1)])]), vec![cluster]);
+    let mut rig = Rig::on(plan, 9000).await;
+    for flag in ["UF", "UF", "UF", "UH"] {
+        let mut stream = tokio::net::TcpStream::connect(rig.address).await.unwrap();
+        assert!(matches!(stream.read(&mut [0; 8]).await, Ok(0) | Err(_)));
+        assert_eq!(rig.closed(1).await.only().1.flags.keys().collect::<Vec<_>>(), [&flag]);
+    }
+    assert_eq!(rig.told(ejected).await, (1, EjectedFor::Errors, 1));
 }
 
 #[tokio::test]
