@@ -62,11 +62,27 @@ async fn speak(
     member: &Member,
 ) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
-    if front.takes_connections() {
-        return connection::begin(front, stream, peer, member).await;
+    let meant = if front.intercepts() { original(&stream) } else { None };
+    let client = Client { meant, ..Client::plain(front, peer, member.activity()) };
+    if client.takes_connections() {
+        return connection::begin(client, stream, member).await;
     }
-    let client = Client::plain(front, peer, member.activity());
     plain_http(client, stream, member).await
+}
+
+/// Where a connection wanted to go that the kernel redirected here.
+#[cfg(target_os = "linux")]
+fn original(stream: &TcpStream) -> Option<SocketAddr> {
+    let local = stream.local_addr().ok()?;
+    let socket = socket2::SockRef::from(stream);
+    let meant = if local.is_ipv4() { socket.original_dst_v4() } else { socket.original_dst_v6() };
+    // Where nothing was redirected there is none, or it is here.
+    meant.ok()?.as_socket().filter(|meant| *meant != local)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn original(_: &TcpStream) -> Option<SocketAddr> {
+    None
 }
 
 /// HTTP in plain text.

@@ -11,6 +11,9 @@ pub(crate) const USUAL_HEADERS: usize = 100;
 pub struct Config {
     /// What paths of certificates that are not absolute begin at; empty is the folder that the program runs in.
     pub folder: PathBuf,
+    /// Connections to a workload's listener may have been redirected to it by the kernel (Linux): where they were meant to go
+    /// chooses the port, and is where strangers are.
+    pub intercepts: bool,
     /// Threads; 0 is one per core.
     pub threads: usize,
     /// How often each thread hands over its observations.
@@ -39,6 +42,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             folder: PathBuf::new(),
+            intercepts: false,
             threads: 0,
             flush_interval: Duration::from_millis(250),
             header_read_timeout: Duration::from_secs(60),

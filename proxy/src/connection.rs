@@ -1,6 +1,5 @@
 //! Connections on listeners that take more than plain HTTP: what is spoken, and where it goes.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tokio_rustls::StartHandshake;
 use crate::accept::{ConnectionError, or_ending, plain_http};
 use crate::drain::Member;
 use crate::hello::{self, First, Hello};
-use crate::serve::{Client, Front, Secured};
+use crate::serve::{Client, Secured};
 use crate::stream::{Downstream, Stream};
 use crate::view::View;
 use crate::{http, tcp, tls};
@@ -23,14 +22,16 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// Serves a connection to its end.
 pub(crate) async fn begin(
-    front: Rc<Front>,
+    client: Client,
     mut stream: TcpStream,
-    peer: SocketAddr,
     member: &Member,
 ) -> Result<(), ConnectionError> {
-    let view = front.source.current();
-    let client = Client::plain(Rc::clone(&front), peer, member.activity());
-    let Some(listener) = front.listener(&view) else { return plain_http(client, stream, member).await };
+    let view = client.front.source.current();
+    let Some(listener) = client.port().and_then(|port| view.plan.listener(port)) else {
+        let downstream = Downstream::new(stream.into(), client.activity.resets());
+        tcp::stranger(&client, &view, view.unknown_host(), downstream, Vec::new()).await;
+        return Ok(());
+    };
     let first = match patience(listener) {
         Looking::No => First::Silence,
         Looking::For(patience) => match or_ending(member, hello::first(&mut stream, patience)).await {
@@ -38,7 +39,7 @@ pub(crate) async fn begin(
             None => return Ok(()),
         },
     };
-    let asked = Connection { source: Some(client.peer), ..Connection::default() };
+    let asked = asked(&client);
     match first {
         First::Tls(hello) => encrypted(client, &view, listener, stream, *hello, member).await,
         // Not TLS, where nothing else is taken.
@@ -54,6 +55,15 @@ pub(crate) async fn begin(
             pass(&client, &view, listener, asked, stream, Vec::new()).await;
             Ok(())
         }
+    }
+}
+
+/// What is known of a connection before anything is said on it.
+fn asked(client: &Client) -> Connection<'static> {
+    Connection {
+        source: Some(client.peer),
+        destination: client.meant.map(|meant| meant.ip()),
+        ..Connection::default()
     }
 }
 
@@ -101,7 +111,7 @@ async fn encrypted(
         }
     };
     let Some(server) = server.filter(|server| !server.passes()) else {
-        let asked = Connection { sni: name.as_deref(), source: Some(client.peer), ..Connection::default() };
+        let asked = Connection { sni: name.as_deref(), ..asked(&client) };
         pass(&client, view, listener, asked, stream, bytes).await;
         return Ok(());
     };
@@ -121,7 +131,7 @@ async fn encrypted(
     if server.http {
         return Ok(http::speak(Rc::new(client), stream, h2, member).await?);
     }
-    let asked = Connection { source: Some(client.peer), ..Connection::default() };
+    let asked = asked(&client);
     pass(&client, view, listener, asked, stream, Vec::new()).await;
     Ok(())
 }
@@ -139,6 +149,9 @@ async fn pass(
     let draws = client.front.shared.draws();
     match route::connection(listener, &asked, draws) {
         Some(passage) => tcp::pass(client, view, &passage, &asked, downstream, read).await,
+        None if client.meant.is_some() => {
+            tcp::stranger(client, view, listener.unknown_host, downstream, read).await;
+        }
         None => tcp::refuse(client, view, asked.sni.unwrap_or("*")),
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Client {
     pub(crate) front: Rc<Front>,
     pub(crate) activity: Rc<Activity>,
     pub(crate) peer: IpAddr,
+    /// Where it wanted to go, if the kernel redirected it here.
+    pub(crate) meant: Option<SocketAddr>,
     /// How it speaks TLS, if it does.
     pub(crate) secured: Option<Secured>,
 }
@@ -69,20 +71,29 @@ impl Front {
         }
     }
 
-    /// Its listener in a plan, if it is one port's.
-    pub(crate) fn listener<'v>(&self, view: &'v View) -> Option<&'v Listener> {
-        view.plan.listener(self.port?)
-    }
-
-    /// Whether something else than plain HTTP may come.
-    pub(crate) fn takes_connections(&self) -> bool {
-        let view = self.source.current();
-        let listener = self.listener(&view);
-        listener.is_some_and(|it| it.protocol != Protocol::Http || !it.connections.is_empty())
+    /// Whether it takes connections for all ports, by where they were meant to go.
+    pub(crate) fn intercepts(&self) -> bool {
+        self.shared.config.intercepts && self.port.is_none() && !self.gateway
     }
 }
 
 impl Client {
+    /// The port that the connection is for, if that is known before any request.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.meant.map_or(self.front.port, |meant| Some(meant.port()))
+    }
+
+    /// Whether something else than plain HTTP may come.
+    pub(crate) fn takes_connections(&self) -> bool {
+        let Some(port) = self.port() else { return false };
+        let view = self.front.source.current();
+        match view.plan.listener(port) {
+            Some(listener) => listener.protocol != Protocol::Http || !listener.connections.is_empty(),
+            // Nobody knows what is spoken on a stranger's port.
+            None => self.meant.is_some(),
+        }
+    }
+
     /// Whether a host may be asked for on this connection. Where several servers share a port, what one of them guards (by
     /// clients' certificates, perhaps) must not be had through another one's door.
     fn may_ask(&self, listener: &Listener, authority: &str) -> bool {
@@ -101,7 +112,7 @@ impl Client {
 
     /// A client in plain text.
     pub(crate) fn plain(front: Rc<Front>, peer: SocketAddr, activity: Rc<Activity>) -> Self {
-        Self { front, activity, peer: peer.ip(), secured: None }
+        Self { front, activity, peer: peer.ip(), meant: None, secured: None }
     }
 }
 
@@ -148,7 +159,7 @@ pub(crate) async fn serve(
         let authority = authority.to_owned();
         return Ok(tunnel::connect(client, &view, head, &authority, ticket).await);
     }
-    let listener = view.listener(front.port, authority);
+    let listener = view.listener(client.port(), authority);
     let decision = match listener {
         Some(listener) if !connect && client.may_ask(listener, authority) => {
             route::route(listener, &inbound, shared.draws())
@@ -174,8 +185,13 @@ pub(crate) async fn serve(
             let unknown = listener.map_or_else(|| view.unknown_host(), |listener| listener.unknown_host);
             match unknown {
                 UnknownHost::Passthrough if !connect => {
-                    let (host, port) = split_authority(authority);
-                    let upstream = front.source.stranger(host, port.unwrap_or(80));
+                    let upstream = match client.meant {
+                        Some(meant) => front.source.stranger(&meant.ip().to_string(), meant.port()),
+                        None => {
+                            let (host, port) = split_authority(authority);
+                            front.source.stranger(host, port.unwrap_or(80))
+                        }
+                    };
                     let cluster =
                         Rc::new(cluster::View::stranger(upstream, pool::Limits::outside(&shared.config)));
                     let limits = Limits { timeout: None, per_try_timeout: None, retries: None };

@@ -3,14 +3,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use mesh::plan::UnknownHost;
 use mesh::route::{Connection, Passage};
 use tokio::io::AsyncWriteExt;
 
 use crate::affinity;
+use crate::cluster;
 use crate::copy::copy;
 use crate::flags::Flags;
 use crate::outlier::Seen;
-use crate::pool::{Busy, LeaseError};
+use crate::pool::{Busy, LeaseError, Limits};
 use crate::reply::Reply;
 use crate::serve::Client;
 use crate::source::SourceState;
@@ -27,7 +29,7 @@ pub(crate) async fn pass(
     view: &Rc<View>,
     passage: &Passage<'_>,
     asked: &Connection<'_>,
-    mut downstream: Downstream,
+    downstream: Downstream,
     read: Vec<u8>,
 ) {
     let front = &*client.front;
@@ -43,7 +45,38 @@ pub(crate) async fn pass(
         client.activity.reset();
         return;
     }
-    let Reached { mut stream, busy: _busy, idle } = match reach(client, &side, asked, &mut ticket).await {
+    relay(client, &side, asked, ticket, (downstream, read)).await;
+}
+
+/// Passes a connection on to where the kernel says that it wanted to go, if the mesh lets strangers be reached.
+pub(crate) async fn stranger(
+    client: &Client,
+    view: &Rc<View>,
+    unknown: UnknownHost,
+    downstream: Downstream,
+    read: Vec<u8>,
+) {
+    let Some(meant) = client.meant else { return refuse(client, view, "*") };
+    if unknown != UnknownHost::Passthrough {
+        return refuse(client, view, &meant.to_string());
+    }
+    let front = &*client.front;
+    let upstream = front.source.stranger(&meant.ip().to_string(), meant.port());
+    let cluster = cluster::View::stranger(upstream, Limits::outside(&front.shared.config));
+    let side = view.unknown_side(&meant.to_string(), &front.source).toward(Rc::new(cluster));
+    let ticket = Ticket::connection(side.counter(None, &front.shared), &client.activity);
+    relay(client, &side, &Connection::default(), ticket, (downstream, read)).await;
+}
+
+/// Connects, and copies until the end.
+async fn relay(
+    client: &Client,
+    side: &Side,
+    asked: &Connection<'_>,
+    mut ticket: Ticket,
+    (mut downstream, read): (Downstream, Vec<u8>),
+) {
+    let Reached { mut stream, busy: _busy, idle } = match reach(client, side, asked, &mut ticket).await {
         Ok(reached) => reached,
         Err(reply) => return ticket.flag(reply.flags()),
     };
@@ -74,7 +107,10 @@ pub(crate) async fn reach(
 ) -> Result<Reached, Reply> {
     let shared = &client.front.shared;
     let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
-    let cluster = SourceState::reached(&cluster, asked.sni.or(asked.host)).ok_or(Reply::NO_UPSTREAM)?;
+    // Of an endpoint that the client chooses, what the kernel says is better than what the client says.
+    let meant = client.meant.map(|meant| meant.to_string());
+    let chosen = meant.as_deref().or(asked.sni).or(asked.host);
+    let cluster = SourceState::reached(&cluster, chosen).ok_or(Reply::NO_UPSTREAM)?;
     let hash = cluster.hash.as_ref().and_then(|hash| affinity::of_connection(&hash.key, client.peer));
     let host = shared.with_random(|random| cluster.pick(random, &[], hash)).ok_or(Reply::NO_UPSTREAM)?;
     ticket.count_with(side.counter(Some(cluster.hosts[host].version), shared));

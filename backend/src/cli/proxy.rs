@@ -49,6 +49,10 @@ pub struct Args {
     /// same address on their own numbers, or the next ones that are free.
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_PROXY_LISTEN")]
     pub listen: SocketAddr,
+    /// The kernel redirects a workload's connections here (Linux): the address that each was meant for chooses its port and
+    /// service. See docs/interception.md.
+    #[arg(long, requires = "workload", env = "MESHWRIGHT_INTERCEPT")]
+    pub intercept: bool,
     /// Threads; one per core unless given.
     #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
     pub threads: Option<usize>,
@@ -145,6 +149,7 @@ impl Running {
         let folder = if args.mesh.is_dir() { Some(args.mesh.as_path()) } else { args.mesh.parent() };
         let config = Config {
             threads: args.threads.unwrap_or(0),
+            intercepts: args.intercept,
             folder: folder.map(PathBuf::from).unwrap_or_default(),
             ..Config::default()
         };

@@ -8,6 +8,8 @@ mod egress;
 mod faults;
 mod health;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod interception;
 mod limits;
 mod outlier;
 mod plans;

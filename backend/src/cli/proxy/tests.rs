@@ -55,6 +55,7 @@ fn args(folder: &Path) -> Args {
         workload: None,
         gateway: None,
         listen: ANY.parse().unwrap(),
+        intercept: false,
         threads: Some(1),
         admin: Some(ANY.parse().unwrap()),
     }
