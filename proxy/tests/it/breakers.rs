@@ -199,6 +199,59 @@ async fn connections_carry_so_many_requests() {
 }
 
 #[tokio::test]
+async fn nothing_is_counted_that_has_gone() {
+    for http2 in [false, true] {
+        let (server, gate) = Server::gated("v1").await;
+        let bounds = Bounds {
+            connections: Some(2),
+            pending: Some(2),
+            requests: Some(2),
+            retries: Some(1),
+            requests_per_connection: Some(3),
+            ..Bounds::default()
+        };
+        let mut cluster = bounded(cluster("v1", &[&server]), bounds);
+        cluster.policy.http2 = http2;
+        let route = to_first(|forward| {
+            forward.timeout = Some(Duration::from_millis(30));
+            forward.retries = Some(retries(1, "5xx,reset"));
+        });
+        let draft = Draft::new(vec![cluster], vec![route]);
+        let rig = Rig::with(Config { threads: 2, ..Config::default() }, draft.clone().plan()).await;
+        let address = rig.address;
+        // Clients that go away, time-outs, refusals, and plans that come and go, all at once.
+        for revision in 2..8 {
+            let burst = (0..20_u64).map(|client| async move {
+                let path = if client % 3 == 0 { "/" } else { "/held" };
+                let patience = Duration::from_millis(1 + client * 3);
+                drop(tokio::time::timeout(patience, get(address, path, &[])).await);
+            });
+            let (_, _) = tokio::join!(
+                futures::future::join_all(burst),
+                rig.proxy.swap(vec![Draft { revision, ..draft.clone() }.plan()])
+            );
+        }
+        gate.open(1000);
+        let patient = Draft { revision: 9, routes: vec![to_first(|_| {})], ..draft };
+        rig.proxy.swap(vec![patient.plan()]).await;
+        // What is still under way ends within its time; then there is room for two at once, as there was at first.
+        let calm = async {
+            loop {
+                let (one, two) = tokio::join!(get(address, "/held", &[]), get(address, "/held", &[]));
+                if one.status == 200 && two.status == 200 {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), calm).await.expect("something is still counted");
+        for _ in 0..20 {
+            let (one, two) = tokio::join!(get(address, "/", &[]), get(address, "/", &[]));
+            assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200), "{http2}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn retries_beyond_the_limit_are_not_made() {
     let budget = RetryBudget { parts_per_million: 0, at_least: 1 };
     for bounds in [
