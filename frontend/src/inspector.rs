@@ -2,6 +2,7 @@
 
 pub mod faults;
 pub mod gateway;
+pub mod instances;
 pub mod link;
 pub mod messages;
 pub mod overview;

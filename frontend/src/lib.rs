@@ -26,6 +26,7 @@ pub mod graph;
 pub mod highlight;
 pub mod icons;
 pub mod inspector;
+pub mod instances;
 pub mod observed;
 mod prelude;
 pub mod reading;

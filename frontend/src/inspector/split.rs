@@ -7,6 +7,7 @@ use mesh::edit::RouteTarget;
 
 use crate::chart::TrafficChart;
 use crate::diff::DiffView;
+use crate::inspector::instances::Instances;
 use crate::inspector::route_picker::RoutePicker;
 use crate::inspector::share_row::ShareRow;
 use crate::inspector::versions::Versions;
@@ -25,6 +26,7 @@ pub fn SplitTab(
 ) -> impl IntoView {
     let store = use_store();
     let host = id.host().unwrap_or_default().to_owned();
+    let instances_of = host.clone();
     let traffic = store.traffic.of_node(&id);
     view! {
         <RoutePicker id=id.clone() subject/>
@@ -33,6 +35,7 @@ pub fn SplitTab(
         <TrafficChart host=Signal::stored(host)/>
         <h2 class="eyebrow">"Versions, last 60 s"</h2>
         <Versions traffic subject/>
+        <Instances host=instances_of/>
         <Show when=move || { store.editing.count() > 0 }>
             <h2 class="eyebrow">"What will change"</h2>
             <DiffView text=Signal::derive(move || store.derived.diff.get())/>
