@@ -272,3 +272,47 @@ async fn tls_of_clients_leaves_by_its_name() {
     assert_eq!(answer.body, "localhost - HTTP/1.1");
     assert!(client.connect(rig.address, "other.org").await.is_err());
 }
+
+#[tokio::test]
+async fn plain_requests_leave_within_tls_through_another_port() {
+    // As Istio's own example of TLS origination: requests for port 80 go to port 443, and there TLS begins.
+    let authority = Authority::new();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
+    let web = authority.web(&["api.example.com"], None, false).await;
+    let yaml = format!(
+        "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: api}}
+spec:
+  hosts: [api.example.com]
+  ports:
+  - {{number: 80, name: http, protocol: HTTP}}
+  - {{number: 443, name: https, protocol: HTTPS}}
+  resolution: STATIC
+  endpoints: [{{address: 127.0.0.1, ports: {{https: {}}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: api}}
+spec:
+  hosts: [api.example.com]
+  http:
+  - match: [{{port: 80}}]
+    route: [{{destination: {{host: api.example.com, port: {{number: 443}}}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: api}}
+spec:
+  host: api.example.com
+  trafficPolicy:
+    portLevelSettings:
+    - {{port: {{number: 443}}, tls: {{mode: SIMPLE, caCertificates: ca.pem}}}}
+",
+        web.port
+    );
+    let rig = rig(&yaml, folder.path()).await;
+    assert_eq!(fetch(&rig, "api.example.com").await, "200 api.example.com - HTTP/1.1");
+}

@@ -350,3 +350,99 @@ async fn swaps_lose_nothing_over_tls() {
         assert_eq!(fetch(authority.client(), &rig, "reviews", &[]).await.unwrap(), "200 one");
     }
 }
+
+#[tokio::test]
+async fn certificates_are_pinned_and_revoked() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server = Server::named("one").await;
+    let (own, other) = (clients.issue(&["own"]), clients.issue(&["other"]));
+    let base = mutual(&["*"], &authority.issue(&["reviews"]), &clients);
+    let hash = own.hash();
+    let colons: Vec<String> =
+        hash.as_bytes().chunks(2).map(|two| String::from_utf8(two.to_vec()).unwrap()).collect();
+    let pinned = |change: &dyn Fn(&mut ServerTls)| {
+        let mut tls = base.clone();
+        change(&mut tls.settings);
+        tls
+    };
+    let mut revoking = base.clone();
+    revoking.authorities.as_mut().unwrap().revoked = clients.revoke(&other).into_bytes();
+    for tls in [
+        pinned(&|tls| tls.verify_certificate_hash = vec![hash.clone()]),
+        pinned(&|tls| tls.verify_certificate_hash = vec![colons.join(":").to_uppercase()]),
+        pinned(&|tls| tls.verify_certificate_spki = vec![own.key_hash()]),
+        revoking,
+    ] {
+        let rig = on_443(plan(&server, vec![tls])).await;
+        for (pair, expected) in [(&own, true), (&other, false)] {
+            let client = Client { pair: Some(pair), ..authority.client() };
+            assert_eq!(fetch(client, &rig, "reviews", &[]).await.is_ok(), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_as_it_is_written() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server = Server::named("shop").await;
+    let folder = tempfile::tempdir().unwrap();
+    authority.issue(&["shop.example.com"]).write(folder.path(), "shop");
+    authority.issue(&["api.example.com"]).write(folder.path(), "api");
+    std::fs::write(folder.path().join("clients.pem"), &clients.pem).unwrap();
+    let yaml = format!(
+        "
+apiVersion: networking.istio.io/v1alpha3
+kind: Gateway
+metadata: {{name: gate}}
+spec:
+  servers:
+  - port: {{number: 80, name: http, protocol: HTTP}}
+    hosts: [shop.example.com]
+    tls: {{httpsRedirect: true}}
+  - port: {{number: 443, name: shop, protocol: HTTPS}}
+    hosts: [shop.example.com]
+    tls: {{mode: SIMPLE, serverCertificate: shop.crt, privateKey: shop.key}}
+  - port: {{number: 443, name: api, protocol: HTTPS}}
+    hosts: [api.example.com]
+    tls: {{mode: MUTUAL, serverCertificate: api.crt, privateKey: api.key, caCertificates: clients.pem}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop}}
+spec:
+  hosts: [shop.example.com, api.example.com]
+  gateways: [gate]
+  http: [{{route: [{{destination: {{host: shop.internal}}}}]}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: shop}}
+spec:
+  hosts: [shop.internal]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{{number: 80, name: http, protocol: HTTP}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{http: {}}}}}]
+",
+        server.address().port()
+    );
+    let mesh = mesh::Mesh::parse(&mesh::Sources::single("mesh.yaml", yaml)).mesh;
+    let settings = mesh::Settings::default();
+    let registry = mesh::Registry::of(&mesh, &settings);
+    let plan = Arc::new(mesh::plan::compile(&mesh, &registry, &settings, &gateway(), 1));
+    let config = || Config { threads: 1, folder: folder.path().to_owned(), ..Config::default() };
+    let plain = Rig::at(config(), Arc::clone(&plan), Some(80)).await;
+    let moved = crate::support::get(plain.address, "/a?b", &[("host", "shop.example.com")]).await;
+    assert_eq!(
+        (moved.status.as_u16(), &moved.headers["location"]),
+        (301, &"https://shop.example.com/a?b".parse().unwrap())
+    );
+    let rig = Rig::at(config(), plan, Some(443)).await;
+    let host = [("host", "shop.example.com")];
+    assert_eq!(fetch(authority.client(), &rig, "shop.example.com", &host).await.unwrap(), "200 shop");
+    let api = [("host", "api.example.com")];
+    assert!(fetch(authority.client(), &rig, "api.example.com", &api).await.is_err());
+    let own = clients.issue(&["client"]);
+    let client = Client { pair: Some(&own), ..authority.client() };
+    assert_eq!(fetch(client, &rig, "api.example.com", &api).await.unwrap(), "200 shop");
+}

@@ -77,6 +77,8 @@ async fn a_gateway_is_served_and_follows_its_files() {
     let args = Args { gateway: Some("ingress".to_owned()), ..args(folder.path()) };
     let running = Running::start(&args).await.unwrap();
     assert_eq!(get(running.address, "/").await, "one");
+    let others: Vec<_> = running.others.lock().await.keys().map(|entry| entry.port).collect();
+    assert_eq!(others, [Some(443)], "the port of TLS is served beside the first one");
 
     write(folder.path(), "two");
     assert_eq!(running.reload().await.unwrap(), 2);

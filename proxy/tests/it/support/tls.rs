@@ -5,15 +5,21 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -38,8 +44,29 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A list of revoked certificates with this one.
+    pub(crate) fn revoke(&self, pair: &Pair) -> String {
+        let serial = webpki::EndEntityCert::try_from(&pair.chain()[0]).unwrap().serial().to_vec();
+        let now = rcgen::date_time_ymd(2020, 1, 1);
+        let list = CertificateRevocationListParams {
+            this_update: now,
+            next_update: rcgen::date_time_ymd(2100, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![RevokedCertParams {
+                serial_number: SerialNumber::from_slice(&serial),
+                revocation_time: now,
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     /// A certificate for names of DNS, addresses, and URIs.
@@ -111,6 +138,18 @@ impl Authority {
 impl Pair {
     pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
         vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()]
+    }
+
+    /// SHA-256 in hexadecimal digits.
+    pub(crate) fn hash(&self) -> String {
+        Sha256::digest(&self.chain()[0]).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// SHA-256 of its public key, in base64.
+    pub(crate) fn key_hash(&self) -> String {
+        let chain = self.chain();
+        let certificate = webpki::EndEntityCert::try_from(&chain[0]).unwrap();
+        BASE64_STANDARD.encode(Sha256::digest(certificate.subject_public_key_info()))
     }
 
     fn private(&self) -> PrivateKeyDer<'static> {
