@@ -18,6 +18,8 @@ pub struct Instance {
     pub workload: String,
     /// Its label `version`; empty without one.
     pub version: String,
+    /// Its address with each of its ports: `10.0.0.1:9080`. The first is on the port that most instances have.
+    pub addresses: Vec<String>,
 }
 
 /// A service or an external host.
@@ -151,6 +153,11 @@ impl Catalog {
     }
 }
 
+/// As instances that are not used are named.
+fn address(endpoint: &mesh::plan::Endpoint) -> String {
+    format!("{}:{}", endpoint.address, endpoint.port)
+}
+
 /// Port, protocol and hosts of a server; `None` without a port.
 fn server(server: &mesh::resource::gateway::Server) -> Option<(u16, String, Vec<String>)> {
     let port = server.port.as_ref()?;
@@ -163,16 +170,26 @@ impl Service {
         // Every port has the same instances, unless some have no number for it.
         let fullest = service.ports.iter().max_by_key(|port| port.endpoints.len());
         // The host's own name stands in for instances that nobody lists.
-        let listed = |endpoint: &&mesh::plan::Endpoint| endpoint.workload != service.host;
-        let instances: Vec<Instance> = fullest
-            .into_iter()
-            .flat_map(|port| port.endpoints.iter().filter(listed))
-            .map(|endpoint| Instance {
-                namespace: service.namespace.clone(),
-                workload: endpoint.workload.clone(),
-                version: endpoint.version().to_owned(),
-            })
-            .collect();
+        let listed = |endpoint: &mesh::plan::Endpoint| endpoint.workload != service.host;
+        let mut instances = Vec::<Instance>::new();
+        if let Some(port) = fullest {
+            // Ports with as many endpoints have those of the same instances, in the same order.
+            let alike = |other: &&mesh::registry::Port| other.endpoints.len() == port.endpoints.len();
+            for (at, endpoint) in port.endpoints.iter().enumerate().filter(|(_, endpoint)| listed(endpoint)) {
+                let mut addresses = vec![address(endpoint)];
+                for other in service.ports.iter().filter(alike).map(|other| address(&other.endpoints[at])) {
+                    if !addresses.contains(&other) {
+                        addresses.push(other);
+                    }
+                }
+                instances.push(Instance {
+                    namespace: service.namespace.clone(),
+                    workload: endpoint.workload.clone(),
+                    version: endpoint.version().to_owned(),
+                    addresses,
+                });
+            }
+        }
         let mut definitions = vec![service.from.clone()];
         for instance in &instances {
             let key = ResourceKey::new(Kind::WorkloadEntry, &instance.namespace, &instance.workload);

@@ -20,7 +20,7 @@ use mesh::Kind;
 
 use crate::store::{Tab, use_store};
 use crate::subject::Subject;
-use crate::topology::{NodeId, Selection, short_host};
+use crate::topology::{NodeId, Selection};
 
 /// The inspector.
 #[component]
@@ -75,12 +75,7 @@ fn NodeView(id: NodeId) -> impl IntoView {
 
 #[component]
 fn Header(subject: Memo<Subject>) -> impl IntoView {
-    let name = move || {
-        subject.with(|subject| match &subject.id {
-            NodeId::Service(host) | NodeId::External(host) => short_host(host).to_owned(),
-            NodeId::Gateway { name, .. } | NodeId::Workload { name, .. } => name.clone(),
-        })
-    };
+    let name = move || subject.with(|subject| subject.id.name().to_owned());
     let detail = move || {
         subject.with(|subject| match &subject.id {
             NodeId::Service(host) => host.clone(),

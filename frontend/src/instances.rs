@@ -1,115 +1,142 @@
-//! The instances of a service, each with its state, and the limits that are reached. Pure.
+//! Instances that are not used and limits that are reached, for who looks at a service or a link. Pure.
 
 use api::{Trouble, TroubleKind};
-use mesh::{Registry, Source};
 
-/// An instance.
+use crate::catalog::Service;
+use crate::topology::{NodeId, Places};
+
+/// One instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
-    /// Address and port.
-    pub name: String,
-    /// Its version; may be empty.
+pub struct InstanceState {
+    /// Its address and port.
+    pub address: String,
+    /// Its label `version`; empty without one.
     pub version: String,
-    /// Why it is not used, and by whom; empty when it is.
-    pub troubles: Vec<String>,
+    /// Why it is not used; `None` while it is.
+    pub kind: Option<TroubleKind>,
+    /// Of an ejection: until then at least, in milliseconds since 1970.
+    pub until: Option<i64>,
+    /// In words why, and who says so.
+    pub why: String,
 }
 
-/// The instances of a host, in the order of the files.
-pub fn of(registry: &Registry, host: &str, troubles: &[Trouble]) -> Vec<Instance> {
-    let ports = registry.any_service(host).map_or(&[][..], |service| &service.ports);
-    let mut all: Vec<Instance> = Vec::new();
-    for endpoint in ports.iter().flat_map(|port| &port.endpoints) {
-        let name = format!("{}:{}", endpoint.address, endpoint.port);
-        if all.iter().all(|known| known.name != name) {
-            let own = troubles.iter().filter(|it| it.host == host && it.instance.as_ref() == Some(&name));
-            let troubles = own.map(sentence).collect();
-            all.push(Instance { name, version: endpoint.version().to_owned(), troubles });
+/// The instances of a service.
+pub fn of(service: &Service, troubles: &[Trouble], places: &Places) -> Vec<InstanceState> {
+    let state = |instance: &crate::catalog::Instance| {
+        let mut state = InstanceState {
+            address: instance.addresses.first().cloned().unwrap_or_default(),
+            version: instance.version.clone(),
+            kind: None,
+            until: None,
+            why: String::new(),
+        };
+        let own = |one: &&Trouble| {
+            one.host == service.host
+                && one.instance.as_ref().is_some_and(|address| instance.addresses.contains(address))
+        };
+        for trouble in troubles.iter().filter(own) {
+            // What fails its health checks is out for everybody, whoever has ejected it.
+            if state.kind != Some(TroubleKind::Unhealthy) {
+                state.kind = Some(trouble.kind);
+            }
+            state.until = state.until.max(trouble.until);
+            let why = match &trouble.source {
+                Some(source) => format!("{}, by {}", trouble.why, places.of_source(source).name()),
+                None => trouble.why.clone(),
+            };
+            if !state.why.contains(&why) {
+                let and = if state.why.is_empty() { "" } else { "; " };
+                state.why = format!("{}{and}{why}", state.why);
+            }
+        }
+        state
+    };
+    service.instances.iter().map(state).collect()
+}
+
+/// How many are used, where not all are: `2 of 3 instances`.
+pub fn in_use(instances: &[InstanceState]) -> Option<String> {
+    let used = instances.iter().filter(|one| one.kind.is_none()).count();
+    (used < instances.len()).then(|| format!("{used} of {} instances", instances.len()))
+}
+
+/// Limits that are reached towards a node, by one caller or by anyone: `Limit reached: maxConnections (v1)`.
+pub fn limits(troubles: &[Trouble], places: &Places, from: Option<&NodeId>, to: &NodeId) -> Vec<String> {
+    let mut limits = Vec::new();
+    for one in troubles.iter().filter(|one| one.kind == TroubleKind::Overflow) {
+        let caller = one.source.as_ref().map(|source| places.of_source(source));
+        if from.is_some_and(|from| caller.as_ref() != Some(from)) || places.of_host(&one.host) != *to {
+            continue;
+        }
+        let subset = one.subset.as_ref().map(|subset| format!(" ({subset})")).unwrap_or_default();
+        let by =
+            caller.filter(|_| from.is_none()).map(|by| format!(", by {}", by.name())).unwrap_or_default();
+        let line = format!("Limit reached: {}{subset}{by}", one.why);
+        if !limits.contains(&line) {
+            limits.push(line);
         }
     }
-    all
-}
-
-/// The limits of a host that are reached.
-pub fn limits(host: &str, troubles: &[Trouble]) -> Vec<String> {
-    troubles.iter().filter(|it| it.host == host && it.instance.is_none()).map(sentence).collect()
-}
-
-fn sentence(trouble: &Trouble) -> String {
-    let who = match &trouble.source {
-        Some(Source::Gateway { name, .. }) => format!("gateway {name}"),
-        Some(Source::Workload { name, .. }) => name.clone(),
-        None => String::new(),
-    };
-    let why = &trouble.why;
-    let to = trouble.subset.as_ref().map(|subset| format!(" to {subset}")).unwrap_or_default();
-    match trouble.kind {
-        TroubleKind::Ejected => format!("ejected by {who}: {why}"),
-        TroubleKind::Unhealthy => format!("unhealthy: {why}"),
-        TroubleKind::Overflow => format!("{who}{to} has reached {why}: what is beyond is refused"),
-    }
+    limits
 }
 
 #[cfg(test)]
 mod tests {
-    use mesh::{Mesh, Settings, Sources};
-
     use super::*;
+    use crate::fixture::{bookinfo, host, service};
+    use mesh::Source;
 
-    fn trouble(kind: TroubleKind, instance: Option<&str>, why: &str) -> Trouble {
-        let source = Source::Workload { namespace: "default".to_owned(), name: "page".to_owned() };
+    fn trouble(kind: TroubleKind, instance: Option<&str>, why: &str, from: Option<&str>) -> Trouble {
         Trouble {
             kind,
-            source: (kind != TroubleKind::Unhealthy).then_some(source),
-            host: "reviews.default.svc.cluster.local".to_owned(),
-            subset: (kind == TroubleKind::Overflow).then(|| "v1".to_owned()),
-            port: Some(80),
+            source: from.map(|name| Source::Workload { namespace: "default".into(), name: name.into() }),
+            host: host("reviews"),
+            subset: Some("v2".into()).filter(|_| instance.is_none()),
+            port: Some(9080),
             instance: instance.map(str::to_owned),
-            why: why.to_owned(),
+            why: why.into(),
             at: 0,
-            until: None,
+            until: (kind == TroubleKind::Ejected).then_some(1000),
         }
     }
 
     #[test]
-    fn each_instance_has_its_state() {
-        let yaml = "
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: reviews}
-spec:
-  hosts: [reviews.default.svc.cluster.local]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{number: 80, name: http, protocol: HTTP}, {number: 81, name: http-more, protocol: HTTP, targetPort: 80}]
-  endpoints:
-  - {address: 10.0.0.1, labels: {version: v1}}
-  - {address: 10.0.0.2, labels: {version: v2}}
-";
-        let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
-        let registry = Registry::of(&mesh, &Settings::default());
-        let host = "reviews.default.svc.cluster.local";
+    fn each_instance_has_a_state() {
+        let catalog = bookinfo("").catalog;
+        let reviews = &catalog.services[&host("reviews")];
+        let [first, second, third] = [0, 1, 2].map(|at| reviews.instances[at].addresses[0].clone());
+        let rows = "errors in a row";
         let troubles = [
-            trouble(TroubleKind::Ejected, Some("10.0.0.2:80"), "errors in a row"),
-            trouble(TroubleKind::Unhealthy, Some("10.0.0.2:80"), "it answered 503"),
-            trouble(TroubleKind::Overflow, None, "maxConnections"),
+            trouble(TroubleKind::Ejected, Some(&first), rows, Some("productpage-v1")),
+            trouble(TroubleKind::Ejected, Some(&first), rows, Some("productpage-v1-b")),
+            trouble(TroubleKind::Ejected, Some(&second), rows, Some("curl")),
+            trouble(TroubleKind::Unhealthy, Some(&second), "it answered 503", None),
+            trouble(TroubleKind::Overflow, None, "maxConnections", Some("curl")),
         ];
-        let seen: Vec<_> = of(&registry, host, &troubles)
-            .into_iter()
-            .map(|it| (it.name, it.version, it.troubles.join("; ")))
-            .collect();
-        let row =
-            |name: &str, version: &str, state: &str| (name.to_owned(), version.to_owned(), state.to_owned());
-        assert_eq!(
-            seen,
-            [
-                row("10.0.0.1:80", "v1", ""),
-                row("10.0.0.2:80", "v2", "ejected by page: errors in a row; unhealthy: it answered 503"),
-            ]
-        );
-        assert_eq!(
-            limits(host, &troubles),
-            ["page to v1 has reached maxConnections: what is beyond is refused"]
-        );
-        assert!(limits("other", &troubles).is_empty() && of(&registry, "other", &troubles).is_empty());
+        let states = of(reviews, &troubles, &catalog.places());
+        let seen: Vec<_> =
+            states.iter().map(|one| (one.address.as_str(), one.kind, one.why.as_str())).collect();
+        let expected = [
+            (first.as_str(), Some(TroubleKind::Ejected), "errors in a row, by productpage"),
+            (&second, Some(TroubleKind::Unhealthy), "errors in a row, by curl; it answered 503"),
+            (&third, None, ""),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!((states[0].until, states[2].until), (Some(1000), None));
+        assert_eq!(in_use(&states).as_deref(), Some("1 of 3 instances"));
+        assert_eq!(in_use(&states[2..]), None);
+    }
+
+    #[test]
+    fn a_limit_is_of_who_calls_and_who_is_called() {
+        let places = bookinfo("").catalog.places();
+        let over = |from| trouble(TroubleKind::Overflow, None, "maxConnections", Some(from));
+        let troubles = [over("productpage-v1"), over("productpage-v1-b")];
+        let of = |from: Option<&str>, to: &str| {
+            limits(&troubles, &places, from.map(service).as_ref(), &service(to)).join("; ")
+        };
+        assert_eq!(of(Some("productpage"), "reviews"), "Limit reached: maxConnections (v2)");
+        assert_eq!(of(None, "reviews"), "Limit reached: maxConnections (v2), by productpage");
+        assert_eq!(of(Some("productpage"), "details"), "");
+        assert_eq!(of(Some("details"), "reviews"), "");
     }
 }

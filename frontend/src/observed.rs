@@ -29,6 +29,8 @@ pub struct Figures {
     pub minute: u64,
     /// Failed requests of the last minute.
     pub minute_errors: u64,
+    /// Requests of the last minute that a limit refused.
+    pub overflow: u64,
     /// Percentiles of the last minute, largest as above: p50, p95, p99.
     pub minute_latency: [Option<f64>; 3],
 }
@@ -51,6 +53,8 @@ impl Figures {
             .filter(|(code, _)| *code == 0 || *code >= 500)
             .map(|(_, count)| count)
             .sum::<u64>();
+        let refused = edge.minute.flags.iter().filter(|(flag, _)| flag == "UO");
+        self.overflow += refused.map(|(_, count)| count).sum::<u64>();
         let totals = [edge.minute.p50, edge.minute.p95, edge.minute.p99];
         for (mine, other) in self.minute_latency.iter_mut().zip(totals) {
             *mine = larger(*mine, other);

@@ -38,7 +38,7 @@ pub fn Sidebar() -> impl IntoView {
                     class="input"
                     placeholder="Find: rps > 50, fault, v3…"
                     aria-label="Find"
-                    title="Words and conditions: reviews, v3, rps > 50, errors, errors > 1, p95 > 100, fault, -fault"
+                    title="Words and conditions: reviews, v3, rps > 50, errors, errors > 1, p95 > 100, fault, ejected, unhealthy, limit, -fault"
                     prop:value=text
                     on:input=move |event| text.set(event_target_value(&event))
                     on:keydown=move |event| leave_find(&event, text)
@@ -98,6 +98,9 @@ fn found(store: Store, query: &Query, faulty: &std::collections::BTreeSet<String
         errors: figures.success().map_or(0.0, |success| (1.0 - success) * 100.0),
         p95: figures.p95.unwrap_or(0.0),
         fault: faulty.contains(host),
+        troubles: store.head.troubles.with(|all| {
+            all.iter().filter(|trouble| trouble.host == host).map(|trouble| trouble.kind).collect()
+        }),
     })
 }
 

@@ -38,6 +38,14 @@ impl NodeId {
             Self::Gateway { .. } | Self::Workload { .. } => None,
         }
     }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Service(host) | Self::External(host) => short_host(host),
+            Self::Gateway { name, .. } | Self::Workload { name, .. } => name,
+        }
+    }
 }
 
 /// One version of a service: its instances with one value of the label `version`.
@@ -196,13 +204,11 @@ pub fn assemble(
 
 /// A node of which nothing but its id is known.
 fn bare(id: NodeId) -> Node {
-    let (name, namespace) = match &id {
-        NodeId::Gateway { namespace, name } | NodeId::Workload { namespace, name } => {
-            (name.clone(), namespace.clone())
-        }
-        NodeId::Service(host) | NodeId::External(host) => (short_host(host).to_owned(), String::new()),
+    let namespace = match &id {
+        NodeId::Gateway { namespace, .. } | NodeId::Workload { namespace, .. } => namespace.clone(),
+        NodeId::Service(_) | NodeId::External(_) => String::new(),
     };
-    Node { id, name, namespace, versions: Vec::new(), ports: Vec::new() }
+    Node { name: id.name().to_owned(), id, namespace, versions: Vec::new(), ports: Vec::new() }
 }
 
 #[cfg(test)]

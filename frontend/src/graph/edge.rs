@@ -84,16 +84,26 @@ pub fn EdgeLabel(
         labels.iter().flat_map(|label| label.split(" + ")).map(str::to_owned).collect::<Vec<_>>()
     });
     let acting = memo(move |_| figures.with(|all| all.delay_rps + all.abort_rps > 0.0));
-    let raised = memo(move |_| failures.with(Option::is_some) || faults.with(|faults| !faults.is_empty()));
+    let limit = memo(move |_| {
+        let reached = key.with_value(|key| !graph.store.derived.limits(Some(&key.from), &key.to).is_empty());
+        look::limit(reached, figures.with(|all| all.overflow))
+    });
+    let hanging = move || {
+        [failures, limit].iter().filter(|one| one.with(Option::is_some)).count() + faults.with(Vec::len)
+    };
+    let raised = memo(move |_| hanging() > 0);
     let empty = move || text.with(String::is_empty);
-    let spoken = move || spoken(graph, &key.get_value(), &figures.get(), &faults.get());
+    let spoken = move || {
+        let mut spoken = spoken(graph, &key.get_value(), &figures.get(), &faults.get());
+        spoken.extend(limit.get());
+        spoken.join(", ")
+    };
     let beside = move || {
         let (at, about) = (at.get_untracked(), about.get_value());
         let (width, height) = LABEL;
         // The tooltip stands below the pills that hang under the curve.
-        let rows = untrack(|| faults.with(Vec::len) + usize::from(failures.with(Option::is_some)));
         #[expect(clippy::cast_precision_loss, reason = "few faults act on one edge")]
-        let hanging = (height + 3.0) * rows as f64;
+        let hanging = (height + 3.0) * untrack(hanging) as f64;
         graph.tip_beside(
             about,
             Rect { x: at.x - width / 2.0, y: at.y, width, height: height / 2.0 + hanging },
@@ -104,12 +114,12 @@ pub fn EdgeLabel(
             class=move || format!("edge-label {}", tone.get().class())
             class:dim=dim
             class:selected=selected
-            class:empty=move || empty() && faults.with(Vec::is_empty)
+            class:empty=move || empty() && !raised.get()
             transform=move || { let at = at.get(); format!("translate({:.1},{:.1})", at.x, at.y) }
         >
             <g class="pill" aria-hidden="true">{move || pill(&text.get(), raised.get())}</g>
             <g class:acting=acting aria-hidden="true">
-                {move || below(&faults.get(), failures.get())}
+                {move || below(&faults.get(), limit.get(), failures.get())}
             </g>
             <rect
                 class="press"
@@ -161,10 +171,11 @@ fn pill_top(above: bool) -> f64 {
     if above { -LABEL.1 - 2.0 } else { -LABEL.1 / 2.0 }
 }
 
-/// The pills below the curve: faults that act on it, then what fails.
-fn below(faults: &[String], failures: Option<String>) -> impl IntoView + use<> {
+/// The pills below the curve: faults that act on it, what a limit refuses, then what fails.
+fn below(faults: &[String], limit: Option<String>, failures: Option<String>) -> impl IntoView + use<> {
     let sign = |label: &String| if label.contains("abort") { ABORT } else { DELAY };
     let mut rows = faults.iter().map(|label| (sign(label), label.clone())).collect::<Vec<_>>();
+    rows.extend(limit.map(|limit| (LIMIT, limit)));
     rows.extend(failures.map(|failures| (FAILURES, failures)));
     // The icon says what it is: with the word as well the pill would be wider than the room between two cards.
     let brief = |label: &str| label.replace(" delay", "").replace(" abort", "");
@@ -180,6 +191,8 @@ type Sign = (&'static str, &'static str);
 const DELAY: Sign = ("sign delay", "M0,-3 L0,0 L2.4,1.4");
 /// A cross.
 const ABORT: Sign = ("sign abort", "M-2.4,-2.4 L2.4,2.4 M2.4,-2.4 L-2.4,2.4");
+/// No entry.
+const LIMIT: Sign = ("sign limit", "M-2.8,0 L2.8,0");
 /// An exclamation mark.
 const FAILURES: Sign = ("sign failures", "M0,-3 L0,0.6 M0,2.9 L0,3");
 
@@ -211,7 +224,7 @@ fn point(graph: GraphState, about: StoredValue<Selection>, x: f64, y: f64) {
     graph.tip.set(Some(Tip { about: about.get_value(), at }));
 }
 
-fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[String]) -> String {
+fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[String]) -> Vec<String> {
     let name =
         |id| graph.nodes.with(|nodes| nodes.get(id).map_or_else(String::new, |node| node.name.clone()));
     let mut spoken = vec![format!("{} to {}", name(&key.from), name(&key.to))];
@@ -223,5 +236,5 @@ fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[String]
     spoken.extend(figures.p95.map(|p95| format!("95th percentile {}", words::latency(Some(p95)))));
     spoken.extend(look::failures(figures));
     spoken.extend(faults.iter().map(|label| format!("fault {label}")));
-    spoken.join(", ")
+    spoken
 }

@@ -112,6 +112,18 @@ pub fn failures(figures: &Figures) -> Option<String> {
         .then(|| format!("{} fail", percent((figures.error_rps / figures.rps).min(1.0))))
 }
 
+/// What a limit refuses on an edge: `limit reached`, `limit · 12 overflow`; `12 overflow` of the last minute when it is kept again.
+pub fn limit(reached: bool, overflow: u64) -> Option<String> {
+    #[expect(clippy::cast_precision_loss, reason = "a minute's count is far below 2^52")]
+    let count = rate(overflow as f64);
+    match (reached, overflow) {
+        (false, 0) => None,
+        (true, 0) => Some("limit reached".to_owned()),
+        (true, _) => Some(format!("limit · {count} overflow")),
+        (false, _) => Some(format!("{count} overflow")),
+    }
+}
+
 /// The second line of a node: `3 versions · 3 instances`.
 pub fn subtitle(node: &Node) -> String {
     let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
@@ -224,6 +236,18 @@ mod tests {
         assert_eq!(failures(&figures).as_deref(), Some("10% fail"));
         assert_eq!(label(&Figures::default()), "");
         assert_eq!(failures(&Figures { rps: 3.0, ..Figures::default() }), None);
+    }
+
+    #[test]
+    fn limits() {
+        for (reached, overflow, words) in [
+            (false, 0, None),
+            (true, 0, Some("limit reached")),
+            (true, 12, Some("limit · 12 overflow")),
+            (false, 2100, Some("2.1k overflow")),
+        ] {
+            assert_eq!(limit(reached, overflow).as_deref(), words);
+        }
     }
 
     #[test]

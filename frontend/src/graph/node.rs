@@ -31,19 +31,23 @@ pub fn NodeCard(
     let selected = memo(move |_| about.with_value(|about| graph.selected(about)));
     let dim = memo(move |_| id.with_value(|id| graph.dims_node(id)));
     let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
+    let impaired = memo(move |_| id.with_value(|id| graph.store.derived.impaired(id)));
     let tone = memo(move |_| {
         let tone = figures.with(look::tone);
         let faulty =
             id.with_value(|id| id.host().is_some_and(|host| graph.faults.with(|all| all.contains_key(host))));
-        if faulty && tone == Tone::Ok { Tone::Warn } else { tone }
+        let troubled = faulty || impaired.with(Option::is_some);
+        if troubled && tone == Tone::Ok { Tone::Warn } else { tone }
     });
     let rate = memo(move |_| {
         figures.with(|all| if all.rps > 0.0 { format!("{} rps", look::rate(all.rps)) } else { String::new() })
     });
     let subtitle = look::subtitle(&node);
+    let subtitle = memo(move |_| impaired.get().unwrap_or_else(|| subtitle.clone()));
     let spoken = {
-        let (name, subtitle) = (node.name.clone(), subtitle.clone());
+        let name = node.name.clone();
         move || {
+            let subtitle = subtitle.get();
             let rate = rate.get();
             let rate = if rate.is_empty() { rate } else { format!("{rate}, ") };
             format!("{name}, {subtitle}, {rate}{}", tone.get().words())
@@ -77,7 +81,7 @@ pub fn NodeCard(
                 let y = if kind == "service" { "24" } else { "41" };
                 svg::text().class("rate").attr("x", size.width - 10.0).attr("y", y).child(move || rate.get())
             })}
-            <text class="sub" x=left + 11.0 y="41">{subtitle}</text>
+            <text class="sub" class:warn=move || impaired.with(Option::is_some) x=left + 11.0 y="41">{subtitle}</text>
             <rect
                 class="hit"
                 id=keys::element_id(&node.id)

@@ -5,6 +5,7 @@ use crate::prelude::*;
 use super::details::{self, Details};
 use super::look;
 use super::state::{GraphState, use_graph};
+use crate::inspector::instances;
 use crate::observed::{Figures, Traffic};
 use crate::topology::{NodeId, Selection};
 use crate::words;
@@ -62,6 +63,14 @@ fn Facts(about: Selection) -> impl IntoView {
             }),
         })
     };
+    let troubles = {
+        let (about, store) = (about.clone(), graph.store);
+        memo(move |_| match &about {
+            Selection::Link(key) => store.derived.limits(Some(&key.from), &key.to),
+            Selection::Node(id) if store.derived.impaired(id).is_some() => instances::lines(store, id),
+            Selection::Node(_) => Vec::new(),
+        })
+    };
     let host = host.filter(|host| *host != title).map(|host| host.to_owned());
     let details = memo(move |_| told(graph, &about));
     view! {
@@ -69,7 +78,10 @@ fn Facts(about: Selection) -> impl IntoView {
         {host.map(|host| view! { <div class="host">{host}</div> })}
         {move || table(&traffic.get())}
         {move || lists(&details.get())}
-        {move || faults.get().into_iter().map(|fault| view! { <div class="tip-fault">"Fault: "{fault}</div> }).collect_view()}
+        {move || {
+            let faults = faults.get().into_iter().map(|fault| format!("Fault: {fault}"));
+            faults.chain(troubles.get()).map(|line| view! { <div class="tip-fault">{line}</div> }).collect_view()
+        }}
     }
 }
 

@@ -1,54 +1,62 @@
-//! Instances of a service, each with its state, and limits that are reached.
+//! Instances of a service, each with its state.
 
-use crate::instances::{self, Instance};
 use crate::prelude::*;
-use crate::store::use_store;
+use api::TroubleKind;
 
-/// The table, where there are any.
+use crate::clock;
+use crate::instances::InstanceState;
+use crate::store::{Store, use_store};
+use crate::topology::NodeId;
+
+/// The list.
 #[component]
 pub fn Instances(
-    /// The service's host.
-    host: String,
+    /// The node.
+    id: NodeId,
 ) -> impl IntoView {
     let store = use_store();
-    let host = StoredValue::new(host);
-    let all = memo(move |_| {
-        store.head.troubles.with(|troubles| {
-            store
-                .derived
-                .base
-                .with(|base| host.with_value(|host| instances::of(&base.registry, host, troubles)))
-        })
-    });
-    let limits = move || {
-        let all =
-            store.head.troubles.with(|troubles| host.with_value(|host| instances::limits(host, troubles)));
-        all.into_iter().map(|limit| view! { <p class="bad">{limit}</p> }).collect_view()
-    };
-    view! {
-        <Show when=move || !all.with(Vec::is_empty)>
-            <h2 class="eyebrow">"Instances"</h2>
-            <div role="status">{move || limits()}</div>
-            <table class="figures">
-                <thead>
-                    <tr>{["instance", "version", "state"].map(|name| view! { <th scope="col">{name}</th> }).collect_view()}</tr>
-                </thead>
-                <tbody>{move || all.get().into_iter().map(row).collect_view()}</tbody>
-            </table>
-        </Show>
+    move || {
+        let all = store.derived.instances(&id);
+        let limits = store.derived.limits(None, &id).into_iter();
+        let head = (!all.is_empty()).then(|| view! { <h2 class="eyebrow">"Instances"</h2> });
+        view! {
+            {head}
+            <div role="status">{limits.map(|limit| view! { <p class="warn">{limit}</p> }).collect_view()}</div>
+            <ul class="instances" aria-label="Instances">{all.iter().map(row).collect_view()}</ul>
+        }
     }
 }
 
-fn row(instance: Instance) -> AnyView {
-    let (dot, state) = match instance.troubles.join("; ") {
-        none if none.is_empty() => ("dot ok", "in use".to_owned()),
-        troubles => ("dot bad", troubles),
+fn row(one: &InstanceState) -> AnyView {
+    let tone = match one.kind {
+        None => "dot ok",
+        Some(TroubleKind::Ejected) => "dot warn",
+        Some(_) => "dot bad",
     };
     view! {
-        <tr>
-            <td><span class=dot></span>{instance.name}</td>
-            <td>{instance.version}</td>
-            <td>{state}</td>
-        </tr>
+        <li>
+            <span class=tone></span>
+            <code>{one.address.clone()}</code>
+            <span>{one.version.clone()}</span>
+            <b>{state(one)}</b>
+            <small>{one.why.clone()}</small>
+        </li>
     }
+}
+
+/// What an instance does: `serving`, `ejected until 14:02:31`.
+fn state(one: &InstanceState) -> String {
+    match (one.kind, one.until) {
+        (None, _) => "serving".to_owned(),
+        (Some(TroubleKind::Ejected), Some(until)) => format!("ejected until {}", clock::time(until)),
+        (Some(TroubleKind::Ejected), None) => "ejected".to_owned(),
+        (Some(_), _) => "unhealthy".to_owned(),
+    }
+}
+
+/// A line for each instance of a node that is not used. Tracked.
+pub fn lines(store: Store, id: &NodeId) -> Vec<String> {
+    let all = store.derived.instances(id);
+    let out = all.iter().filter(|one| one.kind.is_some());
+    out.map(|one| format!("{} {}: {}", one.address, state(one), one.why)).collect()
 }

@@ -4,7 +4,7 @@ use crate::prelude::*;
 
 use crate::inspector::versions::{figures_table, version_row};
 use crate::store::{Tab, use_store};
-use crate::topology::{LinkKey, NodeId, short_host, version_color};
+use crate::topology::{LinkKey, version_color};
 
 /// A selected link.
 #[component]
@@ -14,7 +14,7 @@ pub fn LinkView(
 ) -> impl IntoView {
     let store = use_store();
     let traffic = store.traffic.of_link(&key);
-    let title = format!("{} → {}", name(&key.from), name(&key.to));
+    let title = format!("{} → {}", key.from.name(), key.to.name());
     let (open, to) = (key.to.clone(), key.to.clone());
     let rows = move || {
         let versions = store.derived.subject(&to).versions;
@@ -29,7 +29,11 @@ pub fn LinkView(
     let faults = move || {
         store.derived.faults.with(|faults| {
             let here = faults.iter().filter(|fault| fault.acts_on(&key));
-            here.map(|fault| view! { <p class="warn">{fault.label.clone()}</p> }).collect_view()
+            let faults = here.map(|fault| fault.label.clone());
+            let lines = faults
+                .chain(store.derived.limits(Some(&key.from), &key.to))
+                .map(|line| view! { <p class="warn">{line}</p> });
+            lines.collect_view()
         })
     };
     view! {
@@ -52,12 +56,5 @@ pub fn LinkView(
                 </button>
             </div>
         </div>
-    }
-}
-
-fn name(id: &NodeId) -> String {
-    match id {
-        NodeId::Service(host) | NodeId::External(host) => short_host(host).to_owned(),
-        NodeId::Gateway { name, .. } | NodeId::Workload { name, .. } => name.clone(),
     }
 }

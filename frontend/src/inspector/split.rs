@@ -26,16 +26,15 @@ pub fn SplitTab(
 ) -> impl IntoView {
     let store = use_store();
     let host = id.host().unwrap_or_default().to_owned();
-    let instances_of = host.clone();
     let traffic = store.traffic.of_node(&id);
     view! {
         <RoutePicker id=id.clone() subject/>
-        <Sliders id/>
+        <Sliders id=id.clone()/>
         <h2 class="eyebrow">"Traffic by version"</h2>
         <TrafficChart host=Signal::stored(host)/>
         <h2 class="eyebrow">"Versions, last 60 s"</h2>
         <Versions traffic subject/>
-        <Instances host=instances_of/>
+        <Instances id/>
         <Show when=move || { store.editing.count() > 0 }>
             <h2 class="eyebrow">"What will change"</h2>
             <DiffView text=Signal::derive(move || store.derived.diff.get())/>

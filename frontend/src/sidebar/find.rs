@@ -1,7 +1,10 @@
 //! The grammar of Find: words and conditions, all of which must hold. Pure.
 //!
 //! `reviews` is a part of a name, of a host or a whole version; `rps>50` (`rps > 50` too) compares a figure: `rps`, `errors` (in
-//! percent) or `p95` (in milliseconds); `fault` and `errors` alone ask whether there are any; `-word` asks for the opposite.
+//! percent) or `p95` (in milliseconds); `fault`, `errors`, `ejected`, `unhealthy` and `limit` alone ask whether there are any; `-word`
+//! asks for the opposite.
+
+use api::TroubleKind;
 
 /// What Find sees of a row.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,6 +23,8 @@ pub struct Candidate<'a> {
     pub p95: f64,
     /// A fault acts on it.
     pub fault: bool,
+    /// Kinds of trouble behind it.
+    pub troubles: Vec<TroubleKind>,
 }
 
 /// A parsed query.
@@ -37,6 +42,7 @@ enum Test {
     Text(String),
     Fault,
     Errors,
+    Trouble(TroubleKind),
     Compare(Figure, Operator, f64),
 }
 
@@ -105,6 +111,9 @@ fn test(word: &str) -> Test {
     match word {
         "fault" | "faults" => return Test::Fault,
         "error" | "errors" => return Test::Errors,
+        "ejected" => return Test::Trouble(TroubleKind::Ejected),
+        "unhealthy" => return Test::Trouble(TroubleKind::Unhealthy),
+        "limit" | "limits" => return Test::Trouble(TroubleKind::Overflow),
         _ => {}
     }
     compare(word).unwrap_or_else(|| Test::Text(word.to_owned()))
@@ -135,6 +144,7 @@ impl Test {
             }
             Self::Fault => candidate.fault,
             Self::Errors => candidate.errors > 0.0,
+            Self::Trouble(kind) => candidate.troubles.contains(kind),
             Self::Compare(figure, operator, value) => {
                 let figure = match figure {
                     Figure::Rps => candidate.rps,
@@ -167,6 +177,7 @@ mod tests {
             errors: 2.0,
             p95: 120.0,
             fault: true,
+            troubles: vec![TroubleKind::Ejected],
         };
         let quiet = Candidate { name: "details", host: "details.default", rps: 5.0, ..Candidate::default() };
         for (query, busy, still) in [
@@ -188,6 +199,10 @@ mod tests {
             ("errors>3", false, false),
             ("fault", true, false),
             ("-fault", false, true),
+            ("ejected", true, false),
+            ("-ejected", false, true),
+            ("unhealthy", false, false),
+            ("limit", false, false),
             ("reviews rps>50 fault", true, false),
             ("reviews rps>100", false, false),
             ("rps>many", false, false),

@@ -5,11 +5,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::prelude::*;
+use api::Trouble;
 use mesh::diff;
 use mesh::order;
 use mesh::{Diagnostic, ResourceKey, Severity};
 
 use crate::faults::{self, FaultView};
+use crate::instances::{self, InstanceState};
 use crate::reading::Reading;
 use crate::split::{self, SplitView};
 use crate::store::{Editing, Head, TrafficStore, Ui};
@@ -174,6 +176,31 @@ impl Derived {
             let at = splits.binary_search_by(|(id, _)| id.cmp(node)).ok()?;
             Some(splits[at].1.clone())
         })
+    }
+
+    /// Instances of a node with their states, as the proxy tells. Tracked.
+    pub fn instances(&self, node: &NodeId) -> Vec<InstanceState> {
+        let draft = self.draft.get();
+        let service = node.host().and_then(|host| draft.catalog.services.get(host));
+        let Some(service) = service else { return Vec::new() };
+        self.places
+            .with(|places| self.head.troubles.with(|troubles| instances::of(service, troubles, places)))
+    }
+
+    /// How many instances of a node are used, where not all are: `2 of 3 instances`. Tracked.
+    pub fn impaired(&self, node: &NodeId) -> Option<String> {
+        let host = node.host()?;
+        let told = |one: &Trouble| one.host == host && one.instance.is_some();
+        if !self.head.troubles.with(|troubles| troubles.iter().any(told)) {
+            return None;
+        }
+        instances::in_use(&self.instances(node))
+    }
+
+    /// Limits that are reached towards a node, in words: by one caller, or by anyone. Tracked.
+    pub fn limits(&self, from: Option<&NodeId>, to: &NodeId) -> Vec<String> {
+        self.places
+            .with(|places| self.head.troubles.with(|troubles| instances::limits(troubles, places, from, to)))
     }
 
     /// The node that a resource belongs to. Tracked.
