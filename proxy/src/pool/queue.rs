@@ -19,12 +19,19 @@ pub(super) enum Given {
     Room,
 }
 
+/// One who waits.
+struct Waiting<'q> {
+    queue: &'q Queue,
+    given: oneshot::Receiver<Given>,
+}
+
 impl Queue {
     /// Waits for a turn.
     pub(super) async fn wait(&self) -> Option<Given> {
         let (give, given) = oneshot::channel();
         self.0.borrow_mut().push_back(give);
-        given.await.ok()
+        let mut waiting = Waiting { queue: self, given };
+        (&mut waiting.given).await.ok()
     }
 
     /// Gives a connection to the one who has waited longest; returns it when nobody waits.
@@ -48,5 +55,40 @@ impl Queue {
 
     fn next(&self) -> Option<oneshot::Sender<Given>> {
         self.0.borrow_mut().pop_front()
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // Who was told of room and gave up before it could be used tells the next, who would wait for ever otherwise.
+        if matches!(self.given.try_recv(), Ok(Given::Room)) {
+            self.queue.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn poll(waiting: &mut Pin<Box<impl Future<Output = Option<Given>>>>) -> Poll<Option<Given>> {
+        waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn room_that_nobody_took_is_passed_on() {
+        let queue = Queue::default();
+        let (mut first, mut second) = (Box::pin(queue.wait()), Box::pin(queue.wait()));
+        assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+        queue.wake();
+        assert!(poll(&mut second).is_pending());
+        // The first gives up with what it was told.
+        drop(first);
+        assert!(matches!(poll(&mut second), Poll::Ready(Some(Given::Room))));
+        queue.wake();
+        assert!(queue.0.borrow().is_empty());
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use mesh::plan::{Cluster, HealthCheck, Probe, TlsClient};
+use mesh::plan::{Cluster, HealthCheck, Outlier, Probe, TlsClient};
 use mesh::resource::traffic_policy::{ClientTls, ClientTlsMode};
 use proxy::{Config, Notice};
 use tokio::net::TcpListener;
@@ -215,6 +215,31 @@ async fn what_a_check_has_found_holds_when_the_check_is_changed() {
     for _ in 0..5 {
         assert_eq!(get(rig.address, "/", &[]).await.body, "no healthy upstream");
     }
+}
+
+#[tokio::test]
+async fn a_check_that_passes_ends_an_ejection() {
+    let server = Server::start(|request: Request<Incoming>| async move {
+        reply(if request.uri().path() == "/healthz" { 200 } else { 500 }, "moody")
+    })
+    .await;
+    let mut draft = checked(cluster("v1", &[&server]), check(http()));
+    draft.clusters[0].policy.outlier = Some(Outlier {
+        errors: Some(1),
+        gateway_errors: None,
+        local_failures: None,
+        codes: Vec::new(),
+        interval: Duration::from_secs(3600),
+        base_ejection: Duration::from_secs(3600),
+        max_ejected: 100,
+        min_healthy: 0,
+    });
+    let mut rig = Rig::start(draft.plan()).await;
+    rig.told(well(server.address().port())).await;
+    assert_eq!(get(rig.address, "/", &[]).await.status, 500);
+    rig.told(|notice| matches!(notice, Notice::Ejected { .. }).then_some(())).await;
+    rig.told(|notice| matches!(notice, Notice::Returned { .. }).then_some(())).await;
+    assert_eq!(get(rig.address, "/", &[]).await.body, "moody");
 }
 
 #[tokio::test]
