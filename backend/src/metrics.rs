@@ -1,16 +1,22 @@
 //! What `/metrics` shows: the traffic of the mesh, and the program itself.
 
+mod istio;
 mod process;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use mesh::Source;
-use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use mesh::plan::Endpoint;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use proxy::Batch;
+
+use self::istio::{Istio, Shared};
 
 /// Labels of a request's counter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +47,8 @@ struct Flag {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    istio: Arc<Istio>,
+    standard: Registry,
     requests: Family<Request, Counter>,
     flags: Family<Flag, Counter>,
     retries: Family<Edge, Counter>,
@@ -66,6 +74,8 @@ impl Default for Metrics {
             revision: Gauge::default(),
             started: Instant::now(),
             registry: Registry::default(),
+            istio: Arc::default(),
+            standard: Registry::default(),
         };
         registry.register("requests", "Requests through the built-in proxy", metrics.requests.clone());
         registry.register("response_flags", "Requests by Envoy's response flags", metrics.flags.clone());
@@ -80,14 +90,22 @@ impl Default for Metrics {
         );
         registry.register_with_unit("uptime", "Since the start", Unit::Seconds, metrics.uptime.clone());
         registry.register("revision", "The newest revision", metrics.revision.clone());
-        Self { registry, ..metrics }
+        let mut standard = Registry::default();
+        standard.register_collector(Box::new(Shared(Arc::clone(&metrics.istio))));
+        Self { registry, standard, ..metrics }
     }
 }
 
 impl Metrics {
+    /// Learns which workloads serve which versions: hosts with their endpoints.
+    pub fn know<'m>(&self, endpoints: impl Iterator<Item = (&'m str, &'m Endpoint)>) {
+        self.istio.know(endpoints);
+    }
+
     /// Counts what a proxy thread counted.
     pub fn observe(&self, batch: &Batch) {
         for (key, stats) in &batch.stats {
+            self.istio.observe(key, stats);
             let source = source(&key.source);
             let edge =
                 Edge { source: source.clone(), destination: key.host.clone(), version: key.version.clone() };
@@ -122,7 +140,9 @@ impl Metrics {
         self.revision.set(i64::try_from(revision).unwrap_or(i64::MAX));
         // The registry's text ends with the mark of the end, so the process comes first.
         let mut text = process::text();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.standard)?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }

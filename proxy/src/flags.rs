@@ -1,5 +1,6 @@
 //! Response flags: what went wrong with a request, in Envoy's abbreviations.
 
+use std::fmt;
 use std::ops::BitOrAssign;
 
 /// A set of flags.
@@ -48,6 +49,20 @@ impl Flags {
     /// The name of the flag at a position.
     pub(crate) fn name(position: usize) -> &'static str {
         NAMES[position]
+    }
+}
+
+impl fmt::Display for Flags {
+    /// As Envoy's access log has them: separated by commas, `-` for none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("-");
+        }
+        for (at, position) in self.positions().enumerate() {
+            f.write_str(if at == 0 { "" } else { "," })?;
+            f.write_str(Self::name(position))?;
+        }
+        Ok(())
     }
 }
 

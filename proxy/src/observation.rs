@@ -41,6 +41,8 @@ pub struct Stats {
     pub requests: u64,
     /// By status; 0 stands for no response.
     pub codes: HashMap<u16, u64>,
+    /// By status and flags, as Envoy's access log writes them: `UF,URX`, or `-` for none.
+    pub answers: HashMap<(u16, String), u64>,
     /// By response flag (`DI`, `FI`, `UH`, `UF`, `UO`, `UC`, `UT`, `NR`, `NC`, `URX`, `DC`).
     pub flags: HashMap<&'static str, u64>,
     /// Time from the request's head to the end of the response, in microseconds.
@@ -66,6 +68,9 @@ impl Stats {
         for (&code, count) in &other.codes {
             *self.codes.entry(code).or_default() += count;
         }
+        for (answer, count) in &other.answers {
+            *self.answers.entry(answer.clone()).or_default() += count;
+        }
         for (&flag, count) in &other.flags {
             *self.flags.entry(flag).or_default() += count;
         }
@@ -85,6 +90,7 @@ impl Default for Stats {
             chosen: 0,
             requests: 0,
             codes: HashMap::new(),
+            answers: HashMap::new(),
             flags: HashMap::new(),
             latency: latencies(),
             bytes_sent: 0,

@@ -43,8 +43,9 @@ pub(crate) struct Ended {
 
 struct Counts {
     requests: u64,
-    /// A handful at most: a search through them is faster than a hash.
-    codes: Vec<(u16, u64)>,
+    /// By status and flags. A handful at most: a search through them is faster than a hash.
+    answers: Vec<(u16, Flags, u64)>,
+    /// Of connections.
     flags: [u64; Flags::COUNT],
     latency: Histogram<u32>,
     sent: u64,
@@ -118,14 +119,9 @@ impl Counter {
     pub(crate) fn count(&self, ended: &Ended) {
         let mut counts = self.counts.borrow_mut();
         counts.requests += 1;
-        match counts.codes.iter_mut().find(|(code, _)| *code == ended.status) {
-            Some((_, count)) => *count += 1,
-            None => counts.codes.push((ended.status, 1)),
-        }
-        if !ended.flags.is_empty() {
-            for position in ended.flags.positions() {
-                counts.flags[position] += 1;
-            }
+        match counts.answers.iter_mut().find(|one| one.0 == ended.status && one.1 == ended.flags) {
+            Some((_, _, count)) => *count += 1,
+            None => counts.answers.push((ended.status, ended.flags, 1)),
         }
         // It grows as it needs to, so there is no value that it cannot take.
         let _ = counts.latency.record(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX >> 1));
@@ -139,7 +135,7 @@ impl Default for Counts {
     fn default() -> Self {
         Self {
             requests: 0,
-            codes: Vec::new(),
+            answers: Vec::new(),
             flags: [0; Flags::COUNT],
             latency: latencies(),
             sent: 0,
@@ -158,19 +154,28 @@ impl Counts {
 
 impl From<Counts> for Stats {
     fn from(counts: Counts) -> Self {
-        let flags = counts.flags.iter().enumerate().filter(|(_, count)| **count > 0);
-        Self {
+        let mut stats = Self {
             chosen: 0,
             connections_opened: 0,
             connections_closed: counts.closed,
             requests: counts.requests,
-            codes: counts.codes.into_iter().collect(),
-            flags: flags.map(|(position, count)| (Flags::name(position), *count)).collect(),
             latency: counts.latency,
             bytes_sent: counts.sent,
             bytes_received: counts.received,
             retries: counts.retries,
+            ..Self::default()
+        };
+        for (status, flags, count) in counts.answers {
+            *stats.codes.entry(status).or_default() += count;
+            *stats.answers.entry((status, flags.to_string())).or_default() += count;
+            for position in flags.positions() {
+                *stats.flags.entry(Flags::name(position)).or_default() += count;
+            }
         }
+        for (position, count) in counts.flags.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            *stats.flags.entry(Flags::name(position)).or_default() += count;
+        }
+        stats
     }
 }
 

@@ -32,7 +32,13 @@ async fn ready(State(app): State<App>) -> Response {
 }
 
 async fn text(State(app): State<App>) -> Result<impl IntoResponse, Failure> {
-    let text = app.metrics.text(app.control.head().info.number);
+    let head = app.control.head();
+    let services = head.world.registry.services().iter();
+    app.metrics.know(services.flat_map(|service| {
+        let endpoints = service.ports.iter().flat_map(|port| &port.endpoints);
+        endpoints.map(|endpoint| (service.host.as_str(), endpoint))
+    }));
+    let text = app.metrics.text(head.info.number);
     let text = text.map_err(|error| Failure::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

@@ -39,7 +39,10 @@ pub(super) async fn serve(
 }
 
 async fn text(State(admin): State<Admin>) -> Response {
-    match admin.metrics.text(admin.plan.load().revision) {
+    let plan = admin.plan.load();
+    let clusters = plan.clusters.iter();
+    admin.metrics.know(clusters.flat_map(|one| one.endpoints.iter().map(|at| (one.key.host.as_str(), at))));
+    match admin.metrics.text(plan.revision) {
         Ok(text) => ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

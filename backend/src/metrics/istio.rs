@@ -1,0 +1,330 @@
+//! Istio's standard metrics, under its names and labels, so that dashboards made for it show this mesh.
+//!
+//! All are reported by the source, as a sidecar's outbound side does. What a proxy does not know is `unknown`, as Istio has
+//! it. Latencies stand without the status that they ended with, and sizes are sums without buckets: the proxy counts no
+//! more than that of each request.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mesh::Source;
+use mesh::plan::Endpoint;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use proxy::observation::{ObservationKey, Stats};
+
+const UNKNOWN: &str = "unknown";
+
+/// Upper bounds of latencies in milliseconds, as Istio has them.
+const BUCKETS: [f64; 19] = [
+    0.5,
+    1.0,
+    5.0,
+    10.0,
+    25.0,
+    50.0,
+    100.0,
+    250.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+    10_000.0,
+    30_000.0,
+    60_000.0,
+    300_000.0,
+    600_000.0,
+    1_800_000.0,
+    3_600_000.0,
+];
+
+/// All that has been counted since the start.
+#[derive(Debug, Default)]
+pub(super) struct Istio {
+    /// By source, host and version.
+    edges: Mutex<HashMap<(Arc<Source>, String, String), Counts>>,
+    /// Of a host's version: its workload, where it is only one.
+    workloads: Mutex<HashMap<(String, String), Option<String>>>,
+}
+
+/// Who speaks to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Peers {
+    reporter: &'static str,
+    source_workload: String,
+    source_workload_namespace: String,
+    source_app: String,
+    source_canonical_service: String,
+    source_version: String,
+    source_canonical_revision: String,
+    destination_workload: String,
+    destination_workload_namespace: String,
+    destination_service: String,
+    destination_service_name: String,
+    destination_service_namespace: String,
+    destination_app: String,
+    destination_canonical_service: String,
+    destination_version: String,
+    destination_canonical_revision: String,
+    connection_security_policy: &'static str,
+}
+
+/// What answers are counted by, beside the peers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    request_protocol: &'static str,
+    response_code: u16,
+    response_flags: String,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    answers: HashMap<(u16, String), u64>,
+    requests: u64,
+    /// By [`BUCKETS`], and beyond the last.
+    latency: [u64; BUCKETS.len() + 1],
+    latency_millis: f64,
+    sent: u64,
+    received: u64,
+    opened: u64,
+    closed: u64,
+    tcp_sent: u64,
+    tcp_received: u64,
+}
+
+impl Istio {
+    /// Learns which workloads serve which versions, from hosts and their endpoints.
+    pub(super) fn know<'m>(&self, endpoints: impl Iterator<Item = (&'m str, &'m Endpoint)>) {
+        let mut workloads: HashMap<(String, String), Option<String>> = HashMap::new();
+        for (host, endpoint) in endpoints {
+            let version = (host.to_owned(), endpoint.version().to_owned());
+            let known = workloads.entry(version).or_insert_with(|| Some(endpoint.workload.clone()));
+            if known.as_ref() != Some(&endpoint.workload) {
+                *known = None;
+            }
+        }
+        *self.workloads.lock().unwrap_or_else(PoisonError::into_inner) = workloads;
+    }
+
+    pub(super) fn observe(&self, key: &ObservationKey, stats: &Stats) {
+        let edge = (Arc::clone(&key.source), key.host.clone(), key.version.clone());
+        let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        edges.entry(edge).or_default().add(stats);
+    }
+
+    fn peers(&self, (source, host, version): &(Arc<Source>, String, String)) -> Peers {
+        let (name, namespace) = match &**source {
+            Source::Workload { namespace, name } | Source::Gateway { namespace, name } => (name, namespace),
+        };
+        let mut parts = host.split('.');
+        let (service, of) = (parts.next().unwrap_or_default(), parts.next().unwrap_or(UNKNOWN));
+        let workloads = self.workloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let workload = workloads.get(&(host.clone(), version.clone())).cloned().flatten();
+        let version = if version.is_empty() { UNKNOWN } else { version };
+        // Workloads are named `<service>-<version>` where nothing says otherwise.
+        let (app, own_version) = name.rsplit_once('-').unwrap_or((name, UNKNOWN));
+        Peers {
+            reporter: "source",
+            source_workload: name.clone(),
+            source_workload_namespace: namespace.clone(),
+            source_app: app.to_owned(),
+            source_canonical_service: app.to_owned(),
+            source_version: own_version.to_owned(),
+            source_canonical_revision: own_version.to_owned(),
+            destination_workload: workload.unwrap_or_else(|| UNKNOWN.to_owned()),
+            destination_workload_namespace: of.to_owned(),
+            destination_service: host.clone(),
+            destination_service_name: service.to_owned(),
+            destination_service_namespace: of.to_owned(),
+            destination_app: service.to_owned(),
+            destination_canonical_service: service.to_owned(),
+            destination_version: version.to_owned(),
+            destination_canonical_revision: version.to_owned(),
+            connection_security_policy: UNKNOWN,
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, stats: &Stats) {
+        for (answer, count) in &stats.answers {
+            *self.answers.entry(answer.clone()).or_default() += count;
+        }
+        for step in stats.latency.iter_recorded() {
+            #[expect(clippy::cast_precision_loss, reason = "microseconds far below 2^52")]
+            let millis = step.value_iterated_to() as f64 / 1000.0;
+            let count = step.count_at_value();
+            let bucket = BUCKETS.iter().position(|most| millis <= *most).unwrap_or(BUCKETS.len());
+            self.latency[bucket] += u64::from(count);
+            self.latency_millis += millis * f64::from(count);
+        }
+        self.requests += stats.requests;
+        self.opened += stats.connections_opened;
+        self.closed += stats.connections_closed;
+        // A counter is of requests or of connections, never of both.
+        if stats.connections_opened + stats.connections_closed > 0 || stats.requests == 0 {
+            self.tcp_sent += stats.bytes_sent;
+            self.tcp_received += stats.bytes_received;
+        } else {
+            self.sent += stats.bytes_sent;
+            self.received += stats.bytes_received;
+        }
+    }
+}
+
+/// There are none, and their type has to be said.
+const NO_EXEMPLAR: Option<&Exemplar<[(String, String); 0], f64>> = None;
+
+/// What a registry collects from.
+#[derive(Debug)]
+pub(super) struct Shared(pub(super) Arc<Istio>);
+
+impl Collector for Shared {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let edges = self.0.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        let edges: Vec<(Peers, &Counts)> =
+            edges.iter().map(|(edge, counts)| (self.0.peers(edge), counts)).collect();
+        let http = || edges.iter().filter(|(_, counts)| counts.requests > 0);
+        let tcp = || edges.iter().filter(|(_, counts)| counts.opened > 0);
+
+        let mut family =
+            encoder.encode_descriptor("istio_requests", "Requests", None, MetricType::Counter)?;
+        for (peers, counts) in http() {
+            for ((code, flags), count) in &counts.answers {
+                let answer =
+                    Answer { request_protocol: "http", response_code: *code, response_flags: flags.clone() };
+                counter(family.encode_family(&Joined(peers, Some(&answer)))?, *count)?;
+            }
+        }
+        let name = "istio_request_duration_milliseconds";
+        let mut family = encoder.encode_descriptor(name, "Time of requests", None, MetricType::Histogram)?;
+        for (peers, counts) in http() {
+            let bounds = BUCKETS.into_iter().chain([f64::MAX]);
+            let buckets: Vec<_> = bounds.zip(counts.latency).collect();
+            histogram(
+                family.encode_family(&Joined(peers, None))?,
+                counts.latency_millis,
+                counts.requests,
+                &buckets,
+            )?;
+        }
+        for (name, help, bytes) in [
+            ("istio_request_bytes", "Bodies of requests", (|counts| counts.sent) as fn(&Counts) -> u64),
+            ("istio_response_bytes", "Bodies of responses", |counts| counts.received),
+        ] {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+            for (peers, counts) in http() {
+                #[expect(clippy::cast_precision_loss, reason = "a sum is a float to Prometheus")]
+                let sum = bytes(counts) as f64;
+                histogram(
+                    family.encode_family(&Joined(peers, None))?,
+                    sum,
+                    counts.requests,
+                    &[(f64::MAX, counts.requests)],
+                )?;
+            }
+        }
+        for (name, help, figure) in [
+            (
+                "istio_tcp_sent_bytes",
+                "Bytes to clients",
+                (|counts| counts.tcp_received) as fn(&Counts) -> u64,
+            ),
+            ("istio_tcp_received_bytes", "Bytes from clients", |counts| counts.tcp_sent),
+            ("istio_tcp_connections_opened", "Connections", |counts| counts.opened),
+            ("istio_tcp_connections_closed", "Connections that ended", |counts| counts.closed),
+        ] {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (peers, counts) in tcp() {
+                counter(family.encode_family(&Joined(peers, None))?, figure(counts))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn counter(mut metric: MetricEncoder<'_>, count: u64) -> fmt::Result {
+    metric.encode_counter(&count, NO_EXEMPLAR)
+}
+
+fn histogram(mut metric: MetricEncoder<'_>, sum: f64, count: u64, buckets: &[(f64, u64)]) -> fmt::Result {
+    metric.encode_histogram::<[(String, String); 0]>(sum, count, buckets, None)
+}
+
+/// Peers and, where there is one, an answer as one set of labels.
+#[derive(Debug)]
+struct Joined<'a>(&'a Peers, Option<&'a Answer>);
+
+impl EncodeLabelSet for Joined<'_> {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelSetEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)?;
+        self.1.map_or(Ok(()), |answer| answer.encode(encoder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    #[test]
+    fn requests_stand_under_istios_names() {
+        let istio = Istio::default();
+        let key = ObservationKey {
+            source: Arc::new(Source::Workload {
+                namespace: "shop".to_owned(),
+                name: "productpage-v1".to_owned(),
+            }),
+            revision: 1,
+            route: None,
+            host: "reviews.default.svc.cluster.local".to_owned(),
+            subset: Some("v2".to_owned()),
+            version: "v2".to_owned(),
+        };
+        let mut stats = Stats { requests: 3, bytes_received: 300, ..Stats::default() };
+        stats.answers.insert((200, "-".to_owned()), 2);
+        stats.answers.insert((503, "UF,URX".to_owned()), 1);
+        for micros in [400, 7_000, 8_000] {
+            stats.latency.record(micros).unwrap();
+        }
+        istio.observe(&key, &stats);
+        istio.observe(&key, &stats);
+        let mut endpoint = Endpoint::named("10.0.0.1", 9080);
+        endpoint.workload = "reviews-v2".to_owned();
+        endpoint.labels.insert("version".to_owned(), "v2".to_owned());
+        istio.know([(key.host.as_str(), &endpoint)].into_iter());
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Shared(Arc::new(istio))));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let line = |start: &str, parts: &[&str]| {
+            text.lines()
+                .find(|line| line.starts_with(start) && parts.iter().all(|part| line.contains(part)))
+                .unwrap_or_else(|| panic!("no {start} with {parts:?} in\n{text}"))
+        };
+        let ok = line("istio_requests_total{", &["response_code=\"200\"", "response_flags=\"-\""]);
+        for part in [
+            "reporter=\"source\"",
+            "source_workload=\"productpage-v1\"",
+            "source_workload_namespace=\"shop\"",
+            "source_canonical_service=\"productpage\"",
+            "destination_service=\"reviews.default.svc.cluster.local\"",
+            "destination_service_name=\"reviews\"",
+            "destination_version=\"v2\"",
+            "destination_workload=\"reviews-v2\"",
+        ] {
+            assert!(ok.contains(part), "{part} in {ok}");
+        }
+        assert!(ok.ends_with(" 4"), "{ok}");
+        assert!(line("istio_requests_total{", &["503", "UF,URX"]).ends_with(" 2"));
+        assert!(line("istio_request_duration_milliseconds_bucket", &["le=\"0.5\""]).ends_with(" 2"));
+        assert!(line("istio_request_duration_milliseconds_bucket", &["le=\"10.0\""]).ends_with(" 6"));
+        assert!(line("istio_request_duration_milliseconds_count", &[]).ends_with(" 6"));
+        assert!(line("istio_response_bytes_sum", &[]).ends_with(" 600.0"));
+    }
+}
