@@ -9,4 +9,4 @@ pub mod server;
 pub mod wait;
 
 pub use browser::Browser;
-pub use server::Server;
+pub use server::{Server, binary};

