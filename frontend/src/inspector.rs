@@ -100,7 +100,7 @@ fn Header(subject: Memo<Subject>) -> impl IntoView {
                 })
                 .collect();
             if parts.is_empty() {
-                "No rule governs it: all instances take turns.".into_any()
+                "No rule governs it: all instances share its requests.".into_any()
             } else {
                 parts.into_any()
             }

@@ -185,7 +185,7 @@ fn view(
     ShareView { version: label, color, locked: false, share }
 }
 
-/// Of a service that no VirtualService names: all instances take turns, so a version has the share of its instances.
+/// Of a service that no VirtualService names: all instances share its requests, so a version has the share of its instances.
 fn default_shares(service: &str, versions: &[Version]) -> Vec<Share> {
     let share = |version: &Version| Share {
         host: service.to_owned(),

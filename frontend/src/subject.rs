@@ -157,7 +157,7 @@ impl RouteView {
             target: RouteTarget::Service(service.to_owned()),
             label: "default route".to_owned(),
             matches: Vec::new(),
-            outcome: "to all instances, in turns".to_owned(),
+            outcome: "to all instances, the less busy first".to_owned(),
             extras: Vec::new(),
             forwards: true,
             timeout: None,

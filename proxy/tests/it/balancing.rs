@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mesh::Plan;
 use mesh::plan::{
-    Balancer, Cluster, ConsistentHash, HashCookie, HashKey, HashTable, Locality, Outlier, Retry, Warmup,
+    Balancer, Bounds, Cluster, ClusterPolicy, ConsistentHash, HashCookie, HashKey, HashTable, HealthCheck,
+    Locality, Outlier, Retry, Warmup,
 };
 use mesh::registry::LOCALITY_LABELS;
-use proxy::Notice;
+use proxy::{Config, Notice};
 
 use crate::plans::{Draft, cluster, retries, to_first};
 use crate::support::{Connection, Rig, Server, get, reply, request};
@@ -250,4 +252,76 @@ async fn a_new_endpoint_warms_up() {
     assert!(early[1] <= 4 || began.elapsed() > window / 2, "{early:?}");
     tokio::time::sleep_until((began + window + Duration::from_millis(20)).into()).await;
     assert_eq!(shares(&rig, &servers, 40).await, [20, 20]);
+}
+
+#[tokio::test]
+async fn policies_come_and_go_without_a_failed_request() {
+    let servers = named(4).await;
+    let base = of(&servers, |_| {});
+    let outlier = Outlier {
+        errors: Some(2),
+        gateway_errors: Some(1),
+        local_failures: Some(1),
+        codes: Vec::new(),
+        interval: Duration::from_millis(1),
+        base_ejection: Duration::from_millis(1),
+        max_ejected: 50,
+        min_healthy: 50,
+    };
+    let hash = |table| Some(ConsistentHash { key: HashKey::Header("x-user".to_owned()), table });
+    let health = HealthCheck::parse("http: {path: /}\ninterval: 5ms\njitter: 5ms").unwrap();
+    let wide = Some(1000);
+    let bounds =
+        Bounds { connections: wide, pending: wide, requests: wide, retries: wide, ..Bounds::default() };
+    let policies = [
+        ClusterPolicy { balancer: Balancer::Random, ..ClusterPolicy::default() },
+        ClusterPolicy { hash: hash(HashTable::Ring(256)), ..ClusterPolicy::default() },
+        ClusterPolicy { outlier: Some(outlier.clone()), bounds, ..ClusterPolicy::default() },
+        ClusterPolicy {
+            hash: hash(HashTable::Maglev(101)),
+            outlier: Some(outlier),
+            ..ClusterPolicy::default()
+        },
+        ClusterPolicy { health: Some(health), balancer: Balancer::RoundRobin, ..ClusterPolicy::default() },
+        ClusterPolicy {
+            warmup: Some(Warmup { window: Duration::from_millis(50), minimum: 10.0, aggression: 1.0 }),
+            bounds: Bounds { requests_per_connection: Some(3), ..Bounds::default() },
+            ..ClusterPolicy::default()
+        },
+    ];
+    let config = Config { threads: 2, ..Config::default() };
+    let rig = Rig::with(config, base.clone().plan()).await;
+    let (address, done) = (rig.address, Arc::new(AtomicBool::new(false)));
+    let clients: Vec<_> = (0..4)
+        .map(|client| {
+            let done = Arc::clone(&done);
+            tokio::spawn(async move {
+                let mut connection = Connection::open(address).await;
+                let user = format!("user-{client}");
+                let mut asked = 0;
+                while !done.load(Ordering::SeqCst) {
+                    let request = request("GET", "/", &[("x-user", &user)], "");
+                    assert_eq!(connection.fetch(request).await.unwrap().status, 200);
+                    asked += 1;
+                }
+                asked
+            })
+        })
+        .collect();
+    for revision in 2..122 {
+        let at = usize::try_from(revision).unwrap();
+        let mut next = Draft { revision, ..base.clone() };
+        let cluster = &mut next.clusters[0];
+        cluster.policy = policies[at % policies.len()].clone();
+        // Endpoints come and go, and are lighter or heavier.
+        cluster.endpoints.remove(at % 4);
+        cluster.endpoints[at % 3].weight = 1 + u32::try_from(at % 5).unwrap();
+        rig.proxy.swap(vec![next.plan()]).await;
+        // Some requests run under each.
+        get(address, "/", &[]).await;
+    }
+    done.store(true, Ordering::SeqCst);
+    for client in clients {
+        assert!(client.await.unwrap() > 0);
+    }
 }
