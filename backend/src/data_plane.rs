@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use api::state::ListenerInfo;
 use arc_swap::ArcSwap;
+use mesh::plan::Protocol;
 use mesh::{Plan, Source};
 use proxy::{Entry, Proxy};
 
@@ -111,7 +112,7 @@ pub(crate) fn wanted<'p>(plans: impl Iterator<Item = &'p Plan>) -> Vec<Entry> {
         let entry = |port| Entry { source: plan.source.clone(), port };
         entries.extend(workload.then(|| entry(None)));
         // Requests name their port, so one listener takes them all; other protocols do not.
-        let own = plan.listeners.iter().filter(|it| !workload || !it.connections.is_empty());
+        let own = plan.listeners.iter().filter(|it| !workload || it.protocol != Protocol::Http);
         entries.extend(own.map(|listener| entry(Some(listener.port))));
     }
     entries

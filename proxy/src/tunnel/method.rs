@@ -46,11 +46,12 @@ pub(crate) async fn connect(
         destination: host.trim_matches(['[', ']']).parse().ok(),
         source: Some(client.peer),
     };
-    let passage = listener.and_then(|listener| route::connection(listener, &asked, shared.draws()));
+    let spoken_to = listener.is_some_and(|it| route::find_virtual_host(it, authority).is_some());
+    let passage = listener.filter(|_| !spoken_to);
+    let passage = passage.and_then(|listener| route::connection(listener, &asked, shared.draws()));
     let side = match &passage {
         Some(passage) => view.connection_side(passage, &front.source, shared),
         None => {
-            let spoken_to = listener.is_some_and(|it| route::find_virtual_host(it, authority).is_some());
             let unknown = listener.map_or_else(|| view.unknown_host(), |listener| listener.unknown_host);
             let unknown_side = view.unknown_side(authority, &front.source);
             match unknown {

@@ -44,8 +44,8 @@ pub(super) fn rules(
     made
 }
 
-/// The route of a service's port that no VirtualService governs. TLS is told apart by the service's name, unless the
-/// service has addresses of its own.
+/// The route of a service's port that no VirtualService governs. TLS is told apart by the service's names, or by its
+/// addresses where it has some.
 pub(super) fn default(
     service: &Service,
     port: u16,
@@ -54,14 +54,20 @@ pub(super) fn default(
 ) -> Option<ConnectionRoute> {
     let port = service.port(port)?;
     let cluster = clusters.of_service(service, port);
-    let by_name = port.protocol == PortProtocol::Tls;
+    let addresses = addresses(service);
+    let mut matches = Vec::new();
+    if port.protocol == PortProtocol::Tls {
+        let sni = hosts.iter().filter(|host| Subnet::parse(host).is_none()).cloned().collect();
+        matches.push(ConnectionMatch { sni, ..ConnectionMatch::default() });
+        if !addresses.is_empty() {
+            let destinations = addresses.clone();
+            matches.push(ConnectionMatch { destinations, ..ConnectionMatch::default() });
+        }
+    }
     Some(ConnectionRoute {
         from: service.host.clone(),
-        addresses: addresses(service),
-        matches: Vec::from_iter(
-            by_name
-                .then(|| ConnectionMatch { sni: vec![service.host.clone()], ..ConnectionMatch::default() }),
-        ),
+        addresses,
+        matches,
         hosts,
         destinations: vec![Destination { cluster, weight: 1, headers: HeaderOps::default() }],
         total_weight: 1,

@@ -32,7 +32,9 @@ pub(super) fn listeners(
             let bucket = ports.entry(port.number).or_default();
             if port.protocol.is_http() {
                 bucket.services.push(service);
-            } else {
+            }
+            // Of what nobody says what it is, what is not HTTP is passed on.
+            if !port.protocol.is_http() || port.protocol == PortProtocol::Auto {
                 bucket.others.push(service);
             }
         }
@@ -82,7 +84,7 @@ fn is_tls(service: &Service, port: u16) -> bool {
 #[derive(Default)]
 struct Bucket<'s> {
     services: Vec<&'s Service>,
-    /// Services that speak something else than HTTP on it.
+    /// Services that speak something else than HTTP on it, or may.
     others: Vec<&'s Service>,
     /// Position in [`Bound::books`], and the services that it governs on this port.
     books: Vec<(usize, Vec<&'s Service>)>,
@@ -185,7 +187,7 @@ impl Hosts<'_> {
         }
     }
 
-    /// Routes of connections to services that speak something else than HTTP here.
+    /// Routes of connections to services that speak something else than HTTP here, or may.
     fn connections(
         &self,
         services: &[&Service],
