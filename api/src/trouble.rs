@@ -38,6 +38,6 @@ pub enum TroubleKind {
     Ejected,
     /// Health checks fail.
     Unhealthy,
-    /// A limit is reached, and what goes beyond it is refused.
+    /// A limit is reached, and what goes beyond it is refused; requests beyond `maxConnections` wait.
     Overflow,
 }

@@ -147,8 +147,10 @@ impl Breaker {
         if u128::from(calm) < CALM.as_millis() {
             return false;
         }
-        gauge.count.load(Ordering::Relaxed) < ceilings.of(limit, self).max(1)
-            && gauge.open.swap(false, Ordering::Relaxed)
+        // Connections that carry nothing stay open: as long as nobody wants more, there is no trouble.
+        let below = limit == Limit::Connections
+            || gauge.count.load(Ordering::Relaxed) < ceilings.of(limit, self).max(1);
+        below && gauge.open.swap(false, Ordering::Relaxed)
     }
 
     fn millis(&self, at: Instant) -> u64 {

@@ -174,7 +174,7 @@ pub enum Notice {
         /// When.
         at: Instant,
     },
-    /// A source's cluster has reached a limit, or has been below it for a while.
+    /// A source's cluster has reached a limit, or nothing was beyond it for a second.
     Breaker {
         /// The source.
         source: Arc<Source>,

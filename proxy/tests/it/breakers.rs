@@ -87,6 +87,8 @@ async fn requests_wait_for_a_connection_as_far_as_they_may() {
     assert_eq!(held.await.unwrap().body, "v1");
     assert_eq!(waits.await.body, "v1");
     assert_eq!(server.connections(), 1);
+    // The connection stays, and nobody waits for another.
+    rig.told(breaker(Limit::Connections, false)).await;
 }
 
 #[tokio::test]
