@@ -6,6 +6,7 @@ pub mod instances;
 pub mod link;
 pub mod messages;
 pub mod overview;
+pub mod policy;
 pub mod resilience;
 pub mod route_picker;
 pub mod rules;

@@ -28,6 +28,7 @@ pub mod icons;
 pub mod inspector;
 pub mod instances;
 pub mod observed;
+pub mod policy;
 mod prelude;
 pub mod reading;
 pub mod revisions;

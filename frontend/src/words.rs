@@ -63,6 +63,13 @@ pub fn millis(millis: u64) -> String {
     }
 }
 
+/// Milliseconds as seconds to type: `0.25`.
+pub fn seconds(millis: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "settings are far below 2^52 ms")]
+    let seconds = millis as f64 / 1000.0;
+    seconds.to_string()
+}
+
 /// As [`millis`].
 pub fn duration(duration: Duration) -> String {
     millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))

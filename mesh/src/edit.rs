@@ -22,6 +22,7 @@ pub use apply::{Applied, apply, apply_to};
 pub use error::EditError;
 pub use expiry::{EXPIRES, expiries_of, fault_expiries};
 pub use fault::{COPY_PREFIX, is_fault_copy};
+pub use service::add_policy;
 pub use summary::summary;
 
 /// What a field-level edit acts on.

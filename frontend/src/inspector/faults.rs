@@ -12,7 +12,7 @@ use crate::store::{Store, use_store};
 use crate::subject::{RouteView, Subject};
 use crate::topology::NodeId;
 use halves::Fields;
-pub(super) use halves::{millis, seconds};
+pub(super) use halves::millis;
 use parts::{Ending, Which};
 
 /// The tab.

@@ -1,15 +1,17 @@
-//! Resilience: timeout and retries of a route, what holds now and where it comes from.
+//! Resilience: timeout and retries of a route, and the policy behind a service; what holds now and where it comes from.
 
 use crate::prelude::*;
 use mesh::Edit;
 use mesh::edit::{RetrySpec, RouteTarget};
 
-use crate::inspector::faults::{millis, seconds};
+use crate::diff::DiffView;
+use crate::inspector::faults::millis;
+use crate::inspector::policy::Policy;
 use crate::inspector::route_picker::{self, RoutePicker};
 use crate::store::{Store, use_store};
 use crate::subject::{RouteView, Subject};
 use crate::topology::NodeId;
-use crate::words;
+use crate::words::{self, seconds};
 
 /// Istio's own policy for a route that sets none.
 const DEFAULT_ATTEMPTS: u32 = 2;
@@ -25,6 +27,7 @@ pub fn ResilienceTab(
 ) -> impl IntoView {
     let store = use_store();
     let route = route_picker::route(store, id.clone(), subject);
+    let host = id.host().is_some();
     let forwards = memo(move |_| route.with(|route| route.as_ref().is_some_and(|route| route.forwards)));
     view! {
         <RoutePicker id subject/>
@@ -38,6 +41,11 @@ pub fn ResilienceTab(
                 "A caller overrides both for one request with "<code>"x-envoy-upstream-rq-timeout-ms"</code>" and "
                 <code>"x-envoy-max-retries"</code>"."
             </p>
+        </Show>
+        {host.then(|| view! { <Policy subject/> })}
+        <Show when=move || { store.editing.count() > 0 }>
+            <h2 class="eyebrow">"What will change"</h2>
+            <DiffView text=Signal::derive(move || store.derived.diff.get())/>
         </Show>
     }
 }

@@ -7,7 +7,7 @@ use crate::{Kind, Mesh, ResourceKey, RouteKey, host, yaml};
 
 use super::routes::list;
 use super::workspace::Workspace;
-use super::{EditError, RouteTarget, Share, fault};
+use super::{Edit, EditError, RouteTarget, Share, fault};
 
 const API_VERSION: &str = "networking.istio.io/v1";
 
@@ -164,15 +164,29 @@ fn free_key(mesh: &Mesh, kind: Kind, named: &Named) -> ResourceKey {
     keys.find(|key| mesh.document(key).is_none()).unwrap_or_else(|| ResourceKey::new(kind, "default", name))
 }
 
+/// The edit that gives a service a DestinationRule with this `trafficPolicy`.
+pub fn add_policy(mesh: &Mesh, service: &str, policy: &Value) -> Edit {
+    let named = named(mesh, service);
+    let key = free_key(mesh, Kind::DestinationRule, &named);
+    let spec = json!({ "host": named.host, "trafficPolicy": policy });
+    let (file, yaml) = new(mesh, service, &named, &key, &spec);
+    Edit::AddResource { file, yaml }
+}
+
 fn create(workspace: &mut Workspace, service: &str, named: &Named, key: &ResourceKey, spec: &Value) {
+    let (file, yaml) = new(workspace.mesh(), service, named, key, spec);
+    workspace.add(&file, &yaml);
+}
+
+/// The file and the text of a new resource of a service.
+fn new(mesh: &Mesh, service: &str, named: &Named, key: &ResourceKey, spec: &Value) -> (String, String) {
     let mut metadata = json!({ "name": key.name });
     if key.namespace != "default" {
         metadata["namespace"] = Value::from(key.namespace.as_str());
     }
     let value =
         json!({ "apiVersion": API_VERSION, "kind": key.kind.as_str(), "metadata": metadata, "spec": spec });
-    let file = home(workspace.mesh(), service, named, key);
-    workspace.add(&file, &yaml::document(&value));
+    (home(mesh, service, named, key), yaml::document(&value))
 }
 
 /// The file for a new resource of a service: where its other traffic rules are, else a file of its own beside the

@@ -5,6 +5,7 @@ use crate::prelude::*;
 use super::Change;
 use crate::browser;
 use crate::fault_form::FaultForm;
+use crate::words::seconds;
 
 /// Bounds and step of a percentage.
 const PERCENT: [&str; 3] = ["0", "100", "any"];
@@ -119,13 +120,6 @@ fn half(
             <div class="row-line">{figures}</div>
         </fieldset>
     }
-}
-
-/// Milliseconds as seconds to type: `0.25`.
-pub(in crate::inspector) fn seconds(millis: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "settings are far below 2^52 ms")]
-    let seconds = millis as f64 / 1000.0;
-    seconds.to_string()
 }
 
 /// Typed seconds as milliseconds.

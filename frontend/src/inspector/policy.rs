@@ -1,0 +1,153 @@
+//! Limits, ejection and balancing of a service, of a subset or of a port: a row for each field of the table.
+
+use crate::prelude::*;
+use mesh::Edit;
+use mesh::resource::DurationString;
+use serde_json::{Value, json};
+
+use crate::inspector::faults::millis;
+use crate::policy::{self, ALGORITHMS, Field, GROUPS, Rules, Scope, Shown, Unit};
+use crate::store::{Store, use_store};
+use crate::subject::Subject;
+
+/// What a policy is edited of.
+#[derive(Clone, Copy)]
+struct Form {
+    store: Store,
+    subject: Memo<Subject>,
+    /// The chosen one of what the policy can be for.
+    at: RwSignal<usize>,
+    shown: Memo<Vec<Shown>>,
+}
+
+/// All groups of fields.
+#[component]
+pub fn Policy(
+    /// The node with its resources.
+    subject: Memo<Subject>,
+) -> impl IntoView {
+    let store = use_store();
+    let at = RwSignal::new(0);
+    let shown = memo(move |_| {
+        with(store, subject, |rules, scopes| rules.shown(&scopes[at.get().min(scopes.len() - 1)]))
+    });
+    let form = Form { store, subject, at, shown };
+    let names =
+        memo(move |_| with(store, subject, |_, scopes| scopes.iter().map(Scope::words).collect::<Vec<_>>()));
+    let options = move || {
+        let option = |(position, name): (usize, String)| {
+            let name = if name.is_empty() { "all of the service".to_owned() } else { name };
+            view! { <option value=position.to_string() selected=move || at.get() == position>{name}</option> }
+        };
+        names.get().into_iter().enumerate().map(option).collect_view()
+    };
+    let mut first = 0;
+    let groups = GROUPS.map(|(title, fields)| {
+        let rows = fields
+            .iter()
+            .enumerate()
+            .map(|(position, field)| form.row(field, first + position))
+            .collect_view();
+        first += fields.len();
+        view! { <fieldset class="group policy"><legend>{title}</legend>{rows}</fieldset> }
+    });
+    view! {
+        <label class="field route-picker">
+            "Limits, ejection and balancing of"
+            <select
+                class="select"
+                on:change=move |event| at.set(event_target_value(&event).parse().unwrap_or(0))
+            >
+                {move || options()}
+            </select>
+        </label>
+        {groups.collect_view()}
+    }
+}
+
+impl Form {
+    fn row(self, field: &'static Field, position: usize) -> AnyView {
+        let read = move |read: fn(&Shown) -> String| {
+            self.shown.with(|all| all.get(position).map(read).unwrap_or_default())
+        };
+        let own = move || read(|shown| shown.own.clone());
+        let hidden = move || self.shown.with(|all| all.get(position).is_none_or(|shown| !shown.visible));
+        let control = match field.unit {
+            Unit::Algorithm => {
+                let option = |(value, name): (&'static str, &'static str)| {
+                    view! { <option value=value selected=move || own() == value>{name}</option> }
+                };
+                view! {
+                    <select class="select" on:change=move |event| {
+                        let choice = event_target_value(&event);
+                        self.put(|rules, scope| policy::balance(rules, scope, &choice));
+                    }>
+                        {ALGORITHMS.map(option).collect_view()}
+                    </select>
+                }
+            }
+            unit => {
+                let (kind, class) = match unit {
+                    Unit::Switch => ("checkbox", "switch"),
+                    Unit::Text => ("text", "input"),
+                    _ => ("number", "input"),
+                };
+                view! {
+                    <input type=kind class=class min="0" step=if unit == Unit::Count || unit == Unit::Percent { "1" } else { "any" }
+                        prop:value=own
+                        prop:checked=move || !own().is_empty()
+                        on:change=move |event| {
+                            let value = typed(unit, &event);
+                            self.put(|rules, scope| policy::edit(rules, scope, field.path, value));
+                        }
+                    />
+                }
+            }
+        };
+        view! {
+            <label class="policy-row" class:none=hidden title=field.path>
+                <span>{field.label}</span>
+                <small><b>{move || read(|shown| shown.effective.clone())}</b>" "{move || read(|shown| shown.origin.clone())}</small>
+                {control}
+            </label>
+        }
+        .into_any()
+    }
+
+    fn put(self, edit: impl FnOnce(Rules<'_>, &Scope) -> Option<Edit>) {
+        let at = self.at.get_untracked();
+        let edit = untrack(|| with(self.store, self.subject, |rules, scopes| edit(rules, scopes.get(at)?)));
+        if let Some(edit) = edit {
+            self.store.editing.put(edit);
+        }
+    }
+}
+
+/// The rules of a subject in the draft, and what they can be for. Tracked.
+fn with<T>(store: Store, subject: Memo<Subject>, look: impl FnOnce(Rules<'_>, &[Scope]) -> T) -> T {
+    let draft = store.derived.draft.get();
+    subject.with(|subject| {
+        let host = subject.id.host().unwrap_or_default();
+        let keys = store
+            .head
+            .settings
+            .with(|settings| policy::keys(&draft.mesh, settings, &subject.resources, host));
+        let rules = Rules::new(&draft.mesh, host, &keys);
+        let ports = draft.catalog.services.get(host).map_or(&[][..], |service| &service.ports);
+        look(rules, &rules.scopes(ports))
+    })
+}
+
+/// What was typed, as YAML has it; nothing for an empty field.
+fn typed(unit: Unit, event: &leptos::ev::Event) -> Option<Value> {
+    let text = event_target_value(event);
+    match unit {
+        Unit::Switch => event_target_checked(event).then(|| json!({})),
+        Unit::Seconds | Unit::Life => {
+            millis(event).map(|millis| Value::from(DurationString::from_millis(millis).0))
+        }
+        Unit::Text => Some(Value::from(text.trim())).filter(|_| !text.trim().is_empty()),
+        Unit::Percent => text.parse::<u32>().ok().map(|percent| Value::from(percent.min(100))),
+        Unit::Count | Unit::Algorithm => text.parse::<u32>().ok().map(Value::from),
+    }
+}
