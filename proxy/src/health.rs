@@ -63,6 +63,8 @@ pub(crate) struct Checks {
 pub(crate) struct Checked {
     key: CheckKey,
     health: AtomicU8,
+    /// Since when it is well.
+    well: Mutex<Option<Instant>>,
     /// Clusters whose endpoint it is.
     watchers: Mutex<Vec<Weak<Common>>>,
     notices: mpsc::Sender<Notice>,
@@ -120,7 +122,8 @@ impl Checks {
         let health = known.last().map_or(Health::Unknown, |other| other.health());
         let health = AtomicU8::new(health as u8);
         let (key, notices) = (key.clone(), self.notices.clone());
-        let checked = Arc::new(Checked { key, health, watchers: Mutex::default(), notices });
+        let checked =
+            Arc::new(Checked { key, health, well: Mutex::default(), watchers: Mutex::default(), notices });
         known.push(Arc::clone(&checked));
         checked
     }
@@ -144,6 +147,11 @@ impl Checked {
         }
     }
 
+    /// Since when it has been well, after it was not.
+    pub(crate) fn well_since(&self) -> Option<Instant> {
+        *lock(&self.well)
+    }
+
     /// It says itself that it wants no more requests.
     pub(crate) fn gives_up(&self) {
         self.set(Health::Failing, "it says so in a response");
@@ -165,11 +173,12 @@ impl Checked {
         }
     }
 
-    fn set(&self, health: Health, why: &str) {
+    pub(crate) fn set(&self, health: Health, why: &str) {
         let before = self.health.swap(health as u8, Ordering::Relaxed);
         if before == health as u8 {
             return;
         }
+        *lock(&self.well) = (health == Health::Passing).then(Instant::now);
         self.each_watcher(Common::changed);
         let (host, address, port) = (self.key.host.clone(), self.key.address.clone(), self.key.port);
         let at = Instant::now();

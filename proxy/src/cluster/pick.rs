@@ -11,6 +11,14 @@ use crate::health::Health;
 /// How often a balancer is asked again for a host that was not tried yet. Istio's `previous_hosts` says 5.
 const PICKS: usize = 5;
 
+impl Host {
+    /// Since when it may get requests: it is known, and its health checks pass.
+    fn since(&self) -> Instant {
+        let well = self.check.as_ref().and_then(|check| check.well_since());
+        well.map_or(self.instance.since, |well| well.max(self.instance.since))
+    }
+}
+
 impl View {
     /// A host for a try, if possible one that is not among those tried. Where requests are hashed, `hash` decides: the
     /// same client keeps to its host.
@@ -124,7 +132,7 @@ impl View {
             matches!(self.balancer, Balancer::RoundRobin | Balancer::LeastRequest) && self.hash.is_none()
         });
         let shares: Vec<Option<u32>> =
-            self.hosts.iter().map(|host| warmup::share(warms.as_ref()?, host.instance.since, now)).collect();
+            self.hosts.iter().map(|host| warmup::share(warms.as_ref()?, host.since(), now)).collect();
         let warming = shares.iter().any(Option::is_some);
         let next = warms.filter(|_| warming).and_then(|policy| now.checked_add(warmup::step(&policy)));
         self.stale.set(next);

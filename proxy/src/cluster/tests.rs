@@ -1,9 +1,10 @@
 //! Picking among hosts.
 
 use mesh::Source;
-use mesh::plan::{ClusterKey, HashKey, HashTable};
+use mesh::plan::{ClusterKey, HashKey, HashTable, HealthCheck};
 
 use super::*;
+use crate::health::Health;
 
 fn view_of(policy: ClusterPolicy, weights: &[u32]) -> View {
     let endpoints = weights.iter().zip(1..).map(|(&weight, port)| Endpoint {
@@ -114,6 +115,29 @@ fn a_hash_keeps_to_its_host() {
         assert_eq!(seen, [true; 3]);
         assert!(picks(&all, 3000).iter().all(|count| *count > 500), "without a key anywhere");
     }
+}
+
+#[test]
+fn a_host_that_is_well_again_warms_up() {
+    let window = Duration::from_secs(60);
+    let policy = ClusterPolicy {
+        balancer: Balancer::RoundRobin,
+        warmup: Some(Warmup { window, minimum: 10.0, aggression: 1.0 }),
+        health: Some(HealthCheck::parse("tcp: {}").unwrap()),
+        ..ClusterPolicy::default()
+    };
+    let mut all = view_of(policy, &[1, 1]);
+    // Both have been known for long, and nobody has ever found the first ill.
+    let Some(long_ago) = Instant::now().checked_sub(window) else { return };
+    for host in &mut all.hosts {
+        let mut instance = Instance::new("127.0.0.1", 1);
+        instance.since = long_ago;
+        host.instance = Arc::new(instance);
+    }
+    all.hosts[0].check = None;
+    assert_eq!(picks(&all, 10), [10, 0], "the second is not used before it is well");
+    all.hosts[1].check.as_ref().unwrap().set(Health::Passing, "");
+    assert_eq!(picks(&all, 110), [100, 10]);
 }
 
 #[test]
