@@ -13,6 +13,7 @@ use crate::drain::Member;
 use crate::hello::{self, First, Hello};
 use crate::serve::{Client, Secured};
 use crate::stream::{Downstream, Stream};
+use crate::tcp::Transfer;
 use crate::view::View;
 use crate::{http, tcp, tls};
 
@@ -20,41 +21,55 @@ use crate::{http, tcp, tls};
 /// other protocols are told apart by the client's.
 const SILENCE: Duration = Duration::from_secs(1);
 
+/// What becomes of a connection. A plan is held only until that is decided: connections may outlast many.
+enum Next {
+    /// HTTP, perhaps HTTP/2, within TLS.
+    Http(Client, Stream, bool),
+    /// HTTP in plain text.
+    Plain(Client, TcpStream),
+    /// Its bytes are passed on.
+    Pass(Client, Box<Transfer>),
+    /// It ends.
+    Nothing,
+}
+
 /// Serves a connection to its end.
-pub(crate) async fn begin(
-    client: Client,
-    mut stream: TcpStream,
-    member: &Member,
-) -> Result<(), ConnectionError> {
+pub(crate) async fn begin(client: Client, stream: TcpStream, member: &Member) -> Result<(), ConnectionError> {
+    match decide(client, stream, member).await? {
+        Next::Http(client, stream, h2) => Ok(http::speak(Rc::new(client), stream, h2, member).await?),
+        Next::Plain(client, stream) => plain_http(client, stream, member).await,
+        Next::Pass(client, transfer) => {
+            transfer.run(&client).await;
+            Ok(())
+        }
+        Next::Nothing => Ok(()),
+    }
+}
+
+async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Result<Next, ConnectionError> {
     let view = client.front.source.current();
     let Some(listener) = client.port().and_then(|port| view.plan.listener(port)) else {
         let downstream = Downstream::new(stream.into(), client.activity.resets());
-        tcp::stranger(&client, &view, view.unknown_host(), downstream, Vec::new()).await;
-        return Ok(());
+        let transfer = Transfer::to_stranger(&client, &view, view.unknown_host(), (downstream, Vec::new()));
+        return Ok(transfer.map_or(Next::Nothing, |transfer| Next::Pass(client, Box::new(transfer))));
     };
     let first = match patience(listener) {
         Looking::No => First::Silence,
         Looking::For(patience) => match or_ending(member, hello::first(&mut stream, patience)).await {
             Some(first) => first?,
-            None => return Ok(()),
+            None => return Ok(Next::Nothing),
         },
     };
-    let asked = asked(&client);
     match first {
         First::Tls(hello) => encrypted(client, &view, listener, stream, *hello, member).await,
         // Not TLS, where nothing else is taken.
         First::Other(_) | First::Silence if !listener.tls.is_empty() => {
             tcp::refuse(&client, &view, "*");
-            Ok(())
+            Ok(Next::Nothing)
         }
         // Letters in upper case: a method, on a port where HTTP is spoken too.
-        First::Other(b'A'..=b'Z') if !listener.hosts.list.is_empty() => {
-            plain_http(client, stream, member).await
-        }
-        First::Other(_) | First::Silence => {
-            pass(&client, &view, listener, asked, stream, Vec::new()).await;
-            Ok(())
-        }
+        First::Other(b'A'..=b'Z') if !listener.hosts.list.is_empty() => Ok(Next::Plain(client, stream)),
+        First::Other(_) | First::Silence => Ok(pass(client, &view, listener, None, stream, Vec::new())),
     }
 }
 
@@ -93,35 +108,30 @@ fn patience(listener: &Listener) -> Looking {
 /// TLS: passed on by its name, or opened here.
 async fn encrypted(
     client: Client,
-    view: &Rc<View>,
+    view: &View,
     listener: &Listener,
     stream: TcpStream,
     hello: Hello,
     member: &Member,
-) -> Result<(), ConnectionError> {
+) -> Result<Next, ConnectionError> {
     let Hello { accepted, bytes, name } = hello;
-    let name_or_any = || name.as_deref().unwrap_or("*");
+    let refused = || {
+        tcp::refuse(&client, view, name.as_deref().unwrap_or("*"));
+        Ok(Next::Nothing)
+    };
     let server = match route::tls_server(listener, name.as_deref()) {
         Some(at) => Some(&listener.tls[at]),
         // Nobody ends TLS here: a workload's own port.
         None if listener.tls.is_empty() => None,
-        None => {
-            tcp::refuse(&client, view, name_or_any());
-            return Ok(());
-        }
+        None => return refused(),
     };
     let Some(server) = server.filter(|server| !server.passes()) else {
-        let asked = Connection { sni: name.as_deref(), ..asked(&client) };
-        pass(&client, view, listener, asked, stream, bytes).await;
-        return Ok(());
+        return Ok(pass(client, view, listener, name.as_deref(), stream, bytes));
     };
-    let Some(config) = view.tls(server, &client.front.shared.tls) else {
-        tcp::refuse(&client, view, name_or_any());
-        return Ok(());
-    };
+    let Some(config) = view.tls(server, &client.front.shared.tls) else { return refused() };
     drop(bytes);
     let handshake = StartHandshake::from_parts(accepted, stream).into_stream(config);
-    let Some(stream) = or_ending(member, handshake).await else { return Ok(()) };
+    let Some(stream) = or_ending(member, handshake).await else { return Ok(Next::Nothing) };
     let stream = stream?;
     let (_, session) = stream.get_ref();
     let h2 = session.alpn_protocol() == Some(b"h2");
@@ -129,29 +139,29 @@ async fn encrypted(
     let client = Client { secured: Some(secured), ..client };
     let stream = Stream::TlsServer(Box::new(stream));
     if server.http {
-        return Ok(http::speak(Rc::new(client), stream, h2, member).await?);
+        return Ok(Next::Http(client, stream, h2));
     }
-    let asked = asked(&client);
-    pass(&client, view, listener, asked, stream, Vec::new()).await;
-    Ok(())
+    Ok(pass(client, view, listener, None, stream, Vec::new()))
 }
 
 /// Passes a connection on to where its route leads.
-async fn pass(
-    client: &Client,
-    view: &Rc<View>,
+fn pass(
+    client: Client,
+    view: &View,
     listener: &Listener,
-    asked: Connection<'_>,
+    sni: Option<&str>,
     stream: impl Into<Stream>,
     read: Vec<u8>,
-) {
-    let downstream = Downstream::new(stream.into(), client.activity.resets());
-    let draws = client.front.shared.draws();
-    match route::connection(listener, &asked, draws) {
-        Some(passage) => tcp::pass(client, view, &passage, &asked, downstream, read).await,
-        None if client.meant.is_some() => {
-            tcp::stranger(client, view, listener.unknown_host, downstream, read).await;
+) -> Next {
+    let bytes = (Downstream::new(stream.into(), client.activity.resets()), read);
+    let asked = Connection { sni, ..asked(&client) };
+    let transfer = match route::connection(listener, &asked, client.front.shared.draws()) {
+        Some(passage) => Some(Transfer::new(&client, view, &passage, sni, bytes)),
+        None if client.meant.is_some() => Transfer::to_stranger(&client, view, listener.unknown_host, bytes),
+        None => {
+            tcp::refuse(&client, view, sni.unwrap_or("*"));
+            None
         }
-        None => tcp::refuse(client, view, asked.sni.unwrap_or("*")),
-    }
+    };
+    transfer.map_or(Next::Nothing, |transfer| Next::Pass(client, Box::new(transfer)))
 }

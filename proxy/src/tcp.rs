@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use mesh::plan::UnknownHost;
-use mesh::route::{Connection, Passage};
+use mesh::plan::{UnknownHost, split_authority};
+use mesh::route::Passage;
 use tokio::io::AsyncWriteExt;
 
 use crate::affinity;
@@ -23,71 +23,83 @@ use crate::view::{Side, View};
 /// What outlier detection takes a connection for that could be made.
 const CONNECTED: Seen = Seen::Status(200);
 
-/// Passes a connection on; `read` is what was read of it already.
-pub(crate) async fn pass(
-    client: &Client,
-    view: &Rc<View>,
-    passage: &Passage<'_>,
-    asked: &Connection<'_>,
+/// A connection on its way: where it goes is decided. It holds no plan, since it may outlast many.
+pub(crate) struct Transfer {
+    side: Rc<Side>,
+    ticket: Ticket,
+    /// The name that the client asked for.
+    name: Option<String>,
+    delay: Option<Duration>,
+    reset: bool,
     downstream: Downstream,
+    /// What was read of it already.
     read: Vec<u8>,
-) {
-    let front = &*client.front;
-    let shared = &front.shared;
-    let side = view.connection_side(passage, &front.source, shared);
-    let mut ticket = Ticket::connection(side.counter(None, shared), &client.activity);
-    if let Some(delay) = passage.delay {
-        ticket.flag(Flags::DELAY);
-        tokio::time::sleep(delay).await;
-    }
-    if passage.reset {
-        ticket.flag(Flags::ABORT);
-        client.activity.reset();
-        return;
-    }
-    relay(client, &side, asked, ticket, (downstream, read)).await;
 }
 
-/// Passes a connection on to where the kernel says that it wanted to go, if the mesh lets strangers be reached.
-pub(crate) async fn stranger(
-    client: &Client,
-    view: &Rc<View>,
-    unknown: UnknownHost,
-    downstream: Downstream,
-    read: Vec<u8>,
-) {
-    let Some(meant) = client.meant else { return refuse(client, view, "*") };
-    if unknown != UnknownHost::Passthrough {
-        return refuse(client, view, &meant.to_string());
+impl Transfer {
+    /// To where its route leads.
+    pub(crate) fn new(
+        client: &Client,
+        view: &View,
+        passage: &Passage<'_>,
+        name: Option<&str>,
+        (downstream, read): (Downstream, Vec<u8>),
+    ) -> Self {
+        let shared = &client.front.shared;
+        let side = view.connection_side(passage, &client.front.source, shared);
+        let ticket = Ticket::connection(side.counter(None, shared), &client.activity);
+        let (delay, reset) = (passage.delay, passage.reset);
+        Self { side, ticket, name: name.map(str::to_owned), delay, reset, downstream, read }
     }
-    let front = &*client.front;
-    let upstream = front.source.stranger(&meant.ip().to_string(), meant.port());
-    let cluster = cluster::View::stranger(upstream, Limits::outside(&front.shared.config));
-    let side = view.unknown_side(&meant.to_string(), &front.source).toward(Rc::new(cluster));
-    let ticket = Ticket::connection(side.counter(None, &front.shared), &client.activity);
-    relay(client, &side, &Connection::default(), ticket, (downstream, read)).await;
-}
 
-/// Connects, and copies until the end.
-async fn relay(
-    client: &Client,
-    side: &Side,
-    asked: &Connection<'_>,
-    mut ticket: Ticket,
-    (mut downstream, read): (Downstream, Vec<u8>),
-) {
-    let Reached { mut stream, busy: _busy, idle } = match reach(client, side, asked, &mut ticket).await {
-        Ok(reached) => reached,
-        Err(reply) => return ticket.flag(reply.flags()),
-    };
-    if !read.is_empty() {
-        ticket.moved(read.len() as u64, 0);
-        if stream.write_all(&read).await.is_err() {
-            return ticket.flag(Flags::UPSTREAM_CLOSED);
+    /// To where the kernel says that it wanted to go, if the mesh lets strangers be reached.
+    pub(crate) fn to_stranger(
+        client: &Client,
+        view: &View,
+        unknown: UnknownHost,
+        (downstream, read): (Downstream, Vec<u8>),
+    ) -> Option<Self> {
+        let meant = client.meant.map(|meant| meant.to_string());
+        let Some(meant) = meant.filter(|_| unknown == UnknownHost::Passthrough) else {
+            refuse(client, view, "*");
+            return None;
+        };
+        let front = &*client.front;
+        let (host, port) = split_authority(&meant);
+        let upstream = front.source.stranger(host, port.unwrap_or_default());
+        let cluster = cluster::View::stranger(upstream, Limits::outside(&front.shared.config));
+        let side = Rc::new(view.unknown_side(&meant, &front.source).toward(Rc::new(cluster)));
+        let ticket = Ticket::connection(side.counter(None, &front.shared), &client.activity);
+        Some(Self { side, ticket, name: None, delay: None, reset: false, downstream, read })
+    }
+
+    /// Connects, and copies until the end.
+    pub(crate) async fn run(self, client: &Client) {
+        let Self { side, mut ticket, name, delay, reset, mut downstream, read } = self;
+        if let Some(delay) = delay {
+            ticket.flag(Flags::DELAY);
+            tokio::time::sleep(delay).await;
         }
+        if reset {
+            ticket.flag(Flags::ABORT);
+            client.activity.reset();
+            return;
+        }
+        let reached = reach(client, &side, name.as_deref(), &mut ticket).await;
+        drop(side);
+        let Reached { mut stream, busy: _busy, idle } = match reached {
+            Ok(reached) => reached,
+            Err(reply) => return ticket.flag(reply.flags()),
+        };
+        if !read.is_empty() {
+            ticket.moved(read.len() as u64, 0);
+            if stream.write_all(&read).await.is_err() {
+                return ticket.flag(Flags::UPSTREAM_CLOSED);
+            }
+        }
+        drop(read);
+        carry(client, &mut downstream, &mut stream, idle, &mut ticket).await;
     }
-    drop(read);
-    carry(client, &mut downstream, &mut stream, idle, &mut ticket).await;
 }
 
 /// A connection to an upstream; it counts as long as it is there.
@@ -102,14 +114,14 @@ pub(crate) struct Reached {
 pub(crate) async fn reach(
     client: &Client,
     side: &Side,
-    asked: &Connection<'_>,
+    name: Option<&str>,
     ticket: &mut Ticket,
 ) -> Result<Reached, Reply> {
     let shared = &client.front.shared;
     let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
     // Of an endpoint that the client chooses, what the kernel says is better than what the client says.
     let meant = client.meant.map(|meant| meant.to_string());
-    let chosen = meant.as_deref().or(asked.sni).or(asked.host);
+    let chosen = meant.as_deref().or(name);
     let cluster = SourceState::reached(&cluster, chosen).ok_or(Reply::NO_UPSTREAM)?;
     let hash = cluster.hash.as_ref().and_then(|hash| affinity::of_connection(&hash.key, client.peer));
     let host = shared.with_random(|random| cluster.pick(random, &[], hash)).ok_or(Reply::NO_UPSTREAM)?;

@@ -68,7 +68,7 @@ pub(crate) async fn connect(
     };
     let mut ticket = ticket(&side);
     let Some(upgrade) = upgrade else { return Reply::BAD_REQUEST.answer(ticket) };
-    let Reached { mut stream, busy, idle } = match reach(client, &side, &asked, &mut ticket).await {
+    let Reached { mut stream, busy, idle } = match reach(client, &side, Some(&host), &mut ticket).await {
         Ok(reached) => reached,
         Err(reply) => return reply.answer(ticket),
     };

@@ -259,3 +259,39 @@ async fn requests_can_be_reset() {
     let mut connection = Connection::open(rig.address).await;
     assert!(connection.fetch(request("GET", "/", &[], "")).await.is_err());
 }
+
+#[tokio::test]
+async fn connections_outlast_plans_and_listeners() {
+    let server = speaker("").await;
+    let plan = || {
+        plan_of(
+            workload(),
+            tcp_listener(vec![connections(&[], &[(0, 1)])]),
+            vec![cluster_at("v1", &[server.port])],
+        )
+    };
+    let first = plan();
+    let held = std::sync::Arc::downgrade(&first);
+    let rig = Rig::on(first, 9000).await;
+    let mut stream = connect(rig.address).await;
+    let mut say = async |text: &str| {
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut heard = vec![0; text.len()];
+        stream.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, text.as_bytes());
+    };
+    say("one").await;
+    rig.proxy.swap(vec![plan()]).await;
+    assert!(held.upgrade().is_none(), "a connection keeps no plan");
+    say("two").await;
+    assert!(rig.proxy.unbind(rig.address).await);
+    assert!(TcpStream::connect(rig.address).await.is_err());
+    say("three").await;
+    // At the end they have the time that there is, and no more.
+    let began = Instant::now();
+    rig.proxy.shutdown(Duration::from_millis(200)).await;
+    assert!((200..2000).contains(&began.elapsed().as_millis()));
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(rest.is_empty());
+}

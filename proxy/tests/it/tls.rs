@@ -446,3 +446,31 @@ spec:
     let client = Client { pair: Some(&own), ..authority.client() };
     assert_eq!(fetch(client, &rig, "api.example.com", &api).await.unwrap(), "200 shop");
 }
+
+#[tokio::test]
+async fn requests_within_tls_end_before_the_proxy_does() {
+    let authority = Authority::new();
+    let server = Server::start(|_| async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        crate::support::reply(200, "late")
+    })
+    .await;
+    let plan = plan(&server, vec![simple(&["*"], &authority.issue(&["reviews"]))]);
+    let held = Arc::downgrade(&plan);
+    let rig = on_443(plan).await;
+    let mut over_h2 = h2(authority.client(), &rig, "reviews").await;
+    let mut over_h1 = Connection::on(authority.client().connect(rig.address, "reviews").await.unwrap()).await;
+    let both = async {
+        let asked = request("GET", "https://reviews/", &[], "");
+        let one = async { over_h2.send_request(asked).await.unwrap().status() };
+        tokio::join!(one, over_h1.fetch(request("GET", "/", &[], "")))
+    };
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        rig.proxy.clone().shutdown(Duration::from_secs(5)).await;
+    };
+    let ((one, two), ()) = tokio::join!(both, end);
+    assert_eq!((one.as_u16(), two.unwrap().body.as_str()), (200, "late"));
+    drop(rig);
+    assert!(held.upgrade().is_none());
+}
