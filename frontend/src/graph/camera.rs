@@ -26,11 +26,16 @@ impl Default for Camera {
 }
 
 impl Camera {
+    /// Width and height that a graph may have to be fitted in its own size into a view of this size, of which `below` is kept free.
+    pub fn room((width, height): (f64, f64), below: f64) -> (f64, f64) {
+        (width - 2.0 * MARGIN, height - 2.0 * MARGIN - below)
+    }
+
     /// Shows all of `bounds` in a view of this size, at most a little enlarged, in the middle. `below` is kept free at the
     /// lower edge.
     #[must_use]
     pub fn fit(bounds: Rect, (width, height): (f64, f64), below: f64) -> Self {
-        let room = (width - 2.0 * MARGIN, height - 2.0 * MARGIN - below);
+        let room = Self::room((width, height), below);
         if bounds.width <= 0.0 || room.0 <= 0.0 || room.1 <= 0.0 {
             return Self::default();
         }

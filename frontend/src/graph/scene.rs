@@ -48,8 +48,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Lays a topology out; what is the same as `before` is taken from there.
-    pub fn new(topology: &Topology, before: Option<&Self>) -> Self {
+    /// Lays a topology out for a view with so much room; what is the same as `before` is taken from there.
+    pub fn new(topology: &Topology, room: (f64, f64), before: Option<&Self>) -> Self {
         let ids = topology.nodes.iter().map(|node| node.id.clone()).collect::<Vec<_>>();
         let index = ids.iter().enumerate().map(|(position, id)| (id, position)).collect::<HashMap<_, _>>();
         let mut links = Vec::with_capacity(topology.links.len());
@@ -60,7 +60,7 @@ impl Plan {
                 edges.push((from, to));
             }
         }
-        let request = LayoutRequest { nodes: topology.nodes.iter().map(size).collect(), edges };
+        let request = LayoutRequest { nodes: topology.nodes.iter().map(size).collect(), edges, room };
         let layout = match before {
             Some(before) if before.request == request => before.layout.clone(),
             _ => layout::layout(&request),
@@ -169,6 +169,8 @@ mod tests {
     use crate::fixture;
     use crate::topology::{Version, assemble};
 
+    const SMALL: (f64, f64) = (0.0, 0.0);
+
     fn service(name: &str, versions: usize) -> Node {
         Node {
             id: NodeId::Service(name.into()),
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_is_dragged_stays_and_takes_its_links_along() {
-        let plan = Plan::new(&topology(), None);
+        let plan = Plan::new(&topology(), SMALL, None);
         let before = Scene::new(&plan, &Moved::new());
         let b = NodeId::Service("b".into());
         let after = Scene::new(&plan, &Moved::from([(b.clone(), Point { x: 900.0, y: 700.0 })]));
@@ -213,14 +215,14 @@ mod tests {
 
     #[test]
     fn traffic_moves_nothing() {
-        let plan = Plan::new(&topology(), None);
+        let plan = Plan::new(&topology(), SMALL, None);
         let mut busy = topology();
         busy.links.iter_mut().for_each(|link| link.observed = true);
-        assert_eq!(Plan::new(&busy, Some(&plan)), plan);
+        assert_eq!(Plan::new(&busy, SMALL, Some(&plan)), plan);
     }
 
     /// The sample mesh with the traffic that it has.
-    fn sample() -> Scene {
+    fn sample(room: (f64, f64)) -> Scene {
         let reading = fixture::bookinfo("");
         let books = NodeId::External("books.example.com".into());
         let seen = [("productpage", "details"), ("productpage", "reviews"), ("reviews", "ratings")]
@@ -230,19 +232,28 @@ mod tests {
             .map(|(from, to)| LinkKey { from, to })
             .collect();
         let topology = assemble(reading.catalog.nodes(), &reading.desired, &seen, &seen);
-        Scene::new(&Plan::new(&topology, None), &Moved::new())
+        Scene::new(&Plan::new(&topology, room, None), &Moved::new())
     }
 
     #[test]
     fn the_sample_can_be_read_in_a_small_window() {
         // What the list and the inspector leave of 1280 × 800.
-        let camera = Camera::fit(sample().bounds, (730.0, 630.0), 36.0);
+        let view = (730.0, 630.0);
+        let camera = Camera::fit(sample(Camera::room(view, 36.0)).bounds, view, 36.0);
         assert!(camera.scale >= 0.85, "{}", camera.scale);
+        // And of 1600 × 1000: the edges are longer than their labels.
+        let view = (969.0, 810.0);
+        let scene = sample(Camera::room(view, 36.0));
+        let camera = Camera::fit(scene.bounds, view, 36.0);
+        assert!(camera.scale >= 1.0, "{}", camera.scale);
+        let gap = scene.nodes[&fixture::service("reviews")].x
+            - scene.nodes[&fixture::service("productpage")].right();
+        assert!(gap >= LABEL.0 + 20.0, "{gap}");
     }
 
     #[test]
     fn labels_cover_no_words_of_nodes() {
-        let scene = sample();
+        let scene = sample(SMALL);
         for (label, (key, node)) in
             scene.links.values().flat_map(|way| scene.nodes.iter().map(|node| (way.label, node)))
         {
@@ -257,12 +268,12 @@ mod tests {
     fn links_to_nothing_are_left_out() {
         let mut topology = topology();
         topology.nodes.pop();
-        assert_eq!(Plan::new(&topology, None).links.len(), 1);
+        assert_eq!(Plan::new(&topology, SMALL, None).links.len(), 1);
     }
 
     #[test]
     fn arrow_keys_find_neighbours() {
-        let plan = Plan::new(&topology(), None);
+        let plan = Plan::new(&topology(), SMALL, None);
         let scene = Scene::new(&plan, &Moved::new());
         let [a, b, c] = ["a", "b", "c"].map(|name| NodeId::Service(name.into()));
         let right = scene.neighbour(&a, (1.0, 0.0)).unwrap();

@@ -9,7 +9,7 @@ use mesh::edit::RouteTarget;
 use super::camera::Camera;
 use super::curve::Rect;
 use super::flow::Flow;
-use super::layout::Point;
+use super::layout::{self, Point};
 use super::scene::{Moved, Plan, Scene, Way};
 use crate::faults::FaultView;
 use crate::store::{Shared, Store, use_store};
@@ -72,15 +72,23 @@ impl GraphState {
     pub fn provide() -> Self {
         let store = use_store();
         let topology = store.derived.topology;
+        let moved = RwSignal::new(Moved::new());
+        let size = RwSignal::new((0.0, 0.0));
+        let room = memo(move |before: Option<&Option<(f64, f64)>>| {
+            let before = before.copied().flatten();
+            // Where someone has put things, the others stay around them.
+            let put = before.is_some() && moved.with_untracked(|moved| !moved.is_empty());
+            if put { before } else { layout::settled(before, Camera::room(size.get(), BELOW)) }
+        });
         let plan = memo(move |before: Option<&Shared<Plan>>| {
-            let next = topology.with(|topology| Plan::new(topology, before.map(|before| &**before)));
+            let room = room.get().unwrap_or_default();
+            let next = topology.with(|topology| Plan::new(topology, room, before.map(|before| &**before)));
             match before {
                 Some(before) if **before == next => before.clone(),
                 _ => Shared::new(next),
             }
         });
         let nodes = memo(move |_| Shared::new(by_id(&topology.get())));
-        let moved = RwSignal::new(Moved::new());
         let scene = memo(move |_| Shared::new(plan.with(|plan| moved.with(|moved| Scene::new(plan, moved)))));
         let tip = RwSignal::new(None::<Tip>);
         let lit = memo(move |_| lit(store, plan, tip));
@@ -99,7 +107,7 @@ impl GraphState {
             moved,
             scene,
             camera: RwSignal::new(Camera::default()),
-            size: RwSignal::new((0.0, 0.0)),
+            size,
             steered: RwSignal::new(false),
             tip,
             lit,

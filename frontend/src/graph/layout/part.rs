@@ -2,7 +2,7 @@
 
 use super::order::{self, Layers};
 use super::rank::Ranks;
-use super::{Layout, LayoutRequest, NODE_GAP, Point, place};
+use super::{Layout, LayoutRequest, Point, place};
 
 /// Half the height that a long edge needs where it passes a layer, with its share of the gaps.
 const PASS: f64 = 10.0;
@@ -15,6 +15,8 @@ pub(super) struct Part<'a> {
     pub(super) columns: &'a [(f64, f64)],
     /// Its nodes in the order in which they were found.
     pub(super) nodes: &'a [usize],
+    /// Room between two nodes of a layer.
+    pub(super) gap: f64,
 }
 
 impl Part<'_> {
@@ -26,13 +28,13 @@ impl Part<'_> {
         order::order(&mut layers, &mut vec![0; vertices]);
         let mut room = vec![PASS; vertices];
         for &node in self.nodes {
-            room[node] = (self.request.nodes[node].height + NODE_GAP) / 2.0;
+            room[node] = (self.request.nodes[node].height + self.gap) / 2.0;
         }
         let mut at = vec![0.0; vertices];
         place::place(&layers, count, &room, &mut at);
 
         let tops = layers.rows.iter().filter_map(|row| row.first()).map(|&vertex| at[vertex] - room[vertex]);
-        let shift = top - NODE_GAP / 2.0 - tops.fold(f64::INFINITY, f64::min);
+        let shift = top - self.gap / 2.0 - tops.fold(f64::INFINITY, f64::min);
         at.iter_mut().for_each(|y| *y = (*y + shift).round());
         let mut bottom = top;
         for &node in self.nodes {

@@ -17,6 +17,7 @@ fn bookinfo() -> LayoutRequest {
     LayoutRequest {
         nodes: vec![gateway(), size(82.0), size(82.0), size(126.0), size(82.0), size(54.0)],
         edges: vec![(0, 1), (1, 2), (1, 3), (3, 4), (1, 5)],
+        room: (0.0, 0.0),
     }
 }
 
@@ -67,14 +68,22 @@ fn nodes_without_edges_stand_in_rows_below() {
 
 #[test]
 fn cycles_and_calls_to_oneself_are_laid_out() {
-    let request = LayoutRequest { nodes: vec![size(82.0); 3], edges: vec![(0, 1), (1, 2), (2, 0), (1, 1)] };
+    let request = LayoutRequest {
+        nodes: vec![size(82.0); 3],
+        edges: vec![(0, 1), (1, 2), (2, 0), (1, 1)],
+        ..LayoutRequest::default()
+    };
     let layout = layout(&request);
     assert_eq!(overlap(&request, &layout), None);
 }
 
 #[test]
 fn long_edges_bend_around_the_layers_between() {
-    let request = LayoutRequest { nodes: vec![size(82.0); 3], edges: vec![(0, 1), (1, 2), (0, 2)] };
+    let request = LayoutRequest {
+        nodes: vec![size(82.0); 3],
+        edges: vec![(0, 1), (1, 2), (0, 2)],
+        ..LayoutRequest::default()
+    };
     let layout = layout(&request);
     assert_eq!(layout.bends[0], []);
     assert!(!layout.bends[2].is_empty());
@@ -111,7 +120,11 @@ fn another_leaf_keeps_the_picture() {
 
 #[test]
 fn parts_stand_below_each_other() {
-    let request = LayoutRequest { nodes: vec![size(82.0); 6], edges: vec![(0, 2), (1, 3), (3, 5), (1, 5)] };
+    let request = LayoutRequest {
+        nodes: vec![size(82.0); 6],
+        edges: vec![(0, 2), (1, 3), (3, 5), (1, 5)],
+        ..LayoutRequest::default()
+    };
     let layout = layout(&request);
     let (upper, lower) = ([0, 2], [1, 3, 5]);
     for (a, b) in upper.into_iter().flat_map(|a| lower.map(|b| (a, b))) {
@@ -130,7 +143,11 @@ fn graphs() -> impl Strategy<Value = LayoutRequest> {
             if node < gateways { gateway() } else { size(54.0 + 22.0 * f64::from(*rows)) }
         };
         let edges = edges.into_iter().map(|(from, to)| (from % count, to % count));
-        LayoutRequest { nodes: heights.iter().enumerate().map(card).collect(), edges: edges.collect() }
+        LayoutRequest {
+            nodes: heights.iter().enumerate().map(card).collect(),
+            edges: edges.collect(),
+            ..LayoutRequest::default()
+        }
     })
 }
 
@@ -204,7 +221,7 @@ proptest! {
 fn a_thousand_nodes_are_laid_out() {
     let edges = (0..2500_usize).map(|edge| (edge * 7919 % 1000, (edge * edge + 31 * edge) % 1000));
     let edges = edges.map(|(a, b)| (a.min(b), a.max(b))).collect();
-    let request = LayoutRequest { nodes: vec![size(82.0); 1000], edges };
+    let request = LayoutRequest { nodes: vec![size(82.0); 1000], edges, ..LayoutRequest::default() };
     assert_eq!(overlap(&request, &layout(&request)), None);
 }
 
@@ -212,7 +229,7 @@ fn a_thousand_nodes_are_laid_out() {
 fn more_long_edges_than_can_be_routed_go_straight() {
     let chain = (0..299).map(|node| (node, node + 1));
     let edges = chain.chain((0..298).map(|node| (node, 299))).collect();
-    let request = LayoutRequest { nodes: vec![size(54.0); 300], edges };
+    let request = LayoutRequest { nodes: vec![size(54.0); 300], edges, ..LayoutRequest::default() };
     let layout = layout(&request);
     assert!(layout.bends.iter().map(Vec::len).sum::<usize>() <= 2 * MOST_PASSES);
     assert_eq!(overlap(&request, &layout), None);
@@ -221,4 +238,39 @@ fn more_long_edges_than_can_be_routed_go_straight() {
 #[test]
 fn nothing_is_nothing() {
     assert_eq!(layout(&LayoutRequest::default()), Layout::default());
+}
+
+#[test]
+fn gaps_are_as_wide_as_the_view_allows() {
+    // Layers of 138, 196, 196 and 196 pixels; the highest has 82, 126 and 54.
+    for (room, gap, between) in [
+        ((0.0, 0.0), LAYER_GAP, NODE_GAP),
+        ((960.0, 340.0), 78.0, NODE_GAP),
+        ((1026.0, 400.0), 100.0, 54.0),
+        ((3000.0, 3000.0), WIDEST_GAP, 110.0),
+    ] {
+        let request = LayoutRequest { room, ..bookinfo() };
+        let layout = layout(&request);
+        assert_eq!(layout.nodes[1].x - 138.0, gap, "{room:?}");
+        assert_eq!(overlap(&request, &layout), None);
+        let heights = [2, 3, 5].map(|node| layout.nodes[node].y);
+        let (top, bottom) = (heights.iter().copied().fold(f64::MAX, f64::min), layout.nodes[5].y + 54.0);
+        assert!(bottom - top >= 262.0 + 2.0 * between - 1.0, "{room:?} {layout:?}");
+        assert!(room.1 == 0.0 || bottom - top <= room.1, "{room:?} {layout:?}");
+    }
+}
+
+#[test]
+fn the_room_stays_while_the_view_is_about_as_large() {
+    let view = Some((960.0, 700.0));
+    for (before, now, settled_) in [
+        (None, (0.0, 0.0), None),
+        (None, (960.0, 700.0), view),
+        (view, (930.0, 740.0), view),
+        (view, (0.0, 0.0), view),
+        (view, (900.0, 700.0), Some((900.0, 700.0))),
+        (view, (960.0, 600.0), Some((960.0, 600.0))),
+    ] {
+        assert_eq!(settled(before, now), settled_);
+    }
 }
