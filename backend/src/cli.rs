@@ -1,5 +1,6 @@
 //! The command line: which command is run with what. What a command does is in its own module.
 
+pub mod access_log;
 pub mod crds;
 pub mod explain;
 pub mod export;

@@ -51,6 +51,8 @@ pub struct Config {
     pub rate: Option<f64>,
     /// Threads of the proxy; 0 is one per core.
     pub threads: usize,
+    /// Where requests are written down.
+    pub access_log: Option<proxy::AccessLog>,
     /// Whether a listener beyond loopback is meant.
     pub allow_remote: bool,
     /// Secret that requests must carry.
@@ -123,6 +125,7 @@ impl Server {
 
         let proxy_config = proxy::Config {
             threads: config.threads,
+            access_log: config.access_log.clone(),
             folder: config.mesh.clone().unwrap_or_default(),
             ..wire::proxy_config()
         };

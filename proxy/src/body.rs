@@ -17,6 +17,10 @@ use crate::ticket::Ticket;
 /// What a client gets.
 pub(crate) struct ClientBody(Kind);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most bodies are relayed, and a box would be an allocation for each"
+)]
 enum Kind {
     /// Made here.
     Own(Option<Bytes>),

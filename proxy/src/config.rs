@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::access_log::AccessLog;
+
 /// As many header fields as hyper has room for without allocating.
 pub(crate) const USUAL_HEADERS: usize = 100;
 
@@ -14,6 +16,8 @@ pub struct Config {
     /// Connections to a workload's listener may have been redirected to it by the kernel (Linux): where they were meant to go
     /// chooses the port, and is where strangers are.
     pub intercepts: bool,
+    /// Where requests are written down; nowhere unless it is given.
+    pub access_log: Option<AccessLog>,
     /// Threads; 0 is one per core.
     pub threads: usize,
     /// How often each thread hands over its observations.
@@ -42,6 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             folder: PathBuf::new(),
+            access_log: None,
             intercepts: false,
             threads: 0,
             flush_interval: Duration::from_millis(250),

@@ -1,5 +1,6 @@
 //! New connections to endpoints: resolving, connecting, and the HTTP handshake.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -38,6 +39,16 @@ pub(crate) enum ConnectError {
     /// The address is one that this proxy listens on: the request would come back for ever.
     #[error("the address leads back to this proxy")]
     Loop,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+            Self::Path(path) => write!(f, "unix://{path}"),
+        }
+    }
 }
 
 impl Target {

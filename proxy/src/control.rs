@@ -5,12 +5,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mesh::{Plan, Source};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::access_log::Sink;
 use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::listen::listen;
@@ -30,6 +32,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct Proxy {
     inboxes: Arc<[mpsc::UnboundedSender<Command>]>,
     tls: Arc<Store>,
+    /// The thread that writes the access log.
+    writing: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 /// What comes out of the data plane.
@@ -61,7 +65,7 @@ pub struct Swapped {
 
 /// The threads could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("a proxy thread could not be started")]
+#[error("a proxy thread could not be started, or the access log not opened")]
 pub struct StartError(#[from] io::Error);
 
 /// No listener could be opened.
@@ -111,6 +115,7 @@ impl Proxy {
         let threads = config.thread_count();
         let config = Arc::new(config);
         let tls = Store::watched(&config.folder)?;
+        let (log, writing) = config.access_log.as_ref().map(Sink::open).transpose()?.unzip();
         let (batch_sender, batches) = mpsc::channel(BATCHES_PER_THREAD * threads);
         let (notice_sender, notices) = mpsc::channel(NOTICES);
         let fleet = Arc::new(Fleet::new(notice_sender.clone()));
@@ -121,14 +126,15 @@ impl Proxy {
                 thread::spawn(
                     index,
                     Arc::clone(&config),
-                    (Arc::clone(&fleet), Arc::clone(&tls)),
+                    (Arc::clone(&fleet), Arc::clone(&tls), log.clone()),
                     inbox,
                     outbox,
                 )?;
                 Ok(sender)
             })
             .collect::<Result<_, io::Error>>()?;
-        Ok((Self { inboxes, tls }, Events { batches, notices }))
+        let writing = Arc::new(Mutex::new(writing));
+        Ok((Self { inboxes, tls, writing }, Events { batches, notices }))
     }
 
     /// Listens for a source's traffic on the first of these addresses that is free (port 0: any port), and says where.
@@ -173,11 +179,19 @@ impl Proxy {
     }
 
     /// Accepts nothing more, lets the requests under way end, cuts what is left after `grace`, and ends the threads.
-    /// All observations are in [`Events`] when it returns, as far as they are read.
+    /// All observations are in [`Events`] when it returns, as far as they are read, and all lines in the access log.
     pub async fn shutdown(self, grace: Duration) {
         let ended = self.tell(|done| Command::Shutdown { grace, done });
         if tokio::time::timeout(grace + LAST_WORDS, ended).await.is_err() {
             tracing::warn!(?grace, "a proxy thread did not end in time");
+        }
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writing) = writing {
+            // It ends once the threads have, which hold its other side.
+            let written = tokio::task::spawn_blocking(|| writing.join());
+            if tokio::time::timeout(LAST_WORDS, written).await.is_err() {
+                tracing::warn!("the access log was not written to its end");
+            }
         }
     }
 

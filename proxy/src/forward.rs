@@ -81,6 +81,7 @@ pub(crate) async fn forward(
     let mut outbound = Outbound::new(head, authority, exchange.decision, exchange.voucher, || {
         shared.with_random(|random| random.u128(..))
     });
+    exchange.ticket.tell(|line| line.goes_on(outbound.headers()));
     if let Some(expected) = exchange.limits.per_try_timeout.or(exchange.limits.timeout) {
         outbound.expects(exchange.side.expected(expected));
     }
@@ -195,6 +196,8 @@ impl Exchange<'_> {
             let Some(host) = host else { return Err(Reply::NO_UPSTREAM) };
             let version = self.cluster.hosts[host].version;
             self.ticket.count_with(self.side.counter(Some(version), self.shared));
+            let upstream = &self.cluster.hosts[host].upstream;
+            self.ticket.tell(|line| line.upstream = Some(upstream.target().to_string()));
             let per_try = self.limits.per_try_timeout;
             let began = if attempt == 1 { started } else { Instant::now() };
             self.trying.set(Some(host));
@@ -326,6 +329,8 @@ impl Exchange<'_> {
         let Answered { mut response, lease, deadline } = answered;
         let status = response.status();
         self.ticket.status(status.as_u16());
+        let began = self.ticket.began();
+        self.ticket.tell(|line| line.answered = Some(began.elapsed()));
         if status == StatusCode::SWITCHING_PROTOCOLS {
             let Some((client, multiplexed)) = upgrade else {
                 return Reply::PROTOCOL_ERROR.answer(self.ticket);

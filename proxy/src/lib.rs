@@ -7,6 +7,7 @@
 //! What happens to a request is decided by [`mesh::route`]; here it is done.
 
 mod accept;
+mod access_log;
 mod affinity;
 mod balance;
 mod body;
@@ -48,6 +49,7 @@ mod tunnel;
 mod upload;
 mod view;
 
+pub use access_log::{AccessLog, Format};
 pub use breaker::Limit;
 pub use config::Config;
 pub use control::{BindError, Entry, Events, Proxy, StartError, Swapped};

@@ -117,6 +117,11 @@ impl Upstream {
         &self.common
     }
 
+    /// Where it is.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Requests under way.
     pub(crate) fn active(&self) -> usize {
         self.active.get()

@@ -16,6 +16,7 @@ use mesh::plan::{AbortWith, Cors, Direct, Listener, Protocol, Redirect, UnknownH
 use mesh::route::headers::Direction;
 use mesh::route::{self, Chosen, Decision, Limits};
 
+use crate::access_log::Line;
 use crate::affinity::Affinity;
 use crate::body::ClientBody;
 use crate::cluster;
@@ -169,6 +170,11 @@ pub(crate) async fn serve(
     shared.routed_by(view.plan.revision, began);
     let side = view.side(&decision, authority, &front.source, shared);
     let mut ticket = ticket(&side);
+    if let Some(log) = &shared.log {
+        let mut line = Line::new(log, &head, authority);
+        line.route = decision.chosen().and_then(|chosen| chosen.route.name.clone());
+        ticket.write_down(line);
+    }
     if let Some(Chosen { abort: Some(AbortWith::Reset), delay, .. }) = decision.chosen() {
         if let Some(delay) = *delay {
             ticket.flag(Flags::DELAY);

@@ -12,6 +12,7 @@ use mesh::route::Draws;
 use mesh::{Plan, Source};
 use tokio::sync::mpsc;
 
+use crate::access_log::Sink;
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::fleet::Fleet;
@@ -23,6 +24,8 @@ use crate::tls::Store;
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) tls: Arc<Store>,
+    /// Where requests are written down.
+    pub(crate) log: Option<Sink>,
     pub(crate) stats: Table,
     /// Everything that must end before the thread may.
     pub(crate) work: Rc<Drain>,
@@ -43,11 +46,13 @@ impl Shared {
         config: Arc<Config>,
         fleet: Arc<Fleet>,
         tls: Arc<Store>,
+        log: Option<Sink>,
         notices: mpsc::Sender<Notice>,
     ) -> Self {
         Self {
             config,
             tls,
+            log,
             stats: Table::default(),
             work: Rc::default(),
             random: RefCell::default(),

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::accept;
+use crate::access_log::Sink;
 use crate::config::Config;
 use crate::control::{Command, Entry};
 use crate::drain::Drain;
@@ -37,7 +38,7 @@ pub(crate) struct Outbox {
 pub(crate) fn spawn(
     index: usize,
     config: Arc<Config>,
-    (fleet, tls): (Arc<Fleet>, Arc<Store>),
+    (fleet, tls, log): (Arc<Fleet>, Arc<Store>, Option<Sink>),
     inbox: mpsc::UnboundedReceiver<Command>,
     outbox: Outbox,
 ) -> io::Result<()> {
@@ -51,7 +52,7 @@ pub(crate) fn spawn(
                 let _ = started.send(Ok(()));
                 // One thread checks for all.
                 let checkers = (index == 0).then(Checkers::default);
-                let shared = Shared::new(config, fleet, tls, outbox.notices.clone());
+                let shared = Shared::new(config, fleet, tls, log, outbox.notices.clone());
                 runtime.block_on(Thread::new(shared, outbox, checkers).run(inbox));
             }
             Err(error) => drop(started.send(Err(error))),

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::access_log::Line;
 use crate::drain::Activity;
 use crate::flags::Flags;
 use crate::stats::{Counter, Ended};
@@ -21,6 +22,8 @@ pub(crate) struct Ticket {
     complete: Option<Instant>,
     /// It is a connection's rather than a request's.
     connection: bool,
+    /// What the access log gets.
+    line: Option<Box<Line>>,
 }
 
 impl Ticket {
@@ -37,6 +40,7 @@ impl Ticket {
             activity,
             complete: None,
             connection: false,
+            line: None,
         }
     }
 
@@ -45,6 +49,18 @@ impl Ticket {
         let mut ticket = Self::new(counter, Instant::now(), activity);
         ticket.connection = true;
         ticket
+    }
+
+    /// Has the request written down once it has ended.
+    pub(crate) fn write_down(&mut self, line: Box<Line>) {
+        self.line = Some(line);
+    }
+
+    /// Tells the access log more of the request, where there is one.
+    pub(crate) fn tell(&mut self, more: impl FnOnce(&mut Line)) {
+        if let Some(line) = &mut self.line {
+            more(line);
+        }
     }
 
     /// When the request's head had come.
@@ -138,5 +154,12 @@ impl Drop for Ticket {
         self.activity.end(at);
         self.choose();
         self.counter.count(&self.ended);
+        if let Some(mut line) = self.line.take() {
+            let Ended { status, flags, took, sent, received, .. } = self.ended;
+            (line.status, line.flags, line.took) = (status, flags, took);
+            // The log's words are the proxy's: it receives requests, and sends responses.
+            (line.received, line.sent) = (sent, received);
+            line.put();
+        }
     }
 }

@@ -56,6 +56,9 @@ pub struct Args {
     /// Threads; one per core unless given.
     #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
     pub threads: Option<usize>,
+    /// The access log.
+    #[command(flatten)]
+    pub log: super::access_log::Args,
     /// Where `/metrics`, `/ready` and `/plan` are served; nowhere unless given.
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_ADMIN")]
     pub admin: Option<SocketAddr>,
@@ -149,6 +152,7 @@ impl Running {
         let folder = if args.mesh.is_dir() { Some(args.mesh.as_path()) } else { args.mesh.parent() };
         let config = Config {
             threads: args.threads.unwrap_or(0),
+            access_log: args.log.log(),
             intercepts: args.intercept,
             folder: folder.map(PathBuf::from).unwrap_or_default(),
             ..Config::default()

@@ -27,6 +27,9 @@ pub struct ServeArgs {
     /// Threads of the proxy; one per core unless given.
     #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
     pub threads: Option<usize>,
+    /// The access log.
+    #[command(flatten)]
+    pub log: super::access_log::Args,
     /// Opens the designer in a window of its own.
     #[arg(long, env = "MESHWRIGHT_APP")]
     pub app: bool,
@@ -77,6 +80,7 @@ impl ServeArgs {
             data: self.data.clone(),
             rate: self.rate,
             threads: self.threads.unwrap_or(0),
+            access_log: self.log.log(),
             allow_remote: self.allow_remote,
             token: self.token.clone(),
             allow_hosts: self.allow_hosts.clone(),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+mod access_log;
 mod balancing;
 mod breakers;
 mod egress;

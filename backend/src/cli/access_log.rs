@@ -1,0 +1,25 @@
+//! Where requests are written down, as all commands that run a proxy take it.
+
+use std::path::PathBuf;
+
+use proxy::{AccessLog, Format};
+
+/// Arguments of the access log.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Writes a line for each request to this file, or to standard output (`-`).
+    #[arg(long, value_name = "FILE", env = "MESHWRIGHT_ACCESS_LOG")]
+    pub access_log: Option<PathBuf>,
+    /// How a line looks: `envoy`, as Envoy's default, or `json`.
+    #[arg(long, value_name = "FORMAT", default_value = "envoy", env = "MESHWRIGHT_ACCESS_LOG_FORMAT")]
+    pub access_log_format: Format,
+}
+
+impl Args {
+    /// The log that was asked for.
+    pub fn log(&self) -> Option<AccessLog> {
+        let path = self.access_log.as_ref()?;
+        let path = (path.as_os_str() != "-").then(|| path.clone());
+        Some(AccessLog { path, format: self.access_log_format })
+    }
+}
