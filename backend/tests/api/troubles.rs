@@ -140,7 +140,7 @@ async fn an_instance_that_fails_is_told_of_until_it_returns() {
 async fn health_and_limits_are_told_of_and_snapshots_have_them() {
     let (instance, task) = Instance::start().await;
     let running = Running::sample().await;
-    let check = "meshwright.dev/health-check: '{http: {path: /healthz}, interval: 50ms, jitter: 10ms}'";
+    let check = "meshwright.io/health-check: '{http: {path: /healthz}, interval: 50ms, jitter: 10ms}'";
     let policy = "{connectionPool: {http: {http2MaxRequests: 1}}}";
     running.set(1, "shop.yaml", &shop(instance.port, check, policy)).await;
     let mut events = running.events(None).await;

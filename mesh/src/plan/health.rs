@@ -1,7 +1,7 @@
 //! Active health checks. Istio has no field for them, so a DestinationRule says them in an annotation, as YAML:
 //!
 //! ```yaml
-//! meshwright.dev/health-check: |
+//! meshwright.io/health-check: |
 //!   http: {path: /healthz}
 //!   interval: 5s
 //! ```
@@ -15,7 +15,7 @@ use super::serial::duration;
 use crate::resource::DurationString;
 
 /// The annotation's name.
-pub const HEALTH_CHECK: &str = "meshwright.dev/health-check";
+pub const HEALTH_CHECK: &str = "meshwright.io/health-check";
 
 /// How the endpoints of a cluster are asked whether they are well.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]

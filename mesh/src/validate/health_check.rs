@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0430",
     severity: Severity::Error,
     title: "A health check cannot be read",
-    explanation: "Istio has no field for active health checks, so the built-in proxy reads them from the annotation `meshwright.dev/health-check` of a DestinationRule: YAML with one of `http`, `tcp` and `grpc`, and how often to ask. One that cannot be read is left out, and nothing is checked.",
+    explanation: "Istio has no field for active health checks, so the built-in proxy reads them from the annotation `meshwright.io/health-check` of a DestinationRule: YAML with one of `http`, `tcp` and `grpc`, and how often to ask. One that cannot be read is left out, and nothing is checked.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]

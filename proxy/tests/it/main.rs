@@ -11,6 +11,7 @@ mod health;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod interception;
+mod istio;
 mod limits;
 mod outlier;
 mod plans;

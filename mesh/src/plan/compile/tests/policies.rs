@@ -251,7 +251,7 @@ fn what_governs_the_way_behind_a_cluster() {
 fn health_checks_come_from_an_annotation() {
     let yaml = service("a", "one")
         + &policy(
-            "name: a, namespace: one, annotations: {meshwright.dev/health-check: '{tcp: {}, interval: 5s}'}",
+            "name: a, namespace: one, annotations: {meshwright.io/health-check: '{tcp: {}, interval: 5s}'}",
             "host: a",
         );
     let plan = World::of(&yaml).from("one");
