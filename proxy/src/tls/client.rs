@@ -77,7 +77,7 @@ pub(super) fn config(
     system: &dyn Fn() -> Result<Arc<RootCertStore>, TlsError>,
 ) -> Result<ClientConfig, TlsError> {
     let settings = &asked.tls.settings;
-    let provider = provider(&[]);
+    let provider = provider(&[], &[]);
     let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let secret = asked.tls.secret.as_ref();
     let chain = if settings.insecure_skip_verify == Some(true) {

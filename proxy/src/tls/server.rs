@@ -22,7 +22,7 @@ const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// The configuration of a gateway's server.
 pub(super) fn config(server: &TlsServer, files: &mut Files<'_>) -> Result<ServerConfig, TlsError> {
     let settings = &server.settings;
-    let provider = provider(&settings.cipher_suites);
+    let provider = provider(&settings.cipher_suites, &settings.ecdh_curves);
     let versions =
         versions(settings.min_protocol_version.as_ref(), settings.max_protocol_version.as_ref(), &provider)?;
     let keys = keys(server, files, &provider)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mesh::resource::gateway::TlsVersion;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::version::{TLS12, TLS13};
-use rustls::{CipherSuite, SupportedProtocolVersion};
+use rustls::{CipherSuite, NamedGroup, SupportedProtocolVersion};
 
 use super::TlsError;
 
@@ -20,9 +20,20 @@ const CIPHERS: [(&str, CipherSuite); 6] = [
     ("ECDHE-RSA-CHACHA20-POLY1305", CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
 ];
 
-/// The cryptography, with these ciphers of TLS 1.2; an empty list is all. Those of 1.3 are always there, as in Envoy.
-pub(super) fn provider(ciphers: &[String]) -> Arc<CryptoProvider> {
+/// BoringSSL's names of the curves that are spoken here.
+const CURVES: [(&str, NamedGroup); 3] =
+    [("X25519", NamedGroup::X25519), ("P-256", NamedGroup::secp256r1), ("P-384", NamedGroup::secp384r1)];
+
+/// The cryptography, with these ciphers of TLS 1.2 and these curves; an empty list is all. The ciphers of 1.3 are always
+/// there, as in Envoy.
+pub(super) fn provider(ciphers: &[String], curves: &[String]) -> Arc<CryptoProvider> {
     let mut provider = ring::default_provider();
+    if !curves.is_empty() {
+        let named = |group: NamedGroup| {
+            CURVES.iter().any(|(name, known)| *known == group && curves.iter().any(|it| it == name))
+        };
+        provider.kx_groups.retain(|group| named(group.name()));
+    }
     if !ciphers.is_empty() {
         let named = |suite: CipherSuite| {
             CIPHERS.iter().any(|(name, known)| *known == suite && ciphers.iter().any(|it| it == name))

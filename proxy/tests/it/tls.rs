@@ -233,6 +233,23 @@ async fn versions_and_ciphers() {
     }
 }
 
+#[tokio::test]
+async fn curves_are_chosen() {
+    let (authority, server) = (Authority::new(), Server::named("one").await);
+    for (curves, expected) in [
+        (&["P-256"][..], Some(rustls::NamedGroup::secp256r1)),
+        (&["P-384", "X448"], Some(rustls::NamedGroup::secp384r1)),
+        (&["X448"], None),
+    ] {
+        let mut tls = simple(&["*"], &authority.issue(&["reviews"]));
+        tls.settings.ecdh_curves = curves.iter().map(|&name| name.to_owned()).collect();
+        let rig = on_443(plan(&server, vec![tls])).await;
+        let stream = authority.client().connect(rig.address, "reviews").await.ok();
+        let group = stream.and_then(|stream| stream.get_ref().1.negotiated_key_exchange_group());
+        assert_eq!(group.map(|group| group.name()), expected, "{curves:?}");
+    }
+}
+
 /// Waits until `done`, for 10 s at most.
 async fn eventually<T>(mut done: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();

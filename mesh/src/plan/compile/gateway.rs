@@ -70,7 +70,10 @@ fn by_port(gateway: &Gateway) -> BTreeMap<u16, Vec<&Server>> {
     for server in &gateway.servers {
         let number =
             server.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
-        if let Some(number) = number.filter(|number| *number > 0) {
+        let named = server.port.as_ref().and_then(|port| port.protocol.as_deref()).unwrap_or("");
+        if let Some(number) =
+            number.filter(|number| *number > 0 && PortProtocol::parse(named) != PortProtocol::Udp)
+        {
             ports.entry(number).or_default().push(server);
         }
     }
