@@ -12,6 +12,11 @@ pub(crate) fn resolve(text: &str) -> Value {
     }
 }
 
+/// What a scalar says where it is a number.
+pub(crate) fn as_f64(text: &str) -> Option<f64> {
+    number(text)?.as_f64()
+}
+
 fn number(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {

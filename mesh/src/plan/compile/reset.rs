@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::plan::ConnectionFault;
 use crate::resource::{DurationString, Resource};
+use crate::yaml;
 
 /// The annotation.
 pub(crate) const CONNECTION_FAULTS: &str = "meshwright.io/connection-faults";
@@ -58,7 +59,7 @@ fn entry(text: &str) -> Option<Entry<'_>> {
 }
 
 fn millionths(share: &str) -> Option<u32> {
-    let percent: f64 = share.strip_suffix('%')?.parse().ok()?;
+    let percent = yaml::number(share.strip_suffix('%')?)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
     Some((percent * 10_000.0).clamp(0.0, 1_000_000.0) as u32)
 }
