@@ -27,7 +27,8 @@ struct Shop {
 }
 
 impl Shop {
-    async fn open() -> Result<Self> {
+    /// One that takes so long to answer.
+    async fn open(takes: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let broken = Arc::new(AtomicBool::new(false));
@@ -40,7 +41,10 @@ impl Shop {
                     if fails.load(Ordering::Relaxed) {
                         *answer.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
                     }
-                    async { Ok::<_, Infallible>(answer) }
+                    async move {
+                        tokio::time::sleep(takes).await;
+                        Ok::<_, Infallible>(answer)
+                    }
                 });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
             }
@@ -49,8 +53,8 @@ impl Shop {
     }
 }
 
-/// A gateway in front of a shop with two instances, one of which may be ejected.
-fn mesh(ports: [u16; 2]) -> String {
+/// A gateway in front of a shop with two instances, under this policy.
+fn mesh(ports: [u16; 2], policy: &str) -> String {
     let [one, two] = ports;
     format!(
         "\
@@ -80,7 +84,7 @@ metadata: {{name: shop}}
 spec:
   host: shop
   trafficPolicy:
-    outlierDetection: {{consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 3s, maxEjectionPercent: 50}}
+    {policy}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -96,9 +100,10 @@ spec:
 
 #[tokio::test]
 async fn an_instance_that_fails_is_ejected_on_screen_and_comes_back() -> Result<()> {
-    let (one, two) = (Shop::open().await?, Shop::open().await?);
+    let (one, two) = (Shop::open(Duration::ZERO).await?, Shop::open(Duration::ZERO).await?);
+    let policy = "outlierDetection: {consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 3s, maxEjectionPercent: 50}";
     let folder = TempDir::new()?;
-    std::fs::write(folder.path().join("mesh.yaml"), mesh([one.port, two.port]))?;
+    std::fs::write(folder.path().join("mesh.yaml"), mesh([one.port, two.port], policy))?;
     let path = folder.path().to_string_lossy().into_owned();
     let server = Server::start(&["--mesh", &path, "--rate", "50"]).await?;
     Browser::with(1600, 1000, async |browser| {
@@ -118,6 +123,24 @@ async fn an_instance_that_fails_is_ejected_on_screen_and_comes_back() -> Result<
         });
         back.await?;
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_limit_that_is_reached_shows_on_the_edge() -> Result<()> {
+    let slow = Duration::from_millis(300);
+    let (one, two) = (Shop::open(slow).await?, Shop::open(slow).await?);
+    let policy = "connectionPool: {tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}}";
+    let folder = TempDir::new()?;
+    std::fs::write(folder.path().join("mesh.yaml"), mesh([one.port, two.port], policy))?;
+    let path = folder.path().to_string_lossy().into_owned();
+    let server = Server::start(&["--mesh", &path, "--rate", "50"]).await?;
+    Browser::with(1600, 1000, async |browser| {
+        browser.designer(&server.url()).await?;
+        browser.select("shop").await?;
+        browser.text_with(".graph", "overflow", LATER).await?;
+        browser.shots("11-overflow").await
     })
     .await
 }
