@@ -107,7 +107,7 @@ impl Form {
         view! {
             <label class="policy-row" class:none=hidden title=field.path>
                 <span>{field.label}</span>
-                <small><b>{move || read(|shown| shown.effective.clone())}</b>" "{move || read(|shown| shown.origin.clone())}</small>
+                <small><b>{move || read(|shown| shown.effective.clone())}</b>" · "{move || read(|shown| shown.origin.clone())}</small>
                 {control}
             </label>
         }

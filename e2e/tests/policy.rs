@@ -1,0 +1,146 @@
+//! Policies that are typed in the page govern, and the graph shows it: a card says that an instance is ejected, an edge that a
+//! limit refuses requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use api::Snapshot;
+use e2e::designer::SOON;
+use e2e::{Browser, Server, http, wait};
+use thirtyfour::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// An instance that answers with its mood, as fast as it is told.
+struct Instance {
+    port: u16,
+    mood: AtomicU16,
+    millis: AtomicU64,
+}
+
+impl Instance {
+    /// Serves until the test ends.
+    async fn start() -> Result<Arc<Self>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let instance = Arc::new(Self { port, mood: AtomicU16::new(200), millis: AtomicU64::new(0) });
+        let own = Arc::clone(&instance);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let instance = Arc::clone(&own);
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    if stream.read(&mut request).await.unwrap_or(0) > 0 {
+                        tokio::time::sleep(Duration::from_millis(instance.millis.load(Ordering::SeqCst)))
+                            .await;
+                        let status = instance.mood.load(Ordering::SeqCst);
+                        let head =
+                            format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                        let _ = stream.write_all(head.as_bytes()).await;
+                    }
+                });
+            }
+        });
+        Ok(instance)
+    }
+}
+
+fn mesh(instances: [&Instance; 2]) -> String {
+    let [first, second] = instances.map(|instance| instance.port);
+    format!(
+        "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: ingress}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers: [{{port: {{number: 28099, name: http, protocol: HTTP}}, hosts: ['*']}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop}}
+spec:
+  hosts: ['*']
+  gateways: [ingress]
+  http: [{{route: [{{destination: {{host: shop}}}}], retries: {{attempts: 0}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: shop}}
+spec:
+  hosts: [shop.default.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{{number: 80, name: http, protocol: HTTP}}]
+  endpoints:
+  - {{address: 127.0.0.1, ports: {{http: {first}}}, labels: {{app: shop, version: v1}}}}
+  - {{address: 127.0.0.1, ports: {{http: {second}}}, labels: {{app: shop, version: v2}}}}
+"
+    )
+}
+
+#[tokio::test]
+async fn typed_policies_govern_and_the_graph_shows_it() -> Result<()> {
+    let (well, ill) = (Instance::start().await?, Instance::start().await?);
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("mesh.yaml"), mesh([&well, &ill]))?;
+    let server = Server::start(&["--mesh", &folder.path().to_string_lossy(), "--rate", "50"]).await?;
+    Browser::with(1600, 1000, async |browser| {
+        browser.designer(&server.url()).await?;
+        browser.select("shop").await?;
+        browser.tab("resilience").await?;
+        for (field, value) in [
+            ("consecutive5xxErrors", "3"),
+            ("interval", "0.2"),
+            ("baseEjectionTime", "2"),
+            ("maxEjectionPercent", "100"),
+        ] {
+            set(browser, &format!("outlierDetection.{field}"), value).await?;
+        }
+        let row = ".policy-row[title=\"outlierDetection.consecutive5xxErrors\"] small";
+        browser.text_with(row, "3 · DestinationRule shop", SOON).await?;
+        browser.shots("11-policy-draft").await?;
+        browser.apply().await?;
+        let snapshot: Snapshot = http::get_json(&server.address, "/api/v1/mesh").await?;
+        let text: String = snapshot.sources.0.values().cloned().collect();
+        ensure!(text.contains("kind: DestinationRule") && text.contains("baseEjectionTime: 2s"), "{text}");
+
+        browser.tab("split").await?;
+        ill.mood.store(500, Ordering::SeqCst);
+        browser.text_with(".node .sub.warn", "1 of 2 instances", SOON).await?;
+        browser.shots("12-card").await?;
+        ill.mood.store(200, Ordering::SeqCst);
+        gone(browser, ".node .sub.warn").await?;
+        let states = browser.find(".instances").await?.text().await?;
+        ensure!(states.matches("serving").count() == 2, "both serve again: {states}");
+
+        browser.tab("resilience").await?;
+        set(browser, "connectionPool.http.http2MaxRequests", "1").await?;
+        browser.apply().await?;
+        for instance in [&well, &ill] {
+            instance.millis.store(100, Ordering::SeqCst);
+        }
+        browser.text_with(".sign.limit", "overflow", SOON).await?;
+        browser.shots("13-overflow").await
+    })
+    .await
+}
+
+/// Types into the row of a field, and leaves it.
+async fn set(browser: &Browser, field: &str, value: &str) -> Result<()> {
+    let input = browser.find(&format!(".policy-row[title=\"{field}\"] input")).await?;
+    input.scroll_into_view().await?;
+    input.click().await?;
+    input.send_keys(value).await?;
+    browser.driver.action_chain().send_keys(thirtyfour::Key::Tab).perform().await?;
+    Ok(())
+}
+
+async fn gone(browser: &Browser, css: &str) -> Result<()> {
+    wait::until(&format!("nothing at {css}"), SOON, async || {
+        Ok(browser.driver.find_all(By::Css(css)).await?.is_empty().then_some(()))
+    })
+    .await
+}
