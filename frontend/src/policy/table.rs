@@ -60,7 +60,7 @@ pub const GROUPS: [(&str, &[Field]); 3] = [
             ),
             field("connectionPool.http.maxRetries", "Retries under way", Unit::Count, NO_LIMIT),
             field("connectionPool.tcp.connectTimeout", "Connect timeout, s", Unit::Seconds, "10 s"),
-            field("connectionPool.http.idleTimeout", "Idle timeout, s", Unit::Seconds, "60 min"),
+            field("connectionPool.http.idleTimeout", "Idle timeout, s", Unit::Seconds, "1 h"),
         ],
     ),
     (
@@ -153,6 +153,7 @@ fn in_words(field: &Field, value: &Value) -> String {
         }
         Unit::Count if zero && field.path.ends_with("5xxErrors") => "not counted".to_owned(),
         Unit::Count | Unit::Seconds if zero => field.default.to_owned(),
+        Unit::Life if zero => "the browser's session".to_owned(),
         Unit::Percent => format!("{}%", text(value)),
         Unit::Seconds | Unit::Life => match millis(value) {
             Some(millis) => words::millis(millis),
