@@ -125,6 +125,12 @@ impl Draft {
 /// Puts an edit in the place of the one that it supersedes. Only the last edit of a thing may be replaced, and only when
 /// nothing after it could depend on it: a change of text ends the search.
 fn replace(edits: &mut Vec<Edit>, edit: Edit) {
+    if let Some(last) = edits.last_mut()
+        && same_field(last, &edit)
+    {
+        *last = edit;
+        return;
+    }
     let slot = slot(&edit);
     let found = edits
         .iter()
@@ -134,6 +140,15 @@ fn replace(edits: &mut Vec<Edit>, edit: Edit) {
         Some(position) => edits[position] = edit,
         None => edits.push(edit),
     }
+}
+
+/// Both set the same single field of a resource, and no entry of a list, which would move the others.
+fn same_field(one: &Edit, other: &Edit) -> bool {
+    let (Edit::SetFields { key, fields }, Edit::SetFields { key: of, fields: others }) = (one, other) else {
+        return false;
+    };
+    key == of
+        && matches!((&fields[..], &others[..]), ([a], [b]) if a.path == b.path && !a.path.ends_with(']'))
 }
 
 /// What an edit sets: two edits with the same slot leave only the later one's mark. `None` for edits of text.
@@ -180,6 +195,19 @@ mod tests {
         draft.put(timeout("b", 2));
         draft.put(timeout("a", 3));
         assert_eq!(draft.edits(), [timeout("a", 3), timeout("b", 2)]);
+    }
+
+    #[test]
+    fn a_field_that_is_typed_again_is_one_edit() {
+        let set = |path: &str, value: u32| Edit::SetFields {
+            key: mesh::ResourceKey::new(mesh::Kind::DestinationRule, "default", "a"),
+            fields: vec![mesh::edit::FieldEdit { path: path.into(), value: Some(value.into()) }],
+        };
+        let mut draft = Draft::default();
+        for edit in [set("x", 1), set("x", 2), set("y", 1), set("x", 3), set("z[0]", 1), set("z[0]", 2)] {
+            draft.put(edit);
+        }
+        assert_eq!(draft.edits(), [set("x", 2), set("y", 1), set("x", 3), set("z[0]", 1), set("z[0]", 2)]);
     }
 
     #[test]
