@@ -98,8 +98,8 @@ pub(crate) async fn forward(
         exchange.ticket.uploads(upload, !multiplexed);
     }
     let timeout = exchange.limits.timeout;
-    for cluster in mirrored {
-        mirror::send(shared, cluster, outbound.clone(), upload.clone(), timeout);
+    for side in mirrored {
+        mirror::send(shared, side, outbound.clone(), upload.clone(), timeout);
     }
     // The body of an upgraded request is the other protocol's.
     let upgrades = outbound.upgrade.is_some();
@@ -164,13 +164,13 @@ fn expiry(timeout: Option<Duration>, since: Instant, upload: Option<&Rc<Upload>>
 }
 
 impl Exchange<'_> {
-    /// Clusters that get a copy.
-    fn mirrored(&self) -> Vec<Rc<cluster::View>> {
+    /// Where copies go.
+    fn mirrored(&self) -> Vec<Rc<Side>> {
         let Decision::Forward(_, forward, _) = self.decision else { return Vec::new() };
         let drawn = forward.mirrors.iter().filter(|mirror| {
             route::drawn(self.shared.with_random(|random| random.u64(..)), mirror.parts_per_million)
         });
-        drawn.filter_map(|mirror| self.view.cluster(mirror.cluster, self.source, self.shared)).collect()
+        drawn.map(|mirror| self.view.mirror_side(mirror, self.source, self.shared)).collect()
     }
 
     /// Tries until one succeeds, or there is no use in another.

@@ -1,17 +1,18 @@
-//! Copies of requests, sent to see what happens and not waited for.
+//! Copies of requests, sent to see what happens and not waited for. They are counted as requests to where they went.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::cluster;
+use crate::flags::Flags;
 use crate::outbound::Outbound;
 use crate::pool::{Lease, Reuse};
 use crate::shared::Shared;
+use crate::stats::Ended;
 use crate::upload::{Outgoing, Upload};
+use crate::view::Side;
 
 /// For a copy of a request that has no limit itself.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -21,13 +22,16 @@ const WORTH_READING: u64 = 64 * 1024;
 /// Sends a copy once the whole body is there. A body that was too long to keep is not copied.
 pub(crate) fn send(
     shared: &Rc<Shared>,
-    cluster: Rc<cluster::View>,
+    side: Rc<Side>,
     head: Outbound,
     upload: Option<Rc<Upload>>,
     limit: Option<Duration>,
 ) {
     let shared = Rc::clone(shared);
     tokio::task::spawn_local(async move {
+        let Some(cluster) = side.cluster.clone() else { return };
+        let (began, bytes) = (Instant::now(), upload.clone());
+        let mut counter = side.counter(None, &shared);
         let copy = async {
             let body = match upload {
                 None => Outgoing::Empty,
@@ -37,17 +41,30 @@ pub(crate) fn send(
                 }
             };
             let host = shared.with_random(|random| cluster.pick(random, &[], None))?;
+            counter = side.counter(Some(cluster.hosts[host].version), &shared);
+            counter.choose();
             let upstream = &cluster.hosts[host].upstream;
             let leased =
                 upstream.lease(&cluster.limits, Reuse::Fresh, |address| shared.is_own(address)).await;
             let mut lease = leased.ok()?;
             let response = lease.send(head.into_request(1, lease.wire(), body)).await.ok()?;
+            let status = response.status();
             discard(response.into_body(), lease).await;
-            Some(StatusCode::OK)
+            Some(status.as_u16())
         };
-        if !matches!(tokio::time::timeout(limit.unwrap_or(LIMIT), copy).await, Ok(Some(_))) {
-            tracing::debug!("a copy of a request had no response");
-        }
+        let answered = tokio::time::timeout(limit.unwrap_or(LIMIT), copy).await;
+        let flags = match answered {
+            Ok(Some(_)) => Flags::default(),
+            Ok(None) => Flags::CONNECT_FAILURE,
+            Err(_) => Flags::TIMEOUT,
+        };
+        counter.count(&Ended {
+            status: answered.ok().flatten().unwrap_or(0),
+            flags,
+            took: began.elapsed(),
+            sent: bytes.map_or(0, |upload| upload.sent()),
+            ..Ended::default()
+        });
     });
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use mesh::plan::{ClusterId, Listener, TlsServer, UnknownHost};
+use mesh::plan::{ClusterId, Listener, Mirror, TlsServer, UnknownHost};
 use mesh::route::{Chosen, Decision, Passage};
 use mesh::{Plan, RouteKey};
 use rustls::ServerConfig;
@@ -152,12 +152,28 @@ impl View {
         shared: &Shared,
     ) -> Rc<Side> {
         let address = std::ptr::from_ref(passage.destination) as usize;
+        self.cluster_side(address, passage.destination.cluster, &passage.route.from, source, shared)
+    }
+
+    /// What stands beside a mirror. Copies are of no route, so that no route's shares count them.
+    pub(crate) fn mirror_side(&self, mirror: &Mirror, source: &SourceState, shared: &Shared) -> Rc<Side> {
+        let address = std::ptr::from_ref(mirror) as usize;
+        self.cluster_side(address, mirror.cluster, "", source, shared)
+    }
+
+    fn cluster_side(
+        &self,
+        address: usize,
+        at: ClusterId,
+        otherwise: &str,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Rc<Side> {
         if let Some(side) = self.sides.borrow().get(&address) {
             return Rc::clone(side);
         }
-        let at = passage.destination.cluster;
         let key = self.plan.clusters.get(at.0 as usize).map(|cluster| &cluster.key);
-        let host = key.map_or(&passage.route.from, |key| &key.host).clone();
+        let host = key.map_or(otherwise, |key| &key.host).to_owned();
         let cluster = self.cluster(at, source, shared);
         let side =
             Rc::new(self.new_side(source, None, host, key.and_then(|key| key.subset.clone()), cluster));

@@ -269,7 +269,7 @@ async fn copies_are_sent_and_forgotten() {
         let mirror = |cluster, parts_per_million| Mirror { cluster: ClusterId(cluster), parts_per_million };
         forward.mirrors = vec![mirror(1, 1_000_000), mirror(2, 0)];
     });
-    let rig = Rig::start(Draft::new(clusters, vec![mirrored]).plan()).await;
+    let mut rig = Rig::start(Draft::new(clusters, vec![mirrored]).plan()).await;
     let mut connection = Connection::open(rig.address).await;
     for body in ["hello", ""] {
         let answer = connection.fetch(request("POST", "/", &[], body)).await.unwrap();
@@ -278,4 +278,8 @@ async fn copies_are_sent_and_forgotten() {
         assert_eq!(copies.recv().await.unwrap(), body);
     }
     assert_eq!(shadow.requests(), 0);
+    let observed = rig.observed(4).await;
+    assert_eq!(observed.versions(), BTreeMap::from([("v1", 2), ("v2", 2)]));
+    let routes = observed.keys().filter(|key| key.version == "v2").all(|key| key.route.is_none());
+    assert!(routes, "copies are of no route, so no route's shares count them");
 }
