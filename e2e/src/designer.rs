@@ -108,6 +108,8 @@ impl Browser {
         }
         for theme in ["dark", "light"] {
             self.theme(theme).await?;
+            // What changes colour does so slowly enough to be caught half way.
+            self.eval("document.getAnimations().filter(it => it instanceof CSSTransition).forEach(it => it.finish())").await?;
             self.shot(&format!("{name}-{theme}")).await?;
         }
         self.theme("dark").await

@@ -144,3 +144,39 @@ async fn a_limit_that_is_reached_shows_on_the_edge() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn copies_have_an_edge_of_their_own() -> Result<()> {
+    let (one, two) = (Shop::open(Duration::ZERO).await?, Shop::open(Duration::ZERO).await?);
+    let audit = "\
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: audit}
+spec:
+  hosts: [audit.default.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints: [{address: 127.0.0.1, ports: {http: @port}, labels: {version: v1}}]
+";
+    let mesh = mesh([one.port, one.port], "{}")
+        .replace("{destination: {host: shop}}]", "{destination: {host: shop}}]\n    mirror: {host: audit}")
+        + audit.replace("@port", &two.port.to_string()).as_str();
+    let folder = TempDir::new()?;
+    std::fs::write(folder.path().join("mesh.yaml"), mesh)?;
+    let path = folder.path().to_string_lossy().into_owned();
+    let server = Server::start(&["--mesh", &path, "--rate", "50"]).await?;
+    Browser::with(1600, 1000, async |browser| {
+        browser.designer(&server.url()).await?;
+        let both = e2e::wait::until("two edges with traffic", LATER, async || {
+            let labels = browser.eval(
+                "return [...document.querySelectorAll('.edge-label')].filter(it => /[1-9]/.test(it.textContent)).length",
+            );
+            Ok((labels.await? == 2).then_some(()))
+        });
+        both.await?;
+        browser.shots("12-copies").await
+    })
+    .await
+}
