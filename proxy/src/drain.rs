@@ -37,6 +37,7 @@ pub(crate) struct Activity {
     /// When the last of them ended, or the connection began.
     since: Cell<Instant>,
     expired: Cell<bool>,
+    ending: Cell<bool>,
     /// It is to be reset rather than closed.
     reset: Arc<AtomicBool>,
     /// The body that the client sends, where the connection carries one request at a time.
@@ -53,6 +54,10 @@ pub(crate) struct Activity {
 const MANY: u32 = 500;
 /// What counts as at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// For how long a connection that was used a moment ago is kept at the end: its client may have sent a request already, and
+/// nothing but an answer tells it that no more are wanted.
+pub(crate) const LINGER: Duration = Duration::from_millis(500);
 
 /// What a connection is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +80,7 @@ impl Drain {
             requests: Cell::new(0),
             since: Cell::new(Instant::now()),
             expired: Cell::new(false),
+            ending: Cell::new(self.ending.get()),
             reset: Arc::default(),
             upload: RefCell::default(),
             uploaded: Cell::new(0),
@@ -93,7 +99,10 @@ impl Drain {
     /// Tells all of them to end.
     pub(crate) fn end(&self) {
         self.ending.set(true);
-        self.open.borrow().values().for_each(|activity| activity.wake());
+        for activity in self.open.borrow().values() {
+            activity.ending.set(true);
+            activity.wake();
+        }
     }
 
     /// Tells those to end at once that have had no request for so long, or no byte of one that is still being sent.
@@ -125,6 +134,16 @@ impl Activity {
     pub(crate) fn end(&self, at: Instant) {
         self.requests.set(self.requests.get() - 1);
         self.since.set(at);
+    }
+
+    /// No more requests are wanted after this one.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.get()
+    }
+
+    /// The client may be about to send a request: it has not had its answer for long.
+    pub(crate) fn awaits(&self) -> bool {
+        self.requests.get() == 0 && self.since.get().elapsed() < LINGER
     }
 
     /// The client did not wait for the answer to a request that had taken so long.

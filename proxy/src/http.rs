@@ -7,12 +7,14 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use ::http::header::CONNECTION;
+use ::http::{HeaderValue, Method, StatusCode};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::drain::{Member, Order};
+use crate::drain::{LINGER, Member, Order};
 use crate::local::{LocalExecutor, timer};
 use crate::serve::{Client, serve};
 use crate::stream::{Downstream, Stream};
@@ -33,7 +35,18 @@ pub(crate) async fn speak(
         let client = Rc::clone(&client);
         service_fn(move |request| {
             let client = Rc::clone(&client);
-            async move { serve(&client, request).await }
+            async move {
+                let connects = request.method() == Method::CONNECT;
+                let mut response = serve(&client, request).await;
+                if let Ok(response) = &mut response
+                    && !h2
+                    && client.activity.is_ending()
+                    && !(connects || response.status() == StatusCode::SWITCHING_PROTOCOLS)
+                {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
         })
     };
     if h2 {
@@ -41,7 +54,7 @@ pub(crate) async fn speak(
         builder.timer(timer()).max_concurrent_streams(config.max_streams).enable_connect_protocol();
         builder.max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
         let connection = builder.serve_connection(io, service);
-        drive(connection, member, http2::Connection::graceful_shutdown).await
+        drive(connection, member, false, http2::Connection::graceful_shutdown).await
     } else {
         let mut builder = http1::Builder::new();
         // How long a head may take is watched by the thread, for all connections at once.
@@ -51,25 +64,37 @@ pub(crate) async fn speak(
             builder.max_headers(config.max_headers);
         }
         let connection = builder.serve_connection(io, service).with_upgrades();
-        drive(connection, member, http1::UpgradeableConnection::graceful_shutdown).await
+        drive(connection, member, true, http1::UpgradeableConnection::graceful_shutdown).await
     }
 }
 
-/// Drives a connection to its end, which comes soon once the member is told to end.
-async fn drive<C, E>(connection: C, member: &Member, shut_down: impl Fn(Pin<&mut C>)) -> Result<(), E>
+/// Drives a connection to its end, which comes soon once the member is told to end; not before a moment has passed where
+/// it `lingers` (HTTP/2 has words for that).
+async fn drive<C, E>(
+    connection: C,
+    member: &Member,
+    lingers: bool,
+    shut_down: impl Fn(Pin<&mut C>),
+) -> Result<(), E>
 where
     C: Future<Output = Result<(), E>>,
 {
     let mut connection = pin!(connection);
-    let mut told = false;
+    let (mut told, mut wait) = (false, None);
     poll_fn(|cx| {
         match member.order(cx.waker()) {
             Order::Stay => {}
             Order::Expire => return Poll::Ready(Ok(())),
             Order::End if told => {}
             Order::End => {
-                told = true;
-                shut_down(connection.as_mut());
+                let mut waits = || {
+                    let wait = wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+                    wait.as_mut().poll(cx).is_pending()
+                };
+                if !(lingers && member.activity().awaits() && waits()) {
+                    told = true;
+                    shut_down(connection.as_mut());
+                }
             }
         }
         connection.as_mut().poll(cx)

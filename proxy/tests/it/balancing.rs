@@ -162,6 +162,16 @@ async fn a_client_without_a_cookie_gets_one() {
     assert_eq!(seen.len(), 3, "new clients go anywhere");
 }
 
+#[tokio::test]
+async fn requests_without_a_key_go_anywhere() {
+    for table in [HashTable::Ring(1024), HashTable::Maglev(1009)] {
+        let servers = named(3).await;
+        let rig = Rig::start(hashed(&servers, HashKey::Header("x-user".to_owned()), table).plan()).await;
+        let got = shares(&rig, &servers, 60).await;
+        assert!(got.iter().all(|share| *share > 0), "{got:?}");
+    }
+}
+
 /// A plan for a source in a region, whose endpoints are in these.
 fn located(servers: &[Server], places: &[&str], locality: Locality, outlier: Option<Outlier>) -> Arc<Plan> {
     let draft = of(servers, |cluster| {

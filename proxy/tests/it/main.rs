@@ -17,6 +17,8 @@ mod outlier;
 mod plans;
 mod protocol;
 mod routing;
+mod semantics;
+mod stress;
 mod support;
 mod swaps;
 mod tcp;
