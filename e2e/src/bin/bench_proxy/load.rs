@@ -53,7 +53,8 @@ impl fmt::Display for Scenario {
             Wire::H2 => "HTTP/2",
             Wire::Tls => "TLS",
         };
-        write!(f, "{wire}, {} KB, {} connections", self.bytes / 1024, self.connections)
+        let plural = if self.connections == 1 { "" } else { "s" };
+        write!(f, "{wire}, {} KB, {} connection{plural}", self.bytes / 1024, self.connections)
     }
 }
 
