@@ -8,11 +8,12 @@ use std::ops::BitOrAssign;
 pub(crate) struct Flags(u16);
 
 /// Names, by the position of their bit.
-const NAMES: [&str; Flags::COUNT] = ["DI", "FI", "UH", "UF", "UO", "UC", "UT", "NR", "NC", "URX", "DC"];
+const NAMES: [&str; Flags::COUNT] =
+    ["DI", "FI", "UH", "UF", "UO", "UC", "UT", "NR", "NC", "URX", "DC", "UR", "UPE"];
 
 impl Flags {
     /// How many there are.
-    pub(crate) const COUNT: usize = 11;
+    pub(crate) const COUNT: usize = 13;
     /// A delay was injected.
     pub(crate) const DELAY: Self = Self(1);
     /// An abort was injected.
@@ -35,6 +36,10 @@ impl Flags {
     pub(crate) const RETRIES_EXHAUSTED: Self = Self(1 << 9);
     /// The client went away.
     pub(crate) const CLIENT_GONE: Self = Self(1 << 10);
+    /// The upstream reset the stream.
+    pub(crate) const UPSTREAM_RESET: Self = Self(1 << 11);
+    /// What came from the upstream is not what its protocol allows.
+    pub(crate) const UPSTREAM_PROTOCOL: Self = Self(1 << 12);
 
     /// Positions of the flags that are set.
     pub(crate) fn positions(self) -> impl Iterator<Item = usize> {
@@ -90,6 +95,8 @@ mod tests {
             (Flags::NO_CLUSTER, "NC"),
             (Flags::RETRIES_EXHAUSTED, "URX"),
             (Flags::CLIENT_GONE, "DC"),
+            (Flags::UPSTREAM_RESET, "UR"),
+            (Flags::UPSTREAM_PROTOCOL, "UPE"),
         ] {
             assert_eq!(flag.positions().map(Flags::name).collect::<Vec<_>>(), [name]);
         }

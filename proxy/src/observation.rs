@@ -43,7 +43,7 @@ pub struct Stats {
     pub codes: HashMap<u16, u64>,
     /// By status and flags, as Envoy's access log writes them: `UF,URX`, or `-` for none.
     pub answers: HashMap<(u16, String), u64>,
-    /// By response flag (`DI`, `FI`, `UH`, `UF`, `UO`, `UC`, `UT`, `NR`, `NC`, `URX`, `DC`).
+    /// By response flag (`DI`, `FI`, `UH`, `UF`, `UO`, `UC`, `UT`, `NR`, `NC`, `URX`, `DC`, `UR`, `UPE`).
     pub flags: HashMap<&'static str, u64>,
     /// Time from the request's head to the end of the response, in microseconds.
     pub latency: Histogram<u32>,

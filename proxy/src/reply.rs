@@ -61,13 +61,13 @@ impl Reply {
     /// The upstream reset the stream.
     pub(crate) const STREAM_RESET: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        Some(Flags::UPSTREAM_CLOSED),
+        Some(Flags::UPSTREAM_RESET),
         "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
     );
     /// What came from the upstream is not HTTP.
     pub(crate) const PROTOCOL_ERROR: Self = Self::new(
         StatusCode::BAD_GATEWAY,
-        Some(Flags::UPSTREAM_CLOSED),
+        Some(Flags::UPSTREAM_PROTOCOL),
         "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
     );
     /// The request leads back to this proxy.

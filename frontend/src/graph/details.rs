@@ -43,6 +43,7 @@ pub fn flag(flag: &str) -> &'static str {
         "UF" => "upstream connection failed",
         "UO" => "circuit breaker open",
         "UC" => "upstream closed the connection",
+        "UPE" => "upstream broke the protocol",
         "UT" => "upstream timed out",
         "UR" => "upstream reset",
         "URX" => "retries exhausted",

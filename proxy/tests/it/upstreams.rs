@@ -91,7 +91,7 @@ async fn broken_responses() {
     for (sent, status, reason, outcome) in [
         ("", 503, "connection termination", "503 UC"),
         ("HTTP/1.1 200 OK\r\ncontent-le", 503, "connection termination", "503 UC"),
-        ("SSH-2.0-OpenSSH\r\n\r\n", 502, "protocol error", "502 UC"),
+        ("SSH-2.0-OpenSSH\r\n\r\n", 502, "protocol error", "502 UPE"),
     ] {
         let server = Raw::start(move |mut stream| async move {
             if head(&mut stream).await {
@@ -105,6 +105,24 @@ async fn broken_responses() {
             format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}");
         assert_eq!((answer.status.as_u16(), answer.body), (status, body), "{sent:?}");
         assert_eq!(rig.observed(1).await.outcome(), outcome);
+    }
+}
+
+#[tokio::test]
+async fn streams_that_the_upstream_resets() {
+    for reason in [h2::Reason::INTERNAL_ERROR, h2::Reason::REFUSED_STREAM] {
+        let server = Raw::start(move |stream| async move {
+            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                respond.send_reset(reason);
+            }
+        })
+        .await;
+        let mut cluster = cluster_at("v1", &[server.port]);
+        cluster.policy.http2 = true;
+        let mut rig = rig(cluster).await;
+        assert!(get(rig.address, "/", &[]).await.body.ends_with("reset reason: remote reset"));
+        assert_eq!(rig.observed(1).await.outcome(), "503 UR", "{reason:?}");
     }
 }
 
