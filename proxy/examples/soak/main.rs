@@ -2,7 +2,7 @@
 //! again; then random edits, instances that come and go, faults, servers that fail and clients that give up, with counters
 //! on both sides that must agree.
 //!
-//! `soak [SECONDS [IDLE [BUSY]]]` (120 10000 2000). The proxy runs here, its peers in a process of their own, so that what
+//! `soak [SECONDS [IDLE [BUSY [ROUNDS]]]]` (120 10000 2000 5). The proxy runs here, its peers in a process of their own, so that what
 //! is measured is the proxy's alone. Both need as many open files as there are connections, and some: `ulimit -n 32768`.
 
 use std::collections::BTreeMap;
@@ -34,11 +34,12 @@ fn main() -> Result<()> {
         return runtime.block_on(peers::run());
     }
     let number = |at: usize, otherwise| arguments.get(at).map_or(Ok(otherwise), |it| it.parse());
-    let (seconds, idle, busy) = (number(0, 120)?, number(1, 10_000)?, number(2, 2_000)?);
-    runtime.block_on(soak(Duration::from_secs(seconds), idle, busy))
+    let (seconds, idle, busy, rounds) =
+        (number(0, 120)?, number(1, 10_000)?, number(2, 2_000)?, number(3, 5)?);
+    runtime.block_on(soak(Duration::from_secs(seconds), idle, busy, rounds))
 }
 
-async fn soak(length: Duration, idle: u64, busy: u64) -> Result<()> {
+async fn soak(length: Duration, idle: u64, busy: u64, rounds: u64) -> Result<()> {
     let mut peers = Peers::start()?;
     let ports = peers.hear()?;
     let servers: Vec<Server> = ports.split(' ').filter_map(|port| port.parse().ok()).enumerate().collect();
@@ -56,7 +57,7 @@ async fn soak(length: Duration, idle: u64, busy: u64) -> Result<()> {
     peers.ask("close")?;
     let (files, fresh) = settled(usize::MAX).await;
     println!("at rest: {fresh} KB, {files} files");
-    for round in 1..=5 {
+    for round in 1..=rounds {
         let (_, before) = settled(files).await;
         peers.ask(&format!("idle {idle}"))?;
         let with_idle = memory();
