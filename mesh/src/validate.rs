@@ -72,6 +72,7 @@ mod document;
 #[cfg(test)]
 mod fixtures;
 
+use crate::order;
 use crate::{Diagnostic, Mesh, Registry, Settings};
 
 use context::Context;
@@ -81,64 +82,69 @@ use services::Services;
 
 /// All rules, by code.
 pub const RULES: &[Rule] = &[
-    required::RULE,
-    hostnames::RULE,
-    one_action::RULE,
-    unknown_values::RULE,
-    unknown_fields::RULE,
-    export_to::RULE,
-    names_of_parts::RULE,
-    unknown_host::RULE,
-    unknown_subset::RULE,
-    unknown_gateway::RULE,
-    unknown_port::RULE,
-    unknown_delegate::RULE,
-    host_not_in_gateway::RULE,
-    rule_without_service::RULE,
-    empty_subset::RULE,
-    weights::RULE,
-    weight_sum::RULE,
-    percentages::RULE,
-    ports::RULE,
-    statuses::RULE,
-    durations::RULE,
-    retries::RULE,
-    negative::RULE,
-    half_policies::RULE,
-    load_balancer::RULE,
-    locality::RULE,
-    client_tls::RULE,
-    gateway_tls::RULE,
-    gateway_server::RULE,
-    headers::RULE,
-    matches::RULE,
-    patterns::RULE,
-    cors::RULE,
-    faults::RULE,
-    endpoints::RULE,
-    duplicate_resource::RULE,
-    duplicate_subsets::RULE,
-    unreachable_rule::RULE,
-    shadowed_match::RULE,
-    unrouted_policy::RULE,
-    conflicting_hosts::RULE,
-    conflicting_gateways::RULE,
-    dropped_delegate::RULE,
-    fault_beyond_timeout::RULE,
-    authority_twice::RULE,
-    fault_without_percentage::RULE,
-    timeouts::RULE,
-    unverified_server::RULE,
-    past_the_rules::RULE,
-    addresses_required::RULE,
-    port_names::RULE,
-    duplicate_certificate::RULE,
-    conflicting_protocols::RULE,
-    never_ejects::RULE,
-    deprecated::RULE,
-    health_check::RULE,
-    connection_faults::RULE,
+    lean(required::RULE),
+    lean(hostnames::RULE),
+    lean(one_action::RULE),
+    lean(unknown_values::RULE),
+    lean(unknown_fields::RULE),
+    lean(export_to::RULE),
+    lean(names_of_parts::RULE),
+    lean(unknown_host::RULE),
+    lean(unknown_subset::RULE),
+    lean(unknown_gateway::RULE),
+    lean(unknown_port::RULE),
+    lean(unknown_delegate::RULE),
+    lean(host_not_in_gateway::RULE),
+    lean(rule_without_service::RULE),
+    lean(empty_subset::RULE),
+    lean(weights::RULE),
+    lean(weight_sum::RULE),
+    lean(percentages::RULE),
+    lean(ports::RULE),
+    lean(statuses::RULE),
+    lean(durations::RULE),
+    lean(retries::RULE),
+    lean(negative::RULE),
+    lean(half_policies::RULE),
+    lean(load_balancer::RULE),
+    lean(locality::RULE),
+    lean(client_tls::RULE),
+    lean(gateway_tls::RULE),
+    lean(gateway_server::RULE),
+    lean(headers::RULE),
+    lean(matches::RULE),
+    lean(patterns::RULE),
+    lean(cors::RULE),
+    lean(faults::RULE),
+    lean(endpoints::RULE),
+    lean(duplicate_resource::RULE),
+    lean(duplicate_subsets::RULE),
+    lean(unreachable_rule::RULE),
+    lean(shadowed_match::RULE),
+    lean(unrouted_policy::RULE),
+    lean(conflicting_hosts::RULE),
+    lean(conflicting_gateways::RULE),
+    lean(dropped_delegate::RULE),
+    lean(fault_beyond_timeout::RULE),
+    lean(authority_twice::RULE),
+    lean(fault_without_percentage::RULE),
+    lean(timeouts::RULE),
+    lean(unverified_server::RULE),
+    lean(past_the_rules::RULE),
+    lean(addresses_required::RULE),
+    lean(port_names::RULE),
+    lean(duplicate_certificate::RULE),
+    lean(conflicting_protocols::RULE),
+    lean(never_ejects::RULE),
+    lean(deprecated::RULE),
+    lean(health_check::RULE),
+    lean(connection_faults::RULE),
 ];
+
+/// A rule without the words that only its documentation needs: the page would carry them for nothing.
+const fn lean(rule: Rule) -> Rule {
+    if cfg!(target_arch = "wasm32") { Rule { title: "", explanation: "", ..rule } } else { rule }
+}
 
 /// What the rules find in a mesh, by file and place. Findings of reading ([`crate::model::Parsed`]) are not among them.
 ///
@@ -161,6 +167,6 @@ pub fn validate(mesh: &Mesh, registry: &Registry, settings: &Settings) -> Vec<Di
             }
         });
     }
-    found.sort_by(|a, b| (&a.place, &a.code, &a.path).cmp(&(&b.place, &b.code, &b.path)));
+    order::sort_by(&mut found, |a, b| (&a.place, &a.code, &a.path).cmp(&(&b.place, &b.code, &b.path)));
     found
 }
