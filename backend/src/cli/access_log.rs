@@ -6,7 +6,7 @@ use proxy::{AccessLog, Format};
 
 /// Arguments of the access log.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct AccessLogArgs {
     /// Writes a line for each request to this file, or to standard output (`-`).
     #[arg(long, value_name = "FILE", env = "MESHWRIGHT_ACCESS_LOG")]
     pub access_log: Option<PathBuf>,
@@ -15,7 +15,7 @@ pub struct Args {
     pub access_log_format: Format,
 }
 
-impl Args {
+impl AccessLogArgs {
     /// The log that was asked for.
     pub fn log(&self) -> Option<AccessLog> {
         let path = self.access_log.as_ref()?;

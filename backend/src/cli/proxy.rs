@@ -58,7 +58,7 @@ pub struct Args {
     pub threads: Option<usize>,
     /// The access log.
     #[command(flatten)]
-    pub log: super::access_log::Args,
+    pub log: super::access_log::AccessLogArgs,
     /// Where `/metrics`, `/ready` and `/plan` are served; nowhere unless given.
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_ADMIN")]
     pub admin: Option<SocketAddr>,

@@ -29,7 +29,7 @@ pub struct ServeArgs {
     pub threads: Option<usize>,
     /// The access log.
     #[command(flatten)]
-    pub log: super::access_log::Args,
+    pub log: super::access_log::AccessLogArgs,
     /// Opens the designer in a window of its own.
     #[arg(long, env = "MESHWRIGHT_APP")]
     pub app: bool,

@@ -57,7 +57,10 @@ fn args(folder: &Path) -> Args {
         listen: ANY.parse().unwrap(),
         intercept: false,
         threads: Some(1),
-        log: super::super::access_log::Args { access_log: None, access_log_format: proxy::Format::Envoy },
+        log: super::super::access_log::AccessLogArgs {
+            access_log: None,
+            access_log_format: proxy::Format::Envoy,
+        },
         admin: Some(ANY.parse().unwrap()),
     }
 }
