@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// What was reached, and a little. The goal is 500,000: lower this with every cut.
-const MOST: usize = 620_000;
+const MOST: usize = 590_000;
 
 /// `trunk build` alone makes a page for development, many times as large.
 const UNOPTIMIZED: u64 = 8 << 20;
