@@ -1,5 +1,5 @@
 //! Views whose types are forgotten. Leptos compiles its machinery once for each type of view, list, condition and memo,
-//! and a page of this size has hundreds; behind a pointer they share it, and the page weighs a third less.
+//! and a page of this size has hundreds; behind a pointer they share it.
 
 use std::any::Any;
 use std::hash::{DefaultHasher, Hash, Hasher};

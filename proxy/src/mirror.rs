@@ -30,39 +30,37 @@ pub(crate) fn send(
     let shared = Rc::clone(shared);
     tokio::task::spawn_local(async move {
         let Some(cluster) = side.cluster.clone() else { return };
-        let (began, bytes) = (Instant::now(), upload.clone());
+        let deadline = (Instant::now() + limit.unwrap_or(LIMIT)).into();
+        let (sent, bytes) = (upload.clone(), async {
+            let Some(upload) = upload else { return Some(Outgoing::Empty) };
+            upload.ended().await;
+            upload.whole().map(Outgoing::Full)
+        });
+        // What is never sent is not counted either.
+        let Ok(Some(body)) = tokio::time::timeout_at(deadline, bytes).await else { return };
+        let began = Instant::now();
         let mut counter = side.counter(None, &shared);
         let copy = async {
-            let body = match upload {
-                None => Outgoing::Empty,
-                Some(upload) => {
-                    upload.ended().await;
-                    Outgoing::Full(upload.whole()?)
-                }
-            };
-            let host = shared.with_random(|random| cluster.pick(random, &[], None))?;
+            let host =
+                shared.with_random(|random| cluster.pick(random, &[], None)).ok_or(Flags::NO_UPSTREAM)?;
             counter = side.counter(Some(cluster.hosts[host].version), &shared);
             counter.choose();
             let upstream = &cluster.hosts[host].upstream;
             let leased =
                 upstream.lease(&cluster.limits, Reuse::Fresh, |address| shared.is_own(address)).await;
-            let mut lease = leased.ok()?;
-            let response = lease.send(head.into_request(1, lease.wire(), body)).await.ok()?;
+            let mut lease = leased.map_err(|_| Flags::CONNECT_FAILURE)?;
+            let response = lease.send(head.into_request(1, lease.wire(), body)).await;
+            let response = response.map_err(|_| Flags::UPSTREAM_CLOSED)?;
             let status = response.status();
             discard(response.into_body(), lease).await;
-            Some(status.as_u16())
+            Ok(status.as_u16())
         };
-        let answered = tokio::time::timeout(limit.unwrap_or(LIMIT), copy).await;
-        let flags = match answered {
-            Ok(Some(_)) => Flags::default(),
-            Ok(None) => Flags::CONNECT_FAILURE,
-            Err(_) => Flags::TIMEOUT,
-        };
+        let answered = tokio::time::timeout_at(deadline, copy).await.unwrap_or(Err(Flags::TIMEOUT));
         counter.count(&Ended {
-            status: answered.ok().flatten().unwrap_or(0),
-            flags,
+            status: answered.unwrap_or(0),
+            flags: answered.err().unwrap_or_default(),
             took: began.elapsed(),
-            sent: bytes.map_or(0, |upload| upload.sent()),
+            sent: sent.map_or(0, |upload| upload.sent()),
             ..Ended::default()
         });
     });

@@ -116,16 +116,17 @@ impl Istio {
     }
 
     fn peers(&self, (source, host, version): &(Arc<Source>, String, String)) -> Peers {
-        let (name, namespace) = match &**source {
-            Source::Workload { namespace, name } | Source::Gateway { namespace, name } => (name, namespace),
+        let (name, namespace, parts) = match &**source {
+            // Workloads are named `<service>-<version>` where nothing says otherwise.
+            Source::Workload { namespace, name } => (name, namespace, name.rsplit_once('-')),
+            Source::Gateway { namespace, name } => (name, namespace, None),
         };
+        let (app, own_version) = parts.unwrap_or((name, UNKNOWN));
         let mut parts = host.split('.');
         let (service, of) = (parts.next().unwrap_or_default(), parts.next().unwrap_or(UNKNOWN));
         let workloads = self.workloads.lock().unwrap_or_else(PoisonError::into_inner);
         let workload = workloads.get(&(host.clone(), version.clone())).cloned().flatten();
         let version = if version.is_empty() { UNKNOWN } else { version };
-        // Workloads are named `<service>-<version>` where nothing says otherwise.
-        let (app, own_version) = name.rsplit_once('-').unwrap_or((name, UNKNOWN));
         Peers {
             reporter: "source",
             source_workload: name.clone(),

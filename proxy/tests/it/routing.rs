@@ -283,3 +283,16 @@ async fn copies_are_sent_and_forgotten() {
     let routes = observed.keys().filter(|key| key.version == "v2").all(|key| key.route.is_none());
     assert!(routes, "copies are of no route, so no route's shares count them");
 }
+
+#[tokio::test]
+async fn a_copy_that_cannot_be_sent_says_why() {
+    let live = Server::named("live").await;
+    let mirrored = to_first(|forward| {
+        forward.mirrors = vec![Mirror { cluster: ClusterId(1), parts_per_million: 1_000_000 }];
+    });
+    let clusters = vec![cluster("v1", &[&live]), cluster_at("v2", &[])];
+    let mut rig = Rig::start(Draft::new(clusters, vec![mirrored]).plan()).await;
+    assert_eq!(get(rig.address, "/", &[]).await.status, 200);
+    let observed = rig.observed(2).await;
+    assert_eq!(observed.sum(|stats| stats.flags.get("UH").copied().unwrap_or(0)), 1);
+}
