@@ -1,0 +1,1 @@
+//! The server that Envoys ask for their resources.

@@ -1,0 +1,9 @@
+//! The same mesh on Envoys.
+//!
+//! [`translate`] turns a plan into Envoy's resources, purely; [`ads`] serves them over xDS to Envoys and hears what they
+//! make of them. All that is protobuf is in this crate; nothing of the control loop, HTTP or storage is.
+
+pub mod ads;
+pub mod node;
+pub mod resource;
+pub mod translate;
