@@ -6,12 +6,14 @@
 
 mod connection;
 pub mod headers;
+mod locality;
 pub mod matching;
 pub mod path;
 pub mod retry;
 
 pub use connection::{Connection, Passage, connection, tls_server};
 pub use headers::{HeadersMut, apply, authority};
+pub use locality::{Place, Places};
 pub use matching::{Mismatch, check, first_match};
 pub use path::{location, rewrite_path};
 pub use retry::{Limits, Outcome, back_off};

@@ -2,16 +2,15 @@
 //! so that picking only draws.
 
 pub(crate) mod hashing;
-pub(crate) mod locality;
 mod priority;
 pub(crate) mod warmup;
 
 use std::sync::Arc;
 
 use mesh::plan::HashTable;
+use mesh::route::Places;
 
 use hashing::Tables;
-use locality::Places;
 use priority::{Level, OVERPROVISIONED};
 
 /// An endpoint that may be picked.

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh::plan::{Balancer, Cluster, ClusterPolicy, ConsistentHash, Endpoint, Outlier, Warmup};
+use mesh::route::Places;
 use rustls::ClientConfig;
 
 use crate::balance::Groups;
-use crate::balance::locality::Places;
 use crate::breaker::{Ceilings, Limit};
 use crate::config::Config;
 use crate::connect::Target;

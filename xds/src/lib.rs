@@ -4,6 +4,8 @@
 //! make of them. All that is protobuf is in this crate; nothing of the control loop, HTTP or storage is.
 
 pub mod ads;
+pub mod bootstrap;
+mod describe;
 pub mod node;
 pub mod resource;
 pub mod translate;

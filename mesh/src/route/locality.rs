@@ -2,36 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use mesh::plan::{Endpoint, Locality};
-use mesh::registry::LOCALITY_LABELS;
+use crate::plan::{Endpoint, Locality};
+use crate::registry::LOCALITY_LABELS;
 
 /// Where an endpoint stands for a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     /// Its priority, from 0.
-    pub(super) level: usize,
+    pub level: usize,
     /// Its position among [`Places::shares`].
-    pub(super) share: usize,
+    pub share: usize,
 }
 
 /// Where all endpoints of a cluster stand.
 #[derive(Debug, Default)]
-pub(crate) struct Places {
+pub struct Places {
     /// Of each endpoint; `None`: it gets no requests.
-    pub(super) of: Vec<Option<Place>>,
+    pub of: Vec<Option<Place>>,
     /// Shares of places among each other.
-    pub(super) shares: Vec<u32>,
+    pub shares: Vec<u32>,
     /// How many priorities there are.
-    pub(super) levels: usize,
+    pub levels: usize,
 }
 
 impl Places {
     /// The places of endpoints, seen from a source with these labels.
-    pub(crate) fn new(
-        endpoints: &[Endpoint],
-        policy: Option<&Locality>,
-        labels: &BTreeMap<String, String>,
-    ) -> Self {
+    pub fn new(endpoints: &[Endpoint], policy: Option<&Locality>, labels: &BTreeMap<String, String>) -> Self {
         let own = |at: usize| labels.get(LOCALITY_LABELS[at]).map_or("", String::as_str);
         let here = [own(0), own(1), own(2)];
         if let Some(policy) = policy {
@@ -52,7 +48,7 @@ impl Places {
     }
 
     /// The priority of an endpoint; `None`: it gets no requests.
-    pub(crate) fn level(&self, endpoint: usize) -> Option<usize> {
+    pub fn level(&self, endpoint: usize) -> Option<usize> {
         self.of.get(endpoint)?.map(|place| place.level)
     }
 

@@ -1,0 +1,164 @@
+//! Virtual hosts, and the route configurations that hold them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use envoy_types::pb::envoy::config::route::v3 as envoy;
+use mesh::Plan;
+use mesh::plan::{Cluster, Listener, Protocol, UnknownHost, VirtualHost};
+use mesh::route::tls_server;
+use prost::Message;
+
+use super::{names, pb, route, wire};
+
+/// Field numbers of `envoy.config.route.v3.VirtualHost` and `RouteConfiguration`.
+const ROUTES: u32 = 3;
+const VIRTUAL_HOSTS: u32 = 2;
+
+/// The routes of a workload's listener for HTTP to all ports.
+pub(super) const OUTBOUND: &str = "outbound";
+/// Hosts that the mesh does not know.
+const UNKNOWN: &str = "unknown";
+
+/// A route configuration: its name and its virtual hosts, encoded, by their names.
+pub(super) struct Routes {
+    pub(super) name: String,
+    pub(super) hosts: BTreeMap<String, Vec<u8>>,
+    /// A gateway's ports are no part of what its hosts are called.
+    any_port: bool,
+}
+
+impl Routes {
+    /// All of it in one resource.
+    pub(super) fn whole(&self) -> Vec<u8> {
+        let mut bytes = self.head(None).encode_to_vec();
+        for host in self.hosts.values() {
+            wire::append(&mut bytes, VIRTUAL_HOSTS, host);
+        }
+        bytes
+    }
+
+    /// Without its virtual hosts, which come as resources of their own.
+    pub(super) fn apart(&self) -> Vec<u8> {
+        let vhds = envoy::Vhds { config_source: Some(pb::from_ads()) };
+        self.head(Some(vhds)).encode_to_vec()
+    }
+
+    /// All of it as a message, to be put into another.
+    pub(super) fn config(&self) -> envoy::RouteConfiguration {
+        let hosts = self.hosts.values().map(|host| envoy::VirtualHost::decode(host.as_slice()));
+        // These bytes were encoded above.
+        envoy::RouteConfiguration { virtual_hosts: hosts.filter_map(Result::ok).collect(), ..self.head(None) }
+    }
+
+    fn head(&self, vhds: Option<envoy::Vhds>) -> envoy::RouteConfiguration {
+        envoy::RouteConfiguration {
+            name: self.name.clone(),
+            vhds,
+            ignore_port_in_host_matching: self.any_port,
+            max_direct_response_body_size_bytes: Some(pb::number(MAX_BODY)),
+            ..Default::default()
+        }
+    }
+}
+
+/// Istio's limit for the body of a direct response.
+const MAX_BODY: u32 = 1024 * 1024;
+
+/// The routes of a workload: its listeners for HTTP in one, told apart by the port in the authority.
+pub(super) fn outbound(plan: &Plan) -> Routes {
+    let mut hosts = BTreeMap::new();
+    let mut taken = HashSet::new();
+    for listener in plan.listeners.iter().filter(|it| it.protocol == Protocol::Http) {
+        for host in &listener.hosts.list {
+            let mut domains = Vec::with_capacity(host.domains.len() * 2);
+            for domain in &host.domains {
+                let domain = domain.to_ascii_lowercase();
+                let own = plan.listener_for(&example(&domain)).map(|it| it.port) == Some(listener.port);
+                domains.push(format!("{domain}:{}", listener.port));
+                domains.extend(own.then_some(domain));
+            }
+            domains.retain(|domain| taken.insert(domain.clone()));
+            if !domains.is_empty() {
+                let name = format!("{}:{}", host.name, listener.port);
+                hosts.insert(name.clone(), virtual_host(name, domains, &host.routes, &plan.clusters));
+            }
+        }
+    }
+    let unknown = plan.listeners.first().map_or(UnknownHost::NotFound, |listener| listener.unknown_host);
+    if taken.insert("*".to_owned())
+        && let Some(action) = for_unknown(unknown)
+    {
+        let name = UNKNOWN.to_owned();
+        let route = envoy::Route {
+            name: "unknown".to_owned(),
+            r#match: Some(super::matching::everything()),
+            action: Some(action),
+            ..Default::default()
+        };
+        hosts.insert(name.clone(), encode_host(name, vec!["*".to_owned()], [route.encode_to_vec()]));
+    }
+    Routes { name: OUTBOUND.to_owned(), hosts, any_port: false }
+}
+
+/// The routes of a gateway's port; of several servers that end TLS on it, those that one of them has.
+pub(super) fn inbound(listener: &Listener, server: Option<usize>, clusters: &[Cluster]) -> Routes {
+    let mut hosts = BTreeMap::new();
+    let mut taken = HashSet::new();
+    for VirtualHost { name, domains, routes } in &listener.hosts.list {
+        let mut domains: Vec<String> = domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
+        if listener.tls.len() > 1 {
+            domains.retain(|domain| tls_server(listener, Some(&example(domain))) == server);
+        }
+        domains.retain(|domain| taken.insert(domain.clone()));
+        if !domains.is_empty() {
+            hosts.insert(name.clone(), virtual_host(name.clone(), domains, routes, clusters));
+        }
+    }
+    let name = match server {
+        Some(server) => format!("{}.{server}", listener.port),
+        None => listener.port.to_string(),
+    };
+    Routes { name, hosts, any_port: true }
+}
+
+/// A name that a domain stands for.
+fn example(domain: &str) -> String {
+    domain.replace('*', "x")
+}
+
+fn virtual_host(
+    name: String,
+    domains: Vec<String>,
+    routes: &[mesh::plan::Route],
+    clusters: &[Cluster],
+) -> Vec<u8> {
+    encode_host(name, domains, routes.iter().flat_map(|it| route::encoded(it, clusters)))
+}
+
+fn encode_host(name: String, domains: Vec<String>, routes: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let host =
+        envoy::VirtualHost { name, domains, include_request_attempt_count: true, ..Default::default() };
+    let mut bytes = host.encode_to_vec();
+    for route in routes {
+        wire::append(&mut bytes, ROUTES, &route);
+    }
+    bytes
+}
+
+fn for_unknown(unknown: UnknownHost) -> Option<envoy::route::Action> {
+    match unknown {
+        // What no virtual host has is 404 as it is.
+        UnknownHost::NotFound => None,
+        UnknownHost::BadGateway => Some(envoy::route::Action::DirectResponse(envoy::DirectResponseAction {
+            status: 502,
+            ..Default::default()
+        })),
+        UnknownHost::Passthrough => Some(envoy::route::Action::Route(envoy::RouteAction {
+            cluster_specifier: Some(envoy::route_action::ClusterSpecifier::Cluster(
+                names::PASSTHROUGH.to_owned(),
+            )),
+            timeout: Some(pb::duration(std::time::Duration::ZERO)),
+            ..Default::default()
+        })),
+    }
+}

@@ -1,0 +1,223 @@
+//! Listeners: where connections come in, what is spoken there, and which filters see it.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::config::listener::v3 as envoy;
+use envoy_types::pb::envoy::extensions::filters::http::cors::v3::Cors;
+use envoy_types::pb::envoy::extensions::filters::http::dynamic_forward_proxy::v3 as dynamic;
+use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as manager;
+use envoy_types::pb::google::protobuf::Any;
+use manager::http_connection_manager::{
+    ForwardClientCertDetails, RouteSpecifier, ServerHeaderTransformation, SetCurrentClientCertDetails,
+    UpgradeConfig,
+};
+use mesh::plan::{Cluster, ConnectionMatch, Listener, TlsServer};
+use mesh::route::tls_server;
+
+use super::hosts::Routes;
+use super::{Delivery, Options, cluster, filters, log, pb, tcp, tls};
+
+/// How HTTP is served on a listener.
+pub(super) struct Http<'a> {
+    /// The route configuration.
+    pub(super) routes: &'a Routes,
+    /// Clients are strangers: what they say of themselves proves nothing.
+    pub(super) gateway: bool,
+    /// Some requests go to hosts that they name themselves.
+    pub(super) dynamic: bool,
+}
+
+/// A listener for HTTP in plain text.
+pub(super) fn http(name: String, at: SocketAddr, http: &Http<'_>, options: &Options) -> envoy::Listener {
+    let chain = envoy::FilterChain { filters: vec![connections(http, options)], ..Default::default() };
+    listener(name, at, vec![chain])
+}
+
+/// A listener of a plan for something else, or with TLS; `http` has the routes of its servers.
+pub(super) fn mixed<'a>(
+    at: SocketAddr,
+    it: &Listener,
+    clusters: &[Cluster],
+    http: &dyn Fn(Option<usize>) -> Option<Http<'a>>,
+    options: &Options,
+) -> envoy::Listener {
+    let name = it.port.to_string();
+    let mut chains = Vec::new();
+    let mut taken = HashSet::new();
+    let mut add = |condition: envoy::FilterChainMatch, filter: envoy::Filter, socket| {
+        // Envoy refuses two chains for the same; the first route that takes a connection wins, as everywhere.
+        if taken.insert(format!("{condition:?}")) {
+            chains.push(envoy::FilterChain {
+                filter_chain_match: Some(condition),
+                filters: vec![filter],
+                transport_socket: socket,
+                ..Default::default()
+            });
+        }
+    };
+    for (at, server) in it.tls.iter().enumerate().filter(|(_, server)| !server.passes()) {
+        let socket = Some(tls::downstream(&secret_owner(it.port, at), server, options));
+        let condition = || envoy::FilterChainMatch {
+            server_names: names(server.hosts.iter()),
+            transport_protocol: "tls".to_owned(),
+            ..Default::default()
+        };
+        if server.http {
+            if let Some(http) = http((it.tls.len() > 1).then_some(at)) {
+                add(condition(), connections(&http, options), socket);
+            }
+        } else if let Some(route) =
+            it.connections.iter().find(|route| route.matches.iter().all(|m| m.sni.is_empty()))
+        {
+            add(condition(), tcp::filter(route, clusters, options), socket);
+        }
+    }
+    for route in &it.connections {
+        let filter = || tcp::filter(route, clusters, options);
+        // What is opened here is not passed on by its name.
+        let opened = |name: &String| {
+            let server = tls_server(it, Some(&name.replace('*', "x")));
+            server.is_some_and(|at| !it.tls[at].passes())
+        };
+        let passed = it.tls.is_empty() || it.tls.iter().any(TlsServer::passes);
+        match route.matches.as_slice() {
+            [] if passed => add(envoy::FilterChainMatch::default(), filter(), None),
+            matches => {
+                for condition in matches {
+                    let own = condition.sni.iter().filter(|name| !opened(name)).collect::<Vec<_>>();
+                    if (own.is_empty() && !condition.sni.is_empty()) || (!passed && own.is_empty()) {
+                        continue;
+                    }
+                    add(connection_match(condition, &own), filter(), None);
+                }
+            }
+        }
+    }
+    let mut made = listener(name, at, chains);
+    let inspected = made.filter_chains.iter().filter_map(|chain| chain.filter_chain_match.as_ref());
+    let mut inspected = inspected.map(|it| !it.server_names.is_empty() || !it.transport_protocol.is_empty());
+    if inspected.any(|it| it) {
+        let inspector = pb::any(&TlsInspector::default());
+        made.listener_filters.push(envoy::ListenerFilter {
+            name: "envoy.filters.listener.tls_inspector".to_owned(),
+            config_type: Some(envoy::listener_filter::ConfigType::TypedConfig(inspector)),
+            ..Default::default()
+        });
+    }
+    made
+}
+
+/// What the secrets of a port's server begin with.
+pub(super) fn secret_owner(port: u16, server: usize) -> String {
+    format!("{port}.{server}")
+}
+
+fn listener(name: String, at: SocketAddr, filter_chains: Vec<envoy::FilterChain>) -> envoy::Listener {
+    envoy::Listener {
+        name,
+        address: Some(pb::socket(at)),
+        traffic_direction: core::TrafficDirection::Outbound.into(),
+        filter_chains,
+        ..Default::default()
+    }
+}
+
+fn connection_match(condition: &ConnectionMatch, sni: &[&String]) -> envoy::FilterChainMatch {
+    let ranges = |subnets: &[mesh::plan::Subnet]| -> Vec<core::CidrRange> {
+        let range = |subnet: &mesh::plan::Subnet| core::CidrRange {
+            address_prefix: subnet.address.to_string(),
+            prefix_len: Some(pb::number(subnet.prefix.into())),
+        };
+        subnets.iter().map(range).collect()
+    };
+    envoy::FilterChainMatch {
+        server_names: names(sni.iter().copied()),
+        prefix_ranges: ranges(&condition.destinations),
+        source_prefix_ranges: ranges(&condition.sources),
+        transport_protocol: if sni.is_empty() { String::new() } else { "tls".to_owned() },
+        ..Default::default()
+    }
+}
+
+/// Names for a chain; `*` among them is any, which Envoy says by saying none.
+fn names<'n>(hosts: impl Iterator<Item = &'n String>) -> Vec<String> {
+    let mut hosts: Vec<String> = hosts.cloned().collect();
+    if hosts.iter().any(|host| host == "*") {
+        hosts.clear();
+    }
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+/// The filter that speaks HTTP.
+fn connections(http: &Http<'_>, options: &Options) -> envoy::Filter {
+    let mut chain = vec![
+        filter(filters::FAULT, pb::any(&HttpFault::default())),
+        filter(filters::CORS, pb::any(&Cors {})),
+    ];
+    if http.dynamic {
+        use dynamic::filter_config::ImplementationSpecifier;
+        let config = dynamic::FilterConfig {
+            implementation_specifier: Some(ImplementationSpecifier::DnsCacheConfig(cluster::dns_cache())),
+            ..Default::default()
+        };
+        chain.push(filter("envoy.filters.http.dynamic_forward_proxy", pb::any(&config)));
+    }
+    chain.push(filter("envoy.filters.http.router", pb::any(&Router::default())));
+    let routes = if options.delivery == Delivery::Static {
+        RouteSpecifier::RouteConfig(http.routes.config())
+    } else {
+        let name = http.routes.name.clone();
+        RouteSpecifier::Rds(manager::Rds { config_source: Some(pb::from_ads()), route_config_name: name })
+    };
+    let shown = SetCurrentClientCertDetails {
+        subject: Some(pb::flag(true)),
+        cert: true,
+        dns: true,
+        uri: true,
+        ..Default::default()
+    };
+    let manager = manager::HttpConnectionManager {
+        stat_prefix: http.routes.name.clone(),
+        route_specifier: Some(routes),
+        http_filters: chain,
+        access_log: log::requests(options).into_iter().collect(),
+        use_remote_address: Some(pb::flag(http.gateway)),
+        // What the upstream says of itself stays.
+        server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
+        // A stream may be silent for as long as the route's time.
+        stream_idle_timeout: Some(pb::duration(Duration::ZERO)),
+        http2_protocol_options: Some(core::Http2ProtocolOptions {
+            allow_connect: true,
+            ..Default::default()
+        }),
+        upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".to_owned(), ..Default::default() }],
+        forward_client_cert_details: if http.gateway {
+            ForwardClientCertDetails::SanitizeSet.into()
+        } else {
+            ForwardClientCertDetails::ForwardOnly.into()
+        },
+        set_current_client_cert_details: http.gateway.then_some(shown),
+        ..Default::default()
+    };
+    envoy::Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(envoy::filter::ConfigType::TypedConfig(pb::any(&manager))),
+    }
+}
+
+fn filter(name: &str, config: Any) -> manager::HttpFilter {
+    use manager::http_filter::ConfigType;
+    manager::HttpFilter {
+        name: name.to_owned(),
+        config_type: Some(ConfigType::TypedConfig(config)),
+        ..Default::default()
+    }
+}

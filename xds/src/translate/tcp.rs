@@ -1,0 +1,44 @@
+//! Connections whose bytes are passed on.
+
+use envoy_types::pb::envoy::config::listener::v3 as envoy;
+use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
+use envoy_types::pb::envoy::r#type::v3::HashPolicy;
+use envoy_types::pb::envoy::r#type::v3::hash_policy::{PolicySpecifier, SourceIp};
+use mesh::plan::{Cluster, ConnectionRoute, HashKey};
+use tcp::tcp_proxy::weighted_cluster::ClusterWeight;
+use tcp::tcp_proxy::{ClusterSpecifier, WeightedCluster};
+
+use super::{Options, log, names, pb};
+
+/// The filter that passes on what one route takes.
+pub(super) fn filter(route: &ConnectionRoute, clusters: &[Cluster], options: &Options) -> envoy::Filter {
+    let specifier = match route.destinations.as_slice() {
+        [only] => ClusterSpecifier::Cluster(names::of(clusters, only.cluster)),
+        several => ClusterSpecifier::WeightedClusters(WeightedCluster {
+            clusters: several
+                .iter()
+                .map(|it| ClusterWeight {
+                    name: names::of(clusters, it.cluster),
+                    weight: it.weight,
+                    ..Default::default()
+                })
+                .collect(),
+        }),
+    };
+    let hashed = route.destinations.iter().filter_map(|it| names::get(clusters, it.cluster));
+    let by_source = hashed
+        .filter_map(|cluster| cluster.policy.hash.as_ref())
+        .any(|hash| matches!(hash.key, HashKey::SourceIp));
+    let source = HashPolicy { policy_specifier: Some(PolicySpecifier::SourceIp(SourceIp {})) };
+    let proxy = tcp::TcpProxy {
+        stat_prefix: route.from.clone(),
+        cluster_specifier: Some(specifier),
+        hash_policy: if by_source { vec![source] } else { Vec::new() },
+        access_log: log::connections(options).into_iter().collect(),
+        ..Default::default()
+    };
+    envoy::Filter {
+        name: "envoy.filters.network.tcp_proxy".to_owned(),
+        config_type: Some(envoy::filter::ConfigType::TypedConfig(pb::any(&proxy))),
+    }
+}

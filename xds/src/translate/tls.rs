@@ -1,0 +1,228 @@
+//! TLS towards clients and towards endpoints, and the secrets that it needs.
+
+use envoy::common_tls_context::ValidationContextType;
+use envoy::subject_alt_name_matcher::SanType;
+use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as envoy;
+use envoy_types::pb::envoy::r#type::matcher::v3 as matcher;
+use mesh::plan::{Cluster, Matcher, Secret, TlsServer};
+use mesh::resource::gateway::{ServerTls, ServerTlsMode, TlsVersion};
+use prost::Message;
+
+use super::{Delivery, Options, pb};
+
+/// Stands for the system's authorities in `caCertificates`.
+const SYSTEM: &str = "system";
+/// The transport socket.
+const TLS: &str = "envoy.transport_sockets.tls";
+
+/// TLS towards the endpoints of a cluster by this name.
+pub(super) fn upstream(
+    name: &str,
+    cluster: &Cluster,
+    bytes: bool,
+    options: &Options,
+) -> Option<core::TransportSocket> {
+    let tls = cluster.policy.tls.as_ref()?;
+    let settings = &tls.settings;
+    let held = tls.secret.as_ref();
+    let own = match (set(settings.client_certificate.as_ref()), set(settings.private_key.as_ref())) {
+        (Some(certificate), Some(key)) => vec![files(certificate, key)],
+        _ => Vec::new(),
+    };
+    let from_secret = own.is_empty() && held.is_some_and(|it| !it.certificate.is_empty());
+    let validation = (settings.insecure_skip_verify != Some(true)).then(|| {
+        let ca = set(settings.ca_certificates.as_ref()).filter(|path| *path != SYSTEM);
+        let authorities = held.filter(|it| !it.authorities.is_empty() && ca.is_none());
+        let names =
+            if settings.subject_alt_names.is_empty() { &tls.names } else { &settings.subject_alt_names };
+        // Without names of its own the server is the one that was asked for.
+        let wanted = if names.is_empty() { vec![sni(cluster)] } else { names.clone() };
+        let revoked = held.map(|it| it.revoked.clone()).filter(|it| !it.is_empty());
+        envoy::CertificateValidationContext {
+            trusted_ca: ca.map(file).or_else(|| authorities.map(|it| inline(it.authorities.clone()))),
+            system_root_certs: (ca.is_none() && authorities.is_none())
+                .then(envoy::certificate_validation_context::SystemRootCerts::default),
+            crl: set(settings.ca_crl.as_ref()).map(file).or_else(|| revoked.map(inline)),
+            match_typed_subject_alt_names: wanted.iter().flat_map(|name| alternatives(name)).collect(),
+            ..Default::default()
+        }
+    });
+    let alpn = if bytes {
+        Vec::new()
+    } else {
+        vec![if cluster.policy.http2 { "h2" } else { "http/1.1" }.to_owned()]
+    };
+    let context = envoy::UpstreamTlsContext {
+        sni: sni(cluster),
+        common_tls_context: Some(envoy::CommonTlsContext {
+            tls_certificates: own,
+            tls_certificate_sds_secret_configs: from_secret
+                .then(|| by_name(&certificate_name(name, 0), options))
+                .into_iter()
+                .collect(),
+            validation_context_type: validation.map(ValidationContextType::ValidationContext),
+            alpn_protocols: alpn,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    Some(transport(pb::any(&context)))
+}
+
+/// The name that a server is asked for.
+fn sni(cluster: &Cluster) -> String {
+    let said = cluster.policy.tls.as_ref().and_then(|tls| set(tls.settings.sni.as_ref()));
+    said.unwrap_or(&cluster.key.host).to_owned()
+}
+
+/// TLS towards clients; `name` is what its secrets begin with.
+pub(super) fn downstream(name: &str, server: &TlsServer, options: &Options) -> core::TransportSocket {
+    let settings = &server.settings;
+    let pairs = std::iter::once((&settings.server_certificate, &settings.private_key))
+        .chain(settings.tls_certificates.iter().map(|pair| (&pair.server_certificate, &pair.private_key)));
+    let own: Vec<_> = pairs
+        .filter_map(|(certificate, key)| Some(files(set(certificate.as_ref())?, set(key.as_ref())?)))
+        .collect();
+    let validation = validation(server);
+    let context = envoy::DownstreamTlsContext {
+        require_client_certificate: Some(pb::flag(settings.mode == Some(ServerTlsMode::Mutual))),
+        common_tls_context: Some(envoy::CommonTlsContext {
+            tls_params: Some(parameters(settings)),
+            tls_certificate_sds_secret_configs: (0..server.secrets.len())
+                .map(|at| by_name(&certificate_name(name, at), options))
+                .collect(),
+            tls_certificates: own,
+            validation_context_type: validation.map(ValidationContextType::ValidationContext),
+            alpn_protocols: if server.http {
+                ["h2", "http/1.1"].map(str::to_owned).to_vec()
+            } else {
+                Vec::new()
+            },
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    transport(pb::any(&context))
+}
+
+fn validation(server: &TlsServer) -> Option<envoy::CertificateValidationContext> {
+    use envoy::certificate_validation_context::TrustChainVerification;
+    let settings = &server.settings;
+    if !matches!(settings.mode, Some(ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual)) {
+        return None;
+    }
+    let listed = settings.tls_certificates.iter().find_map(|pair| set(pair.ca_certificates.as_ref()));
+    let ca = set(settings.ca_certificates.as_ref()).or(listed);
+    let secrets = || server.authorities.iter().chain(&server.secrets);
+    let held = secrets().map(|secret| &secret.authorities).find(|pem| !pem.is_empty());
+    let revoked: Vec<u8> = secrets().flat_map(|secret| secret.revoked.clone()).collect();
+    let unchecked = settings.insecure_skip_verify == Some(true);
+    Some(envoy::CertificateValidationContext {
+        trusted_ca: ca.map(file).or_else(|| held.cloned().map(inline)),
+        crl: set(settings.ca_crl.as_ref())
+            .map(file)
+            .or_else(|| (!revoked.is_empty()).then(|| inline(revoked))),
+        match_typed_subject_alt_names: settings
+            .subject_alt_names
+            .iter()
+            .flat_map(|it| alternatives(it))
+            .collect(),
+        verify_certificate_spki: settings.verify_certificate_spki.clone(),
+        verify_certificate_hash: settings.verify_certificate_hash.clone(),
+        trust_chain_verification: if unchecked {
+            TrustChainVerification::AcceptUntrusted.into()
+        } else {
+            TrustChainVerification::VerifyTrustChain.into()
+        },
+        ..Default::default()
+    })
+}
+
+fn parameters(settings: &ServerTls) -> envoy::TlsParameters {
+    use envoy::tls_parameters::TlsProtocol;
+    let version = |version: Option<&TlsVersion>, otherwise| match version {
+        Some(TlsVersion::V1_0) => TlsProtocol::TlSv10,
+        Some(TlsVersion::V1_1) => TlsProtocol::TlSv11,
+        Some(TlsVersion::V1_2) => TlsProtocol::TlSv12,
+        Some(TlsVersion::V1_3) => TlsProtocol::TlSv13,
+        _ => otherwise,
+    };
+    envoy::TlsParameters {
+        tls_minimum_protocol_version: version(settings.min_protocol_version.as_ref(), TlsProtocol::TlSv12)
+            .into(),
+        tls_maximum_protocol_version: version(settings.max_protocol_version.as_ref(), TlsProtocol::TlSv13)
+            .into(),
+        cipher_suites: settings.cipher_suites.clone(),
+        ecdh_curves: settings.ecdh_curves.clone(),
+        ..Default::default()
+    }
+}
+
+/// The secrets of something by this name, encoded, by their names.
+pub(super) fn secrets<'s>(
+    name: &str,
+    secrets: impl IntoIterator<Item = &'s Secret>,
+) -> impl Iterator<Item = (String, Vec<u8>)> {
+    secrets.into_iter().enumerate().filter(|(_, secret)| !secret.certificate.is_empty()).map(
+        |(at, secret)| {
+            let name = certificate_name(name, at);
+            let certificate = envoy::TlsCertificate {
+                certificate_chain: Some(inline(secret.certificate.clone())),
+                private_key: Some(inline(secret.key.clone())),
+                ..Default::default()
+            };
+            let kind = envoy::secret::Type::TlsCertificate(certificate);
+            (name.clone(), envoy::Secret { name, r#type: Some(kind) }.encode_to_vec())
+        },
+    )
+}
+
+fn certificate_name(owner: &str, at: usize) -> String {
+    format!("{owner} certificate {at}")
+}
+
+fn by_name(name: &str, options: &Options) -> envoy::SdsSecretConfig {
+    // Without a source it is one of those that the same file holds.
+    let source = (options.delivery != Delivery::Static).then(pb::from_ads);
+    envoy::SdsSecretConfig { name: name.to_owned(), sds_config: source }
+}
+
+fn transport(context: envoy_types::pb::google::protobuf::Any) -> core::TransportSocket {
+    let config = core::transport_socket::ConfigType::TypedConfig(context);
+    core::TransportSocket { name: TLS.to_owned(), config_type: Some(config) }
+}
+
+/// A name that a certificate may be for, in each way in which it can say so.
+fn alternatives(name: &str) -> [envoy::SubjectAltNameMatcher; 3] {
+    let pattern = match (name.strip_suffix('*'), name.strip_prefix('*')) {
+        (Some(prefix), _) if !prefix.is_empty() => Matcher::Prefix(prefix.to_owned()),
+        _ => Matcher::Exact(name.to_owned()),
+    };
+    [SanType::Dns, SanType::Uri, SanType::IpAddress].map(|kind| {
+        let matcher: matcher::StringMatcher = pb::string(&pattern);
+        envoy::SubjectAltNameMatcher { san_type: kind.into(), matcher: Some(matcher), ..Default::default() }
+    })
+}
+
+fn files(certificate: &str, key: &str) -> envoy::TlsCertificate {
+    envoy::TlsCertificate {
+        certificate_chain: Some(file(certificate)),
+        private_key: Some(file(key)),
+        ..Default::default()
+    }
+}
+
+fn file(path: &str) -> core::DataSource {
+    let specifier = core::data_source::Specifier::Filename(path.to_owned());
+    core::DataSource { specifier: Some(specifier), ..Default::default() }
+}
+
+fn inline(bytes: Vec<u8>) -> core::DataSource {
+    let specifier = core::data_source::Specifier::InlineBytes(bytes);
+    core::DataSource { specifier: Some(specifier), ..Default::default() }
+}
+
+fn set(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
