@@ -137,8 +137,15 @@ impl Made {
         self.routes(&routes, options);
         let http = Http { routes: &routes, gateway: false, dynamic: true };
         self.listener(&listener::http(hosts::OUTBOUND.to_owned(), at, &http, options));
-        for it in plan.listeners.iter().filter(|it| it.protocol != Protocol::Http) {
-            self.listener(&listener::mixed(bind.port(it.port), it, &plan.clusters, &|_| None, options));
+        for it in &*plan.listeners {
+            if it.protocol != Protocol::Http {
+                self.listener(&listener::mixed(bind.port(it.port), it, &plan.clusters, &|_| None, options));
+            } else if let Some(at) = bind.ports.get(&it.port) {
+                let routes = hosts::on_port(plan, it);
+                self.routes(&routes, options);
+                let http = Http { routes: &routes, gateway: false, dynamic: true };
+                self.listener(&listener::http(it.port.to_string(), *at, &http, options));
+            }
         }
     }
 

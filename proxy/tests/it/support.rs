@@ -1,6 +1,7 @@
 //! What the tests are made of.
 
 mod client;
+mod envoy;
 mod rig;
 mod server;
 pub(crate) mod tls;

@@ -1,6 +1,7 @@
 //! Virtual hosts, and the route configurations that hold them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3 as envoy;
 use mesh::Plan;
@@ -85,19 +86,19 @@ pub(super) fn outbound(plan: &Plan) -> Routes {
         }
     }
     let unknown = plan.listeners.first().map_or(UnknownHost::NotFound, |listener| listener.unknown_host);
-    if taken.insert("*".to_owned())
-        && let Some(action) = for_unknown(unknown)
-    {
-        let name = UNKNOWN.to_owned();
-        let route = envoy::Route {
-            name: "unknown".to_owned(),
-            r#match: Some(super::matching::everything()),
-            action: Some(action),
-            ..Default::default()
-        };
-        hosts.insert(name.clone(), encode_host(name, vec!["*".to_owned()], [route.encode_to_vec()]));
+    if taken.insert("*".to_owned()) {
+        hosts.extend(for_unknown(unknown));
     }
     Routes { name: OUTBOUND.to_owned(), hosts, any_port: false }
+}
+
+/// The routes of one of a workload's ports, for a listener that takes what is meant for that port alone.
+pub(super) fn on_port(plan: &Plan, listener: &Listener) -> Routes {
+    let mut routes = inbound(listener, None, &plan.clusters);
+    if listener.hosts.any.is_none() {
+        routes.hosts.extend(for_unknown(listener.unknown_host));
+    }
+    routes
 }
 
 /// The routes of a gateway's port; of several servers that end TLS on it, those that one of them has.
@@ -145,20 +146,27 @@ fn encode_host(name: String, domains: Vec<String>, routes: impl IntoIterator<Ite
     bytes
 }
 
-fn for_unknown(unknown: UnknownHost) -> Option<envoy::route::Action> {
-    match unknown {
-        // What no virtual host has is 404 as it is.
-        UnknownHost::NotFound => None,
-        UnknownHost::BadGateway => Some(envoy::route::Action::DirectResponse(envoy::DirectResponseAction {
+/// The virtual host of hosts that no other has; a gateway has none, and answers 404.
+fn for_unknown(unknown: UnknownHost) -> Option<(String, Vec<u8>)> {
+    use envoy::route_action::ClusterSpecifier;
+    let action = match unknown {
+        UnknownHost::NotFound => return None,
+        UnknownHost::BadGateway => envoy::route::Action::DirectResponse(envoy::DirectResponseAction {
             status: 502,
             ..Default::default()
-        })),
-        UnknownHost::Passthrough => Some(envoy::route::Action::Route(envoy::RouteAction {
-            cluster_specifier: Some(envoy::route_action::ClusterSpecifier::Cluster(
-                names::PASSTHROUGH.to_owned(),
-            )),
-            timeout: Some(pb::duration(std::time::Duration::ZERO)),
+        }),
+        UnknownHost::Passthrough => envoy::route::Action::Route(envoy::RouteAction {
+            cluster_specifier: Some(ClusterSpecifier::Cluster(names::PASSTHROUGH.to_owned())),
+            timeout: Some(pb::duration(Duration::ZERO)),
             ..Default::default()
-        })),
-    }
+        }),
+    };
+    let route = envoy::Route {
+        name: UNKNOWN.to_owned(),
+        r#match: Some(super::matching::everything()),
+        action: Some(action),
+        ..Default::default()
+    };
+    let name = UNKNOWN.to_owned();
+    Some((name.clone(), encode_host(name, vec!["*".to_owned()], [route.encode_to_vec()])))
 }

@@ -14,8 +14,8 @@ use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::Tl
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as manager;
 use envoy_types::pb::google::protobuf::Any;
 use manager::http_connection_manager::{
-    ForwardClientCertDetails, RouteSpecifier, ServerHeaderTransformation, SetCurrentClientCertDetails,
-    UpgradeConfig,
+    ForwardClientCertDetails, InternalAddressConfig, RouteSpecifier, ServerHeaderTransformation,
+    SetCurrentClientCertDetails, UpgradeConfig,
 };
 use mesh::plan::{Cluster, ConnectionMatch, Listener, TlsServer};
 use mesh::route::tls_server;
@@ -189,7 +189,10 @@ fn connections(http: &Http<'_>, options: &Options) -> envoy::Filter {
         route_specifier: Some(routes),
         http_filters: chain,
         access_log: log::requests(options).into_iter().collect(),
-        use_remote_address: Some(pb::flag(http.gateway)),
+        // Envoy's own headers are heard from those who are known to be within.
+        use_remote_address: Some(pb::flag(true)),
+        skip_xff_append: !http.gateway,
+        internal_address_config: Some(within()),
         // What the upstream says of itself stays.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
         // A stream may be silent for as long as the route's time.
@@ -211,6 +214,23 @@ fn connections(http: &Http<'_>, options: &Options) -> envoy::Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
         config_type: Some(envoy::filter::ConfigType::TypedConfig(pb::any(&manager))),
     }
+}
+
+/// Addresses of machines and networks that are one's own.
+fn within() -> InternalAddressConfig {
+    let ranges = [
+        ("127.0.0.0", 8),
+        ("10.0.0.0", 8),
+        ("172.16.0.0", 12),
+        ("192.168.0.0", 16),
+        ("::1", 128),
+        ("fd00::", 8),
+    ];
+    let range = |(prefix, length): (&str, u32)| core::CidrRange {
+        address_prefix: prefix.to_owned(),
+        prefix_len: Some(pb::number(length)),
+    };
+    InternalAddressConfig { unix_sockets: true, cidr_ranges: ranges.map(range).to_vec() }
 }
 
 fn filter(name: &str, config: Any) -> manager::HttpFilter {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::envoy::{self, Envoy};
 use mesh::Plan;
 use proxy::{Config, Entry, Events, Notice, ObservationKey, Proxy, Stats};
 
@@ -12,6 +13,8 @@ pub(crate) struct Rig {
     pub(crate) proxy: Proxy,
     pub(crate) address: SocketAddr,
     events: Events,
+    /// What stands in the proxy's place where the same tests are made with Envoy.
+    envoy: Option<Envoy>,
 }
 
 /// Any free port of the loopback address.
@@ -36,10 +39,14 @@ impl Rig {
     pub(crate) async fn at(config: Config, plan: Arc<Plan>, port: Option<u16>) -> Self {
         let config = Config { flush_interval: Duration::from_millis(20), ..config };
         let (proxy, events) = Proxy::start(config).unwrap();
+        if envoy::is_asked_for() {
+            let (envoy, address) = Envoy::start(&plan, port).await;
+            return Self { proxy, address, events, envoy: Some(envoy) };
+        }
         let entry = Entry { source: plan.source.clone(), port };
         proxy.swap(vec![plan]).await;
         let address = proxy.bind(entry, &ANY).await.unwrap();
-        Self { proxy, address, events }
+        Self { proxy, address, events, envoy: None }
     }
 
     /// Everything observed until `connections` connections have ended, or 5 s have passed.
@@ -62,6 +69,11 @@ impl Rig {
         let mut seen = Observed::default();
         let all = async {
             while !enough(&seen) {
+                if let Some(envoy) = &mut self.envoy {
+                    let Some((key, stats)) = envoy.seen().await else { break };
+                    seen.0.entry(format!("{key:?}")).or_insert((key, Stats::default())).1.merge(&stats);
+                    continue;
+                }
                 let Some(batch) = self.events.batches.recv().await else { break };
                 for (key, stats) in batch.stats {
                     seen.0.entry(format!("{key:?}")).or_insert((key, Stats::default())).1.merge(&stats);
