@@ -15,11 +15,17 @@ pub(crate) struct Counts {
     pub(crate) failed: u64,
     /// Tests that were not run.
     pub(crate) skipped: u64,
+    /// Of those that the next summary will say passed, the ones that only said why they could not run.
+    hollow: u64,
 }
 
 impl Counts {
     /// Adds what a line of a test's output says, if it is the line that sums it up.
     pub(crate) fn read(&mut self, line: &str) {
+        if line.trim().starts_with(SKIPPED) {
+            self.hollow += 1;
+            return;
+        }
         let Some(summary) = line.trim().strip_prefix("test result: ") else { return };
         for (count, what) in summary.split([';', '.']).filter_map(|part| part.trim().split_once(' ')) {
             let Ok(count) = count.parse::<u64>() else { continue };
@@ -30,8 +36,14 @@ impl Counts {
                 _ => (),
             }
         }
+        let hollow = std::mem::take(&mut self.hollow).min(self.passed);
+        self.passed -= hollow;
+        self.skipped += hollow;
     }
 }
+
+/// How a line begins that a test writes to its standard output when the machine lacks what it needs.
+const SKIPPED: &str = "skipped: ";
 
 /// What happened so far.
 #[derive(Debug, Default)]
@@ -58,7 +70,7 @@ impl Report {
         for (name, time, passed) in &self.steps {
             println!("{}  {name:width$}  {}", if *passed { "ok    " } else { "FAILED" }, seconds(*time));
         }
-        let Counts { passed, failed, skipped } = self.counts;
+        let Counts { passed, failed, skipped, .. } = self.counts;
         if self.counts != Counts::default() {
             let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
             println!("{passed} passed, {failed} failed{skipped}");
@@ -87,7 +99,20 @@ mod tests {
         ] {
             counts.read(line);
         }
-        assert_eq!(counts, Counts { passed: 16, failed: 3, skipped: 1 });
+        assert_eq!(counts, Counts { passed: 16, failed: 3, skipped: 1, hollow: 0 });
+    }
+
+    #[test]
+    fn a_test_that_says_that_it_cannot_run_has_not_passed() {
+        let mut counts = Counts::default();
+        for line in [
+            "test one ... ok",
+            "skipped: there is no such thing here",
+            "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s",
+        ] {
+            counts.read(line);
+        }
+        assert_eq!(counts, Counts { passed: 1, failed: 0, skipped: 1, hollow: 0 });
     }
 
     #[test]

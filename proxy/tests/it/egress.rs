@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::plans::workload;
 use crate::support::tls::{Authority, Client};
-use crate::support::{Raw, Rig, Server, get};
+use crate::support::{Raw, Rig, Server, get, skipped};
 
 /// The plan of a workload for these resources.
 fn plan(yaml: &str, outbound_policy: OutboundPolicy) -> Arc<Plan> {
@@ -85,7 +85,7 @@ async fn twins() -> Option<(tokio::net::TcpListener, tokio::net::TcpListener, u1
 #[tokio::test]
 async fn addresses_of_a_name_are_used_in_turn_or_the_first_alone() {
     let Some((four, six, port)) = twins().await else {
-        eprintln!("skipped: `localhost` has one address here");
+        skipped("`localhost` has one address here");
         return;
     };
     for listener in [four, six] {

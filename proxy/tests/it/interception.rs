@@ -11,6 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::plans::workload;
+use crate::support::skipped;
+
+/// Set in the namespace.
+const INSIDE: &str = "MESHWRIGHT_IN_NAMESPACE";
 
 /// What comes from `10.9.9.77` is redirected; the proxy's own connections come from elsewhere.
 const RULES: &str = "ip link set lo up && ip addr add 10.9.9.1/24 dev lo && ip addr add 10.9.9.77/24 dev lo && \
@@ -18,16 +22,28 @@ const RULES: &str = "ip link set lo up && ip addr add 10.9.9.1/24 dev lo && ip a
     nft 'add chain ip mesh output { type nat hook output priority -100 ; }' && \
     nft add rule ip mesh output ip saddr 10.9.9.77 tcp dport != 15001 redirect to :15001";
 
+/// The test, which runs itself again in there.
+const NAME: &str = "redirected_connections_go_where_they_were_meant_to";
+
 #[test]
 fn redirected_connections_go_where_they_were_meant_to() {
+    if std::env::var_os(INSIDE).is_some() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        return runtime.block_on(inside());
+    }
     let ready = Command::new("unshare").args(["-rn", "sh", "-c", RULES]).output();
     if !ready.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no network namespaces or no nftables here");
+        skipped("no network namespaces or no nftables here");
         return;
     }
-    let inside = format!("{RULES} && exec \"$0\" --exact interception::inside --ignored --nocapture");
+    let inside = format!("{RULES} && exec \"$0\" --exact interception::{NAME} --nocapture");
     let exe = std::env::current_exe().unwrap();
-    let output = Command::new("unshare").args(["-rn", "sh", "-c", &inside]).arg(exe).output().unwrap();
+    let output = Command::new("unshare")
+        .args(["-rn", "sh", "-c", &inside])
+        .arg(exe)
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
@@ -85,8 +101,6 @@ fn plan(ports: [u16; 3]) -> Arc<Plan> {
     Arc::new(mesh::plan::compile(&mesh, &registry, &settings, &workload(), 1))
 }
 
-#[tokio::test]
-#[ignore = "run in a network namespace by the test above"]
 async fn inside() {
     let web = named("127.0.0.1:0", "web").await;
     let (one, two) = (named("127.0.0.1:0", "one").await, named("127.0.0.1:0", "two").await);

@@ -12,7 +12,7 @@ use mesh::{Mesh, Registry, Settings, Source, Sources};
 use proxy::Config;
 use serde_json::Value;
 
-use crate::support::{Connection, Rig, Server, reply, request};
+use crate::support::{Connection, Rig, Server, reply, request, skipped};
 
 /// Calls for each call that Istio makes where shares are drawn: with as few as Istio's the tolerance would be met by luck.
 const MORE: u64 = 20;
@@ -24,7 +24,7 @@ fn cases() -> Option<Vec<Value>> {
         .into_iter()
         .find(|path| path.is_file());
     let Some(path) = found else {
-        eprintln!("SKIPPED: ../shared/istio/traffic.json is missing");
+        skipped("../shared/istio/traffic.json is missing");
         return None;
     };
     Some(serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())
