@@ -16,7 +16,7 @@ cargo xtask dev [-- ARGS]              the same for developing: the page is rebu
 cargo xtask build                      builds everything: target/release/meshwright
 cargo xtask test [--no-browser]        every test, and the journeys through a real browser
 cargo xtask check                      format, lints, docs, purity, licences, file sizes
-cargo xtask bench NAME [-- ARGS]       one measurement: loop, …
+cargo xtask bench NAME [-- ARGS]       one measurement: loop, page, proxy, instructions
 cargo xtask setup [wasm|ui|all]        set-up alone: for `cargo build`, for Trunk, for tests (default)
 ";
 
@@ -74,6 +74,7 @@ where
             (_, Short('h') | Long("help")) => return Ok(Task::Help),
             (Task::Run { open, .. }, Long("no-open")) => *open = false,
             (Task::Test { browser }, Long("no-browser")) => *browser = false,
+            (Task::Bench { args, .. }, Long("accept")) => args.push("--accept".into()),
             (Task::Setup(needs), Value(name)) => {
                 *needs = match name.string()?.as_str() {
                     "wasm" => Needs::Wasm,
@@ -127,6 +128,10 @@ mod tests {
         check("test --no-browser", &Task::Test { browser: false });
         check("bench loop", &Task::Bench { name: "loop".into(), args: vec![] });
         check("bench loop -- -n 3", &Task::Bench { name: "loop".into(), args: words("-n 3") });
+        check(
+            "bench instructions --accept",
+            &Task::Bench { name: "instructions".into(), args: words("--accept") },
+        );
         check("setup", &Task::Setup(Needs::Browser));
         check("setup wasm", &Task::Setup(Needs::Wasm));
     }

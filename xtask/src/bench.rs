@@ -1,4 +1,4 @@
-//! `cargo xtask bench NAME`: measurements, each a program of its own in `e2e`.
+//! `cargo xtask bench NAME`: measurements, each a program of its own in `e2e`; but for `instructions`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::build::{self, Profile};
+use crate::instructions;
 use crate::setup::{self, Needs};
 use crate::shell;
 use crate::test::e2e_env;
@@ -41,9 +42,15 @@ const BENCHES: [Bench; 3] = [
 
 /// Builds what is measured as users run it, and measures.
 pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
+    if name == "instructions" {
+        return instructions::bench(root, args);
+    }
     let Some(Bench { binary, needs, .. }) = BENCHES.iter().find(|bench| bench.name == name) else {
-        let known: Vec<String> =
+        let mut known: Vec<String> =
             BENCHES.iter().map(|bench| format!("  {}  {}", bench.name, bench.says)).collect();
+        known.push(
+            "  instructions  of the proxy for a request, beside what was accepted; --accept".to_owned(),
+        );
         bail!("there is no bench `{name}`; there is\n{}", known.join("\n"));
     };
     let tools = setup::ensure(root, *needs)?;

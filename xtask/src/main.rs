@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod check;
 mod dev;
+mod instructions;
 mod lockfile;
 mod report;
 mod run;

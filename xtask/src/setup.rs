@@ -4,6 +4,7 @@ mod axe;
 pub(crate) mod browser;
 pub(crate) mod cargo_tool;
 mod debian;
+pub(crate) mod extras;
 pub(crate) mod progress;
 mod rivals;
 mod wasm_std;

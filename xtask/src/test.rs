@@ -6,7 +6,9 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::build::{self, Profile};
+use crate::instructions;
 use crate::report::{Counts, Report};
+use crate::setup::extras;
 use crate::setup::{self, Needs, TARGET, Tools};
 use crate::shell;
 
@@ -27,7 +29,11 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
     let mut report = Report::default();
     let needs = if browser { Needs::Browser } else { Needs::Ui };
     let all: &[&str] = if browser { &CRATES_AND_JOURNEYS } else { &CRATES };
-    let tools = report.step("set-up", |_| setup::ensure(root, needs));
+    let tools = report.step("set-up", |_| {
+        // What is missing then is said, and skipped by the test that needs it.
+        extras::ensure(&[extras::NFTABLES, extras::IPROUTE, extras::VALGRIND])?;
+        setup::ensure(root, needs)
+    });
     let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools)));
     if let Some(tools) = &tools {
         report.step("wasm32 builds of mesh and api", |_| {
@@ -56,6 +62,7 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
             });
         }
     }
+    report.step("instructions per request", |counts| instructions::check(root, counts));
     report.finish()
 }
 
