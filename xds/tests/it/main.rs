@@ -1,8 +1,10 @@
-//! Meshes on real Envoys.
+//! The server and its clients over real sockets, and meshes on real Envoys.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod client;
 mod envoy;
 mod worlds;
 
+mod ads;
 mod fixed;

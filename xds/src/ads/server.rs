@@ -1,0 +1,214 @@
+//! The server on its port: who may connect, and which method a request is for.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use subtle::ConstantTimeEq;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::transport::server::{TcpConnectInfo, TcpIncoming, TlsConnectInfo};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+use tonic::{Status, Streaming};
+use tower::Service;
+
+use super::body;
+use super::decode::Requests;
+use super::nodes::Nodes;
+use super::paths::{Method, method};
+use super::stream::{Context, Opening, messages};
+use super::{Worlds, change::Shared};
+
+/// Up to which size a request is read: what a client that returns has of 100,000 resources is less.
+const REQUEST: usize = 32 << 20;
+
+/// How many streams a connection may have.
+const STREAMS: u32 = 256;
+
+/// What a server needs besides what it serves.
+#[derive(Default)]
+pub struct Options {
+    /// Certificates, without which nothing is encrypted.
+    pub tls: Option<Tls>,
+    /// What clients have to say in `authorization: Bearer …`.
+    pub token: Option<String>,
+    /// How long a node that is not there any longer is shown; a minute if nothing is said.
+    pub keep: Option<Duration>,
+}
+
+/// PEM for TLS.
+pub struct Tls {
+    /// The server's certificates.
+    pub certificates: Vec<u8>,
+    /// Their key.
+    pub key: Vec<u8>,
+    /// Who signs the clients' certificates; nobody needs one if it is not given.
+    pub clients: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Options {
+    /// Without the key and the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Options {{ tls: {}, token: {} }}", self.tls.is_some(), self.token.is_some())
+    }
+}
+
+/// Why the server cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Anyone could read and change what goes to the Envoys.
+    #[error(
+        "{0} can be reached from beyond this machine: that needs a token, or certificates of the clients"
+    )]
+    Open(SocketAddr),
+    /// The certificates or the key cannot be used.
+    #[error("the xDS server's TLS: {0}")]
+    Tls(#[source] tonic::transport::Error),
+    /// The port cannot be used.
+    #[error("the xDS server's port: {0}")]
+    Port(#[source] io::Error),
+    /// It ended although nobody ended it.
+    #[error("the xDS server: {0}")]
+    Ended(#[source] tonic::transport::Error),
+}
+
+/// The server.
+pub struct Server {
+    context: Context,
+    options: Options,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.options.fmt(f)
+    }
+}
+
+impl Server {
+    /// A server of these worlds.
+    pub fn new(worlds: Arc<dyn Worlds>, options: Options) -> Self {
+        let context = Context {
+            worlds,
+            shared: Arc::new(Shared::default()),
+            nodes: Nodes::default(),
+            stop: CancellationToken::new(),
+        };
+        Self { context, options }
+    }
+
+    /// The nodes that connect to it.
+    pub fn nodes(&self) -> Nodes {
+        self.context.nodes.clone()
+    }
+
+    /// Serves until `stop`; then all streams end, and clients know that the server does.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), ServeError> {
+        let Self { mut context, options } = self;
+        let address = listener.local_addr().map_err(ServeError::Port)?;
+        let knows_clients = options.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+        if !address.ip().is_loopback() && !knows_clients && options.token.is_none() {
+            return Err(ServeError::Open(address));
+        }
+        let mut server = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(10)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+            .max_concurrent_streams(STREAMS);
+        if let Some(tls) = options.tls {
+            let mut config = ServerTlsConfig::new()
+                .identity(Identity::from_pem(tls.certificates, tls.key))
+                .timeout(Duration::from_secs(10));
+            if let Some(clients) = tls.clients {
+                config = config.client_ca_root(Certificate::from_pem(clients));
+            }
+            server = server.tls_config(config).map_err(ServeError::Tls)?;
+        }
+        context.stop = stop.clone();
+        let (nodes, shared) = (context.nodes.clone(), Arc::clone(&context.shared));
+        let keep = options.keep.unwrap_or(Duration::from_secs(60));
+        let upkeep = async {
+            let mut sweep = tokio::time::interval(Duration::from_secs(5));
+            tokio::join!(nodes.publish(keep), async {
+                loop {
+                    sweep.tick().await;
+                    shared.sweep();
+                }
+            })
+        };
+        let methods = Methods { context, token: options.token.map(Arc::from) };
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let serving = server.serve_with_incoming_shutdown(methods, incoming, stop.cancelled_owned());
+        tokio::select! {
+            served = serving => served.map_err(ServeError::Ended),
+            _ = upkeep => Ok(()),
+        }
+    }
+}
+
+/// The methods of all services, as one.
+#[derive(Clone)]
+struct Methods {
+    context: Context,
+    token: Option<Arc<str>>,
+}
+
+impl Service<Request<Body>> for Methods {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        ready(Ok(self.answer(request).unwrap_or_else(Status::into_http)))
+    }
+}
+
+impl Methods {
+    fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        if let Some(token) = &self.token
+            && !says(request.headers(), token)
+        {
+            return Err(Status::unauthenticated("the token is missing or wrong"));
+        }
+        let Some(method) = method(request.uri().path()) else {
+            return Err(Status::unimplemented("there is no such method"));
+        };
+        let address = peer(&request);
+        let body = match method {
+            Method::Discovery(protocol, only) => {
+                let requests =
+                    Streaming::new_request(Requests(protocol), request.into_body(), None, Some(REQUEST));
+                let context = self.context.clone();
+                Body::new(body::Body::new(messages(Opening { context, protocol, only, address, requests })))
+            }
+            Method::Logs => return Err(Status::unimplemented("there is no such method")),
+        };
+        let mut response = Response::new(body);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        Ok(response)
+    }
+}
+
+fn peer(request: &Request<Body>) -> Option<SocketAddr> {
+    let extensions = request.extensions();
+    let plain = extensions.get::<TcpConnectInfo>();
+    let plain =
+        plain.or_else(|| extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref));
+    plain.and_then(TcpConnectInfo::remote_addr)
+}
+
+/// Whether the headers have the token; how long that takes says nothing about it.
+fn says(headers: &HeaderMap, token: &str) -> bool {
+    let said = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    said.is_some_and(|said| said.ct_eq(token.as_bytes()).into())
+}
