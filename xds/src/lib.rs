@@ -4,6 +4,7 @@
 //! make of them. All that is protobuf is in this crate; nothing of the control loop, HTTP or storage is.
 
 pub mod ads;
+pub mod als;
 pub mod bootstrap;
 mod describe;
 pub mod node;

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::{FutureExt, stream};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use subtle::ConstantTimeEq;
@@ -26,6 +28,7 @@ use super::nodes::Nodes;
 use super::paths::{Method, method};
 use super::stream::{Context, Opening, messages};
 use super::{Worlds, change::Shared};
+use crate::als;
 
 /// Up to which size a request is read: what a client that returns has of 100,000 resources is less.
 const REQUEST: usize = 32 << 20;
@@ -40,6 +43,8 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// What clients have to say in `authorization: Bearer …`.
     pub token: Option<String>,
+    /// Where access logs go; without it, none are taken.
+    pub logs: Option<als::Sink>,
     /// How long a node that is not there any longer is shown; a minute if nothing is said.
     pub keep: Option<Duration>,
 }
@@ -142,7 +147,7 @@ impl Server {
                 }
             })
         };
-        let methods = Methods { context, token: options.token.map(Arc::from) };
+        let methods = Methods { context, logs: options.logs, token: options.token.map(Arc::from) };
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let serving = server.serve_with_incoming_shutdown(methods, incoming, stop.cancelled_owned());
         tokio::select! {
@@ -156,6 +161,7 @@ impl Server {
 #[derive(Clone)]
 struct Methods {
     context: Context,
+    logs: Option<als::Sink>,
     token: Option<Arc<str>>,
 }
 
@@ -191,7 +197,16 @@ impl Methods {
                 let context = self.context.clone();
                 Body::new(body::Body::new(messages(Opening { context, protocol, only, address, requests })))
             }
-            Method::Logs => return Err(Status::unimplemented("there is no such method")),
+            Method::Logs => {
+                let Some(sink) = self.logs.clone() else {
+                    return Err(Status::unimplemented("nobody wants access logs"));
+                };
+                let entries = Streaming::new_request(als::Messages, request.into_body(), None, Some(REQUEST));
+                let heard = als::hear(entries, sink, self.context.stop.clone());
+                // The answer, when all was heard, is an empty message.
+                let answer = heard.map(|heard| heard.map(|()| body::Message::new(|_| (), Bytes::new())));
+                Body::new(body::Body::new(stream::once(answer)))
+            }
         };
         let mut response = Response::new(body);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

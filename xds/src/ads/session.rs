@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 use super::change::{Change, Shared};
 use super::encode::{self, Protocol};
-use super::names::{ALL, How, List, Scope};
-use super::watch::{Flight, Watch};
+use super::names::{ALL, How, Scope};
+use super::watch::{Asked, Flight, Watch};
 use crate::resource::{Kind, Resource, Resources, Snapshot};
 
 /// What a client says: it asks, it answers, or both.
@@ -133,10 +133,13 @@ impl Session {
                 continue;
             }
             watch.owed = false;
-            let updated = watch.due.as_ref().filter(|_| due).map(|due| Arc::clone(&due.updated));
+            let differs = watch.due.clone().filter(|_| due);
+            let asked = watch.asked.clone();
             let change = watch.collect(due, self.snapshot.of(kind), &self.shared);
-            if let (Kind::Cluster, Some(updated)) = (kind, updated) {
-                self.endpoints_again(&updated);
+            match kind {
+                Kind::Cluster => self.endpoints_again(differs.as_deref()),
+                Kind::Routes => self.hosts_again(differs.as_deref(), asked),
+                _ => {}
             }
             if let Some(response) = self.send(kind, change, urgent) {
                 return Some(response);
@@ -176,7 +179,8 @@ impl Session {
     }
 
     /// Clusters that were replaced are empty until their endpoints, which are called as they are, come again.
-    fn endpoints_again(&mut self, updated: &List) {
+    fn endpoints_again(&mut self, differs: Option<&Change>) {
+        let Some(updated) = differs.map(|differs| &differs.updated) else { return };
         let known = self.snapshot.of(Kind::Endpoints);
         if let Some(watch) = &mut self.watches[Kind::Endpoints as usize] {
             let again =
@@ -186,6 +190,22 @@ impl Session {
             } else {
                 let names: Vec<Arc<str>> = updated.iter().filter(|name| again(name)).cloned().collect();
                 watch.asked.add(names);
+            }
+        }
+    }
+
+    /// Envoy asks once for all virtual hosts, and drops those whose routes it has not got yet: they come again with the routes.
+    fn hosts_again(&mut self, differs: Option<&Change>, asked: Asked) {
+        let hosts = &mut self.watches[Kind::VirtualHost as usize];
+        if let Some(watch) = hosts.as_mut().filter(|watch| watch.scope.all) {
+            if let Asked::Shared(list) = &asked {
+                watch.asked.share(list);
+            } else {
+                watch.asked.add(asked.names());
+            }
+            if let Some(differs) = differs {
+                let names = differs.changed.iter().map(|routes| Arc::clone(&routes.name));
+                watch.asked.add(names.filter(|name| !differs.updated.contains(name)));
             }
         }
     }
@@ -275,7 +295,7 @@ impl Watch {
     /// A delta stream's request: more names, fewer names, and on the first one what the client has.
     fn asked_more(&mut self, first: bool, ask: Ask, new: &Arc<Resources>, shared: &Shared) {
         let mut all = self.scope.all;
-        if first && ask.subscribe.is_empty() && is_whole(self.kind) {
+        if first && ask.subscribe.is_empty() && (is_whole(self.kind) || self.kind == Kind::VirtualHost) {
             all = true;
         }
         let more = ordered(ask.subscribe, &mut all);

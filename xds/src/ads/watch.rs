@@ -51,7 +51,7 @@ pub(super) struct Flight {
 }
 
 /// Names that are to be answered.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) enum Asked {
     /// None.
     #[default]
@@ -82,9 +82,12 @@ impl Asked {
 
     /// These too.
     pub(super) fn add(&mut self, more: impl IntoIterator<Item = Arc<str>>) {
-        let mut names = std::mem::take(self).names();
-        names.extend(more);
-        *self = Self::Own(names);
+        let mut more = more.into_iter().peekable();
+        if more.peek().is_some() {
+            let mut names = std::mem::take(self).names();
+            names.extend(more);
+            *self = Self::Own(names);
+        }
     }
 
     /// Not those for which `keep` is false.
@@ -96,7 +99,7 @@ impl Asked {
         }
     }
 
-    fn names(self) -> BTreeSet<Arc<str>> {
+    pub(super) fn names(self) -> BTreeSet<Arc<str>> {
         match self {
             Self::Nothing => BTreeSet::new(),
             Self::Shared(list) => list.iter().cloned().collect(),

@@ -75,7 +75,11 @@ impl Worlds {
     }
 
     pub(crate) async fn serve(&self, options: Options) -> Running {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.serve_at(([127, 0, 0, 1], 0).into(), options).await
+    }
+
+    pub(crate) async fn serve_at(&self, address: SocketAddr, options: Options) -> Running {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(Arc::new(self.clone()), options);
         let (nodes, stop) = (server.nodes(), CancellationToken::new());

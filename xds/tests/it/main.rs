@@ -4,7 +4,9 @@
 
 mod client;
 mod envoy;
+mod made;
 mod worlds;
 
 mod ads;
 mod fixed;
+mod live;

@@ -482,6 +482,27 @@ fn virtual_hosts_are_asked_for_by_their_routes() {
 }
 
 #[test]
+fn virtual_hosts_come_with_their_routes() {
+    delta(
+        "> offer r/r=1 r/s=1 r/t=1 v/r/a=1 v/s/a=1 v/t/a=1
+         > r r
+         < r r=1
+         > ack r
+         > v
+         < v r/a=1 s/a=1 t/a=1
+         > ack v
+         > r s t
+         < r s=1 t=1
+         < v s/a=1 t/a=1
+         > ack r
+         > ack v
+         > offer r/r=2 r/s=1 r/t=1 v/r/a=1 v/s/a=2 v/t/a=1
+         < r r=2
+         < v s/a=2",
+    );
+}
+
+#[test]
 fn a_world_stream_gets_all_listeners_and_clusters_each_time() {
     world(
         "> offer c/a=1 c/b=2 e/a=1 e/b=1

@@ -1,0 +1,232 @@
+//! The server with real Envoys.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use xds::ads::{Link, Options};
+use xds::als;
+use xds::bootstrap::{self, Server};
+use xds::node::{Bind, Node};
+use xds::resource::Kind;
+
+use crate::client::{Running, Worlds, within};
+use crate::envoy;
+use crate::made::Made;
+
+/// An Envoy; it ends with its handle.
+struct Envoy {
+    process: Child,
+    admin: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Envoy {
+    async fn start(binary: &Path, server: SocketAddr, delta: bool) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let source = mesh::Source::Workload { namespace: "default".to_owned(), name: "shop".to_owned() };
+        let node = Node { id: "shop".to_owned(), source, bind: Bind::default() };
+        let mut config = bootstrap::dynamic(&node, &Server::plain(server), any);
+        if !delta {
+            config["dynamic_resources"]["ads_config"]["api_type"] = "GRPC".into();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (path, admin) = (folder.path().join("envoy.json"), folder.path().join("admin"));
+        std::fs::write(&path, config.to_string()).unwrap();
+        let mut process = Command::new(binary)
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn", "--config-path"])
+            .arg(&path)
+            .arg("--admin-address-path")
+            .arg(&admin)
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(folder.path().join("said")).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // Nothing tells when the file is there; it is there before Envoy asks for anything.
+        let admin = within(async {
+            loop {
+                if let Ok(address) = std::fs::read_to_string(&admin).unwrap_or_default().parse() {
+                    return address;
+                }
+                assert!(process.try_wait().unwrap().is_none(), "{}", said(folder.path()));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        Self { process, admin, _folder: folder }
+    }
+
+    /// Where its listener is.
+    async fn listener(&self) -> SocketAddr {
+        let (_, body) = get(self.admin, "/listeners?format=json").await.unwrap();
+        let listeners: Value = serde_json::from_str(&body).unwrap();
+        let port = &listeners["listener_statuses"][0]["local_address"]["socket_address"]["port_value"];
+        let port =
+            port.as_u64().unwrap_or_else(|| panic!("no listener: {body}\n{}", said(self._folder.path())));
+        let at = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()));
+        // Its threads begin to listen a little later than it says.
+        within(async {
+            while TcpStream::connect(at).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        at
+    }
+}
+
+fn said(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("said")).unwrap_or_default()
+}
+
+/// A request, on a connection of its own.
+async fn get(at: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(at).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut response = String::new();
+    within(stream.read_to_string(&mut response)).await?;
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or_default();
+    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+    let chunked = head.contains("transfer-encoding: chunked");
+    let body = if chunked { body.split("\r\n").skip(1).step_by(2).collect() } else { body.to_owned() };
+    Ok((code, body))
+}
+
+/// An upstream that says its name.
+async fn upstream(name: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                // Each request is small enough to come at once.
+                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{name}", name.len());
+                    if stream.write_all(response.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+async fn takes(server: &Running, revision: u64) {
+    server.node("shop", |node| node.acked == Some(revision) && matches!(node.link, Link::Up(_))).await;
+}
+
+/// Each journey has an address of its own where the system has so many: its server's port is free between end and start, and must
+/// be nobody else's.
+async fn journey(number: u8, delta: bool, apart: bool) {
+    let Some(binary) = envoy::binary() else { return };
+    let number = if cfg!(target_os = "linux") { number } else { 1 };
+    let any = SocketAddr::from(([127, 0, 0, number], 0));
+    let (one, two) = (upstream("one").await, upstream("two").await);
+    let worlds = Worlds::new(&[]);
+    let first = Made { revision: 1, clusters: vec![("one", one, 5000)], to: "one", bad: false, apart };
+    worlds.put("shop", first.snapshot());
+    let (sink, mut logs) = als::channel(64);
+    let server = worlds.serve_at(any, Options { logs: Some(sink), ..Options::default() }).await;
+    let address = server.address;
+    let mut envoy = Envoy::start(&binary, address, delta).await;
+    server.node("shop", |node| node.acked == Some(1) && node.kinds.contains_key(&Kind::Routes)).await;
+    let node = server.node("shop", |_| true).await;
+    assert_eq!((&*node.agent, &*node.version, node.delta), ("envoy", "1.40.0", delta));
+    if apart {
+        server.node("shop", |node| node.kinds.contains_key(&Kind::VirtualHost)).await;
+        takes(&server, 1).await;
+    }
+    let at = envoy.listener().await;
+    assert_eq!(get(at, "/a").await.unwrap(), (200, "one".to_owned()));
+
+    // What Envoy says of it.
+    let batch = within(logs.next()).await.unwrap();
+    assert_eq!((&*batch.node.id, &*batch.log), ("shop", "requests"));
+    let entry = &batch.entries[0];
+    assert_eq!((&*entry.route, &*entry.cluster, &*entry.upstream), ("to one", "one", &*one.to_string()));
+    assert_eq!((entry.received, entry.sent, entry.attempts, entry.flags.len()), (0, 3, 1, 0));
+    let request = entry.http.as_ref().unwrap();
+    assert_eq!((request.method, &*request.authority, &*request.path), ("GET", "shop.test", "/a"));
+    assert_eq!((request.protocol, request.code, logs.dropped()), ("HTTP/1.1", 200, 0));
+    assert!(entry.first_byte.is_some_and(|first| first <= entry.duration));
+
+    // A new cluster and a route to it, in place of the old ones: no request is lost.
+    worlds
+        .put("shop", Made { revision: 2, clusters: vec![("two", two, 5000)], to: "two", ..first }.snapshot());
+    {
+        let taken = takes(&server, 2);
+        tokio::pin!(taken);
+        while tokio::time::timeout(Duration::ZERO, &mut taken).await.is_err() {
+            let (code, body) = get(at, "/b").await.unwrap();
+            assert_eq!(code, 200, "{body}");
+        }
+    }
+    assert_eq!(get(at, "/b").await.unwrap(), (200, "two".to_owned()));
+
+    // A listener that it does not take: it keeps the one that it has, and routes still change.
+    let second = Made {
+        revision: 3,
+        clusters: vec![("one", one, 5000), ("two", two, 5000)],
+        to: "one",
+        bad: true,
+        apart,
+    };
+    worlds.put("shop", second.snapshot());
+    let node = server.node("shop", |node| node.rejection.is_some()).await;
+    let rejection = node.rejection.as_ref().unwrap();
+    assert_eq!((rejection.kind, rejection.revision, rejection.stands), (Kind::Listener, 3, true));
+    assert!(rejection.words.contains("no.such.Filter"), "{rejection:?}");
+    assert_eq!(node.acked, Some(2));
+    let changed = if apart { Kind::VirtualHost } else { Kind::Routes };
+    server.node("shop", |node| node.kinds[&changed] == Some(3)).await;
+    assert_eq!(get(at, "/c").await.unwrap(), (200, "one".to_owned()));
+    let second = Made { revision: 4, bad: false, ..second };
+    worlds.put("shop", second.snapshot());
+    takes(&server, 4).await;
+    assert!(!server.node("shop", |_| true).await.rejection.as_ref().unwrap().stands);
+
+    // A cluster that changes is empty until its endpoints come again; Envoy would wait 15 s for them.
+    let changed = vec![("one", one, 6000), ("two", two, 6000)];
+    worlds.put("shop", Made { revision: 5, clusters: changed.clone(), ..second.clone() }.snapshot());
+    takes(&server, 5).await;
+    let took = server.node("shop", |_| true).await.took.unwrap();
+    assert!(took < Duration::from_secs(10), "it took {took:?}");
+    assert_eq!(get(at, "/d").await.unwrap(), (200, "one".to_owned()));
+
+    // The server ends and another starts: Envoy serves on, and has all of the new revision soon.
+    server.end().await;
+    assert_eq!(get(at, "/e").await.unwrap(), (200, "one".to_owned()));
+    worlds.put("shop", Made { revision: 6, clusters: changed, to: "two", ..second }.snapshot());
+    let server = worlds.serve_at(address, Options::default()).await;
+    takes(&server, 6).await;
+    assert_eq!(get(at, "/f").await.unwrap(), (200, "two".to_owned()));
+
+    // Envoy ends.
+    envoy.process.kill().await.unwrap();
+    server.node("shop", |node| matches!(node.link, Link::Down(_))).await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_envoy_that_asks_for_what_differs() {
+    journey(2, true, false).await;
+}
+
+#[tokio::test]
+async fn an_envoy_that_asks_for_everything() {
+    journey(3, false, false).await;
+}
+
+#[tokio::test]
+async fn an_envoy_that_asks_for_virtual_hosts() {
+    journey(4, true, true).await;
+}
