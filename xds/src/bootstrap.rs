@@ -37,7 +37,9 @@ impl Server {
 /// The bootstrap of an Envoy that asks a server. `admin` is where Envoy's own pages are.
 pub fn dynamic(node: &Node, server: &Server, admin: SocketAddr) -> Value {
     let ads = json!({"resource_api_version": "V3", "ads": {}});
-    let mut service = json!({"envoy_grpc": {"cluster_name": SERVER}});
+    // An Envoy that finds no server, or none that knows it, asks again in a second at most; by itself it would wait up to 30.
+    let again = json!({"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}});
+    let mut service = json!({"envoy_grpc": {"cluster_name": SERVER, "retry_policy": again}});
     if let Some(token) = &server.token {
         service["initial_metadata"] = json!([{"key": "authorization", "value": format!("Bearer {token}")}]);
     }

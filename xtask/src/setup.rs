@@ -6,6 +6,7 @@ pub(crate) mod cargo_tool;
 mod debian;
 pub(crate) mod extras;
 pub(crate) mod progress;
+pub(crate) mod pypi;
 mod rivals;
 mod wasm_std;
 

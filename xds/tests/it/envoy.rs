@@ -1,5 +1,6 @@
 //! The Envoy that tests run.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -10,9 +11,14 @@ pub(crate) fn binary() -> Option<PathBuf> {
     let found = std::env::var_os("MESHWRIGHT_ENVOY").map(PathBuf::from).filter(|path| path.is_file());
     let found = found.or_else(cached);
     if found.is_none() {
-        eprintln!("skipped: no Envoy (`cargo xtask test` sets it up, or MESHWRIGHT_ENVOY names one)");
+        skipped("no Envoy (`cargo xtask test` sets it up, or MESHWRIGHT_ENVOY names one)");
     }
     found
+}
+
+/// Says, past what captures tests' output, that a test cannot run here; `cargo xtask test` counts it.
+pub(crate) fn skipped(why: &str) {
+    let _ = writeln!(std::io::stdout(), "\nskipped: {why}");
 }
 
 fn cached() -> Option<PathBuf> {
