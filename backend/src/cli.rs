@@ -8,6 +8,7 @@ pub mod proxy;
 pub mod serve;
 mod snippet;
 mod source;
+pub mod tracing;
 pub mod validate;
 
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ pub mod load;
 pub mod metrics;
 pub mod sample;
 pub mod server;
+pub mod spans;
 pub mod store;
 pub mod telemetry;
 pub mod world;

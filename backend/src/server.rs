@@ -26,6 +26,7 @@ use crate::http::{App, Guard};
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::sample;
+use crate::spans::Exporter;
 use crate::store::{Revision, Store, StoreError};
 use crate::telemetry;
 use crate::world::World;
@@ -53,6 +54,8 @@ pub struct Config {
     pub threads: usize,
     /// Where requests are written down.
     pub access_log: Option<proxy::AccessLog>,
+    /// Which requests are traced, and where to.
+    pub tracing: Option<(proxy::Tracing, Exporter)>,
     /// Whether a listener beyond loopback is meant.
     pub allow_remote: bool,
     /// Secret that requests must carry.
@@ -99,6 +102,8 @@ pub struct Server {
     http: JoinHandle<()>,
     control: JoinHandle<()>,
     tasks: JoinSet<()>,
+    /// Sends spans, and ends after the proxy has.
+    spans: Option<JoinHandle<()>>,
     sample: Option<sample::Running>,
 }
 
@@ -126,10 +131,13 @@ impl Server {
         let proxy_config = proxy::Config {
             threads: config.threads,
             access_log: config.access_log.clone(),
+            tracing: config.tracing.as_ref().map(|(tracing, _)| *tracing),
             folder: config.mesh.clone().unwrap_or_default(),
             ..wire::proxy_config()
         };
         let (proxy, outcome) = proxy::Proxy::start(proxy_config)?;
+        let exporter = config.tracing.map(|(_, exporter)| exporter);
+        let spans = exporter.zip(outcome.spans).map(|(exporter, spans)| tokio::spawn(exporter.run(spans)));
         let plane = DataPlane::new(proxy);
         let sample = match config.mesh {
             None => Some(sample::start(wire::outbound(&plane), &sample::ports()).await?),
@@ -182,7 +190,7 @@ impl Server {
         let http = tokio::spawn(listen::serve(listener, service, stop.clone(), GRACE));
         let control = tokio::spawn(actor.run(stop.clone(), GRACE));
         let url = identity::url(address, config.token.as_deref());
-        Ok(Self { address, url, moved, page, stop, http, control, tasks, sample })
+        Ok(Self { address, url, moved, page, stop, http, control, tasks, spans, sample })
     }
 
     /// Ends it: no new requests, those under way are answered, then the proxy drains, then the rest goes.
@@ -197,6 +205,11 @@ impl Server {
             sample.stop().await;
         }
         self.tasks.shutdown().await;
+        if let Some(spans) = self.spans
+            && tokio::time::timeout(GRACE, spans).await.is_err()
+        {
+            tracing::warn!("not all spans were sent");
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use crate::flags::Flags;
 use crate::headers::REQUEST_ID;
+use crate::trace::{Recording, Span, text};
 
 /// Lines that may wait.
 const WAITING: usize = 16_384;
@@ -58,7 +59,9 @@ impl FromStr for Format {
 /// What is written of a request.
 #[derive(Debug)]
 pub(crate) struct Line {
-    sink: Sink,
+    sink: Option<Sink>,
+    /// It is also a part of a trace.
+    pub(crate) recording: Option<Recording>,
     started: SystemTime,
     method: Method,
     path: String,
@@ -84,10 +87,11 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl Line {
     /// What is known of a request when it comes.
-    pub(crate) fn new(sink: &Sink, head: &request::Parts, authority: &str) -> Box<Self> {
+    pub(crate) fn new(sink: Option<&Sink>, head: &request::Parts, authority: &str) -> Box<Self> {
         let header = |name: &HeaderName| head.headers.get(name).cloned();
         Box::new(Self {
-            sink: sink.clone(),
+            sink: sink.cloned(),
+            recording: None,
             started: SystemTime::now(),
             method: head.method.clone(),
             path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
@@ -113,20 +117,48 @@ impl Line {
     }
 
     /// Hands it over.
-    pub(crate) fn put(self: Box<Self>) {
-        let sink = self.sink.clone();
+    pub(crate) fn put(mut self: Box<Self>, retries: u32) {
+        if let Some(recording) = self.recording.take() {
+            let sink = recording.sink.clone();
+            sink.put(self.span(recording, retries));
+        }
+        let Some(sink) = self.sink.clone() else { return };
         if sink.lines.try_send(self).is_err() {
             sink.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
+    fn span(&self, recording: Recording, retries: u32) -> Span {
+        let Recording { context, source, scheme, peer, cluster, .. } = recording;
+        Span {
+            trace: context.trace,
+            id: context.span,
+            parent: context.parent,
+            source,
+            started: self.started,
+            took: self.took,
+            method: self.method.to_string(),
+            scheme,
+            authority: self.authority.clone(),
+            path: self.path.clone(),
+            protocol: self.protocol,
+            user_agent: text(self.user_agent.as_ref()),
+            request_id: text(self.request_id.as_ref()),
+            peer,
+            status: self.status,
+            flags: self.flags.to_string(),
+            cluster,
+            upstream: self.upstream.clone(),
+            retries,
+            received: self.received,
+            sent: self.sent,
+        }
+    }
+
     fn write(&self, format: Format, to: &mut impl Write) -> io::Result<()> {
         let started = Timestamp::try_from(self.started).unwrap_or_default();
-        let text = |value: &Option<HeaderValue>| {
-            value.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let (forwarded, agent, id) =
-            (text(&self.forwarded_for), text(&self.user_agent), text(&self.request_id));
+        let [forwarded, agent, id] =
+            [&self.forwarded_for, &self.user_agent, &self.request_id].map(|value| text(value.as_ref()));
         let answered = self.answered.map(|time| time.as_millis());
         match format {
             Format::Envoy => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::access_log::AccessLog;
+use crate::trace::Tracing;
 
 /// As many header fields as hyper has room for without allocating.
 pub(crate) const USUAL_HEADERS: usize = 100;
@@ -18,6 +19,8 @@ pub struct Config {
     pub intercepts: bool,
     /// Where requests are written down; nowhere unless it is given.
     pub access_log: Option<AccessLog>,
+    /// How requests are traced; unless it is given they are not, and headers of traces pass as others do.
+    pub tracing: Option<Tracing>,
     /// Threads; 0 is one per core.
     pub threads: usize,
     /// How often each thread hands over its observations.
@@ -47,6 +50,7 @@ impl Default for Config {
         Self {
             folder: PathBuf::new(),
             access_log: None,
+            tracing: None,
             intercepts: false,
             threads: 0,
             flush_interval: Duration::from_millis(250),

@@ -19,6 +19,7 @@ use crate::listen::listen;
 use crate::observation::{Batch, Notice};
 use crate::thread;
 use crate::tls::Store;
+use crate::trace::{self, Spans};
 
 /// Batches that may wait per thread before it keeps counting instead of handing over.
 const BATCHES_PER_THREAD: usize = 16;
@@ -44,6 +45,8 @@ pub struct Events {
     pub batches: mpsc::Receiver<Batch>,
     /// As it happens. Dropped where nobody reads them.
     pub notices: mpsc::Receiver<Notice>,
+    /// Of requests that are recorded, where [`Config::tracing`] says that some are. Those that find no room are dropped.
+    pub spans: Option<Spans>,
 }
 
 /// Whose traffic enters at a listener.
@@ -116,6 +119,7 @@ impl Proxy {
         let config = Arc::new(config);
         let tls = Store::watched(&config.folder)?;
         let (log, writing) = config.access_log.as_ref().map(Sink::open).transpose()?.unzip();
+        let (recorder, spans) = config.tracing.map(|_| trace::Sink::open()).unzip();
         let (batch_sender, batches) = mpsc::channel(BATCHES_PER_THREAD * threads);
         let (notice_sender, notices) = mpsc::channel(NOTICES);
         let fleet = Arc::new(Fleet::new(notice_sender.clone()));
@@ -126,7 +130,8 @@ impl Proxy {
                 thread::spawn(
                     index,
                     Arc::clone(&config),
-                    (Arc::clone(&fleet), Arc::clone(&tls), log.clone()),
+                    (Arc::clone(&fleet), Arc::clone(&tls)),
+                    (log.clone(), recorder.clone()),
                     inbox,
                     outbox,
                 )?;
@@ -134,7 +139,7 @@ impl Proxy {
             })
             .collect::<Result<_, io::Error>>()?;
         let writing = Arc::new(Mutex::new(writing));
-        Ok((Self { inboxes, tls, writing }, Events { batches, notices }))
+        Ok((Self { inboxes, tls, writing }, Events { batches, notices, spans }))
     }
 
     /// Listens for a source's traffic on the first of these addresses that is free (port 0: any port), and says where.

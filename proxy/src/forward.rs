@@ -81,6 +81,9 @@ pub(crate) async fn forward(
     let mut outbound = Outbound::new(head, authority, exchange.decision, exchange.voucher, || {
         shared.with_random(|random| random.u128(..))
     });
+    if let Some(context) = exchange.ticket.context() {
+        outbound.belongs_to(context);
+    }
     exchange.ticket.tell(|line| line.goes_on(outbound.headers()));
     if let Some(expected) = exchange.limits.per_try_timeout.or(exchange.limits.timeout) {
         outbound.expects(exchange.side.expected(expected));

@@ -14,6 +14,7 @@ use crate::headers::{
     REQUEST_ID, forwarded_for, has_envoys, host, request_id, strip_request,
 };
 use crate::pool::Wire;
+use crate::trace::Context;
 use crate::upload::Outgoing;
 
 /// A request's head, as routing sees it.
@@ -46,7 +47,8 @@ pub(crate) struct Voucher<'c> {
     pub(crate) certificate: Option<&'c HeaderValue>,
 }
 
-fn scheme(secure: bool) -> &'static str {
+/// The scheme that a client used.
+pub(crate) fn scheme(secure: bool) -> &'static str {
     if secure { "https" } else { "http" }
 }
 
@@ -140,6 +142,11 @@ impl Outbound {
     /// Its headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// Tells the next hop which trace it belongs to.
+    pub(crate) fn belongs_to(&mut self, context: &Context) {
+        context.write(&mut self.headers);
     }
 
     /// Its path with the query.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine;
@@ -26,12 +27,13 @@ use crate::drain::Activity;
 use crate::flags::Flags;
 use crate::forward::{Exchange, forward};
 use crate::headers::Edited;
-use crate::outbound::{Inbound, Voucher};
+use crate::outbound::{Inbound, Voucher, scheme};
 use crate::pool;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 use crate::source::SourceState;
 use crate::ticket::Ticket;
+use crate::trace::{Context, Recording};
 use crate::tunnel;
 use crate::view::{Side, View};
 
@@ -170,11 +172,7 @@ pub(crate) async fn serve(
     shared.routed_by(view.plan.revision, began);
     let side = view.side(&decision, authority, &front.source, shared);
     let mut ticket = ticket(&side);
-    if let Some(log) = &shared.log {
-        let mut line = Line::new(log, &head, authority);
-        line.route = decision.chosen().and_then(|chosen| chosen.route.name.clone());
-        ticket.write_down(line);
-    }
+    note(client, &head, authority, (&decision, &side), &mut ticket);
     if let Some(Chosen { abort: Some(AbortWith::Reset), delay, .. }) = decision.chosen() {
         if let Some(delay) = *delay {
             ticket.flag(Flags::DELAY);
@@ -222,6 +220,38 @@ pub(crate) async fn serve(
             response
         }
     })
+}
+
+/// Has a request written down, and recorded as part of a trace, where that is wanted.
+fn note(
+    client: &Client,
+    head: &request::Parts,
+    authority: &str,
+    (decision, side): (&Decision<'_>, &Side),
+    ticket: &mut Ticket,
+) {
+    let shared = &*client.front.shared;
+    let mut recording = None;
+    if let Some((tracing, sink)) = shared.config.tracing.zip(shared.recorder.as_ref()) {
+        let draw = || shared.with_random(|random| random.u32(..1_000_000));
+        let context =
+            Context::new(&head.headers, tracing, draw, || shared.with_random(|random| random.u64(..)));
+        ticket.traced(Some(context));
+        recording = context.recorded.then(|| Recording {
+            sink: sink.clone(),
+            context,
+            source: Arc::clone(&client.front.source.source),
+            scheme: scheme(client.secured.is_some()),
+            peer: client.peer,
+            cluster: side.cluster_key(),
+        });
+    }
+    if shared.log.is_some() || recording.is_some() {
+        let mut line = Line::new(shared.log.as_ref(), head, authority);
+        line.route = decision.chosen().and_then(|chosen| chosen.route.name.clone());
+        line.recording = recording;
+        ticket.write_down(line);
+    }
 }
 
 /// Faults, and preflights that are answered here: what keeps a request from its action.

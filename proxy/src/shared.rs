@@ -20,12 +20,15 @@ use crate::observation::Notice;
 use crate::source::SourceState;
 use crate::stats::Table;
 use crate::tls::Store;
+use crate::trace;
 
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) tls: Arc<Store>,
     /// Where requests are written down.
     pub(crate) log: Option<Sink>,
+    /// Where requests are recorded, as parts of traces.
+    pub(crate) recorder: Option<trace::Sink>,
     pub(crate) stats: Table,
     /// Everything that must end before the thread may.
     pub(crate) work: Rc<Drain>,
@@ -46,13 +49,14 @@ impl Shared {
         config: Arc<Config>,
         fleet: Arc<Fleet>,
         tls: Arc<Store>,
-        log: Option<Sink>,
+        (log, recorder): (Option<Sink>, Option<trace::Sink>),
         notices: mpsc::Sender<Notice>,
     ) -> Self {
         Self {
             config,
             tls,
             log,
+            recorder,
             stats: Table::default(),
             work: Rc::default(),
             random: RefCell::default(),

@@ -24,6 +24,7 @@ use crate::observation::{Batch, Notice};
 use crate::serve::Front;
 use crate::shared::Shared;
 use crate::tls::Store;
+use crate::trace;
 
 /// Where a thread puts what it has to say.
 #[derive(Debug, Clone)]
@@ -38,7 +39,8 @@ pub(crate) struct Outbox {
 pub(crate) fn spawn(
     index: usize,
     config: Arc<Config>,
-    (fleet, tls, log): (Arc<Fleet>, Arc<Store>, Option<Sink>),
+    (fleet, tls): (Arc<Fleet>, Arc<Store>),
+    written: (Option<Sink>, Option<trace::Sink>),
     inbox: mpsc::UnboundedReceiver<Command>,
     outbox: Outbox,
 ) -> io::Result<()> {
@@ -52,7 +54,7 @@ pub(crate) fn spawn(
                 let _ = started.send(Ok(()));
                 // One thread checks for all.
                 let checkers = (index == 0).then(Checkers::default);
-                let shared = Shared::new(config, fleet, tls, log, outbox.notices.clone());
+                let shared = Shared::new(config, fleet, tls, written, outbox.notices.clone());
                 runtime.block_on(Thread::new(shared, outbox, checkers).run(inbox));
             }
             Err(error) => drop(started.send(Err(error))),

@@ -7,6 +7,7 @@ use crate::access_log::Line;
 use crate::drain::Activity;
 use crate::flags::Flags;
 use crate::stats::{Counter, Ended};
+use crate::trace::Context;
 use crate::upload::Upload;
 
 /// Travels with a request and then with its response. Dropped before its end, it counts as the client's going away.
@@ -24,6 +25,8 @@ pub(crate) struct Ticket {
     connection: bool,
     /// What the access log gets.
     line: Option<Box<Line>>,
+    /// Its place in a trace, where requests are traced.
+    context: Option<Context>,
 }
 
 impl Ticket {
@@ -41,6 +44,7 @@ impl Ticket {
             complete: None,
             connection: false,
             line: None,
+            context: None,
         }
     }
 
@@ -54,6 +58,16 @@ impl Ticket {
     /// Has the request written down once it has ended.
     pub(crate) fn write_down(&mut self, line: Box<Line>) {
         self.line = Some(line);
+    }
+
+    /// It belongs to a trace.
+    pub(crate) fn traced(&mut self, context: Option<Context>) {
+        self.context = context;
+    }
+
+    /// Which the next hop is told.
+    pub(crate) fn context(&self) -> Option<&Context> {
+        self.context.as_ref()
     }
 
     /// Tells the access log more of the request, where there is one.
@@ -155,11 +169,11 @@ impl Drop for Ticket {
         self.choose();
         self.counter.count(&self.ended);
         if let Some(mut line) = self.line.take() {
-            let Ended { status, flags, took, sent, received, .. } = self.ended;
+            let Ended { status, flags, took, sent, received, retries } = self.ended;
             (line.status, line.flags, line.took) = (status, flags, took);
             // The log's words are the proxy's: it receives requests, and sends responses.
             (line.received, line.sent) = (sent, received);
-            line.put();
+            line.put(retries);
         }
     }
 }

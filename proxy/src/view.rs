@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use mesh::plan::{ClusterId, Listener, Mirror, TlsServer, UnknownHost};
+use mesh::plan::{ClusterId, ClusterKey, Listener, Mirror, TlsServer, UnknownHost};
 use mesh::route::{Chosen, Decision, Passage};
 use mesh::{Plan, RouteKey};
 use rustls::ServerConfig;
@@ -202,6 +202,13 @@ fn route_key(chosen: &Chosen<'_>) -> Option<RouteKey> {
 }
 
 impl Side {
+    /// The cluster that it leads to.
+    pub(crate) fn cluster_key(&self) -> Option<ClusterKey> {
+        let cluster = self.cluster.as_ref()?;
+        let ObservationKey { host, subset, .. } = &self.key;
+        Some(ClusterKey { host: host.clone(), subset: subset.clone(), port: cluster.port })
+    }
+
     /// The same, leading to a cluster.
     pub(crate) fn toward(&self, cluster: Rc<cluster::View>) -> Self {
         Self {

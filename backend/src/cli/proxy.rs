@@ -18,12 +18,14 @@ use mesh::plan::Protocol;
 use mesh::{Mesh, Plan, Settings, Severity, Source};
 use proxy::{BindError, Config, Entry, Events, Proxy, StartError};
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use super::serve::signals;
 use super::source::{self, NoSource};
 use crate::data_plane::{near, wanted};
 use crate::files::{self, Stamp};
 use crate::metrics::Metrics;
+use crate::spans::ExporterError;
 use crate::world::World;
 
 /// How often the files are looked at. A change is taken once two looks agree.
@@ -59,6 +61,9 @@ pub struct Args {
     /// The access log.
     #[command(flatten)]
     pub log: super::access_log::AccessLogArgs,
+    /// Traces.
+    #[command(flatten)]
+    pub tracing: super::tracing::TracingArgs,
     /// Where `/metrics`, `/ready` and `/plan` are served; nowhere unless given.
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_ADMIN")]
     pub admin: Option<SocketAddr>,
@@ -85,6 +90,9 @@ pub enum Error {
     /// The address is taken, most likely.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The address of a collector is none.
+    #[error(transparent)]
+    Exporter(#[from] ExporterError),
     /// The admin port could not be opened.
     #[error("cannot serve the admin port on {address}")]
     Admin {
@@ -117,6 +125,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             never = running.follow() => match never {},
         }
         running.proxy.shutdown(GRACE).await;
+        if let Some(spans) = running.spans {
+            // A collector that takes its time is not waited for.
+            let _ = tokio::time::timeout(GRACE, spans).await;
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -132,6 +144,8 @@ struct Running {
     others: Mutex<HashMap<Entry, SocketAddr>>,
     admin: Option<SocketAddr>,
     plan: Arc<ArcSwap<Plan>>,
+    /// Sends spans, and ends after the proxy has.
+    spans: Option<JoinHandle<()>>,
     read: ArcSwap<World>,
 }
 
@@ -150,14 +164,18 @@ impl Running {
         let port = port(&plan, args)?;
         let entry = Entry { source: plan.source.clone(), port };
         let folder = if args.mesh.is_dir() { Some(args.mesh.as_path()) } else { args.mesh.parent() };
+        let (tracing, exporter) = args.tracing.exporter()?.unzip();
         let config = Config {
+            tracing,
             threads: args.threads.unwrap_or(0),
             access_log: args.log.log(),
             intercepts: args.intercept,
             folder: folder.map(PathBuf::from).unwrap_or_default(),
             ..Config::default()
         };
-        let (proxy, events) = Proxy::start(config)?;
+        let (proxy, mut events) = Proxy::start(config)?;
+        let spans = exporter.zip(events.spans.take());
+        let spans = spans.map(|(exporter, spans)| tokio::spawn(exporter.run(spans)));
         // The plan before the listener: whoever can connect is routed.
         proxy.swap(vec![Arc::clone(&plan)]).await;
         let address = proxy.bind(entry, &[args.listen]).await?;
@@ -179,6 +197,7 @@ impl Running {
             others: Mutex::default(),
             admin,
             plan,
+            spans,
             read: ArcSwap::from_pointee(world),
         };
         running.open().await;

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::app_window;
 use crate::server::{Config, DEFAULT_ADDRESS, Server};
+use crate::spans::ExporterError;
 
 /// Flags of `serve`. Each has an environment variable.
 #[derive(Debug, Clone, Args)]
@@ -30,6 +31,9 @@ pub struct ServeArgs {
     /// The access log.
     #[command(flatten)]
     pub log: super::access_log::AccessLogArgs,
+    /// Traces.
+    #[command(flatten)]
+    pub tracing: super::tracing::TracingArgs,
     /// Opens the designer in a window of its own.
     #[arg(long, env = "MESHWRIGHT_APP")]
     pub app: bool,
@@ -54,7 +58,7 @@ impl ServeArgs {
 
     async fn serve(&self) -> anyhow::Result<()> {
         let stop = signals()?;
-        let server = Server::start(self.config()).await?;
+        let server = Server::start(self.config()?).await?;
         if server.moved {
             println!("Port {} is taken, so the designer is on another one.", DEFAULT_ADDRESS.port());
         }
@@ -73,18 +77,19 @@ impl ServeArgs {
         Ok(())
     }
 
-    fn config(&self) -> Config {
-        Config {
+    fn config(&self) -> Result<Config, ExporterError> {
+        Ok(Config {
             mesh: self.mesh.clone(),
             listen: self.listen,
             data: self.data.clone(),
             rate: self.rate,
             threads: self.threads.unwrap_or(0),
             access_log: self.log.log(),
+            tracing: self.tracing.exporter()?,
             allow_remote: self.allow_remote,
             token: self.token.clone(),
             allow_hosts: self.allow_hosts.clone(),
-        }
+        })
     }
 }
 

@@ -23,5 +23,6 @@ mod support;
 mod swaps;
 mod tcp;
 mod tls;
+mod tracing;
 mod upgrades;
 mod upstreams;

@@ -61,6 +61,7 @@ fn args(folder: &Path) -> Args {
             access_log: None,
             access_log_format: proxy::Format::Envoy,
         },
+        tracing: super::super::tracing::TracingArgs { otlp_endpoint: None, trace_sampling: 1.0 },
         admin: Some(ANY.parse().unwrap()),
     }
 }
