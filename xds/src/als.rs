@@ -18,6 +18,10 @@ use tonic::{Status, Streaming};
 
 use crate::node::Node;
 
+/// The tag by which a log says the cluster that a request was for, as in `%UPSTREAM_CLUSTER_RAW%`: by itself, Envoy names it only where a
+/// host was picked.
+pub const CLUSTER: &str = "cluster";
+
 /// One request, or one connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -31,7 +35,7 @@ pub struct Entry {
     pub open: bool,
     /// The route's name.
     pub route: String,
-    /// The upstream cluster's name; empty if it came to none.
+    /// The upstream cluster's name; empty if it came to none, or to none that has a host and the log has no tag [`CLUSTER`].
     pub cluster: String,
     /// The upstream host, as in `127.0.0.1:9080`; empty if it came to none.
     pub upstream: String,

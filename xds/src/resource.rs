@@ -97,6 +97,25 @@ impl Snapshot {
         self.kinds[kind as usize] = resources;
     }
 
+    /// Takes over from another snapshot what is the same: that is then kept once, and seen to be the same without looking into it.
+    pub fn share(&mut self, other: &Self) {
+        for (mine, theirs) in self.kinds.iter_mut().zip(&other.kinds) {
+            if Arc::ptr_eq(mine, theirs) {
+                continue;
+            }
+            let mut same = mine.len() == theirs.len();
+            for (name, resource) in Arc::make_mut(mine) {
+                match theirs.get(name) {
+                    Some(known) if known.version == resource.version => *resource = Arc::clone(known),
+                    _ => same = false,
+                }
+            }
+            if same {
+                *mine = Arc::clone(theirs);
+            }
+        }
+    }
+
     /// The resources of a kind.
     pub fn of(&self, kind: Kind) -> &Arc<Resources> {
         &self.kinds[kind as usize]
@@ -114,6 +133,29 @@ mod tests {
             assert_eq!(Kind::ALL[kind as usize], kind);
         }
         assert_eq!(Kind::of("type.googleapis.com/envoy.config.core.v3.Node"), None);
+    }
+
+    #[test]
+    fn what_is_the_same_is_shared() {
+        let snapshot = |words: &[(Kind, &str, &str)]| {
+            let mut snapshot = Snapshot::new(1);
+            for of in Kind::ALL {
+                let mine = words.iter().filter(|(kind, _, _)| *kind == of);
+                let resources = mine.map(|(kind, name, bytes)| {
+                    (Arc::from(*name), Arc::new(Resource::new(*kind, *name, bytes.as_bytes().to_vec())))
+                });
+                snapshot.set(of, Arc::new(resources.collect()));
+            }
+            snapshot
+        };
+        let (cluster, routes) = (Kind::Cluster, Kind::Routes);
+        let old = snapshot(&[(cluster, "a", "1"), (routes, "a", "1"), (routes, "b", "1")]);
+        let mut new = snapshot(&[(cluster, "a", "1"), (routes, "a", "1"), (routes, "b", "2")]);
+        new.share(&old);
+        assert!(Arc::ptr_eq(old.of(cluster), new.of(cluster)));
+        assert!(Arc::ptr_eq(&old.of(routes)["a"], &new.of(routes)["a"]));
+        assert_eq!(new.of(routes)["b"].body.value, b"2");
+        assert_eq!(old.of(routes)["b"].body.value, b"1");
     }
 
     #[test]

@@ -19,7 +19,7 @@ struct Bench {
     says: &'static str,
 }
 
-const BENCHES: [Bench; 3] = [
+const BENCHES: [Bench; 4] = [
     Bench {
         name: "loop",
         binary: "bench-loop",
@@ -38,7 +38,16 @@ const BENCHES: [Bench; 3] = [
         needs: Needs::Rivals,
         says: "CPU time per request beside Envoy, nginx and HAProxy; arguments: rounds, and parts of scenarios' names",
     },
+    Bench {
+        name: "xds",
+        binary: SCALE,
+        needs: Needs::Wasm,
+        says: "many services and many clients of the server for Envoys; arguments: sizes, as in 1000x100",
+    },
 ];
+
+/// The one that measures a crate, in the crate.
+const SCALE: &str = "scale";
 
 /// Builds what is measured as users run it, and measures.
 pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
@@ -53,6 +62,12 @@ pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
         );
         bail!("there is no bench `{name}`; there is\n{}", known.join("\n"));
     };
+    if *binary == SCALE {
+        let mut cargo = build::cargo();
+        return shell::run(
+            cargo.args(["bench", "--locked", "--package", "xds", "--bench", SCALE, "--"]).args(args),
+        );
+    }
     let tools = setup::ensure(root, *needs)?;
     if *needs == Needs::Browser {
         build::ui(root, &tools)?;

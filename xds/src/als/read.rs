@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::data::accesslog::v3::{
 };
 use envoy_types::pb::google::protobuf;
 
-use super::{Entry, Http};
+use super::{CLUSTER, Entry, Http};
 
 /// A request.
 pub(super) fn http(entry: HttpAccessLogEntry) -> Entry {
@@ -55,7 +55,8 @@ pub(super) fn tcp(entry: TcpAccessLogEntry) -> Entry {
     Entry { received: bytes.received_bytes, sent: bytes.sent_bytes, details, ..self::common(common) }
 }
 
-fn common(it: AccessLogCommon) -> Entry {
+fn common(mut it: AccessLogCommon) -> Entry {
+    let tag = it.custom_tags.remove(CLUSTER).unwrap_or_default();
     #[expect(deprecated, reason = "the log's type says the same only where it was set")]
     let open = it.intermediate_log_entry;
     let last = it.time_to_last_downstream_tx_byte.or(it.time_to_last_rx_byte);
@@ -65,7 +66,7 @@ fn common(it: AccessLogCommon) -> Entry {
         first_byte: it.time_to_first_upstream_rx_byte.map(duration),
         open,
         route: it.route_name,
-        cluster: it.upstream_cluster,
+        cluster: if it.upstream_cluster.is_empty() { tag } else { it.upstream_cluster },
         upstream: it.upstream_remote_address.and_then(socket).unwrap_or_default(),
         attempts: it.upstream_request_attempt_count,
         flags: it.response_flags.map(|set| flags(&set)).unwrap_or_default(),

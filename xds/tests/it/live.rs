@@ -159,11 +159,30 @@ async fn journey(number: u8, delta: bool, apart: bool) {
     assert_eq!((request.protocol, request.code, logs.dropped()), ("HTTP/1.1", 200, 0));
     assert!(entry.first_byte.is_some_and(|first| first <= entry.duration));
 
+    // A cluster without a host.
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let clusters = vec![("one", one, 5000), ("none", nowhere, 5000)];
+    worlds.put("shop", Made { revision: 2, clusters, to: "none", ..first.clone() }.snapshot());
+    takes(&server, 2).await;
+    assert_eq!(get(at, "/none").await.unwrap().0, 503);
+    let entry = within(async {
+        loop {
+            let entries = logs.next().await.unwrap().entries;
+            if let Some(entry) = entries.into_iter().find(|it| it.http.as_ref().unwrap().path == "/none") {
+                return entry;
+            }
+        }
+    })
+    .await;
+    assert_eq!((entry.flags, &*entry.cluster, &*entry.upstream), (vec!["UH"], "none", ""));
+    worlds.put("shop", Made { revision: 3, ..first.clone() }.snapshot());
+    takes(&server, 3).await;
+
     // A new cluster and a route to it, in place of the old ones: no request is lost.
     worlds
-        .put("shop", Made { revision: 2, clusters: vec![("two", two, 5000)], to: "two", ..first }.snapshot());
+        .put("shop", Made { revision: 4, clusters: vec![("two", two, 5000)], to: "two", ..first }.snapshot());
     {
-        let taken = takes(&server, 2);
+        let taken = takes(&server, 4);
         tokio::pin!(taken);
         while tokio::time::timeout(Duration::ZERO, &mut taken).await.is_err() {
             let (code, body) = get(at, "/b").await.unwrap();
@@ -174,7 +193,7 @@ async fn journey(number: u8, delta: bool, apart: bool) {
 
     // A listener that it does not take: it keeps the one that it has, and routes still change.
     let second = Made {
-        revision: 3,
+        revision: 5,
         clusters: vec![("one", one, 5000), ("two", two, 5000)],
         to: "one",
         bad: true,
@@ -183,21 +202,21 @@ async fn journey(number: u8, delta: bool, apart: bool) {
     worlds.put("shop", second.snapshot());
     let node = server.node("shop", |node| node.rejection.is_some()).await;
     let rejection = node.rejection.as_ref().unwrap();
-    assert_eq!((rejection.kind, rejection.revision, rejection.stands), (Kind::Listener, 3, true));
+    assert_eq!((rejection.kind, rejection.revision, rejection.stands), (Kind::Listener, 5, true));
     assert!(rejection.words.contains("no.such.Filter"), "{rejection:?}");
-    assert_eq!(node.acked, Some(2));
+    assert_eq!(node.acked, Some(4));
     let changed = if apart { Kind::VirtualHost } else { Kind::Routes };
-    server.node("shop", |node| node.kinds[&changed] == Some(3)).await;
+    server.node("shop", |node| node.kinds[&changed] == Some(5)).await;
     assert_eq!(get(at, "/c").await.unwrap(), (200, "one".to_owned()));
-    let second = Made { revision: 4, bad: false, ..second };
+    let second = Made { revision: 6, bad: false, ..second };
     worlds.put("shop", second.snapshot());
-    takes(&server, 4).await;
+    takes(&server, 6).await;
     assert!(!server.node("shop", |_| true).await.rejection.as_ref().unwrap().stands);
 
     // A cluster that changes is empty until its endpoints come again; Envoy would wait 15 s for them.
     let changed = vec![("one", one, 6000), ("two", two, 6000)];
-    worlds.put("shop", Made { revision: 5, clusters: changed.clone(), ..second.clone() }.snapshot());
-    takes(&server, 5).await;
+    worlds.put("shop", Made { revision: 7, clusters: changed.clone(), ..second.clone() }.snapshot());
+    takes(&server, 7).await;
     let took = server.node("shop", |_| true).await.took.unwrap();
     assert!(took < Duration::from_secs(10), "it took {took:?}");
     assert_eq!(get(at, "/d").await.unwrap(), (200, "one".to_owned()));
@@ -205,9 +224,9 @@ async fn journey(number: u8, delta: bool, apart: bool) {
     // The server ends and another starts: Envoy serves on, and has all of the new revision soon.
     server.end().await;
     assert_eq!(get(at, "/e").await.unwrap(), (200, "one".to_owned()));
-    worlds.put("shop", Made { revision: 6, clusters: changed, to: "two", ..second }.snapshot());
+    worlds.put("shop", Made { revision: 8, clusters: changed, to: "two", ..second }.snapshot());
     let server = worlds.serve_at(address, Options::default()).await;
-    takes(&server, 6).await;
+    takes(&server, 8).await;
     assert_eq!(get(at, "/f").await.unwrap(), (200, "two".to_owned()));
 
     // Envoy ends.

@@ -10,13 +10,13 @@ use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifi
 use envoy_types::pb::envoy::config::core::v3::grpc_service::{EnvoyGrpc, TargetSpecifier};
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
 use envoy_types::pb::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, ApiVersion, ConfigSource, GrpcService, SocketAddress, address,
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, GrpcService, Locality, SocketAddress, address,
 };
 use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints,
 };
-use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter};
+use envoy_types::pb::envoy::config::listener::v3::{ApiListener, Filter, FilterChain, Listener, filter};
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_action::ClusterSpecifier;
 use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
@@ -32,7 +32,8 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter, Rds,
 };
-use envoy_types::pb::google::protobuf::{Any, Duration as PbDuration};
+use envoy_types::pb::google::protobuf::{Any, Duration as PbDuration, UInt32Value};
+use envoy_types::pb::envoy::r#type::tracing::v3::{CustomTag, custom_tag};
 use prost::{Message, Name};
 use xds::resource::{Kind, Resource, Snapshot};
 use xds::translate::SERVER;
@@ -41,7 +42,7 @@ use xds::translate::SERVER;
 #[derive(Clone)]
 pub(crate) struct Made {
     pub(crate) revision: u64,
-    /// The clusters, where each is, and how long a connection may take in milliseconds.
+    /// The clusters, where each is (port 0: nowhere), and how long a connection may take in milliseconds.
     pub(crate) clusters: Vec<(&'static str, SocketAddr, u32)>,
     /// Where all requests go.
     pub(crate) to: &'static str,
@@ -73,6 +74,17 @@ impl Made {
             routes.virtual_hosts = vec![host];
         }
         put(&mut snapshot, Kind::Routes, [("routes", routes)]);
+        Arc::new(snapshot)
+    }
+}
+
+impl Made {
+    /// The same for a client of gRPC, which asks for listeners by the target's name and opens none.
+    pub(crate) fn proxyless(&self, target: &'static str) -> Arc<Snapshot> {
+        let mut snapshot = Snapshot::clone(&self.snapshot());
+        let api = ApiListener { api_listener: Some(any(&manager(false))) };
+        let listener = Listener { name: target.to_owned(), api_listener: Some(api), ..Listener::default() };
+        put(&mut snapshot, Kind::Listener, [(target, listener)]);
         Arc::new(snapshot)
     }
 }
@@ -130,7 +142,13 @@ fn endpoints(name: &str, at: SocketAddr) -> ClusterLoadAssignment {
     let lb = LbEndpoint { host_identifier: Some(host), ..LbEndpoint::default() };
     ClusterLoadAssignment {
         cluster_name: name.to_owned(),
-        endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![lb], ..LocalityLbEndpoints::default() }],
+        endpoints: vec![LocalityLbEndpoints {
+            lb_endpoints: if at.port() == 0 { vec![] } else { vec![lb] },
+            // gRPC takes no locality that weighs nothing.
+            locality: Some(Locality::default()),
+            load_balancing_weight: Some(UInt32Value { value: 1 }),
+            ..LocalityLbEndpoints::default()
+        }],
         ..ClusterLoadAssignment::default()
     }
 }
@@ -150,6 +168,19 @@ fn route(to: &str) -> Route {
 }
 
 fn listener(bad: bool) -> Listener {
+    let filter = Filter {
+        name: "http".to_owned(),
+        config_type: Some(filter::ConfigType::TypedConfig(any(&manager(bad)))),
+    };
+    Listener {
+        name: "in".to_owned(),
+        address: Some(address(SocketAddr::from(([127, 0, 0, 1], 0)))),
+        filter_chains: vec![FilterChain { filters: vec![filter], ..FilterChain::default() }],
+        ..Listener::default()
+    }
+}
+
+fn manager(bad: bool) -> HttpConnectionManager {
     let to = EnvoyGrpc { cluster_name: SERVER.to_owned(), ..EnvoyGrpc::default() };
     let log = HttpGrpcAccessLogConfig {
         common_config: Some(CommonGrpcAccessLogConfig {
@@ -160,6 +191,10 @@ fn listener(bad: bool) -> Listener {
             }),
             transport_api_version: ApiVersion::V3.into(),
             buffer_flush_interval: Some(millis(50)),
+            custom_tags: vec![CustomTag {
+                tag: xds::als::CLUSTER.to_owned(),
+                r#type: Some(custom_tag::Type::Value("%UPSTREAM_CLUSTER_RAW%".to_owned())),
+            }],
             ..CommonGrpcAccessLogConfig::default()
         }),
         ..HttpGrpcAccessLogConfig::default()
@@ -168,7 +203,7 @@ fn listener(bad: bool) -> Listener {
     if bad {
         router.type_url = "type.googleapis.com/no.such.Filter".to_owned();
     }
-    let manager = HttpConnectionManager {
+    HttpConnectionManager {
         stat_prefix: "in".to_owned(),
         route_specifier: Some(RouteSpecifier::Rds(Rds {
             config_source: Some(ads()),
@@ -185,13 +220,5 @@ fn listener(bad: bool) -> Listener {
             ..AccessLog::default()
         }],
         ..HttpConnectionManager::default()
-    };
-    let filter =
-        Filter { name: "http".to_owned(), config_type: Some(filter::ConfigType::TypedConfig(any(&manager))) };
-    Listener {
-        name: "in".to_owned(),
-        address: Some(address(SocketAddr::from(([127, 0, 0, 1], 0)))),
-        filter_chains: vec![FilterChain { filters: vec![filter], ..FilterChain::default() }],
-        ..Listener::default()
     }
 }

@@ -9,4 +9,5 @@ mod worlds;
 
 mod ads;
 mod fixed;
+mod grpc;
 mod live;

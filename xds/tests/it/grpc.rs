@@ -1,0 +1,86 @@
+//! The server with gRPC's own client of xDS.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use xds::ads::Options;
+
+use crate::client::{Worlds, within};
+use crate::envoy::skipped;
+use crate::made::Made;
+
+/// A Python with gRPC, and what it says; it ends with its handle.
+struct Python {
+    _process: Child,
+    input: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Python {
+    async fn start(python: &Path, server: SocketAddr) -> (Self, [SocketAddr; 2]) {
+        let bootstrap = serde_json::json!({
+            "xds_servers": [{
+                "server_uri": server.to_string(),
+                "channel_creds": [{"type": "insecure"}],
+                "server_features": ["xds_v3"],
+            }],
+            "node": {"id": "shop", "metadata": {xds::node::METADATA: {"workload": "shop"}}},
+        });
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/callers.py");
+        let mut process = Command::new(python)
+            .args(["-B".as_ref(), script.as_os_str()])
+            .env("GRPC_XDS_BOOTSTRAP_CONFIG", bootstrap.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        let mut it = Self { _process: process, input, lines: BufReader::new(output).lines() };
+        let ports = it.line().await;
+        let mut ports = ports.split(' ').map(|port| ([127, 0, 0, 1], port.parse::<u16>().unwrap()).into());
+        let upstreams = [ports.next().unwrap(), ports.next().unwrap()];
+        (it, upstreams)
+    }
+
+    async fn line(&mut self) -> String {
+        within(self.lines.next_line()).await.unwrap().expect("it has ended")
+    }
+
+    async fn call(&mut self, target: &str) -> String {
+        self.input.write_all(format!("{target}\n").as_bytes()).await.unwrap();
+        self.line().await
+    }
+}
+
+/// A Python that has gRPC, as the set-up has installed it.
+fn python() -> Option<PathBuf> {
+    let found = std::env::var_os("MESHWRIGHT_GRPC").map(PathBuf::from).filter(|path| path.is_file());
+    if found.is_none() {
+        skipped("no Python with gRPC (`cargo xtask test` sets it up, or MESHWRIGHT_GRPC names one)");
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_client_of_grpc_goes_where_it_is_sent() {
+    let Some(python) = python() else { return };
+    let worlds = Worlds::new(&[]);
+    let server = worlds.serve(Options::default()).await;
+    let (mut python, [one, two]) = Python::start(&python, server.address).await;
+    let clusters = vec![("one", one, 5000), ("two", two, 5000)];
+    let made = Made { revision: 1, clusters, to: "one", bad: false, apart: false };
+    worlds.put("shop", made.proxyless("shop.test"));
+    assert_eq!(python.call("shop.test").await, "one");
+    let node = server.node("shop", |node| node.acked == Some(1)).await;
+    assert!(node.agent.starts_with("gRPC"), "{}", node.agent);
+    assert!(!node.delta);
+    worlds.put("shop", Made { revision: 2, to: "two", ..made }.proxyless("shop.test"));
+    server.node("shop", |node| node.acked == Some(2)).await;
+    // It takes what it is sent before it says so, but uses it a little later.
+    while python.call("shop.test").await != "two" {}
+    server.end().await;
+}
