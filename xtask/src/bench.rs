@@ -15,34 +15,47 @@ use crate::test::e2e_env;
 struct Bench {
     name: &'static str,
     binary: &'static str,
+    /// What the program is told first.
+    args: &'static [&'static str],
     needs: Needs,
     says: &'static str,
 }
 
-const BENCHES: [Bench; 4] = [
+const BENCHES: [Bench; 5] = [
     Bench {
         name: "loop",
         binary: "bench-loop",
+        args: &[],
         needs: Needs::Browser,
         says: "slider released → proxy swapped → first request → seen in the page",
     },
     Bench {
         name: "page",
         binary: "bench-page",
+        args: &[],
         needs: Needs::Browser,
         says: "the page's weight, its first paint and its first live data",
     },
     Bench {
         name: "proxy",
         binary: "bench-proxy",
+        args: &[],
         needs: Needs::Rivals,
         says: "CPU time per request beside Envoy, nginx and HAProxy; arguments: rounds, and parts of scenarios' names",
     },
     Bench {
         name: "xds",
         binary: SCALE,
+        args: &[],
         needs: Needs::Wasm,
         says: "many services and many clients of the server for Envoys; arguments: sizes, as in 1000x100",
+    },
+    Bench {
+        name: "failure",
+        binary: "bench-proxy",
+        args: &["failure"],
+        needs: Needs::Rivals,
+        says: "an instance dies and comes back: failed requests beside Envoy's; argument: rounds",
     },
 ];
 
@@ -54,7 +67,8 @@ pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
     if name == "instructions" {
         return instructions::bench(root, args);
     }
-    let Some(Bench { binary, needs, .. }) = BENCHES.iter().find(|bench| bench.name == name) else {
+    let Some(Bench { binary, args: first, needs, .. }) = BENCHES.iter().find(|bench| bench.name == name)
+    else {
         let mut known: Vec<String> =
             BENCHES.iter().map(|bench| format!("  {}  {}", bench.name, bench.says)).collect();
         known.push(
@@ -74,7 +88,10 @@ pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
     }
     let server = build::server(root, Profile::Release)?;
     let mut cargo = build::cargo();
-    cargo.args(["run", "--release", "--locked", "--package", "e2e", "--bin", binary, "--"]).args(args);
+    cargo
+        .args(["run", "--release", "--locked", "--package", "e2e", "--bin", binary, "--"])
+        .args(*first)
+        .args(args);
     e2e_env(tools.apply(&mut cargo), &tools, &server, root);
     shell::run(&mut cargo)
 }

@@ -333,7 +333,7 @@ fn envoy(policies: bool, wire: Wire, port: u16, backends: [u16; 2], certificate:
 }
 
 /// Starts nginx as one process with these servers.
-fn nginx(folder: &Path, name: &str, servers: &str) -> Result<Child> {
+pub(crate) fn nginx(folder: &Path, name: &str, servers: &str) -> Result<Child> {
     let own = folder.join(name);
     fs::create_dir_all(&own)?;
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -349,18 +349,18 @@ fn nginx(folder: &Path, name: &str, servers: &str) -> Result<Child> {
     spawn(Command::new("nginx").arg("-c").arg(&file).arg("-p").arg(&own))
 }
 
-fn spawn(command: &mut Command) -> Result<Child> {
+pub(crate) fn spawn(command: &mut Command) -> Result<Child> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
     command.spawn().with_context(|| format!("start {name}"))
 }
 
 /// A port that nobody listens on.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-async fn listening(port: u16) -> Result<()> {
+pub(crate) async fn listening(port: u16) -> Result<()> {
     wait::until(&format!("something that listens on port {port}"), START, async || {
         Ok(TcpStream::connect(("127.0.0.1", port)).await.ok())
     })

@@ -5,6 +5,7 @@
 //! round measures all contenders one after the other, and a figure is the median of its rounds.
 
 mod contender;
+mod failure;
 mod load;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,11 @@ const ROUNDS: usize = 5;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == "failure").is_some() {
+        let rounds = arguments.next().map_or(Ok(ROUNDS), |text| text.parse()).context("how many rounds")?;
+        return failure::run(rounds).await;
+    }
     let rounds = arguments.next().map_or(Ok(ROUNDS), |text| text.parse()).context("how many rounds")?;
     // Further arguments choose scenarios by a part of their name.
     let only: Vec<String> = arguments.collect();
