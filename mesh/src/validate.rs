@@ -42,6 +42,7 @@ mod matches;
 mod names_of_parts;
 mod negative;
 mod never_ejects;
+mod not_here;
 mod one_action;
 mod past_the_rules;
 mod patterns;
@@ -139,6 +140,7 @@ pub const RULES: &[Rule] = &[
     lean(deprecated::RULE),
     lean(health_check::RULE),
     lean(connection_faults::RULE),
+    lean(not_here::RULE),
 ];
 
 /// A rule without the words that only its documentation needs: the page would carry them for nothing.

@@ -22,6 +22,8 @@ pub(crate) struct Candidate<'c> {
     pub(crate) weight: u32,
     /// It is not taken out.
     pub(crate) there: bool,
+    /// It is there, but is asked after those that are better.
+    pub(crate) degraded: bool,
 }
 
 /// How requests are shared.
@@ -59,10 +61,21 @@ impl Groups {
         hash: Option<(HashTable, &Tables)>,
     ) -> Self {
         let mut levels = vec![Level::default(); places.levels];
+        if candidates.iter().any(|candidate| candidate.there && candidate.degraded) {
+            // Behind all priorities come the same again, with what is degraded in them.
+            levels.resize(2 * places.levels, Level::default());
+        }
+        let level_of = |candidate: &Candidate<'_>, level: usize| {
+            if candidate.there && candidate.degraded { level + places.levels } else { level }
+        };
         for (candidate, place) in candidates.iter().zip(&places.of) {
-            if let Some(level) = place.and_then(|place| levels.get_mut(place.level)) {
-                level.all += 1;
-                level.there += u64::from(candidate.there);
+            let Some(place) = place else { continue };
+            let own = level_of(candidate, place.level);
+            for at in [place.level, place.level + places.levels] {
+                if let Some(level) = levels.get_mut(at) {
+                    level.all += 1;
+                    level.there += u64::from(candidate.there && at == own);
+                }
             }
         }
         let mut groups = Self::default();
@@ -73,8 +86,9 @@ impl Groups {
             let of_share = |share: Option<usize>| {
                 let all = candidates.iter().zip(&places.of).enumerate();
                 all.filter_map(move |(host, (candidate, place))| {
-                    let place =
-                        place.filter(|it| it.level == at && share.is_none_or(|share| it.share == share))?;
+                    let place = place.filter(|it| {
+                        level_of(candidate, it.level) == at && share.is_none_or(|share| it.share == share)
+                    })?;
                     Some((host, candidate, place))
                 })
             };
@@ -158,8 +172,10 @@ mod tests {
             .collect();
         let labels = BTreeMap::from([(LOCALITY_LABELS[0].to_owned(), "a".to_owned())]);
         let places = Places::new(&endpoints, Some(policy), &labels);
-        let candidates: Vec<Candidate<'_>> =
-            localities.iter().map(|(_, there)| Candidate { name: "a", weight: 1, there: *there }).collect();
+        let candidates: Vec<Candidate<'_>> = localities
+            .iter()
+            .map(|(_, there)| Candidate { name: "a", weight: 1, there: *there, degraded: false })
+            .collect();
         let groups = Groups::new(&candidates, &places, 0, None);
         let mut before = 0;
         groups
@@ -183,6 +199,27 @@ mod tests {
         assert_eq!(seen([true, false, true, true]), [(70, vec![0]), (30, vec![2, 3])]);
         assert_eq!(seen([false, false, true, true]), [(100, vec![2, 3])]);
         assert_eq!(seen([false; 4]), []);
+    }
+
+    #[test]
+    fn the_degraded_come_after_all_others() {
+        let places = Places::new(&[(); 4].map(|()| Endpoint::named("a", 80)), None, &BTreeMap::new());
+        let seen = |states: [(bool, bool); 4]| {
+            let candidates =
+                states.map(|(there, degraded)| Candidate { name: "a", weight: 1, there, degraded });
+            let groups = Groups::new(&candidates, &places, 0, None);
+            let mut before = 0;
+            let shares = groups.list.iter().map(|group| {
+                let share = (group.below - std::mem::replace(&mut before, group.below)) * 100 / groups.total;
+                (share, group.members.iter().map(|member| member.host).collect::<Vec<_>>())
+            });
+            shares.collect::<Vec<_>>()
+        };
+        let (well, tired, out) = ((true, false), (true, true), (false, true));
+        assert_eq!(seen([well, well, well, tired]), [(100, vec![0, 1, 2])]);
+        assert_eq!(seen([well, well, tired, tired]), [(70, vec![0, 1]), (30, vec![2, 3])]);
+        assert_eq!(seen([well, out, out, tired]), [(50, vec![0]), (50, vec![3])]);
+        assert_eq!(seen([tired; 4]), [(100, vec![0, 1, 2, 3])]);
     }
 
     #[test]

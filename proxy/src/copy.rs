@@ -19,12 +19,21 @@ struct Counted<S> {
     read: Rc<Cell<u64>>,
 }
 
-/// Copies both ways until both sides have ended, one breaks, or nothing moved for `idle`. What moved is told to `progress`
+/// How long a connection may go on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Without a byte.
+    pub(crate) idle: Duration,
+    /// In all; then it is closed, and nothing is wrong with it.
+    pub(crate) lasts: Option<Duration>,
+}
+
+/// Copies both ways until both sides have ended, one breaks, or patience is out. What moved is told to `progress`
 /// now and then and at the end: bytes from `a`, bytes from `b`.
 pub(crate) async fn copy<A, B>(
     a: A,
     b: B,
-    idle: Duration,
+    Patience { idle, lasts }: Patience,
     mut progress: impl FnMut(u64, u64),
 ) -> io::Result<()>
 where
@@ -38,10 +47,12 @@ where
     let mut tick = tokio::time::interval_at(Instant::now() + TELL.min(idle), TELL.min(idle));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut moved_at = Instant::now();
+    let end = lasts.and_then(|lasts| moved_at.checked_add(lasts));
     loop {
         let ended = tokio::select! {
             biased;
             ended = &mut copying => Some(ended.map(drop)),
+            () = until(end) => Some(Ok(())),
             now = tick.tick() => (now.duration_since(moved_at) >= idle && from_a.get() + from_b.get() == 0)
                 .then(|| Err(io::ErrorKind::TimedOut.into())),
         };
@@ -53,6 +64,13 @@ where
         if let Some(ended) = ended {
             break ended;
         }
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }
 

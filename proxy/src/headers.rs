@@ -18,6 +18,8 @@ pub(crate) const TIMEOUT_ALTERNATIVE: HeaderName =
 pub(crate) const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 /// An upstream that wants no more requests says so in a response.
 pub(crate) const GIVES_UP: HeaderName = HeaderName::from_static("x-envoy-immediate-health-check-fail");
+/// An instance says so in its answer to a health check: it is well, and others should be asked first.
+pub(crate) const DEGRADED: HeaderName = HeaderName::from_static("x-envoy-degraded");
 /// Identifies a request across hops.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The clients that a request came through.

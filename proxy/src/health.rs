@@ -37,6 +37,15 @@ pub(crate) enum Health {
     Passing,
     /// It is not.
     Failing,
+    /// It is well, and is used after those that are better.
+    Degraded,
+}
+
+impl Health {
+    /// It may get requests.
+    pub(crate) fn is_well(self) -> bool {
+        matches!(self, Self::Passing | Self::Degraded)
+    }
 }
 
 /// The answer to a check.
@@ -44,6 +53,8 @@ pub(crate) enum Health {
 pub(crate) enum Answer {
     /// It is well.
     Passed,
+    /// It is well, and asks for others to be used first.
+    Degraded,
     /// It did not answer, or asks for patience.
     Failed(String),
     /// It says that it is not well: nothing is waited for.
@@ -143,6 +154,7 @@ impl Checked {
         match self.health.load(Ordering::Relaxed) {
             0 => Health::Unknown,
             1 => Health::Passing,
+            3 => Health::Degraded,
             _ => Health::Failing,
         }
     }
@@ -161,13 +173,13 @@ impl Checked {
     fn take(&self, streak: &mut Streak, answer: &Answer) {
         let health = streak.judge(self.health(), answer, &self.key.check);
         let why = match answer {
-            Answer::Passed => "",
+            Answer::Passed | Answer::Degraded => "",
             Answer::Failed(why) | Answer::Refused(why) => why,
         };
         if let Some(health) = health {
             self.set(health, why);
         }
-        if *answer == Answer::Passed && self.health() == Health::Passing {
+        if matches!(answer, Answer::Passed | Answer::Degraded) && self.health().is_well() {
             let now = Instant::now();
             self.each_watcher(|common| common.passed(&self.key.address, self.key.port, now));
         }
@@ -178,8 +190,14 @@ impl Checked {
         if before == health as u8 {
             return;
         }
-        *lock(&self.well) = (health == Health::Passing).then(Instant::now);
+        let was_well = before == Health::Passing as u8 || before == Health::Degraded as u8;
+        if !(was_well && health.is_well()) {
+            *lock(&self.well) = health.is_well().then(Instant::now);
+        }
         self.each_watcher(Common::changed);
+        if was_well && health.is_well() {
+            return;
+        }
         let (host, address, port) = (self.key.host.clone(), self.key.address.clone(), self.key.port);
         let at = Instant::now();
         let notice = match health {
@@ -200,11 +218,13 @@ impl Streak {
     /// What an answer makes of an endpoint, where that is something else. The first answer decides by itself.
     fn judge(&mut self, health: Health, answer: &Answer, check: &HealthCheck) -> Option<Health> {
         match answer {
-            Answer::Passed => {
+            Answer::Passed | Answer::Degraded => {
                 self.failed = 0;
                 self.passed = self.passed.saturating_add(1);
-                let enough = health == Health::Unknown || self.passed >= check.healthy_threshold;
-                (health != Health::Passing && enough).then_some(Health::Passing)
+                let found = if *answer == Answer::Passed { Health::Passing } else { Health::Degraded };
+                // How well it is holds at once; that it is well again takes a while.
+                let enough = health != Health::Failing || self.passed >= check.healthy_threshold;
+                (health != found && enough).then_some(found)
             }
             Answer::Failed(_) | Answer::Refused(_) => {
                 self.passed = 0;
@@ -244,6 +264,7 @@ mod tests {
         };
         let (passed, failed, refused) =
             (Answer::Passed, Answer::Failed(String::new()), Answer::Refused(String::new()));
+        let degraded = Answer::Degraded;
         for (answers, expected) in [
             (vec![&passed], Health::Passing),
             (vec![&failed], Health::Failing),
@@ -254,6 +275,12 @@ mod tests {
             (vec![&passed, &refused, &passed], Health::Failing),
             (vec![&passed, &refused, &passed, &failed, &passed], Health::Failing),
             (vec![&passed, &refused, &passed, &passed], Health::Passing),
+            (vec![&degraded], Health::Degraded),
+            (vec![&passed, &degraded, &passed, &degraded], Health::Degraded),
+            (vec![&degraded, &passed], Health::Passing),
+            (vec![&refused, &degraded], Health::Failing),
+            (vec![&refused, &degraded, &degraded], Health::Degraded),
+            (vec![&degraded, &failed, &failed, &failed], Health::Failing),
         ] {
             let (mut streak, mut health) = (Streak::default(), Health::Unknown);
             for answer in &answers {

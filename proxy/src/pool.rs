@@ -37,7 +37,8 @@ pub(crate) struct Upstream {
     this: Weak<Self>,
     manner: Manner,
     idle: RefCell<Vec<Idle>>,
-    multiplexed: RefCell<Option<Connection>>,
+    /// Of HTTP/2. One, unless streams are limited, or it takes no more and is not done yet.
+    multiplexed: RefCell<Vec<Connection>>,
     /// Held while an HTTP/2 connection is made, so that one is made for all who wait.
     connecting: Mutex<()>,
     queue: Queue,
@@ -76,6 +77,8 @@ struct Open {
     common: Arc<Common>,
     /// The manner in which it was made.
     epoch: u32,
+    /// When it is too old for another request.
+    until: Option<Instant>,
 }
 
 /// Which waiting connection will do. The upstream may be closing one just as it is used.
@@ -165,13 +168,24 @@ impl Upstream {
         if let Some(connection) = self.shared(limits) {
             return Ok((connection, true));
         }
-        // One carries all: it is never one too many.
-        let open = Rc::new(self.count());
+        let open = loop {
+            // One that carries all is never one too many.
+            let admitted =
+                if limits.streams == usize::MAX { Some(self.count(limits)) } else { self.admit(limits) };
+            if let Some(open) = admitted {
+                break Rc::new(open);
+            }
+            // Until a stream ends, or a connection.
+            self.queue.wait().await;
+            if let Some(connection) = self.shared(limits) {
+                return Ok((connection, true));
+            }
+        };
         let stream = self.stream(limits, barred).await?;
         let sender = handshake_h2(stream, Rc::clone(&open)).await?;
         let connection = Connection { sender: Sender::H2(sender), served: 1, open };
         if !self.gone.get() && connection.open.epoch == self.manner.epoch() {
-            *self.multiplexed.borrow_mut() = connection.share();
+            self.multiplexed.borrow_mut().extend(connection.share());
         }
         Ok((connection, false))
     }
@@ -180,37 +194,35 @@ impl Upstream {
     /// request that waited for another endpoint's would wait for ever.
     fn admit(&self, limits: &Limits) -> Option<Open> {
         if self.connections.get() == 0 {
-            return Some(self.count());
+            return Some(self.count(limits));
         }
         if !self.common.enter(Limit::Connections, &limits.ceilings) {
             return None;
         }
-        Some(self.counted())
+        Some(self.counted(limits))
     }
 
-    fn count(&self) -> Open {
+    fn count(&self, limits: &Limits) -> Open {
         self.common.force(Limit::Connections);
-        self.counted()
+        self.counted(limits)
     }
 
-    fn counted(&self) -> Open {
+    fn counted(&self, limits: &Limits) -> Open {
         self.connections.set(self.connections.get() + 1);
         Open {
             upstream: Weak::clone(&self.this),
             common: Arc::clone(&self.common),
             epoch: self.manner.epoch(),
+            until: limits.lasts.and_then(|lasts| Instant::now().checked_add(lasts)),
         }
     }
 
-    /// The HTTP/2 connection, while it takes requests.
+    /// An HTTP/2 connection that takes another request.
     fn shared(&self, limits: &Limits) -> Option<Connection> {
         let mut multiplexed = self.multiplexed.borrow_mut();
-        let connection = multiplexed.as_mut()?;
-        if connection.is_closed() || connection.served >= limits.requests_per_connection {
-            // Those that use it keep it until they are done.
-            *multiplexed = None;
-            return None;
-        }
+        // Those that use one keep it until they are done.
+        multiplexed.retain(|one| !one.is_closed() && one.served < limits.requests_per_connection);
+        let connection = multiplexed.iter_mut().find(|one| one.streams() < limits.streams)?;
         connection.served = connection.served.saturating_add(1);
         connection.share()
     }
@@ -254,7 +266,7 @@ impl Upstream {
         let over = |since: Instant| now.saturating_duration_since(since) >= idle_timeout;
         self.idle.borrow_mut().retain(|idle| !idle.connection.is_closed() && !over(idle.since));
         let unused = self.active.get() == 0 && over(self.quiet.get());
-        self.multiplexed.borrow_mut().take_if(|connection| unused || connection.is_closed());
+        self.multiplexed.borrow_mut().retain(|connection| !unused && !connection.is_closed());
     }
 
     /// Whether it is in some plan. Where it is not, idle connections are closed, and none becomes idle.
@@ -262,18 +274,22 @@ impl Upstream {
         self.gone.set(gone);
         if gone {
             self.idle.borrow_mut().clear();
-            self.multiplexed.borrow_mut().take();
+            self.multiplexed.borrow_mut().clear();
         }
     }
 
     /// Nothing of it is in use.
     pub(crate) fn is_unused(&self) -> bool {
-        self.active.get() == 0 && self.idle.borrow().is_empty() && self.multiplexed.borrow().is_none()
+        self.active.get() == 0 && self.idle.borrow().is_empty() && self.multiplexed.borrow().is_empty()
     }
 }
 
 impl Connection {
+    /// It takes no more requests: either side has closed it, or it is too old.
     fn is_closed(&self) -> bool {
+        if self.open.until.is_some_and(|until| Instant::now() >= until) {
+            return true;
+        }
         match &self.sender {
             Sender::H1(sender) => sender.is_closed(),
             Sender::H2(sender) => sender.is_closed(),
@@ -293,6 +309,11 @@ impl Connection {
             Sender::H1(sender) => sender.ready().await.is_ok(),
             Sender::H2(sender) => sender.ready().await.is_ok(),
         }
+    }
+
+    /// Requests that it carries: all that hold it, but for the task that drives it and those who lend it.
+    fn streams(&self) -> usize {
+        Rc::strong_count(&self.open).saturating_sub(2)
     }
 
     /// The same once more; only HTTP/2 can.

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::affinity;
 use crate::cluster;
-use crate::copy::copy;
+use crate::copy::{Patience, copy};
 use crate::flags::Flags;
 use crate::outlier::Seen;
 use crate::pool::{Busy, LeaseError, Limits};
@@ -87,7 +87,7 @@ impl Transfer {
         }
         let reached = reach(client, &side, name.as_deref(), &mut ticket).await;
         drop(side);
-        let Reached { mut stream, busy: _busy, idle } = match reached {
+        let Reached { mut stream, busy: _busy, patience } = match reached {
             Ok(reached) => reached,
             Err(reply) => return ticket.flag(reply.flags()),
         };
@@ -98,7 +98,7 @@ impl Transfer {
             }
         }
         drop(read);
-        carry(client, &mut downstream, &mut stream, idle, &mut ticket).await;
+        carry(client, &mut downstream, &mut stream, patience, &mut ticket).await;
     }
 }
 
@@ -106,8 +106,7 @@ impl Transfer {
 pub(crate) struct Reached {
     pub(crate) stream: Stream,
     pub(crate) busy: Busy,
-    /// For how long it may stand still.
-    pub(crate) idle: Duration,
+    pub(crate) patience: Patience,
 }
 
 /// Connects to where a destination leads.
@@ -130,7 +129,8 @@ pub(crate) async fn reach(
     match upstream.connect(&cluster.limits, |at| shared.is_own(at)).await {
         Ok((stream, busy)) => {
             cluster.observe(host, CONNECTED);
-            Ok(Reached { stream, busy, idle: cluster.limits.idle })
+            let Limits { idle, lasts, .. } = cluster.limits;
+            Ok(Reached { stream, busy, patience: Patience { idle, lasts } })
         }
         Err(LeaseError::Overflow) => Err(Reply::OVERFLOW),
         Err(LeaseError::Connect(error)) => {
@@ -146,10 +146,11 @@ pub(crate) async fn carry(
     client: &Client,
     downstream: &mut Downstream,
     upstream: &mut Stream,
-    idle: Duration,
+    patience: Patience,
     ticket: &mut Ticket,
 ) {
-    let copied = copy(downstream, &mut *upstream, idle, |sent, received| ticket.moved(sent, received)).await;
+    let moved = |sent, received| ticket.moved(sent, received);
+    let copied = copy(downstream, &mut *upstream, patience, moved).await;
     if let Err(error) = copied {
         tracing::debug!(%error, "a connection broke");
         client.activity.reset();

@@ -28,6 +28,12 @@ pub struct Bounds {
     /// Requests that one connection carries before it is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_connection: Option<u32>,
+    /// Requests that one connection of HTTP/2 carries at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams_per_connection: Option<u32>,
+    /// After which time a connection carries no further request; one of bytes is closed.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_duration")]
+    pub connection_duration: Option<Duration>,
     /// For how long a connection is kept that carries nothing.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_duration")]
     pub idle_timeout: Option<Duration>,

@@ -138,10 +138,10 @@ impl View {
         self.stale.set(next);
         // Until its first check has an answer an endpoint is used, unless another has passed.
         let health = |host: &Host| host.check.as_ref().map_or(Health::Passing, |check| check.health());
-        let passed = self.hosts.iter().any(|host| health(host) == Health::Passing);
+        let passed = self.hosts.iter().any(|host| health(host).is_well());
         let there = |host: &Host| match health(host) {
             _ if host.instance.is_ejected() => false,
-            Health::Passing => true,
+            Health::Passing | Health::Degraded => true,
             Health::Unknown => !passed,
             Health::Failing => false,
         };
@@ -158,6 +158,7 @@ impl View {
                     None => host.weight.saturating_mul(warmup::WHOLE),
                 },
                 there: there(host) && wanted(at),
+                degraded: health(host) == Health::Degraded,
             })
             .collect();
         let min_healthy = self.outlier.as_ref().map_or(0, |outlier| outlier.min_healthy);

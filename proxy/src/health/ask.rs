@@ -8,7 +8,7 @@ use mesh::plan::Probe;
 
 use super::{Answer, CheckKey};
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
-use crate::headers::GIVES_UP;
+use crate::headers::{DEGRADED, GIVES_UP};
 use crate::pool::Security;
 use crate::stream::Stream;
 use crate::upload::Outgoing;
@@ -48,6 +48,9 @@ async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectErr
             let answered = || format!("it answered {status}");
             Ok(match status {
                 _ if response.headers().contains_key(GIVES_UP) => Answer::Refused(answered()),
+                _ if expected.contains(&status) && response.headers().contains_key(DEGRADED) => {
+                    Answer::Degraded
+                }
                 _ if expected.contains(&status) => Answer::Passed,
                 _ if retriable.contains(&status) => Answer::Failed(answered()),
                 _ => Answer::Refused(answered()),

@@ -24,15 +24,15 @@ impl Upstream {
         if !self.common.enter(Limit::Connections, &limits.ceilings) {
             return Err(LeaseError::Overflow);
         }
-        let busy = Busy::new(self);
+        let busy = Busy::new(self, limits);
         Ok((self.stream(limits, barred).await?, busy))
     }
 }
 
 impl Busy {
-    fn new(upstream: &Rc<Upstream>) -> Self {
+    fn new(upstream: &Rc<Upstream>, limits: &Limits) -> Self {
         upstream.active.set(upstream.active.get() + 1);
-        Self { upstream: Rc::clone(upstream), _open: upstream.counted() }
+        Self { upstream: Rc::clone(upstream), _open: upstream.counted(limits) }
     }
 }
 

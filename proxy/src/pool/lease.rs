@@ -21,6 +21,8 @@ pub(crate) struct Lease {
     connection: Option<Connection>,
     /// It has carried a request before: the upstream may be closing it at this very moment.
     pub(crate) reused: bool,
+    /// Others may wait for its end, since connections carry only so many at once.
+    awaited: bool,
     /// It is among the cluster's requests.
     counted: bool,
     max_idle: usize,
@@ -76,6 +78,7 @@ impl Upstream {
             upstream: Rc::clone(self),
             connection: Some(connection),
             reused,
+            awaited: limits.http2 && limits.streams != usize::MAX,
             counted,
             max_idle: limits.max_idle,
             requests_per_connection: limits.requests_per_connection,
@@ -135,6 +138,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.upstream.active.set(self.upstream.active.get() - 1);
+        drop(self.connection.take());
+        if self.awaited {
+            self.upstream.queue.wake();
+        }
         if self.counted {
             self.upstream.common.leave(Limit::Requests);
         }

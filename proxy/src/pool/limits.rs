@@ -19,6 +19,10 @@ pub(crate) struct Limits {
     pub(crate) http2: bool,
     /// Requests that one connection carries.
     pub(crate) requests_per_connection: u32,
+    /// Requests that one connection of HTTP/2 carries at once.
+    pub(crate) streams: usize,
+    /// How old a connection may become.
+    pub(crate) lasts: Option<Duration>,
     /// How much of what the cluster may have.
     pub(crate) ceilings: Ceilings,
     /// Whether requests are counted, and those that wait.
@@ -36,6 +40,8 @@ impl Limits {
             max_idle: config.max_idle_per_endpoint,
             http2: policy.http2,
             requests_per_connection: policy.bounds.requests_per_connection.unwrap_or(u32::MAX),
+            streams: policy.bounds.streams_per_connection.map_or(usize::MAX, |it| it as usize),
+            lasts: policy.bounds.connection_duration,
             counts: (ceilings.counts(Limit::Requests), ceilings.counts(Limit::Pending)),
             ceilings,
             idle: policy.bounds.idle_timeout.unwrap_or(config.idle_timeout),

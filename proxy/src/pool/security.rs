@@ -74,7 +74,7 @@ impl Upstream {
             *manner.security.borrow_mut() = security.clone();
             manner.epoch.set(manner.epoch.get().wrapping_add(1));
             self.idle.borrow_mut().clear();
-            self.multiplexed.borrow_mut().take();
+            self.multiplexed.borrow_mut().clear();
         }
     }
 

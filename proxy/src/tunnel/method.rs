@@ -68,7 +68,7 @@ pub(crate) async fn connect(
     };
     let mut ticket = ticket(&side);
     let Some(upgrade) = upgrade else { return Reply::BAD_REQUEST.answer(ticket) };
-    let Reached { mut stream, busy, idle } = match reach(client, &side, Some(&host), &mut ticket).await {
+    let Reached { mut stream, busy, patience } = match reach(client, &side, Some(&host), &mut ticket).await {
         Ok(reached) => reached,
         Err(reply) => return reply.answer(ticket),
     };
@@ -81,7 +81,7 @@ pub(crate) async fn connect(
                     ticket.sent(sent);
                     ticket.received(usize::try_from(received).unwrap_or(usize::MAX));
                 };
-                if let Err(error) = copy(TokioIo::new(upgraded), &mut stream, idle, moved).await {
+                if let Err(error) = copy(TokioIo::new(upgraded), &mut stream, patience, moved).await {
                     tracing::debug!(%error, "a tunnel broke");
                 }
             }

@@ -200,6 +200,70 @@ async fn connections_carry_so_many_requests() {
     }
 }
 
+/// Waits until so many requests have come.
+async fn came(server: &Server, requests: usize) {
+    let all = async {
+        while server.requests() < requests {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), all).await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_of_http2_carry_so_many_requests_at_once() {
+    for (most, connections) in [(None, 3), (Some(1), 1)] {
+        let (server, gate) = Server::gated("v1").await;
+        let bounds = Bounds { streams_per_connection: Some(2), connections: most, ..Bounds::default() };
+        let mut cluster = bounded(cluster("v1", &[&server]), bounds);
+        cluster.policy.http2 = true;
+        let rig = rig(cluster).await;
+        let address = rig.address;
+        let held: Vec<_> =
+            (0..5).map(|_| tokio::spawn(async move { get(address, "/held", &[]).await.body })).collect();
+        came(&server, if most.is_some() { 2 } else { 5 }).await;
+        // Where no more connections may be opened, the others wait for an end.
+        gate.open(5);
+        for one in held {
+            assert_eq!(one.await.unwrap(), "v1");
+        }
+        assert_eq!((server.requests(), server.connections()), (5, connections));
+    }
+}
+
+#[tokio::test]
+async fn old_connections_carry_no_further_request() {
+    let ages = [(Duration::from_nanos(1), 3), (Duration::from_secs(3600), 1)];
+    for ((age, connections), http2) in ages.into_iter().flat_map(|age| [(age, false), (age, true)]) {
+        let server = Server::named("v1").await;
+        let bounds = Bounds { connection_duration: Some(age), ..Bounds::default() };
+        let mut cluster = bounded(cluster("v1", &[&server]), bounds);
+        cluster.policy.http2 = http2;
+        let rig = rig(cluster).await;
+        let mut connection = Connection::open(rig.address).await;
+        for _ in 0..3 {
+            assert_eq!(connection.fetch(request("GET", "/", &[], "")).await.unwrap().body, "v1");
+        }
+        assert_eq!(server.connections(), connections, "{age:?} {http2}");
+    }
+}
+
+#[tokio::test]
+async fn old_connections_of_bytes_are_closed() {
+    let server = Raw::start(|mut stream| async move {
+        let mut heard = [0; 1];
+        let _ = stream.read(&mut heard).await;
+    })
+    .await;
+    let bounds = Bounds { connection_duration: Some(Duration::from_millis(50)), ..Bounds::default() };
+    let listener = tcp_listener(vec![connections(&[], &[(0, 1)])]);
+    let plan = plan_of(workload(), listener, vec![bounded(cluster_at("v1", &[server.port]), bounds)]);
+    let rig = Rig::on(plan, 9000).await;
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut [0; 1])).await;
+    assert_eq!(ended.expect("it stays open").unwrap(), 0, "closed in order");
+}
+
 #[tokio::test]
 async fn nothing_is_counted_that_has_gone() {
     for http2 in [false, true] {

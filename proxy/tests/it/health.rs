@@ -87,6 +87,36 @@ async fn a_check_that_fails_takes_an_instance_out_and_one_that_passes_brings_it_
 }
 
 #[tokio::test]
+async fn a_degraded_instance_is_used_when_the_others_are_gone() {
+    let (well, health) = patient("well").await;
+    let tired = Server::start(|_| async {
+        let mut response = reply(200, "tired");
+        response.headers_mut().insert("x-envoy-degraded", http::HeaderValue::from_static("1"));
+        response
+    })
+    .await;
+    let (more, _) = patient("well").await;
+    let draft = checked(cluster("v1", &[&well, &tired, &more]), check(http()));
+    let (mut ready, mut rig) = (0, Rig::start(draft.plan()).await);
+    while ready < 3 {
+        rig.told(|notice| matches!(notice, Notice::Healthy { .. }).then_some(())).await;
+        ready += 1;
+    }
+    // Of three, two that are well carry 93 %; what is degraded has the rest.
+    let mut bodies = Vec::new();
+    for _ in 0..100 {
+        bodies.push(get(rig.address, "/", &[]).await.body);
+    }
+    let tired = bodies.iter().filter(|body| *body == "tired").count();
+    assert!(tired < 25, "{tired} of 100 went to the degraded one");
+    drop(more);
+    health.store(503, Ordering::SeqCst);
+    rig.told(ill(well.address().port())).await;
+    let again = async { while get(rig.address, "/", &[]).await.body != "tired" {} };
+    tokio::time::timeout(Duration::from_secs(5), again).await.expect("nobody is left but the degraded one");
+}
+
+#[tokio::test]
 async fn a_status_that_asks_for_patience_counts_to_the_threshold() {
     let (server, health) = patient("one").await;
     let mut rig = Rig::start(checked(cluster("v1", &[&server]), check(http())).plan()).await;

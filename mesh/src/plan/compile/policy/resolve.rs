@@ -129,6 +129,8 @@ fn bounds(pool: Option<&ConnectionPool>, merged: &TrafficPolicy) -> Bounds {
             at_least: budget.min_retry_concurrency.map_or(3, clamped),
         }),
         requests_per_connection: http.and_then(|http| number(http.max_requests_per_connection)),
+        streams_per_connection: http.and_then(|http| number(http.max_concurrent_streams)),
+        connection_duration: tcp.and_then(|tcp| positive(tcp.max_connection_duration.as_ref())),
         idle_timeout: idle.or_else(|| tcp.and_then(|tcp| positive(tcp.idle_timeout.as_ref()))),
         keepalive: alive.map(|alive| Keepalive {
             probes: number(alive.probes),

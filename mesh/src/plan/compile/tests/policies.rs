@@ -179,8 +179,8 @@ fn what_governs_the_way_behind_a_cluster() {
     };
     let seconds = Duration::from_secs;
     let limits = of(
-        "{connectionPool: {tcp: {maxConnections: 1, idleTimeout: 9s, tcpKeepalive: {time: 60s, probes: 4}}, \
-        http: {http1MaxPendingRequests: 2, http2MaxRequests: 3, maxRequestsPerConnection: 4, maxRetries: 5}}, \
+        "{connectionPool: {tcp: {maxConnections: 1, idleTimeout: 9s, maxConnectionDuration: 90s, tcpKeepalive: {time: 60s, probes: 4}}, \
+        http: {http1MaxPendingRequests: 2, http2MaxRequests: 3, maxRequestsPerConnection: 4, maxRetries: 5, maxConcurrentStreams: 6}}, \
         retryBudget: {percent: 12.5}}",
     );
     let bounds = Bounds {
@@ -190,6 +190,8 @@ fn what_governs_the_way_behind_a_cluster() {
         retries: Some(5),
         retry_budget: Some(RetryBudget { parts_per_million: 125_000, at_least: 3 }),
         requests_per_connection: Some(4),
+        streams_per_connection: Some(6),
+        connection_duration: Some(seconds(90)),
         idle_timeout: Some(seconds(9)),
         keepalive: Some(Keepalive { probes: Some(4), time: Some(seconds(60)), interval: None }),
     };
