@@ -2,10 +2,12 @@
 
 pub mod access_log;
 pub mod crds;
+pub mod envoy_config;
 pub mod explain;
 pub mod export;
 pub mod proxy;
 pub mod serve;
+pub mod sidecar;
 mod snippet;
 mod source;
 pub mod tracing;
@@ -34,6 +36,10 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// The data plane alone: serves one workload's outbound, or one gateway's inbound, traffic.
     Proxy(Box<proxy::Args>),
+    /// An Envoy for one workload or one gateway, started and supervised; it gets the mesh from a running designer.
+    Sidecar(Box<sidecar::Args>),
+    /// What an Envoy would do for one workload or one gateway, as one file, for reading and for `envoy --mode validate`.
+    EnvoyConfig(envoy_config::Args),
     /// Diagnostics of files and folders. Exits with 0 without errors, 1 with errors, 2 when it cannot read them.
     Validate(validate::Args),
     /// Where one request would go, and why.
@@ -72,6 +78,8 @@ impl Cli {
             None => self.serve.run(),
             Some(Command::Serve(serve)) => serve.run(),
             Some(Command::Proxy(args)) => proxy::run(&args),
+            Some(Command::Sidecar(args)) => sidecar::run(&args),
+            Some(Command::EnvoyConfig(args)) => envoy_config::run(&args),
             Some(Command::Validate(args)) => validate::run(&args),
             Some(Command::Explain(args)) => explain::run(&args),
             Some(Command::Export(args)) => export::run(&args),

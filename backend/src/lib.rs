@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod data_plane;
+pub mod envoy;
 pub mod events;
 pub mod export;
 pub mod files;

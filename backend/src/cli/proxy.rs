@@ -277,15 +277,8 @@ fn is_news(taken: Option<&Stamp>, last: Option<&Stamp>, now: Option<&Stamp>) -> 
 
 /// The plan of the source that was asked for.
 fn plan(world: &World, args: &Args, revision: u64) -> Result<Plan, Error> {
-    let source = source(world, args)?;
+    let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
     Ok(mesh::plan::compile(&world.mesh, &world.registry, &Settings::default(), &source, revision))
-}
-
-fn source(world: &World, args: &Args) -> Result<Source, NoSource> {
-    match (&args.workload, &args.gateway) {
-        (Some(name), _) => source::workload(&world.registry, name),
-        (None, name) => source::gateway(&world.registry, name.as_deref().unwrap_or_default()),
-    }
 }
 
 /// The port of the plan that the listener serves; `None` lets each request's authority choose.

@@ -22,6 +22,18 @@ pub(super) fn gateway(registry: &Registry, name: &str) -> Result<Source, NoSourc
     find("gateway", name, registry.gateways().iter().map(Gateway::source).collect())
 }
 
+/// The one of the two that is named; the command line asks for exactly one.
+pub(super) fn named(
+    registry: &Registry,
+    workload: Option<&str>,
+    gateway: Option<&str>,
+) -> Result<Source, NoSource> {
+    match (workload, gateway) {
+        (Some(name), _) => self::workload(registry, name),
+        (None, name) => self::gateway(registry, name.unwrap_or_default()),
+    }
+}
+
 fn find(kind: &'static str, name: &str, sources: Vec<Source>) -> Result<Source, NoSource> {
     let (namespace, short) =
         name.split_once('/').map_or((None, name), |(namespace, name)| (Some(namespace), name));

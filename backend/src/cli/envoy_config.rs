@@ -1,0 +1,65 @@
+//! `meshwright envoy-config`: what an Envoy would do for a workload or a gateway, as one file.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgGroup, ValueEnum};
+use mesh::{Mesh, Settings};
+use xds::bootstrap;
+use xds::node::Bind;
+
+use super::source;
+use crate::files;
+use crate::world::World;
+
+/// Arguments of `envoy-config`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(group = ArgGroup::new("envoy_source").required(true))]
+pub struct Args {
+    /// File or folder of YAML.
+    #[arg(long, value_name = "PATH", env = "MESHWRIGHT_MESH")]
+    pub mesh: PathBuf,
+    /// This workload's outbound traffic: its name, or namespace/name.
+    #[arg(long, value_name = "NAME", group = "envoy_source")]
+    pub workload: Option<String>,
+    /// This gateway's inbound traffic: its name, or namespace/name.
+    #[arg(long, value_name = "NAME", group = "envoy_source")]
+    pub gateway: Option<String>,
+    /// Address of the listeners.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub address: IpAddr,
+    /// Where Envoy's own pages are; nowhere unless given.
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+    /// Form of the file.
+    #[arg(long, value_enum, default_value = "yaml")]
+    pub format: Format,
+}
+
+/// Forms that Envoy reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// YAML.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// Prints the file.
+///
+/// # Errors
+/// When the mesh cannot be read or has no such source.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (sources, settings) = (files::read(std::slice::from_ref(&args.mesh))?, Settings::default());
+    let world = World::read(sources, &Mesh::default(), &settings);
+    let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
+    let plan = mesh::plan::compile(&world.mesh, &world.registry, &settings, &source, 1);
+    let bind = Bind { address: args.address, ..Bind::default() };
+    let config = bootstrap::fixed(&plan, &bind, args.admin)?;
+    match args.format {
+        Format::Yaml => print!("{}", mesh::yaml::document(&config)),
+        Format::Json => println!("{config:#}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

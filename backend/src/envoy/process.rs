@@ -1,0 +1,294 @@
+//! One Envoy under supervision: started again when it ends by itself, replaced without dropping a connection when asked, and
+//! drained before it is ended.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::admin;
+
+/// Pauses before an Envoy that has ended is started again: twice as long each time, up to the last.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// After so long without ending, the next pause is the first again.
+const SETTLED: Duration = Duration::from_secs(60);
+/// For how long after its grace an Envoy may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What is started.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Envoy's binary.
+    pub binary: PathBuf,
+    /// Its bootstrap. What is in `admin` stands.
+    pub bootstrap: Value,
+    /// Threads.
+    pub concurrency: u32,
+    /// For how long requests under way may go on at the end.
+    pub grace: Duration,
+    /// What Envoy logs, and above.
+    pub log_level: String,
+}
+
+/// How an Envoy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It is being started.
+    Starting,
+    /// It runs.
+    Running {
+        /// Its process.
+        pid: u32,
+        /// Where its own pages are.
+        admin: SocketAddr,
+    },
+    /// It ended by itself, and is started again.
+    Ended {
+        /// How.
+        how: String,
+        /// After this pause.
+        pause: Duration,
+    },
+}
+
+/// What is told to a supervisor.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    /// Ends it.
+    pub stop: CancellationToken,
+    /// Replaces the running Envoy by a new one that takes its sockets over.
+    pub replace: std::sync::Arc<tokio::sync::Notify>,
+    /// How it is.
+    pub state: watch::Receiver<State>,
+}
+
+/// Envoy could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Its files could not be written.
+    #[error("Envoy's files cannot be written")]
+    Files(#[source] std::io::Error),
+    /// The program could not be started.
+    #[error("{binary} cannot be started")]
+    Spawn {
+        /// The program.
+        binary: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It refuses what it was given: starting it again would not help.
+    #[error("Envoy does not take its bootstrap: {0}")]
+    Refused(String),
+}
+
+/// A supervisor and its handle. It does nothing until it is run.
+pub fn supervisor(launch: Launch) -> (Supervisor, Handle) {
+    let (told, state) = watch::channel(State::Starting);
+    let handle = Handle { stop: CancellationToken::new(), replace: std::sync::Arc::default(), state };
+    (Supervisor { launch, told, handle: handle.clone() }, handle)
+}
+
+/// Keeps one Envoy running.
+#[derive(Debug)]
+pub struct Supervisor {
+    launch: Launch,
+    told: watch::Sender<State>,
+    handle: Handle,
+}
+
+/// An Envoy that runs.
+struct Running {
+    child: Child,
+    admin: SocketAddr,
+}
+
+impl Supervisor {
+    /// Runs until it is told to stop; returns how the last Envoy ended.
+    pub async fn run(self) -> Result<Option<ExitStatus>, LaunchError> {
+        let folder = tempfile::tempdir().map_err(LaunchError::Files)?;
+        let mut pause = BACK_OFF.0;
+        let mut first = true;
+        loop {
+            let began = Instant::now();
+            let how = match self.life(folder.path(), first).await? {
+                Life::Stopped(status) => return Ok(status),
+                Life::Ended(how) => how,
+            };
+            first = false;
+            if began.elapsed() > SETTLED {
+                pause = BACK_OFF.0;
+            }
+            tracing::warn!(%how, ?pause, "Envoy has ended, and is started again");
+            self.told.send_replace(State::Ended { how, pause });
+            tokio::select! {
+                () = self.handle.stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(BACK_OFF.1);
+        }
+    }
+
+    /// One Envoy, and those that take over from it, until the last one ends.
+    async fn life(&self, folder: &Path, first: bool) -> Result<Life, LaunchError> {
+        self.told.send_replace(State::Starting);
+        let mut epoch = 0;
+        let mut running = match self.start(folder, epoch).await? {
+            Ok(running) => running,
+            Err(said) if first => return Err(LaunchError::Refused(said)),
+            Err(said) => return Ok(Life::Ended(said)),
+        };
+        loop {
+            self.tell(&running);
+            tokio::select! {
+                status = running.child.wait() => {
+                    return Ok(Life::Ended(status.map_or_else(|error| error.to_string(), |it| it.to_string())));
+                }
+                () = self.handle.replace.notified() => {
+                    epoch += 1;
+                    match self.start(folder, epoch).await? {
+                        Ok(next) => {
+                            // The old one drains and ends by itself, told by the new one.
+                            let mut old = std::mem::replace(&mut running, next);
+                            tokio::spawn(async move { old.child.wait().await });
+                        }
+                        Err(said) => tracing::error!(said, "the new Envoy does not start, the old one goes on"),
+                    }
+                }
+                () = self.handle.stop.cancelled() => {
+                    return Ok(Life::Stopped(self.end(running).await));
+                }
+            }
+        }
+    }
+
+    fn tell(&self, running: &Running) {
+        if let Some(pid) = running.child.id() {
+            self.told.send_replace(State::Running { pid, admin: running.admin });
+        }
+    }
+
+    /// Starts one; the inner error is what it said before it ended.
+    async fn start(&self, folder: &Path, epoch: u32) -> Result<Result<Running, String>, LaunchError> {
+        let config = folder.join("bootstrap.json");
+        let text = self.launch.bootstrap.to_string();
+        tokio::fs::write(&config, text).await.map_err(LaunchError::Files)?;
+        let base = folder.join("base-id");
+        let mut command = Command::new(&self.launch.binary);
+        command.arg("--config-path").arg(&config).args([
+            "--concurrency",
+            &self.launch.concurrency.to_string(),
+            "--log-level",
+            &self.launch.log_level,
+            // Where its pages are and that it runs is said at this level.
+            "--component-log-level",
+            "main:info",
+            "--drain-time-s",
+            &self.launch.grace.as_secs().max(1).to_string(),
+            "--parent-shutdown-time-s",
+            &(self.launch.grace.as_secs() + 1).to_string(),
+        ]);
+        match tokio::fs::read_to_string(&base).await {
+            Ok(id) if epoch > 0 => {
+                command.args(["--base-id", id.trim(), "--restart-epoch", &epoch.to_string()]);
+            }
+            _ => {
+                command.arg("--use-dynamic-base-id").arg("--base-id-path").arg(&base);
+            }
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let spawned = command.spawn();
+        let binary = || self.launch.binary.clone();
+        let mut child = spawned.map_err(|source| LaunchError::Spawn { binary: binary(), source })?;
+        let Some(stderr) = child.stderr.take() else { return Ok(Err("it has no stderr".to_owned())) };
+        let mut lines = BufReader::new(stderr).lines();
+        let (mut admin, mut said) = (None, Vec::new());
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Some((_, address)) = line.split_once("admin address: ") {
+                admin = address.trim().parse().ok();
+            }
+            if line.contains("starting main dispatch loop") {
+                break;
+            }
+            if line.contains("[critical]") || line.contains("[error]") {
+                said.push(message(&line).to_owned());
+            }
+        }
+        let Some(admin) = admin.filter(|_| matches!(child.try_wait(), Ok(None))) else {
+            let status = child.wait().await.map(|it| it.to_string()).unwrap_or_default();
+            said.push(status);
+            return Ok(Err(said.join("; ")));
+        };
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.contains("[critical]") || line.contains("[error]") || line.contains("[warning]") {
+                    tracing::warn!(target: "meshwright::envoy", "{}", message(&line));
+                }
+            }
+        });
+        Ok(Ok(Running { child, admin }))
+    }
+
+    /// Lets requests under way end, then ends it.
+    async fn end(&self, mut running: Running) -> Option<ExitStatus> {
+        let drained = tokio::time::timeout(self.launch.grace, admin::drain(running.admin));
+        if !matches!(drained.await, Ok(Ok(()))) {
+            tracing::debug!("Envoy was not drained to the end");
+        }
+        if admin::quit(running.admin).await.is_err() {
+            // It does not answer: nothing is left to be kind to.
+            let _ = running.child.start_kill();
+        }
+        match tokio::time::timeout(LAST_WORDS, running.child.wait()).await {
+            Ok(status) => status.ok(),
+            Err(_elapsed) => {
+                let _ = running.child.kill().await;
+                None
+            }
+        }
+    }
+}
+
+/// How one life went.
+enum Life {
+    /// It was told to end.
+    Stopped(Option<ExitStatus>),
+    /// It ended by itself.
+    Ended(String),
+}
+
+/// A line of Envoy's log without time, thread and source.
+fn message(line: &str) -> &str {
+    let mut rest = line;
+    while let Some(tail) = rest.strip_prefix('[') {
+        let Some((_, after)) = tail.split_once("] ").or_else(|| tail.split_once(']')) else { break };
+        rest = after;
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::message;
+
+    #[test]
+    fn lines_without_their_heads() {
+        for (line, expected) in [
+            (
+                "[2026-11-23 07:00:00.123][17][critical][main] [source/server/server.cc:421] no file",
+                "no file",
+            ),
+            ("plain", "plain"),
+            ("[a][b]c", "c"),
+        ] {
+            assert_eq!(message(line), expected);
+        }
+    }
+}
