@@ -52,6 +52,27 @@ pub struct TargetStatus {
     pub target: Target,
     /// Its state.
     pub state: TargetState,
+    /// The Envoys, one by one; the other targets have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeStatus>,
+}
+
+/// What one Envoy says that it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeStatus {
+    /// Its id: one for each process.
+    pub id: String,
+    /// Whose traffic it routes.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub source: Source,
+    /// Its program and version: `envoy 1.40.0`.
+    pub program: String,
+    /// Its state.
+    pub state: TargetState,
+    /// What the mesh says that it cannot do, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What a revision is applied to.

@@ -206,8 +206,8 @@ impl Made {
     }
 }
 
-/// What Envoy cannot do.
-fn notes(plan: &Plan) -> Vec<String> {
+/// What a plan says that Envoy cannot do, in sentences.
+pub fn notes(plan: &Plan) -> Vec<String> {
     let mut notes = Vec::new();
     for listener in &*plan.listeners {
         for route in listener.hosts.list.iter().flat_map(|host| &host.routes) {
