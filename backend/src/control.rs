@@ -38,6 +38,13 @@ pub(crate) enum Command {
     Dismiss(Answer<()>),
     /// The folder on disk as it is now.
     Folder(Sources),
+    /// An Envoy served the first request under a revision.
+    FirstRequest {
+        /// The revision.
+        revision: u64,
+        /// When.
+        at: Instant,
+    },
     /// The shares that a revision set were observed.
     Converged {
         /// The revision.

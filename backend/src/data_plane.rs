@@ -84,23 +84,20 @@ impl DataPlane {
         Ok((swapped.at, changed))
     }
 
-    /// The listeners, as browsers see them.
-    pub fn listeners(&self) -> Vec<ListenerInfo> {
-        self.entries
-            .load()
-            .iter()
-            .map(|((source, port), address)| ListenerInfo {
-                source: source.clone(),
-                port: *port,
-                address: address.to_string(),
-            })
-            .collect()
-    }
-
     /// Lets requests end, then the proxy.
     pub async fn shutdown(self, grace: Duration) {
         self.proxy.shutdown(grace).await;
     }
+}
+
+/// The listeners, as browsers see them.
+pub(crate) fn listeners(entries: &Entries) -> Vec<ListenerInfo> {
+    let listener = |((source, port), address): (&(Source, Option<u16>), &SocketAddr)| ListenerInfo {
+        source: source.clone(),
+        port: *port,
+        address: address.to_string(),
+    };
+    entries.iter().map(listener).collect()
 }
 
 /// The listeners that plans need: for a workload one for HTTP and one for each port on which services speak something else,
@@ -119,7 +116,7 @@ pub(crate) fn wanted<'p>(plans: impl Iterator<Item = &'p Plan>) -> Vec<Entry> {
 }
 
 /// Where to listen, the preferred address first. A workload's listeners have any free port: workloads share the machine.
-fn addresses(entry: &Entry) -> Vec<SocketAddr> {
+pub(crate) fn addresses(entry: &Entry) -> Vec<SocketAddr> {
     match (&entry.source, entry.port) {
         (Source::Gateway { .. }, Some(port)) => near(Ipv4Addr::LOCALHOST.into(), port),
         _ => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],

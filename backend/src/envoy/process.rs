@@ -181,13 +181,14 @@ impl Supervisor {
         let text = self.launch.bootstrap.to_string();
         tokio::fs::write(&config, text).await.map_err(LaunchError::Files)?;
         let base = folder.join("base-id");
+        let pages = folder.join(format!("admin-{epoch}"));
         let mut command = Command::new(&self.launch.binary);
-        command.arg("--config-path").arg(&config).args([
+        command.arg("--config-path").arg(&config).arg("--admin-address-path").arg(&pages).args([
             "--concurrency",
             &self.launch.concurrency.to_string(),
             "--log-level",
             &self.launch.log_level,
-            // Where its pages are and that it runs is said at this level.
+            // That it runs is said at this level.
             "--component-log-level",
             "main:info",
             "--drain-time-s",
@@ -209,26 +210,30 @@ impl Supervisor {
         let mut child = spawned.map_err(|source| LaunchError::Spawn { binary: binary(), source })?;
         let Some(stderr) = child.stderr.take() else { return Ok(Err("it has no stderr".to_owned())) };
         let mut lines = BufReader::new(stderr).lines();
-        let (mut admin, mut said) = (None, Vec::new());
+        let (mut runs, mut said) = (false, Vec::new());
         while let Ok(Some(line)) = lines.next_line().await {
-            if let Some((_, address)) = line.split_once("admin address: ") {
-                admin = address.trim().parse().ok();
-            }
             if line.contains("starting main dispatch loop") {
+                runs = true;
                 break;
             }
             if line.contains("[critical]") || line.contains("[error]") {
                 said.push(message(&line).to_owned());
             }
         }
-        let Some(admin) = admin.filter(|_| matches!(child.try_wait(), Ok(None))) else {
+        let admin = tokio::fs::read_to_string(&pages).await.ok().and_then(|text| text.trim().parse().ok());
+        let Some(admin) = admin.filter(|_| runs) else {
+            // It has ended, or nobody could end it in order.
+            let _ = child.start_kill();
             let status = child.wait().await.map(|it| it.to_string()).unwrap_or_default();
             said.push(status);
             return Ok(Err(said.join("; ")));
         };
+        let stop = self.handle.stop.clone();
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                if line.contains("[critical]") || line.contains("[error]") || line.contains("[warning]") {
+                let serious = ["[critical]", "[error]", "[warning]"].iter().any(|level| line.contains(level));
+                // At its end it complains of what ends with it.
+                if serious && !stop.is_cancelled() {
                     tracing::warn!(target: "meshwright::envoy", "{}", message(&line));
                 }
             }

@@ -6,21 +6,29 @@ use api::state::{NodeStatus, Target, TargetState, TargetStatus};
 use mesh::Source;
 use xds::ads::{Link, NodeState, States};
 
-/// The Envoys as a target, beside the newest revision; `None` where there are none. `millis` is the time since the edit that
-/// made the revision.
+/// The Envoys as a target, beside the newest revision; `None` where there are none. `now` is when this is asked, in
+/// milliseconds since 1970, and `before` what was said the last time.
 pub fn status(
     states: &States,
     head: u64,
-    millis: f64,
+    now: i64,
+    before: Option<&TargetStatus>,
     notes: impl Fn(&Source) -> Vec<String>,
 ) -> Option<TargetStatus> {
+    let since = |id: &str| {
+        let known = before?.nodes.iter().find(|node| node.id == id)?;
+        match known.state {
+            TargetState::Applied { revision, at, .. } => Some((revision, at)),
+            _ => None,
+        }
+    };
     let mut nodes: Vec<NodeStatus> = states
         .iter()
         .map(|node| NodeStatus {
             id: node.node.id.clone(),
             source: node.node.source.clone(),
             program: format!("{} {}", node.agent, node.version).trim().to_owned(),
-            state: state(node, head, millis),
+            state: state(node, head, now, since(&node.node.id)),
             notes: notes(&node.node.source),
         })
         .collect();
@@ -28,21 +36,21 @@ pub fn status(
     Some(TargetStatus { target: Target::Envoy, state: together(&nodes, head)?, nodes })
 }
 
-/// What one of them runs.
-fn state(node: &NodeState, head: u64, millis: f64) -> TargetState {
+/// What one of them runs; `since` is the revision that it ran the last time, with when it had it.
+fn state(node: &NodeState, head: u64, now: i64, since: Option<(u64, i64)>) -> TargetState {
     if let Link::Down(since) = node.link {
         return TargetState::Unreachable { since: unix_millis(since) };
     }
     if let Some(rejection) = node.rejection.as_ref().filter(|rejection| rejection.stands) {
         return TargetState::Rejected { revision: rejection.revision, why: rejection.words.clone() };
     }
-    match node.acked {
-        Some(acked) if acked >= head && node.behind.is_none() => {
-            // What it took is known of those that had something to take.
-            let millis = node.took.map_or(0.0, |took| took.as_secs_f64() * 1000.0).max(millis.min(0.0));
-            TargetState::Applied { revision: acked, at: unix_millis(SystemTime::now()), millis }
-        }
-        _ => TargetState::Pending { revision: head },
+    match node.acked.filter(|acked| *acked >= head && node.behind.is_none()) {
+        Some(revision) => TargetState::Applied {
+            revision,
+            at: since.filter(|(known, _)| *known == revision).map_or(now, |(_, at)| at),
+            millis: node.took.unwrap_or_default().as_secs_f64() * 1000.0,
+        },
+        None => TargetState::Pending { revision: head },
     }
 }
 
@@ -82,4 +90,67 @@ fn together(nodes: &[NodeStatus], head: u64) -> Option<TargetState> {
 fn unix_millis(at: SystemTime) -> i64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use xds::ads::Rejection;
+    use xds::node::{Bind, Node};
+    use xds::resource::Kind;
+
+    use super::*;
+
+    fn node(id: &str, acked: Option<u64>) -> NodeState {
+        let source = Source::Workload { namespace: "default".to_owned(), name: id.to_owned() };
+        let behind = acked.is_none().then_some(UNIX_EPOCH);
+        NodeState {
+            node: Node { id: id.to_owned(), source, bind: Bind::default() },
+            agent: "envoy".to_owned(),
+            version: "1.40.0".to_owned(),
+            address: None,
+            delta: true,
+            link: Link::Up(UNIX_EPOCH),
+            offered: 3,
+            kinds: BTreeMap::new(),
+            acked,
+            behind,
+            took: Some(Duration::from_millis(7)),
+            rejection: None,
+        }
+    }
+
+    fn told(nodes: &[NodeState]) -> Option<TargetState> {
+        let states: States = nodes.iter().cloned().map(Arc::new).collect();
+        status(&states, 3, 99, None, |_| Vec::new()).map(|it| it.state)
+    }
+
+    #[test]
+    fn one_that_refuses_speaks_for_all() {
+        let (ready, waiting) = (node("a", Some(3)), node("b", None));
+        let gone = NodeState { link: Link::Down(UNIX_EPOCH + Duration::from_secs(1)), ..node("c", Some(2)) };
+        let words = "no such cluster".to_owned();
+        let rejection = Rejection { kind: Kind::Listener, revision: 3, words, at: UNIX_EPOCH, stands: true };
+        let refusing = NodeState { rejection: Some(rejection.clone()), ..node("d", Some(2)) };
+        let mended =
+            NodeState { rejection: Some(Rejection { stands: false, ..rejection }), ..node("e", Some(3)) };
+        let applied = Some(TargetState::Applied { revision: 3, at: 99, millis: 7.0 });
+        let pending = Some(TargetState::Pending { revision: 3 });
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[ready.clone(), gone.clone(), mended]), applied);
+        assert_eq!(told(&[ready.clone(), waiting.clone()]), pending);
+        assert_eq!(told(&[gone]), Some(TargetState::Unreachable { since: 1000 }));
+        let why = "d: no such cluster".to_owned();
+        assert_eq!(told(&[ready, waiting, refusing]), Some(TargetState::Rejected { revision: 3, why }));
+    }
+
+    #[test]
+    fn a_revision_is_run_since_it_was_first_said() {
+        let states: States = [Arc::new(node("a", Some(3)))].into();
+        let first = status(&states, 3, 10, None, |_| Vec::new());
+        assert_eq!(status(&states, 3, 20, first.as_ref(), |_| Vec::new()), first);
+    }
 }

@@ -82,11 +82,20 @@ impl Worlds {
         inner.feeds = feeds;
     }
 
+    /// The plan of a source.
+    pub fn plan(&self, source: &Source) -> Option<Arc<Plan>> {
+        self.lock().plans.get(source).cloned()
+    }
+
     /// What the plan of a source says that Envoy cannot do, or that the mesh has no such source.
     pub fn notes(&self, source: &Source) -> Vec<String> {
         let inner = self.lock();
         inner.plans.get(source).map_or_else(
-            || vec!["the mesh has no such workload or gateway: it gets nothing until there is one".to_owned()],
+            || {
+                vec![
+                    "the mesh has no such workload or gateway: it gets nothing until there is one".to_owned(),
+                ]
+            },
             |plan| xds::translate::notes(plan),
         )
     }
@@ -105,10 +114,14 @@ impl Worlds {
         let translated = inner.translated(&asked);
         // Others may have the same already.
         let same = |snapshot: &Arc<Snapshot>| {
-            Arc::ptr_eq(snapshot.of(xds::resource::Kind::Cluster), translated.snapshot.of(xds::resource::Kind::Cluster))
+            Arc::ptr_eq(
+                snapshot.of(xds::resource::Kind::Cluster),
+                translated.snapshot.of(xds::resource::Kind::Cluster),
+            )
         };
         let known = inner.feeds.values().map(|feed| Arc::clone(&feed.borrow())).find(same);
-        let (sender, receiver) = watch::channel(known.unwrap_or_else(|| Arc::new(translated.snapshot.clone())));
+        let (sender, receiver) =
+            watch::channel(known.unwrap_or_else(|| Arc::new(translated.snapshot.clone())));
         inner.feeds.insert(asked, sender);
         receiver
     }
@@ -141,9 +154,10 @@ impl Inner {
             bind: bind.clone(),
             delivery: asked.delivery,
         };
-        let made = self.made.entry(view).or_insert_with(|| {
-            Arc::new(translate(plan, &bind, &Options { delivery: asked.delivery }))
-        });
+        let made = self
+            .made
+            .entry(view)
+            .or_insert_with(|| Arc::new(translate(plan, &bind, &Options { delivery: asked.delivery })));
         Arc::clone(made)
     }
 }

@@ -11,7 +11,7 @@ use mesh::resource::gateway::Server;
 use mesh::{Kind, ResourceKey, Source};
 
 use crate::control::Control;
-use crate::data_plane::{DataPlane, Entries};
+use crate::data_plane::Entries;
 use crate::events::Hub;
 use crate::load::{Goal, Load};
 use crate::sample;
@@ -23,8 +23,9 @@ pub(super) fn proxy_config() -> proxy::Config {
 }
 
 /// A workload's outbound listener by its name, as the sample asks for it at each call.
-pub(super) fn outbound(plane: &DataPlane) -> impl Fn(&str) -> Option<SocketAddr> + Send + Sync + 'static {
-    let entries = plane.entries();
+pub(super) fn outbound(
+    entries: Arc<ArcSwap<Entries>>,
+) -> impl Fn(&str) -> Option<SocketAddr> + Send + Sync + 'static {
     move |workload| {
         let entries = entries.load();
         let mut all = entries.iter();

@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
 pub(crate) struct Feeds {
     /// From the proxy's threads.
     pub(crate) batches: mpsc::Receiver<Batch>,
+    /// From Envoys.
+    pub(crate) envoys: mpsc::Receiver<Batch>,
     /// New head revisions with their desired shares.
     pub(crate) desired: mpsc::Receiver<(u64, Vec<Desired>)>,
     /// The browsers.
@@ -61,6 +63,10 @@ pub(crate) async fn run(mut feeds: Feeds) {
             }
             batch = feeds.batches.recv() => {
                 let Some(batch) = batch else { return };
+                feeds.metrics.observe(&batch);
+                collector.add(&batch);
+            }
+            Some(batch) = feeds.envoys.recv() => {
                 feeds.metrics.observe(&batch);
                 collector.add(&batch);
             }

@@ -2,12 +2,14 @@
 
 use crate::prelude::*;
 use api::TargetStatus;
-use api::state::{Target, TargetState};
+use api::state::{NodeStatus, Target, TargetState};
+use mesh::Source;
 
 use crate::store::use_store;
+use crate::topbar::menu::Menu;
 use crate::{clock, words};
 
-/// A chip for each target.
+/// A chip for each target; that of the Envoys opens a list of them.
 #[component]
 pub fn Targets() -> impl IntoView {
     let head = use_store().head;
@@ -15,27 +17,66 @@ pub fn Targets() -> impl IntoView {
         <div class="targets" role="group" aria-label="Targets">
             {move || {
                 let number = head.number();
-                head.targets
-                    .get()
-                    .into_iter()
-                    .map(|status| {
-                        let (tone, text) = words_of(&status.state, number);
-                        let text = match status.state {
-                            TargetState::Unreachable { since } => format!("{text} since {}", clock::time(since)),
-                            _ => text,
-                        };
-                        view! {
-                            <span class="chip" title=why(&status)>
-                                <span class=format!("dot {tone}")></span>
-                                <span class="wide">{name(status.target)}</span>
-                                <b>{text}</b>
-                            </span>
-                        }
-                    })
-                    .collect_view()
+                head.targets.get().into_iter().map(|status| chip(status, number)).collect_view()
             }}
         </div>
     }
+}
+
+fn chip(status: TargetStatus, number: u64) -> AnyView {
+    let (tone, text) = words_of(&status.state, number);
+    let text = match status.state {
+        TargetState::Unreachable { since } => format!("{text} since {}", clock::time(since)),
+        _ => text,
+    };
+    let count = count(&status.nodes);
+    let title = why(&status);
+    let inside = move || {
+        view! {
+            <span class=format!("dot {tone}")></span>
+            <span class="wide">{name(status.target)}</span>
+            {count.clone()}
+            <b>{text.clone()}</b>
+        }
+        .into_any()
+    };
+    if status.nodes.is_empty() {
+        return view! { <span class="chip" title=title>{inside()}</span> }.into_any();
+    }
+    let nodes = status.nodes;
+    view! {
+        <Menu label="The Envoys one by one" class="chip" button=inside>
+            <ul class="nodes">{nodes.iter().map(|node| row(node, number)).collect_view()}</ul>
+        </Menu>
+    }
+    .into_any()
+}
+
+/// One Envoy: whose it is, what it runs, and what it says against it.
+fn row(node: &NodeStatus, number: u64) -> AnyView {
+    let (Source::Workload { name, .. } | Source::Gateway { name, .. }) = &node.source;
+    let (tone, text) = words_of(&node.state, number);
+    let words = match &node.state {
+        TargetState::Rejected { why, .. } => Some(why.clone()),
+        _ => None,
+    };
+    let words = words.into_iter().chain(node.notes.iter().cloned());
+    view! {
+        <li title=node.id.clone()>
+            <span class=format!("dot {tone}")></span>
+            <b>{name.clone()}</b>
+            <span class="quiet">{node.program.clone()}</span>
+            <span>{text}</span>
+            {words.map(|words| view! { <p>{words}</p> }).collect_view()}
+        </li>
+    }
+    .into_any()
+}
+
+/// How many run the newest revision that there is for them, of how many.
+fn count(nodes: &[NodeStatus]) -> String {
+    let ready = nodes.iter().filter(|node| matches!(node.state, TargetState::Applied { .. })).count();
+    if nodes.is_empty() { String::new() } else { format!("{ready}/{}", nodes.len()) }
 }
 
 fn name(target: Target) -> &'static str {
@@ -69,6 +110,20 @@ fn words_of(state: &TargetState, head: u64) -> (&'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn envoys_are_counted() {
+        let node = |state| NodeStatus {
+            id: "n".to_owned(),
+            source: Source::Workload { namespace: "default".to_owned(), name: "a".to_owned() },
+            program: "envoy".to_owned(),
+            state,
+            notes: Vec::new(),
+        };
+        let ready = node(TargetState::Applied { revision: 3, at: 0, millis: 1.0 });
+        assert_eq!(count(&[]), "");
+        assert_eq!(count(&[ready.clone(), node(TargetState::Pending { revision: 3 }), ready]), "2/3");
+    }
 
     #[test]
     fn states_in_words() {

@@ -114,14 +114,15 @@ impl Server {
         self.context.nodes.clone()
     }
 
+    /// Whether it may serve on an address: not where everybody could ask.
+    pub fn allows(&self, address: SocketAddr) -> Result<(), ServeError> {
+        allowed(&self.options, address)
+    }
+
     /// Serves until `stop`; then all streams end, and clients know that the server does.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), ServeError> {
         let Self { mut context, options } = self;
-        let address = listener.local_addr().map_err(ServeError::Port)?;
-        let knows_clients = options.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
-        if !address.ip().is_loopback() && !knows_clients && options.token.is_none() {
-            return Err(ServeError::Open(address));
-        }
+        allowed(&options, listener.local_addr().map_err(ServeError::Port)?)?;
         let mut server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(10)))
             .http2_keepalive_timeout(Some(Duration::from_secs(5)))
@@ -154,6 +155,15 @@ impl Server {
             served = serving => served.map_err(ServeError::Ended),
             _ = upkeep => Ok(()),
         }
+    }
+}
+
+fn allowed(options: &Options, address: SocketAddr) -> Result<(), ServeError> {
+    let knows_clients = options.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+    if address.ip().is_loopback() || knows_clients || options.token.is_some() {
+        Ok(())
+    } else {
+        Err(ServeError::Open(address))
     }
 }
 

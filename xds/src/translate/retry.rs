@@ -52,11 +52,11 @@ pub(super) fn policy(retry: &Retry) -> envoy::RetryPolicy {
 
 /// `uriRegexRewrite`; the plan has the substitution in the regex crate's form.
 pub(super) fn substitution(pattern: &Pattern, by: &str) -> RegexMatchAndSubstitute {
-    replacing(pattern.as_str().to_owned(), groups(by))
+    replacing(pattern.as_str(), groups(by))
 }
 
-pub(super) fn replacing(pattern: String, by: String) -> RegexMatchAndSubstitute {
-    RegexMatchAndSubstitute { pattern: Some(pb::regex(&pattern)), substitution: by }
+pub(super) fn replacing(pattern: &str, by: String) -> RegexMatchAndSubstitute {
+    RegexMatchAndSubstitute { pattern: Some(pb::regex(pattern)), substitution: by }
 }
 
 /// `${1}` as `\1`, `$$` as `$`, and a backslash as two.

@@ -110,7 +110,7 @@ fn path_rewrite(
         Some(Matcher::Prefix(prefix)) => format!("^.{{{}}}", prefix.chars().count()),
         Some(Matcher::Exact(_) | Matcher::Regex(_)) => "^.*$".to_owned(),
     };
-    (String::new(), Some(retry::replacing(matched, String::new())))
+    (String::new(), Some(retry::replacing(&matched, String::new())))
 }
 
 fn weighted(destination: &Destination, name: String) -> envoy::weighted_cluster::ClusterWeight {
