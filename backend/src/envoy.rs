@@ -3,6 +3,7 @@
 mod admin;
 pub mod binary;
 pub mod fleet;
+mod observe;
 pub mod process;
 pub mod status;
 pub mod worlds;
@@ -12,13 +13,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use api::state::TargetStatus;
+use proxy::Batch;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use xds::ads::{Options, ServeError, Server, States};
+use xds::als::{self, Logs};
 use xds::bootstrap;
 
+use crate::control::Command;
 use fleet::Fleet;
 use worlds::{Plans, Worlds};
 
@@ -27,6 +31,9 @@ pub const DEFAULT_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 15010);
 /// Ports above it that are tried when it is taken.
 const NEXT_PORTS: u16 = 20;
+
+/// Messages of access logs that may wait.
+const LOGS: usize = 1024;
 
 /// What the operator may turn.
 #[derive(Debug, Default)]
@@ -70,14 +77,16 @@ pub struct Envoys {
 }
 
 impl Envoys {
-    /// Serves Envoys; they get nothing before the first plans are there.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    /// Serves Envoys; they get nothing before the first plans are there. Also returns what they write down of requests.
+    pub async fn start(mut config: Config) -> Result<(Self, Logs), StartError> {
         let listener = listen(config.listen).await?;
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Address { address: DEFAULT_ADDRESS, source })?;
         let worlds = Arc::new(Worlds::default());
         let token = config.options.token.clone();
+        let (sink, logs) = als::channel(LOGS);
+        config.options.logs = Some(sink);
         let server = Server::new(Arc::clone(&worlds) as Arc<dyn xds::ads::Worlds>, config.options);
         server.allows(address)?;
         let states = server.nodes().watch();
@@ -91,7 +100,17 @@ impl Envoys {
         let fleet = config.own.map(|binary| {
             Fleet::new(binary, bootstrap::Server { token, ..bootstrap::Server::plain(address) })
         });
-        Ok(Self { address, worlds, states, fleet, told: None, stop, serving })
+        Ok((Self { address, worlds, states, fleet, told: None, stop, serving }, logs))
+    }
+
+    /// A task that hands on what Envoys write down of requests, as observations.
+    pub(crate) fn hear(
+        &self,
+        logs: Logs,
+        batches: mpsc::Sender<Batch>,
+        control: mpsc::Sender<Command>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        observe::run(logs, self.states.clone(), Arc::clone(&self.worlds), batches, control)
     }
 
     /// The Envoys that this program runs in the built-in proxy's place.
@@ -116,11 +135,15 @@ impl Envoys {
         }
     }
 
-    /// What they run now, if that is another thing than the last time.
-    pub fn news(&mut self, head: u64, now: i64) -> Option<TargetStatus> {
+    /// What they run now, if that is another thing than the last time. `millis` is the time since the edit that made the newest
+    /// revision, and `now` the time, in milliseconds since 1970.
+    pub fn news(&mut self, head: u64, millis: f64, now: i64) -> Option<TargetStatus> {
         let states = Arc::clone(&self.states.borrow_and_update());
+        // Of this program's own, those that it has ended are no target any longer.
+        let ended = |id: &str| self.fleet.as_ref().is_some_and(|fleet| fleet.ended(id));
+        let states: States = states.iter().filter(|it| !ended(&it.node.id)).cloned().collect();
         let notes = |source: &mesh::Source| self.worlds.notes(source);
-        let status = status::status(&states, head, now, self.told.as_ref(), notes);
+        let status = status::status(&states, (head, millis), now, self.told.as_ref(), notes);
         if status == self.told {
             return None;
         }

@@ -147,7 +147,7 @@ impl Server {
         let exporter = config.tracing.map(|(_, exporter)| exporter);
         let spans = exporter.zip(outcome.spans).map(|(exporter, spans)| tokio::spawn(exporter.run(spans)));
         let plane = DataPlane::new(proxy);
-        let envoys = Envoys::start(config.envoys).await?;
+        let (envoys, logs) = Envoys::start(config.envoys).await?;
         let for_envoys = envoys.address;
         let (entries, target) = match envoys.fleet() {
             Some(fleet) => (fleet.entries(), Target::Envoy),
@@ -164,6 +164,7 @@ impl Server {
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
         let (desired, desires) = mpsc::channel(16);
+        let (from_envoys, of_envoys) = mpsc::channel(16);
         let (mut actor, control, commands) = Actor::new(Parts {
             store: store.clone(),
             hub: Arc::clone(&hub),
@@ -180,11 +181,13 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(telemetry::task::run(telemetry::task::Feeds {
             batches: outcome.batches,
+            envoys: of_envoys,
             desired: desires,
             hub: Arc::clone(&hub),
             metrics: Arc::clone(&metrics),
             control: commands.clone(),
         }));
+        tasks.spawn(actor.for_envoys().hear(logs, from_envoys, commands.clone()));
         actor.start().await;
         if let Some(root) = config.mesh.clone() {
             tasks.spawn(folder::watch(root, commands));

@@ -111,7 +111,7 @@ impl EnvoyArgs {
             }
             Plane::Envoy => Some(envoy::binary::find(self.envoy.as_deref())?),
         };
-        let options = Options { tls, token: self.xds_token.clone(), keep: None };
+        let options = Options { tls, token: self.xds_token.clone(), ..Options::default() };
         Ok(envoy::Config { listen: self.xds, options, own })
     }
 }

@@ -84,6 +84,11 @@ impl Actor {
         (Self { parts, commands, head, progress: None, troubles, patience: 0 }, control, sender)
     }
 
+    /// The Envoys that it tells.
+    pub(crate) fn for_envoys(&self) -> &Envoys {
+        &self.parts.envoys
+    }
+
     /// Applies the newest revision, then runs until it is told to stop.
     pub(crate) async fn start(&mut self) {
         let head = self.parts.head.clone();
@@ -290,7 +295,10 @@ impl Actor {
     }
 
     fn tell_envoys(&mut self) -> Option<TargetState> {
-        let status = self.parts.envoys.news(self.parts.head.info.number, now_millis())?;
+        let head = self.parts.head.info.number;
+        let progress = self.progress.as_ref().filter(|progress| progress.revision() == head);
+        let millis = progress.map_or(0.0, |progress| progress.millis(Instant::now()));
+        let status = self.parts.envoys.news(head, millis, now_millis())?;
         let state = status.state.clone();
         self.parts.hub.publish(Delta::Target(status));
         Some(state)

@@ -23,6 +23,9 @@ use crate::data_plane::{Entries, addresses, wanted};
 /// For requests that are under way when an Envoy is ended.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What the ids of them begin with.
+const OWN: &str = "own/";
+
 /// All of them.
 #[derive(Debug)]
 pub struct Fleet {
@@ -86,12 +89,17 @@ impl Fleet {
         self.members.values().map(|member| (member.id.clone(), member.bind.clone())).collect()
     }
 
+    /// Whether this is one of them that has been ended.
+    pub fn ended(&self, id: &str) -> bool {
+        id.starts_with(OWN) && !self.members.values().any(|member| member.id == id)
+    }
+
     fn launch(&self, source: &Source, bind: Bind, ports: HashMap<Option<u16>, Reserved>) -> Member {
         let (kind, namespace, name) = match source {
             Source::Workload { namespace, name } => ("workload", namespace, name),
             Source::Gateway { namespace, name } => ("gateway", namespace, name),
         };
-        let id = format!("own/{kind}/{namespace}/{name}");
+        let id = format!("{OWN}{kind}/{namespace}/{name}");
         let node = Node { id: id.clone(), source: source.clone(), bind: bind.clone() };
         let admin = SocketAddr::from(([127, 0, 0, 1], 0));
         let (supervisor, handle) = supervisor(Launch {

@@ -189,7 +189,8 @@ mod tests {
         let (namespace, name) = ("default".to_owned(), "productpage-v1".to_owned());
         let source = Source::Workload { namespace: namespace.clone(), name };
         let plan = mesh::plan::compile(&mesh, &registry, &settings, &source, 7);
-        let reviews = |cluster: &&Cluster| cluster.key.host.starts_with("reviews") && cluster.key.subset.is_some();
+        let reviews =
+            |cluster: &&Cluster| cluster.key.host.starts_with("reviews") && cluster.key.subset.is_some();
         let cluster = plan.clusters.iter().find(reviews).unwrap();
         let instance = &cluster.endpoints[0];
         let (named, upstream) =
@@ -208,7 +209,9 @@ mod tests {
         let revisions = Revisions(HashMap::from([("n".to_owned(), Had { revision: 7, since, before: 6 })]));
         let batch = observed(&said, &plan, &revisions);
         let route = Some(RouteKey { namespace, name: "reviews".to_owned(), index: 0 });
-        assert!(batch.stats.keys().all(|key| key.route == route && key.revision == 6 && *key.source == source));
+        assert!(
+            batch.stats.keys().all(|key| key.route == route && key.revision == 6 && *key.source == source)
+        );
         let at_version = |host: &str, version: &str| {
             let found = batch.stats.iter().find(|(key, _)| key.host == host && key.version == version);
             found.map(|(_, stats)| stats.clone()).unwrap()
@@ -225,7 +228,8 @@ mod tests {
     #[test]
     fn a_request_belongs_to_the_revision_that_its_envoy_had() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let revisions = Revisions(HashMap::from([("n".to_owned(), Had { revision: 4, since: at(5), before: 3 })]));
+        let revisions =
+            Revisions(HashMap::from([("n".to_owned(), Had { revision: 4, since: at(5), before: 3 })]));
         assert_eq!([revisions.at("n", at(4)), revisions.at("n", at(6)), revisions.at("m", at(6))], [3, 4, 0]);
     }
 }

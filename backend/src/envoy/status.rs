@@ -6,11 +6,11 @@ use api::state::{NodeStatus, Target, TargetState, TargetStatus};
 use mesh::Source;
 use xds::ads::{Link, NodeState, States};
 
-/// The Envoys as a target, beside the newest revision; `None` where there are none. `now` is when this is asked, in
-/// milliseconds since 1970, and `before` what was said the last time.
+/// The Envoys as a target, beside the newest revision, which is so many milliseconds old; `None` where there are none. `now` is
+/// when this is asked, in milliseconds since 1970, and `before` what was said the last time.
 pub fn status(
     states: &States,
-    head: u64,
+    (head, millis): (u64, f64),
     now: i64,
     before: Option<&TargetStatus>,
     notes: impl Fn(&Source) -> Vec<String>,
@@ -33,7 +33,15 @@ pub fn status(
         })
         .collect();
     nodes.sort_by(|one, other| (&one.source, &one.id).cmp(&(&other.source, &other.id)));
-    Some(TargetStatus { target: Target::Envoy, state: together(&nodes, head)?, nodes })
+    let state = match together(&nodes, head)? {
+        Together::State(state) => state,
+        // It is so since all of them had it, and took as long as it took all of them.
+        Together::Applied => match before.map(|before| &before.state) {
+            Some(known @ TargetState::Applied { revision, .. }) if *revision == head => known.clone(),
+            _ => TargetState::Applied { revision: head, at: now, millis },
+        },
+    };
+    Some(TargetStatus { target: Target::Envoy, state, nodes })
 }
 
 /// What one of them runs; `since` is the revision that it ran the last time, with when it had it.
@@ -42,7 +50,7 @@ fn state(node: &NodeState, head: u64, now: i64, since: Option<(u64, i64)>) -> Ta
         return TargetState::Unreachable { since: unix_millis(since) };
     }
     if let Some(rejection) = node.rejection.as_ref().filter(|rejection| rejection.stands) {
-        return TargetState::Rejected { revision: rejection.revision, why: rejection.words.clone() };
+        return TargetState::Rejected { revision: rejection.revision, why: rejection.words.trim().to_owned() };
     }
     match node.acked.filter(|acked| *acked >= head && node.behind.is_none()) {
         Some(revision) => TargetState::Applied {
@@ -54,15 +62,23 @@ fn state(node: &NodeState, head: u64, now: i64, since: Option<(u64, i64)>) -> Ta
     }
 }
 
-/// All of them: one that refuses speaks for all, then those on their way, and those that are gone only where all are.
-fn together(nodes: &[NodeStatus], head: u64) -> Option<TargetState> {
+/// All of them as one.
+enum Together {
+    /// All that are there have the newest revision.
+    Applied,
+    /// Anything else.
+    State(TargetState),
+}
+
+/// One that refuses speaks for all, then those on their way, and those that are gone only where all are.
+fn together(nodes: &[NodeStatus], head: u64) -> Option<Together> {
     let here = || nodes.iter().filter(|node| !matches!(node.state, TargetState::Unreachable { .. }));
     if here().next().is_none() {
         let since = nodes.iter().filter_map(|node| match node.state {
             TargetState::Unreachable { since } => Some(since),
             _ => None,
         });
-        return since.max().map(|since| TargetState::Unreachable { since });
+        return since.max().map(|since| Together::State(TargetState::Unreachable { since }));
     }
     let refused = here().find_map(|node| match &node.state {
         TargetState::Rejected { revision, why } => {
@@ -71,20 +87,11 @@ fn together(nodes: &[NodeStatus], head: u64) -> Option<TargetState> {
         }
         _ => None,
     });
-    if refused.is_some() {
-        return refused;
-    }
-    let mut latest = None;
-    for node in here() {
-        match &node.state {
-            TargetState::Applied { at, millis, .. } => {
-                let (last, most) = latest.unwrap_or((*at, *millis));
-                latest = Some((last.max(*at), f64::max(most, *millis)));
-            }
-            _ => return Some(TargetState::Pending { revision: head }),
-        }
-    }
-    latest.map(|(at, millis)| TargetState::Applied { revision: head, at, millis })
+    Some(match refused {
+        Some(refused) => Together::State(refused),
+        None if here().all(|node| matches!(node.state, TargetState::Applied { .. })) => Together::Applied,
+        None => Together::State(TargetState::Pending { revision: head }),
+    })
 }
 
 fn unix_millis(at: SystemTime) -> i64 {
@@ -125,7 +132,7 @@ mod tests {
 
     fn told(nodes: &[NodeState]) -> Option<TargetState> {
         let states: States = nodes.iter().cloned().map(Arc::new).collect();
-        status(&states, 3, 99, None, |_| Vec::new()).map(|it| it.state)
+        status(&states, (3, 12.5), 99, None, |_| Vec::new()).map(|it| it.state)
     }
 
     #[test]
@@ -137,7 +144,7 @@ mod tests {
         let refusing = NodeState { rejection: Some(rejection.clone()), ..node("d", Some(2)) };
         let mended =
             NodeState { rejection: Some(Rejection { stands: false, ..rejection }), ..node("e", Some(3)) };
-        let applied = Some(TargetState::Applied { revision: 3, at: 99, millis: 7.0 });
+        let applied = Some(TargetState::Applied { revision: 3, at: 99, millis: 12.5 });
         let pending = Some(TargetState::Pending { revision: 3 });
         assert_eq!(told(&[]), None);
         assert_eq!(told(&[ready.clone(), gone.clone(), mended]), applied);
@@ -150,7 +157,7 @@ mod tests {
     #[test]
     fn a_revision_is_run_since_it_was_first_said() {
         let states: States = [Arc::new(node("a", Some(3)))].into();
-        let first = status(&states, 3, 10, None, |_| Vec::new());
-        assert_eq!(status(&states, 3, 20, first.as_ref(), |_| Vec::new()), first);
+        let first = status(&states, (3, 12.5), 10, None, |_| Vec::new());
+        assert_eq!(status(&states, (3, 99.0), 20, first.as_ref(), |_| Vec::new()), first);
     }
 }
