@@ -39,8 +39,8 @@ async fn the_mesh_runs_on_envoys() -> Result<()> {
 async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     browser.designer(&server.url()).await?;
     let chip = ".targets summary.chip";
-    let all = browser.text_with(chip, "8/8rev 1", LATER).await?;
-    ensure!(all.starts_with("The Envoys one by oneEnvoy"), "all of them, and no other target: {all}");
+    let all = browser.text_with(chip, "8/8\nrev 1", LATER).await?;
+    ensure!(all.starts_with("The Envoys one by one\nEnvoy\n"), "all of them, and no other target: {all}");
 
     // Drag reviews to 50/25/25: all Envoys take it, and the traffic follows.
     browser.select("reviews").await?;
@@ -49,21 +49,21 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     browser.find("button[aria-label=\"Lock v1\"]").await?.click().await?;
     browser.drag("Share of v2", 25).await?;
     browser.apply().await?;
-    browser.text_with(chip, "8/8rev 2", SOON).await?;
+    browser.text_with(chip, "8/8\nrev 2", SOON).await?;
     browser.text_with(".share-row .observed[data-since=\"2\"]", "converged", LATER).await?;
     browser.find(chip).await?.click().await?;
     let rows = browser.text_with(".nodes", "reviews-v3", SOON).await?;
     ensure!(rows.contains("ingress") && rows.contains("envoy 1."), "each with its version: {rows}");
-    browser.shots("15-envoys").await?;
+    browser.shot("15-envoys").await?;
 
     // What an Envoy refuses is said in its words, beside the way back.
     let broken = json!({"base": 2, "resources": BROKEN});
-    http::post_json(&server.address, "/api/v1/revisions", &broken).await?;
+    let _: serde_json::Value = http::post_json(&server.address, "/api/v1/revisions", &broken).await?;
     let words = browser.text_with(".banner", "refused rev 3", LATER).await?;
     ensure!(words.contains("/nowhere/key.pem"), "Envoy's own words: {words}");
     browser.shots("16-refused").await?;
     browser.press("Take rev 3 back").await?;
-    browser.text_with(chip, "8/8rev 4", LATER).await?;
+    browser.text_with(chip, "8/8\nrev 4", LATER).await?;
     wait::until("no banner", SOON, async || {
         let snapshot: Snapshot = http::get_json(&server.address, "/api/v1/mesh").await?;
         let envoys = snapshot.targets.iter().find(|it| it.target == Target::Envoy);

@@ -1,5 +1,6 @@
 //! `meshwright serve`: the designer.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -127,16 +128,7 @@ impl ServeArgs {
     async fn serve(&self) -> anyhow::Result<()> {
         let stop = signals()?;
         let server = Server::start(self.config()?).await?;
-        if server.moved {
-            println!("Port {} is taken, so the designer is on another one.", DEFAULT_ADDRESS.port());
-        }
-        println!("Meshwright is ready: {}", server.url);
-        if self.mesh.is_none()
-            && let Some(page) = &server.page
-        {
-            println!("The sample's own page: {page}");
-        }
-        println!("Envoys get the mesh from {}", server.for_envoys);
+        self.greet(&server, &mut std::io::stdout().lock());
         if self.app {
             app_window::open(&server.url);
         }
@@ -144,6 +136,21 @@ impl ServeArgs {
         tracing::info!("ending: requests under way are answered first");
         server.shutdown().await;
         Ok(())
+    }
+
+    /// Says where everything is. Who started the program may have stopped listening, which is no reason to end it.
+    fn greet(&self, server: &Server, out: &mut impl Write) {
+        let mut say = |line: String| drop(writeln!(out, "{line}"));
+        if server.moved {
+            say(format!("Port {} is taken, so the designer is on another one.", DEFAULT_ADDRESS.port()));
+        }
+        say(format!("Meshwright is ready: {}", server.url));
+        if self.mesh.is_none()
+            && let Some(page) = &server.page
+        {
+            say(format!("The sample's own page: {page}"));
+        }
+        say(format!("Envoys get the mesh from {}", server.for_envoys));
     }
 
     fn config(&self) -> anyhow::Result<Config> {

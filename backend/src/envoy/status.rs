@@ -50,7 +50,10 @@ fn state(node: &NodeState, head: u64, now: i64, since: Option<(u64, i64)>) -> Ta
         return TargetState::Unreachable { since: unix_millis(since) };
     }
     if let Some(rejection) = node.rejection.as_ref().filter(|rejection| rejection.stands) {
-        return TargetState::Rejected { revision: rejection.revision, why: rejection.words.trim().to_owned() };
+        return TargetState::Rejected {
+            revision: rejection.revision,
+            why: rejection.words.trim().to_owned(),
+        };
     }
     match node.acked.filter(|acked| *acked >= head && node.behind.is_none()) {
         Some(revision) => TargetState::Applied {

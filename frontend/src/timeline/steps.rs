@@ -44,7 +44,11 @@ const STAGES: [(Stage, &str, &str); 6] = [
     (Stage::Received, "edit received", "The server has the edit; the clock starts here."),
     (Stage::Validated, "validated", "Its resources are valid."),
     (Stage::Stored, "stored", "The revision is on disk."),
-    (Stage::Swapped, "proxy swapped", "All threads of the proxy run its plans."),
+    (
+        Stage::Swapped,
+        "proxies swapped",
+        "All threads of the proxy run its plans, or all Envoys have what it says.",
+    ),
     (Stage::FirstRequest, "first request", "The first request was routed under it."),
     (Stage::Converged, "converged", "The observed shares agree with the desired ones."),
 ];
