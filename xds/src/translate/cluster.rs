@@ -203,15 +203,19 @@ fn common(policy: &ClusterPolicy, distributed: bool) -> CommonLbConfig {
 fn protocol(policy: &ClusterPolicy) -> http::HttpProtocolOptions {
     use http::http_protocol_options::explicit_http_config::ProtocolConfig;
     use http::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
+    let bounds = &policy.bounds;
     let spoken = if policy.http2 {
-        ProtocolConfig::Http2ProtocolOptions(core::Http2ProtocolOptions::default())
+        ProtocolConfig::Http2ProtocolOptions(core::Http2ProtocolOptions {
+            max_concurrent_streams: bounds.streams_per_connection.map(pb::number),
+            ..Default::default()
+        })
     } else {
         ProtocolConfig::HttpProtocolOptions(core::Http1ProtocolOptions::default())
     };
-    let bounds = &policy.bounds;
     http::HttpProtocolOptions {
         common_http_protocol_options: Some(core::HttpProtocolOptions {
             idle_timeout: bounds.idle_timeout.map(pb::duration),
+            max_connection_duration: bounds.connection_duration.map(pb::duration),
             max_requests_per_connection: bounds.requests_per_connection.map(pb::number),
             ..Default::default()
         }),
