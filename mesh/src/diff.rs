@@ -1,11 +1,12 @@
 //! Differences between texts, line by line: for the review of a draft, and as text.
 
+mod blocks;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
-use similar::algorithms::{Capture, Compact, Replace, myers};
-use similar::{Change, ChangeTag, DiffOp, DiffableStr};
 
+use self::blocks::{Block, blocks};
 use crate::Sources;
 use crate::order;
 
@@ -72,30 +73,45 @@ pub struct FileDiff {
 
 /// The hunks that lead from one text to another; none when they are the same.
 pub fn text(old: &str, new: &str) -> Vec<Hunk> {
-    let (old, new) = (old.tokenize_lines(), new.tokenize_lines());
-    // `TextDiff` would do the same, with all algorithms that the library has, several times over.
-    let mut steps = Compact::new(Replace::new(Capture::new()), &old[..], &new[..]);
-    let Ok(()) = myers::diff(&mut steps, &old[..], 0..old.len(), &new[..], 0..new.len());
-    let steps = steps.into_inner().into_inner().into_grouped_ops(CONTEXT);
-    let lines = |steps: &Vec<DiffOp>| {
-        steps.iter().flat_map(|step| step.iter_changes(&old[..], &new[..])).map(line).collect()
-    };
-    steps.iter().map(|steps| Hunk { lines: lines(steps) }).collect()
+    let old: Vec<&str> = old.split_inclusive('\n').collect();
+    let new: Vec<&str> = new.split_inclusive('\n').collect();
+    let blocks = blocks(&old, &new);
+    let near = |before: &Block, after: &Block| after.old.start - before.old.end <= 2 * CONTEXT;
+    blocks.chunk_by(near).map(|blocks| Hunk { lines: lines(blocks, &old, &new) }).collect()
 }
 
-fn line(change: Change<&str>) -> DiffLine {
-    let text = change.value();
-    DiffLine {
-        kind: match change.tag() {
-            ChangeTag::Equal => LineKind::Same,
-            ChangeTag::Delete => LineKind::Removed,
-            ChangeTag::Insert => LineKind::Added,
-        },
-        old_line: change.old_index().map(|at| at + 1),
-        new_line: change.new_index().map(|at| at + 1),
-        text: text.trim_end_matches('\n').trim_end_matches('\r').to_owned(),
-        open_end: !text.ends_with(['\n', '\r']),
+/// The lines of blocks that are close together, and those around them.
+fn lines(blocks: &[Block], old: &[&str], new: &[&str]) -> Vec<DiffLine> {
+    let mut lines = Vec::new();
+    let mut add = |kind, old_line: Option<usize>, new_line: Option<usize>, text: &str| {
+        lines.push(DiffLine {
+            kind,
+            old_line: old_line.map(|at| at + 1),
+            new_line: new_line.map(|at| at + 1),
+            text: text.trim_end_matches('\n').trim_end_matches('\r').to_owned(),
+            open_end: !text.ends_with('\n'),
+        });
+    };
+    for (index, block) in blocks.iter().enumerate() {
+        let before = if index == 0 { CONTEXT } else { block.old.start - blocks[index - 1].old.end };
+        for back in (1..=before.min(block.old.start)).rev() {
+            let (at, new_at) = (block.old.start - back, block.new.start - back);
+            add(LineKind::Same, Some(at), Some(new_at), old[at]);
+        }
+        for at in block.old.clone() {
+            add(LineKind::Removed, Some(at), None, old[at]);
+        }
+        for at in block.new.clone() {
+            add(LineKind::Added, None, Some(at), new[at]);
+        }
     }
+    if let Some(last) = blocks.last() {
+        for ahead in 0..CONTEXT.min(old.len() - last.old.end) {
+            let (at, new_at) = (last.old.end + ahead, last.new.end + ahead);
+            add(LineKind::Same, Some(at), Some(new_at), old[at]);
+        }
+    }
+    lines
 }
 
 /// The files that differ, by path.

@@ -21,9 +21,3 @@ impl Engine {
         String::from_utf8_lossy(&replaced).into_owned()
     }
 }
-
-/// What [`Engine::new`] would say, without the work of compiling.
-pub(super) fn check(pattern: &str) -> Result<(), Error> {
-    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
-    parser.parse(pattern).map(drop).map_err(|error| Error::Syntax(error.to_string()))
-}

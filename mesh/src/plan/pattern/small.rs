@@ -24,8 +24,3 @@ impl Engine {
         self.0.replace_all(text, substitution).into_owned()
     }
 }
-
-/// What [`Engine::new`] would say, which has little work.
-pub(super) fn check(pattern: &str) -> Result<(), Error> {
-    Engine::new(pattern).map(drop)
-}

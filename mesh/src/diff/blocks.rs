@@ -1,0 +1,255 @@
+//! Where two texts differ: Myers' algorithm, which finds the fewest lines, in its variant that needs little memory
+//! ("An O(ND) Difference Algorithm and Its Variations", 1986).
+//!
+//! It is our own because the page carries it: a library that knows several algorithms for all kinds of sequences is many
+//! times as large.
+
+use std::ops::Range;
+
+use crate::order;
+
+/// Lines of the old text that others of the new text stand in place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) old: Range<usize>,
+    pub(super) new: Range<usize>,
+}
+
+/// The blocks in which two texts differ, from top to bottom.
+pub(super) fn blocks(old: &[&str], new: &[&str]) -> Vec<Block> {
+    let numbers = numbers(old, new);
+    let (old_numbers, new_numbers) = numbers.split_at(old.len());
+    // A line that only one text has is in no other place of the other one: the search goes without.
+    let shared = |side: &[usize], other: &[usize]| -> Vec<usize> {
+        let mut known = vec![false; numbers.len()];
+        other.iter().for_each(|&number| known[number] = true);
+        (0..side.len()).filter(|&at| known[side[at]]).collect()
+    };
+    let (shared_old, shared_new) = (shared(old_numbers, new_numbers), shared(new_numbers, old_numbers));
+    let mut search = Search {
+        old: shared_old.iter().map(|&at| old_numbers[at]).collect(),
+        new: shared_new.iter().map(|&at| new_numbers[at]).collect(),
+        kept: Vec::new(),
+    };
+    search.compare(0..shared_old.len(), 0..shared_new.len());
+
+    let mut blocks = Vec::new();
+    let mut at = (0, 0);
+    let ends = std::iter::once((old.len(), new.len()));
+    for (old_at, new_at) in search.kept.iter().map(|&(a, b)| (shared_old[a], shared_new[b])).chain(ends) {
+        if at != (old_at, new_at) {
+            blocks.push(Block { old: at.0..old_at, new: at.1..new_at });
+        }
+        at = (old_at + 1, new_at + 1);
+    }
+    settle(&mut blocks, old, new);
+    blocks
+}
+
+/// A number for each line, the same for the same text.
+fn numbers(old: &[&str], new: &[&str]) -> Vec<usize> {
+    let lines = [old, new].concat();
+    let mut sorted: Vec<usize> = (0..lines.len()).collect();
+    order::sort_by(&mut sorted, |a, b| lines[*a].cmp(lines[*b]));
+    let mut numbers = vec![0; lines.len()];
+    for same in sorted.chunk_by(|a, b| lines[*a] == lines[*b]) {
+        same.iter().for_each(|&line| numbers[line] = same[0]);
+    }
+    numbers
+}
+
+/// Lines that came or went among others like them may have been earlier or later ones. They are taken to be those that
+/// begin with the least space, so that an entry of a list is shown from its own first line on.
+fn settle(blocks: &mut [Block], old: &[&str], new: &[&str]) {
+    for index in 0..blocks.len() {
+        let before = index.checked_sub(1).map_or(0, |before| blocks[before].old.end + 1);
+        let after = blocks.get(index + 1).map_or(old.len(), |after| after.old.start - 1);
+        let mut place = blocks[index].clone();
+        if !place.old.is_empty() && !place.new.is_empty() {
+            continue;
+        }
+        let lines = |place: &Block| {
+            if place.old.is_empty() { (new, place.new.clone()) } else { (old, place.old.clone()) }
+        };
+        let same = |place: &Block, back: usize| {
+            let (lines, at) = lines(place);
+            lines[at.start - back] == lines[at.end - back]
+        };
+        let indent = |place: &Block| {
+            let (lines, at) = lines(place);
+            lines[at.start].len() - lines[at.start].trim_start_matches(' ').len()
+        };
+        while place.old.start > before && same(&place, 1) {
+            place.old = place.old.start - 1..place.old.end - 1;
+            place.new = place.new.start - 1..place.new.end - 1;
+        }
+        blocks[index] = place.clone();
+        while place.old.end < after && same(&place, 0) {
+            place.old = place.old.start + 1..place.old.end + 1;
+            place.new = place.new.start + 1..place.new.end + 1;
+            if indent(&place) <= indent(&blocks[index]) {
+                blocks[index] = place.clone();
+            }
+        }
+    }
+}
+
+struct Search {
+    old: Vec<usize>,
+    new: Vec<usize>,
+    /// The lines that stay, in order.
+    kept: Vec<(usize, usize)>,
+}
+
+impl Search {
+    /// Finds the lines that stay within these ranges.
+    fn compare(&mut self, mut old: Range<usize>, mut new: Range<usize>) {
+        while !old.is_empty() && !new.is_empty() && self.old[old.start] == self.new[new.start] {
+            self.kept.push((old.start, new.start));
+            old.start += 1;
+            new.start += 1;
+        }
+        let end = old.end;
+        while !old.is_empty() && !new.is_empty() && self.old[old.end - 1] == self.new[new.end - 1] {
+            old.end -= 1;
+            new.end -= 1;
+        }
+        let same = old.end..end;
+        let new_end = new.end;
+        if !old.is_empty() && !new.is_empty() {
+            let (x, y) = middle(&self.old[old.clone()], &self.new[new.clone()]);
+            let (x, y) = (old.start + x, new.start + y);
+            self.compare(old.start..x, new.start..y);
+            self.compare(x..old.end, y..new.end);
+        }
+        self.kept.extend(same.zip(new_end..));
+    }
+}
+
+/// A place that a shortest way from one sequence to the other leads through. Both have entries, and neither their first
+/// nor their last ones are the same.
+///
+/// Two searches go towards each other, from the start and from the end, with one more edit each turn. How far they are
+/// is kept for each diagonal, which is all places with the same `x - y`, counted from 0.
+fn middle(old: &[usize], new: &[usize]) -> (usize, usize) {
+    let (width, height) = (old.len(), new.len());
+    let last = width + height;
+    let mut ahead: Vec<Option<usize>> = vec![None; last + 1];
+    let mut back = ahead.clone();
+    for edits in 0..=last {
+        for diagonal in diagonals(height, edits, last) {
+            let y = |x: usize| x + height - diagonal;
+            let right = diagonal.checked_sub(1).and_then(|from| ahead[from]).map(|x| x + 1);
+            let down = ahead.get(diagonal + 1).copied().flatten();
+            let start = if edits == 0 { Some(0) } else { None };
+            let ways = [start, right.filter(|x| *x <= width), down.filter(|x| *x <= diagonal)];
+            let reached = ways.into_iter().flatten().max();
+            ahead[diagonal] = reached.map(|from| {
+                let mut x = from;
+                while x < width && y(x) < height && old[x] == new[y(x)] {
+                    x += 1;
+                }
+                x
+            });
+            if let Some(from) = reached
+                && back[diagonal].is_some_and(|x| Some(x) <= ahead[diagonal])
+            {
+                return (from, y(from));
+            }
+        }
+        for diagonal in diagonals(width, edits, last) {
+            let y = |x: usize| x + height - diagonal;
+            let left = back.get(diagonal + 1).copied().flatten().and_then(|x| x.checked_sub(1));
+            let up = diagonal.checked_sub(1).and_then(|from| back[from]);
+            let start = if edits == 0 { Some(width) } else { None };
+            let ways = [start, left, up.filter(|x| x + height >= diagonal)];
+            let reached = ways.into_iter().flatten().min();
+            back[diagonal] = reached.map(|from| {
+                let mut x = from;
+                while x > 0 && y(x) > 0 && old[x - 1] == new[y(x) - 1] {
+                    x -= 1;
+                }
+                x
+            });
+            if let Some(from) = reached
+                && ahead[diagonal].is_some_and(|x| Some(x) >= back[diagonal])
+            {
+                return (from, y(from));
+            }
+        }
+    }
+    // They have met by now; this leads there as well, with more edits.
+    (width, 0)
+}
+
+/// The diagonals that can be reached from one of them with so many edits.
+fn diagonals(from: usize, edits: usize, last: usize) -> impl Iterator<Item = usize> {
+    let first = if edits > from { (edits - from) % 2 } else { from - edits };
+    (first..=(from + edits).min(last)).step_by(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use similar::{Algorithm, ChangeTag, TextDiff};
+
+    use super::*;
+
+    /// The places and texts of blocks, as `@old -removed +added`. A comma parts lines.
+    #[track_caller]
+    fn check(old: &str, new: &str, expected: &[&str]) {
+        let (old, new): (Vec<_>, Vec<_>) = (old.split(',').collect(), new.split(',').collect());
+        let show = |block: &Block| {
+            let (removed, added) = (old[block.old.clone()].join(","), new[block.new.clone()].join(","));
+            format!("@{} -{removed} +{added}", block.old.start)
+        };
+        assert_eq!(blocks(&old, &new).iter().map(show).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn blocks_are_the_fewest_lines() {
+        check("a,b,c", "a,b,c", &[]);
+        check("a,b,c", "a,x,c", &["@1 -b +x"]);
+        check("a,b,c,d", "b,c,d,e", &["@0 -a +", "@4 - +e"]);
+        check("a,b,c,a,b,b,a", "c,b,a,b,a,c", &["@0 -a +c", "@2 -c +", "@5 -b +", "@7 - +c"]);
+        check("x", "y,z", &["@0 -x +y,z"]);
+        check("a,b", "a,a,c", &["@1 -b +a,c"]);
+    }
+
+    #[test]
+    fn blocks_among_lines_like_theirs_begin_with_the_least_space() {
+        check("a,a,a", "a,a", &["@2 -a +"]);
+        check("- a, k,- c, k", "- a, k,- b, k,- c, k", &["@2 - +- b, k"]);
+        check("-, a,-, c", "-, a,-, b,-, c", &["@2 - +-, b"]);
+        check("-, a,-, b,-, c", "-, a,-, c", &["@2 --, b +"]);
+        check("-, c", "-, b,-, c", &["@0 - +-, b"]);
+        check("-, a", "-, a,-, b", &["@2 - +-, b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn applied_they_make_the_new_text_with_as_few_lines_as_can_be(
+            old in proptest::collection::vec(0_u8..8, 0..40), new in proptest::collection::vec(0_u8..8, 0..40)
+        ) {
+            let line = |number: &u8| format!("{}{number}\n", " ".repeat(usize::from(*number % 3)));
+            let text = |numbers: Vec<u8>| numbers.iter().map(line).collect::<String>();
+            let (old, new) = (text(old), text(new));
+            let old_lines: Vec<_> = old.split_inclusive('\n').collect();
+            let new_lines: Vec<_> = new.split_inclusive('\n').collect();
+            let found = blocks(&old_lines, &new_lines);
+            let (mut made, mut at, mut count) = (Vec::new(), 0, 0);
+            for block in &found {
+                made.extend_from_slice(&old_lines[at..block.old.start]);
+                prop_assert_eq!(made.len(), block.new.start);
+                made.extend_from_slice(&new_lines[block.new.clone()]);
+                at = block.old.end;
+                count += block.old.len() + block.new.len();
+            }
+            made.extend_from_slice(&old_lines[at..]);
+            prop_assert_eq!(made, new_lines);
+            let theirs = TextDiff::configure().algorithm(Algorithm::Lcs).diff_lines(&old, &new);
+            let fewest = theirs.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal).count();
+            prop_assert_eq!(count, fewest);
+        }
+    }
+}
