@@ -171,7 +171,7 @@ fn view(
     position: usize,
     service: &str,
     own: impl Fn(&Share) -> bool,
-    subsets: &[Subset],
+    subsets: &[&Subset],
     versions: &[Version],
 ) -> ShareView {
     let label = match &share.subset {
@@ -197,13 +197,13 @@ fn default_shares(service: &str, versions: &[Version]) -> Vec<Share> {
 }
 
 /// All subsets that DestinationRules give a service.
-fn subsets(mesh: &Mesh, catalog: &Catalog, service: &str) -> Vec<Subset> {
+fn subsets<'m>(mesh: &'m Mesh, catalog: &Catalog, service: &str) -> Vec<&'m Subset> {
     let rules =
         catalog.policies.find(service).into_iter().filter_map(|key| match &mesh.resource(key)?.spec {
             Spec::DestinationRule(spec) => Some(spec),
             _ => None,
         });
-    rules.flat_map(|spec| spec.subsets.iter().cloned()).collect()
+    rules.flat_map(|spec| &spec.subsets).collect()
 }
 
 #[cfg(test)]

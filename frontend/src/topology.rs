@@ -2,13 +2,12 @@
 //!
 //! Positions do not live here, and neither do figures: a node or link of a topology changes only when the mesh does.
 
-use mesh::order;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use mesh::order;
 
 /// What names a node.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NodeId {
     /// A Gateway resource.
     Gateway {
@@ -49,7 +48,7 @@ impl NodeId {
 }
 
 /// One version of a service: its instances with one value of the label `version`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Version {
     /// The label's value; empty where instances have none.
     pub name: String,
@@ -58,7 +57,7 @@ pub struct Version {
 }
 
 /// One node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Node {
     /// What names it.
     pub id: NodeId,
@@ -80,7 +79,7 @@ impl Node {
 }
 
 /// What names a link.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkKey {
     /// The caller.
     pub from: NodeId,

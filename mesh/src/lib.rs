@@ -9,6 +9,7 @@ pub mod edit;
 pub mod explain;
 pub mod export;
 pub mod host;
+pub mod json;
 pub mod key;
 pub mod model;
 pub mod order;

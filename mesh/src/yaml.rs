@@ -21,6 +21,6 @@ pub use patch::{PatchError, same, update};
 pub use path::{Path, Segment};
 pub use problem::{Problem, Remedy};
 pub use read::{Text, read};
-pub(crate) use scalar::as_f64 as number;
+pub(crate) use scalar::{number, resolve};
 pub use stream::{Chunk, chunks};
 pub use tree::{Node, NodeId, NodeKind, Tree};

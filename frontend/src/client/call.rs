@@ -63,8 +63,9 @@ pub(super) async fn send<B: Serialize, T: DeserializeOwned>(
     path: &str,
     body: &B,
 ) -> Result<T, Failure> {
-    let body = serde_json::to_value(body).map_err(|error| Failure::Network(error.to_string()))?;
-    parse(&text(method, path, Some(&body.to_string())).await?)
+    // Bodies are made of texts, numbers, lists and maps: there is nothing in them that JSON cannot say.
+    let body = serde_json::to_value(body).map_err(|_| Failure::Network("it cannot be asked so".to_owned()))?;
+    parse(&text(method, path, Some(&mesh::json::write(&body))).await?)
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {

@@ -1,7 +1,6 @@
 //! The dots that move along the edges, all of them in one frame, so that the page is painted as seldom as possible.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::prelude::*;
@@ -20,11 +19,12 @@ pub type Dots = Memo<Option<(f64, f64)>>;
 /// All edges with dots.
 #[derive(Clone, Copy)]
 pub struct Flow {
-    lines: StoredValue<BTreeMap<u64, Line>>,
+    lines: StoredValue<Vec<Line>>,
     next: StoredValue<u64>,
 }
 
 struct Line {
+    id: u64,
     path: NodeRef<Path>,
     dots: Dots,
     offset: f64,
@@ -33,7 +33,7 @@ struct Line {
 impl Flow {
     /// Begins to move what is added. Stands still while nobody looks, and for those who asked for less motion.
     pub fn start() -> Self {
-        let flow = Self { lines: StoredValue::new(BTreeMap::new()), next: StoredValue::new(0) };
+        let flow = Self { lines: StoredValue::new(Vec::new()), next: StoredValue::new(0) };
         let still = window().match_media("(prefers-reduced-motion: reduce)").ok().flatten();
         let (last, frame) = (Cell::new(0.0), Cell::new(0));
         let interval = set_interval_with_handle(
@@ -59,11 +59,9 @@ impl Flow {
     pub fn add(&self, path: NodeRef<Path>, dots: Dots) {
         let (lines, id) = (self.lines, self.next.get_value());
         self.next.set_value(id + 1);
-        lines.update_value(|lines| {
-            lines.insert(id, Line { path, dots, offset: 0.0 });
-        });
+        lines.update_value(|lines| lines.push(Line { id, path, dots, offset: 0.0 }));
         on_cleanup(move || {
-            lines.try_update_value(|lines| lines.remove(&id));
+            lines.try_update_value(|lines| lines.retain(|line| line.id != id));
         });
     }
 
@@ -72,14 +70,13 @@ impl Flow {
             let turns = lines.len() / AT_ONCE + 1;
             #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
             let seconds = seconds * turns as f64;
-            for (_, line) in lines
-                .iter_mut()
-                .enumerate()
-                .filter(|(at, _)| (at + turn).is_multiple_of(turns))
-                .map(|(_, line)| line)
-            {
+            for (at, line) in lines.iter_mut().enumerate() {
+                if !(at + turn).is_multiple_of(turns) {
+                    continue;
+                }
                 let Some(Some((spacing, speed))) = line.dots.try_get_untracked() else { continue };
-                line.offset = (line.offset + speed * seconds) % spacing;
+                let offset = line.offset + speed * seconds;
+                line.offset = offset - spacing * (offset / spacing).floor();
                 if let Some(Some(path)) = line.path.try_get_untracked() {
                     // Fails for no attribute of this name.
                     let _ = path.set_attribute("stroke-dashoffset", &format!("{:.1}", -line.offset));

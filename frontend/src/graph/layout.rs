@@ -36,6 +36,15 @@ pub struct Point {
     pub y: f64,
 }
 
+impl Point {
+    /// How far it is from another one. `hypot` guards against squares that overflow, which takes a long function.
+    #[allow(clippy::imprecise_flops, reason = "pixels are few")]
+    pub fn distance(self, other: Self) -> f64 {
+        let (x, y) = (self.x - other.x, self.y - other.y);
+        (x * x + y * y).sqrt()
+    }
+}
+
 /// A size in pixels, and on which side the node belongs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Size {

@@ -1,5 +1,7 @@
 //! How figures look: widths, tones, words. Pure.
 
+use std::f64::consts::LOG10_2;
+
 use crate::observed::Figures;
 use crate::topology::{Node, NodeId};
 use crate::words;
@@ -61,7 +63,8 @@ pub fn width(rps: f64) -> f64 {
     if rps <= 0.0 {
         return 1.2;
     }
-    (((1.6 + 1.6 * (1.0 + rps).log10()) * 2.5).round() / 2.5).min(10.0)
+    // By the logarithm that the dots need too.
+    (((1.6 + 1.6 * LOG10_2 * (1.0 + rps).log2()) * 2.5).round() / 2.5).min(10.0)
 }
 
 /// How the dots on an edge move, in powers of √2 of the rate so that they do not tremble: pixels between them and pixels a

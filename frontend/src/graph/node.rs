@@ -155,7 +155,7 @@ impl Grip {
         };
         let now = screen(event);
         let (x, y) = (now.x - pressed.x, now.y - pressed.y);
-        if !self.dragged.get_value() && x.hypot(y) < SLACK {
+        if !self.dragged.get_value() && now.distance(pressed) < SLACK {
             return;
         }
         self.dragged.set_value(true);

@@ -10,7 +10,6 @@ use super::explained::ExplainedWays;
 use super::layout::Point;
 use super::node::{NodeCard, capture};
 use super::state::{GraphState, use_graph};
-use crate::topology::Node;
 
 /// Pixels that a wheel's line stands for.
 const LINE: f64 = 16.0;
@@ -49,7 +48,8 @@ pub fn Stage() -> impl IntoView {
                 <For each=links key=Clone::clone let:key>
                     <Edge key/>
                 </For>
-                <For each=nodes key=looks let:node>
+                // With anything else about its node a card is another one.
+                <For each=nodes key=Clone::clone let:node>
                     <NodeCard node/>
                 </For>
                 <ExplainedWays/>
@@ -59,11 +59,6 @@ pub fn Stage() -> impl IntoView {
             </g>
         </svg>
     }
-}
-
-/// What a card is made from: with another of these there is another card.
-fn looks(node: &Node) -> String {
-    format!("{:?} {} {:?} {:?}", node.id, node.name, node.versions, node.ports)
 }
 
 /// Keeps the view's size. The observer lives as long as the page does, as the graph does.
@@ -123,7 +118,7 @@ impl Hand {
         self.graph.steer(|camera| match other {
             None => camera.panned(now.x - before.x, now.y - before.y),
             Some(other) => {
-                let spread = |point: Point| (point.x - other.x).hypot(point.y - other.y).max(1.0);
+                let spread = |point: Point| point.distance(other).max(1.0);
                 camera.zoomed(spread(now) / spread(before), other)
             }
         });

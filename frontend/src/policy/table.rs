@@ -177,7 +177,7 @@ pub(super) fn algorithm(balancer: &Value) -> &'static str {
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => mesh::json::write(other),
     }
 }
 

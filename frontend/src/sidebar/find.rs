@@ -130,7 +130,7 @@ fn compare(word: &str) -> Option<Test> {
         _ => return None,
     };
     let value = value.trim_end_matches('%').trim_end_matches("ms");
-    let value = serde_json::from_str::<serde_json::Value>(value).ok()?.as_f64()?;
+    let value = mesh::json::read(value).ok()?.as_f64()?;
     Some(Test::Compare(figure, *operator, value))
 }
 

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::Severity;
 use crate::resource::field::{Typed, Wrong};
 use crate::yaml::{Path, Problem, Remedy, Segment, Tree};
+use crate::{Severity, json, yaml};
 
 /// What is found on the way.
 pub(super) struct Findings<'t> {
@@ -45,32 +45,46 @@ impl Findings<'_> {
 const MOST: usize = 200;
 
 /// The value at `base` (within the resource) as a `T`. What cannot be read as its type is left out.
-pub(super) fn typed<T: Typed + Default>(value: Option<&Value>, base: &Path, found: &mut Findings<'_>) -> T {
-    let Some(value) = value.filter(|value| !value.is_null()) else { return T::default() };
-    let mut wrong = match T::read(value) {
-        Ok(read) => return read,
-        Err(wrong) => wrong,
+pub(super) fn typed<T: Typed>(value: Option<&Value>, base: &Path, found: &mut Findings<'_>) -> T {
+    let mut read = T::default();
+    let mut attempt = |value: &Value| {
+        read = T::default();
+        read.fill(value)
     };
+    match value {
+        Some(value) if !value.is_null() && !readable(value, &mut attempt, base, found) => T::default(),
+        _ => read,
+    }
+}
+
+/// Attempts to read a value until nothing is wrong with it any more.
+fn readable(
+    value: &Value,
+    attempt: &mut dyn FnMut(&Value) -> Result<(), Wrong>,
+    base: &Path,
+    found: &mut Findings<'_>,
+) -> bool {
+    let Err(mut wrong) = attempt(value) else { return true };
     let mut value = value.clone();
     for _ in 0..MOST {
-        mend(&mut value, &wrong, &|value| T::read(value).err(), base, found);
-        match T::read(&value) {
-            Ok(read) => return read,
+        mend(&mut value, &wrong, attempt, base, found);
+        match attempt(&value) {
+            Ok(()) => return true,
             Err(next) => wrong = next,
         }
     }
-    T::default()
+    false
 }
 
 /// Makes the value at `path` readable, or takes it out.
 fn mend(
     value: &mut Value,
     wrong: &Wrong,
-    attempt: &dyn Fn(&Value) -> Option<Wrong>,
+    attempt: &mut dyn FnMut(&Value) -> Result<(), Wrong>,
     base: &Path,
     found: &mut Findings<'_>,
 ) {
-    let (path, expected) = (&wrong.path(), wrong.expected);
+    let (path, expected) = (&wrong.path(), wrong.expected());
     let full = base.join(path);
     let Some(wrong) = pointer(value, path).cloned() else {
         // No such place: nothing to take out, so all goes.
@@ -81,7 +95,7 @@ fn mend(
         if let Some(place) = pointer(value, path) {
             *place = candidate.clone();
         }
-        if attempt(value).is_none_or(|next| next.path() != *path) {
+        if attempt(value).err().is_none_or(|next| next.path() != *path) {
             if let Some(code) = code {
                 let title = if code == "MW0013" { "Make it a list" } else { "Write it as its type" };
                 let fix = Some((title, vec![(full.clone(), Some(candidate))]));
@@ -118,7 +132,7 @@ fn candidates(wrong: &Value, path: &Path) -> Vec<(Value, Option<&'static str>, S
             }
             let message =
                 format!("{name} is text in the API; unquoted it is a number, which Kubernetes refuses.");
-            all.push((Value::String(number.to_string()), Some("MW0014"), message));
+            all.push((Value::String(json::number(number)), Some("MW0014"), message));
         }
         Value::Bool(truth) => {
             let message =
@@ -128,7 +142,7 @@ fn candidates(wrong: &Value, path: &Path) -> Vec<(Value, Option<&'static str>, S
         Value::String(text) => {
             let message =
                 format!("{name} is text here and something else in the API, which refuses it in quotes.");
-            if let Ok(number @ (Value::Number(_) | Value::Bool(_))) = serde_json::from_str(text) {
+            if let number @ (Value::Number(_) | Value::Bool(_)) = yaml::resolve(text) {
                 all.push((number, Some("MW0014"), message));
             }
             let message =

@@ -14,35 +14,53 @@ use super::walk::{At, Leaf, Walk};
 use crate::yaml::{Path, Segment};
 
 /// Where a value is not of the type that stands there.
+///
+/// It is boxed: hundreds of functions hand it on, and a pointer is handed on with the least code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` must be {expected}", self.path())]
-pub(crate) struct Wrong {
+#[error("`{}` must be {}", self.path(), self.expected())]
+pub(crate) struct Wrong(Box<Misfit>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Misfit {
     /// From the inside out.
     path: Vec<Segment>,
-    /// What must stand there, in words.
-    pub(crate) expected: &'static str,
+    expected: &'static str,
 }
 
 impl Wrong {
+    #[cold]
     pub(crate) fn new(expected: &'static str) -> Self {
-        Self { path: Vec::new(), expected }
+        Self(Box::new(Misfit { path: Vec::new(), expected }))
     }
 
     fn within(mut self, segment: Segment) -> Self {
-        self.path.push(segment);
+        self.0.path.push(segment);
         self
     }
 
     /// The place, within the value that was read.
     pub(crate) fn path(&self) -> Path {
-        Path(self.path.iter().rev().cloned().collect())
+        Path(self.0.path.iter().rev().cloned().collect())
+    }
+
+    /// What must stand there, in words.
+    pub(crate) fn expected(&self) -> &'static str {
+        self.0.expected
     }
 }
 
 /// What stands in a field, an entry of a list or of a map.
-pub(crate) trait Typed: Sized + Walk {
+pub(crate) trait Typed: Default + Walk {
+    /// Takes a value into one that is fresh. Read in place, a message is not moved from hand to hand on its way into the
+    /// resource, which takes more code than all the reading.
+    fn fill(&mut self, value: &Value) -> Result<(), Wrong>;
+
     /// Reads a value.
-    fn read(value: &Value) -> Result<Self, Wrong>;
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        let mut read = Self::default();
+        read.fill(value)?;
+        Ok(read)
+    }
 
     /// The value as it is written.
     fn write(&self) -> Value;
@@ -143,8 +161,8 @@ pub(crate) fn walk(
 
 impl<T: Typed> Field for Option<T> {
     fn take(&mut self, value: &Value) -> Result<(), Wrong> {
-        *self = if value.is_null() { None } else { Some(T::read(value)?) };
-        Ok(())
+        *self = None;
+        if value.is_null() { Ok(()) } else { self.insert(T::default()).fill(value) }
     }
 
     fn give(&self) -> Option<Value> {
@@ -154,12 +172,11 @@ impl<T: Typed> Field for Option<T> {
 
 impl<T: Typed> Field for Vec<T> {
     fn take(&mut self, value: &Value) -> Result<(), Wrong> {
-        let Value::Array(items) = value else { return Err(Wrong::new("a list")) };
         self.clear();
-        for (index, item) in items.iter().enumerate() {
-            self.push(T::read(item).map_err(|wrong| wrong.within(Segment::Index(index)))?);
-        }
-        Ok(())
+        list(value, &mut |item| {
+            self.push(T::default());
+            self.last_mut().map_or(Ok(()), |entry| entry.fill(item))
+        })
     }
 
     fn give(&self) -> Option<Value> {
@@ -169,8 +186,8 @@ impl<T: Typed> Field for Vec<T> {
 
 impl<T: Typed> Field for BTreeMap<String, T> {
     fn take(&mut self, value: &Value) -> Result<(), Wrong> {
-        let Value::Object(map) = value else { return Err(Wrong::new("a mapping")) };
         self.clear();
+        let Value::Object(map) = value else { return Err(Wrong::new("a mapping")) };
         for (key, item) in map {
             let read = T::read(item).map_err(|wrong| wrong.within(Segment::Key(key.clone())))?;
             self.insert(key.clone(), read);
@@ -185,14 +202,24 @@ impl<T: Typed> Field for BTreeMap<String, T> {
     }
 }
 
+/// Reads the entries of a list.
+fn list(value: &Value, entry: &mut dyn FnMut(&Value) -> Result<(), Wrong>) -> Result<(), Wrong> {
+    let Value::Array(items) = value else { return Err(Wrong::new("a list")) };
+    for (index, item) in items.iter().enumerate() {
+        entry(item).map_err(|wrong| wrong.within(Segment::Index(index)))?;
+    }
+    Ok(())
+}
+
 /// Text, which most types of the API are.
 pub(crate) fn text(value: &Value) -> Result<String, Wrong> {
-    value.as_str().map(str::to_owned).ok_or(Wrong::new("text"))
+    value.as_str().map(str::to_owned).ok_or_else(|| Wrong::new("text"))
 }
 
 impl Typed for String {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        text(value)
+    fn fill(&mut self, value: &Value) -> Result<(), Wrong> {
+        *self = text(value)?;
+        Ok(())
     }
 
     fn write(&self) -> Value {
@@ -201,8 +228,9 @@ impl Typed for String {
 }
 
 impl Typed for bool {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        value.as_bool().ok_or(Wrong::new("`true` or `false`"))
+    fn fill(&mut self, value: &Value) -> Result<(), Wrong> {
+        *self = value.as_bool().ok_or_else(|| Wrong::new("`true` or `false`"))?;
+        Ok(())
     }
 
     fn write(&self) -> Value {
@@ -211,8 +239,9 @@ impl Typed for bool {
 }
 
 impl Typed for i64 {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        value.as_i64().ok_or(Wrong::new("a whole number"))
+    fn fill(&mut self, value: &Value) -> Result<(), Wrong> {
+        *self = value.as_i64().ok_or_else(|| Wrong::new("a whole number"))?;
+        Ok(())
     }
 
     fn write(&self) -> Value {
@@ -221,8 +250,9 @@ impl Typed for i64 {
 }
 
 impl Typed for f64 {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        value.as_f64().ok_or(Wrong::new("a number"))
+    fn fill(&mut self, value: &Value) -> Result<(), Wrong> {
+        *self = value.as_f64().ok_or_else(|| Wrong::new("a number"))?;
+        Ok(())
     }
 
     fn write(&self) -> Value {
@@ -231,8 +261,8 @@ impl Typed for f64 {
 }
 
 impl Typed for DurationString {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        text(value).map(Self)
+    fn fill(&mut self, value: &Value) -> Result<(), Wrong> {
+        self.0.fill(value)
     }
 
     fn write(&self) -> Value {
@@ -241,11 +271,12 @@ impl Typed for DurationString {
 }
 
 impl Typed for IntOrString {
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        match value {
-            Value::String(text) => Ok(Self::String(text.clone())),
-            value => value.as_i64().map(Self::Int).ok_or(Wrong::new("of another type")),
-        }
+    fn fill(&mut self, value: &Value) -> Result<(), Wrong> {
+        *self = match value {
+            Value::String(text) => Self::String(text.clone()),
+            value => Self::Int(value.as_i64().ok_or_else(|| Wrong::new("of another type"))?),
+        };
+        Ok(())
     }
 
     fn write(&self) -> Value {

@@ -30,10 +30,8 @@ macro_rules! messages {
         }
 
         impl crate::resource::field::Typed for $name {
-            fn read(value: &serde_json::Value) -> Result<Self, crate::resource::field::Wrong> {
-                let mut read = Self::default();
-                crate::resource::field::read(value, Self::FIELDS, &mut [$(&mut read.$field),*], &mut read.extra)?;
-                Ok(read)
+            fn fill(&mut self, value: &serde_json::Value) -> Result<(), crate::resource::field::Wrong> {
+                crate::resource::field::read(value, Self::FIELDS, &mut [$(&mut self.$field),*], &mut self.extra)
             }
 
             fn write(&self) -> serde_json::Value {
@@ -90,6 +88,13 @@ macro_rules! open_enums {
             }
         }
 
+        impl Default for $name {
+            /// What nothing was read into yet.
+            fn default() -> Self {
+                Self::Other(String::new())
+            }
+        }
+
         impl From<String> for $name {
             fn from(text: String) -> Self {
                 match text.as_str() {
@@ -100,8 +105,9 @@ macro_rules! open_enums {
         }
 
         impl crate::resource::field::Typed for $name {
-            fn read(value: &serde_json::Value) -> Result<Self, crate::resource::field::Wrong> {
-                crate::resource::field::text(value).map(Self::from)
+            fn fill(&mut self, value: &serde_json::Value) -> Result<(), crate::resource::field::Wrong> {
+                *self = Self::from(crate::resource::field::text(value)?);
+                Ok(())
             }
 
             fn write(&self) -> serde_json::Value {

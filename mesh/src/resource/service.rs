@@ -44,3 +44,9 @@ pub enum IntOrString {
     /// Name.
     String(String),
 }
+
+impl Default for IntOrString {
+    fn default() -> Self {
+        Self::Int(0)
+    }
+}

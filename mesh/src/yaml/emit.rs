@@ -1,8 +1,9 @@
 //! Writing values. The layout is the document's own; scalars are serde-saphyr's, which readers of YAML 1.1 and 1.2 read
 //! alike.
 
-use crate::order;
 use serde_json::{Map, Value};
+
+use crate::{json, order};
 
 /// How a document lays out its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(crate) fn inline(value: &Value) -> Option<String> {
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) => match whole(number) {
             Some(whole) => whole.to_string(),
-            None => number.to_string(),
+            None => json::number(number),
         },
         Value::String(string) => text(string),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),
@@ -57,7 +58,7 @@ pub(crate) fn text(text: &str) -> String {
     match serde_yaml::to_string_with_options(&text, options) {
         Ok(scalar) if !scalar.trim_end().contains('\n') => scalar.trim_end_matches('\n').to_owned(),
         // JSON's strings are YAML's, too.
-        _ => Value::from(text).to_string(),
+        _ => json::quoted(text),
     }
 }
 
@@ -140,7 +141,7 @@ fn flow_text(string: &str) -> String {
     let scalar = text(string);
     // Commas and brackets end a plain scalar here and are harmless elsewhere.
     if scalar.contains([',', '[', ']', '{', '}', ':']) && !scalar.starts_with(['"', '\'']) {
-        Value::from(string).to_string()
+        json::quoted(string)
     } else {
         scalar
     }

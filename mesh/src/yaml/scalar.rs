@@ -13,11 +13,7 @@ pub(crate) fn resolve(text: &str) -> Value {
 }
 
 /// What a scalar says where it is a number.
-pub(crate) fn as_f64(text: &str) -> Option<f64> {
-    number(text)?.as_f64()
-}
-
-fn number(text: &str) -> Option<Number> {
+pub(crate) fn number(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
@@ -42,21 +38,38 @@ fn number(text: &str) -> Option<Number> {
     is_float(unsigned).then(|| float(text)).flatten()
 }
 
-/// A float as JSON reads it. The standard library's reader would bring tables of ten kilobytes into the page that no
-/// compression makes smaller.
+/// A float. The standard library's reader would bring tables of ten kilobytes into the page that no compression makes
+/// smaller; the last digit of one that has more than 15 may differ from its.
 fn float(text: &str) -> Option<Number> {
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
-    let (mantissa, exponent) = match digits.find(['e', 'E']) {
-        Some(at) => digits.split_at(at),
-        None => (digits, ""),
-    };
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let json = format!("{sign}{}.{}{exponent}", or_zero(whole), or_zero(fraction));
-    serde_json::from_str::<Value>(&json).ok()?.as_f64().and_then(Number::from_f64)
-}
-
-fn or_zero(digits: &str) -> &str {
-    if digits.is_empty() { "0" } else { digits }
+    let mut digits = 0_u64;
+    // One that does not fit is beyond all numbers, or nothing beside them.
+    let beyond = if exponent.starts_with('-') { -9999 } else { 9999 };
+    let mut exponent = exponent.parse::<i32>().unwrap_or(beyond).clamp(-9999, 9999);
+    let behind = fraction.bytes().map(|digit| (digit, 1));
+    for (digit, places) in whole.bytes().map(|digit| (digit, 0)).chain(behind) {
+        exponent -= places;
+        if !digit.is_ascii_digit() {
+            continue;
+        }
+        if digits < 10_u64.pow(18) {
+            digits = digits * 10 + u64::from(digit - b'0');
+        } else {
+            exponent += 1;
+        }
+    }
+    let power = |exponent: i32| (0..exponent).fold(1.0, |power, _| power * 10.0);
+    #[expect(clippy::cast_precision_loss, reason = "a float has no more digits")]
+    let digits = digits as f64;
+    // Of very small ones the power would be beyond all numbers.
+    let small = power((-exponent - 300).clamp(0, 1000));
+    let size = match exponent {
+        _ if digits == 0.0 => 0.0,
+        0.. => digits * power(exponent),
+        _ => digits / power((-exponent).min(300)) / small,
+    };
+    Number::from_f64(if text.starts_with('-') { -size } else { size })
 }
 
 /// Digits with one point, and an exponent; a sign is gone already.
@@ -75,9 +88,54 @@ fn is_float(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::resolve;
+    use super::{number, resolve};
+
+    #[test]
+    fn floats_at_the_limits() {
+        for (text, expected) in [
+            ("0.0", Some(0.0)),
+            ("-1.5", Some(-1.5)),
+            ("1e22", Some(1e22)),
+            ("123456789012345678901234567890", Some(123456789012345678901234567890.0)),
+            ("0.000000000000000000000000000001", Some(1e-30)),
+            ("4e-320", Some(4e-320)),
+            ("1e-999", Some(0.0)),
+            ("1e-99999999999", Some(0.0)),
+            ("0e999", Some(0.0)),
+            ("1.7e308", Some(1.7e308)),
+            ("1e309", None),
+            ("1e99999999999", None),
+        ] {
+            let found = number(text).and_then(|number| number.as_f64());
+            let near = |(a, b): (f64, f64)| (a - b).abs() <= b.abs() * 1e-15;
+            assert!(found == expected || found.zip(expected).is_some_and(near), "{text}: {found:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn floats_of_few_digits_are_read_exactly(
+            digits in 0..1_000_000_000_000_000_u64, point in 0..16_usize, exponent in -6..7_i32
+        ) {
+            let mut text = format!("{digits:016}");
+            text.insert(point, '.');
+            let text = format!("{}e{exponent}", text.trim_start_matches('0'));
+            let found = number(&text).and_then(|number| number.as_f64());
+            prop_assert_eq!(found, text.parse().ok(), "{}", text);
+        }
+
+        #[test]
+        fn floats_are_read_as_they_are_printed(float in any::<f64>().prop_filter("finite", |float| float.is_finite())) {
+            for text in [format!("{float:e}"), format!("{float:.3}")] {
+                let found = number(&text).and_then(|number| number.as_f64()).unwrap();
+                let exact: f64 = text.parse().unwrap();
+                prop_assert!((found - exact).abs() <= exact.abs() * 1e-15, "{} {}", text, found);
+            }
+        }
+    }
 
     #[test]
     fn resolved() {

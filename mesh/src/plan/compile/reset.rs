@@ -59,7 +59,7 @@ fn entry(text: &str) -> Option<Entry<'_>> {
 }
 
 fn millionths(share: &str) -> Option<u32> {
-    let percent = yaml::number(share.strip_suffix('%')?)?;
+    let percent = yaml::number(share.strip_suffix('%')?)?.as_f64()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
     Some((percent * 10_000.0).clamp(0.0, 1_000_000.0) as u32)
 }
