@@ -15,7 +15,7 @@ pub(crate) const DIST: &str = "frontend/dist";
 
 /// Builds everything for use, and returns the program.
 pub(crate) fn all(root: &Path) -> Result<PathBuf> {
-    let tools = setup::ensure(root, Needs::Ui)?;
+    let tools = setup::ensure(root, Needs::Page)?;
     ui(root, &tools)?;
     server(root, Profile::Release)
 }
@@ -28,7 +28,7 @@ pub(crate) fn ui(root: &Path, tools: &Tools) -> Result<()> {
     let staged = target(root).join("ui");
     let mut trunk = Command::new("trunk");
     trunk.args(["build", "--cargo-profile", "wasm", "--dist"]).arg(&staged);
-    shell::run(tools.apply(&mut trunk)).context("building the UI")?;
+    shell::run(tools.apply_small(&mut trunk)).context("building the UI")?;
     let changed = sync::mirror(&staged, &root.join(DIST))
         .context("copying the UI to where the server takes it from")?;
     eprintln!("built  the UI: {DIST} ({changed} files changed)");

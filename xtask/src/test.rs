@@ -28,7 +28,7 @@ const SHARED: [&str; 2] = ["mesh", "api"];
 /// features of the crates that it is given, and would compile half of the dependencies again for others.
 pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
     let mut report = Report::default();
-    let needs = if browser { Needs::Browser } else { Needs::Ui };
+    let needs = if browser { Needs::Browser } else { Needs::Page };
     let all: &[&str] = if browser { &CRATES_AND_JOURNEYS } else { &CRATES };
     let mut clients = Vec::new();
     let tools = report.step("set-up", |_| {
