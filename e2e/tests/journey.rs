@@ -86,7 +86,17 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     })
     .await?;
     ensure!(browser.driver.find(By::Css(pill)).await.is_ok(), "the edge is still there");
-    browser.shots("6-undone").await
+    browser.shots("6-undone").await?;
+
+    // A program that ends in a panic cannot say so; the page does.
+    browser.eval("setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable'); })").await?;
+    browser.text_with(".failed[role=alert]", "This page has failed", SOON).await?;
+    browser.find(".failed button").await?.click().await?;
+    wait::until("the page anew", SOON, async || {
+        let there = async |css| browser.driver.find(By::Css(css)).await.is_ok();
+        Ok((!there(".failed").await && there(".item-row").await).then_some(()))
+    })
+    .await
 }
 
 /// Sets a field as a person does: select all, type, leave.

@@ -61,7 +61,9 @@ fn parse(text: &str) -> Option<Moved> {
 fn written(id: &NodeId) -> Value {
     match id {
         NodeId::Gateway { namespace, name } => json!({ "Gateway": { "namespace": namespace, "name": name } }),
-        NodeId::Workload { namespace, name } => json!({ "Workload": { "namespace": namespace, "name": name } }),
+        NodeId::Workload { namespace, name } => {
+            json!({ "Workload": { "namespace": namespace, "name": name } })
+        }
         NodeId::Service(host) => json!({ "Service": host }),
         NodeId::External(host) => json!({ "External": host }),
     }

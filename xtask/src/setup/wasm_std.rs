@@ -108,9 +108,7 @@ impl Toolchain {
         let source = debian::rust_source(&self.release, &scratch, progress)?.join("library");
         progress.set("compiling");
         let mut cargo = cargo(&source, &scratch);
-        cargo
-            .args(["--features", "panic-unwind compiler-builtins-mem"])
-            .env("RUSTFLAGS", FORCE_UNSTABLE);
+        cargo.args(["--features", "panic-unwind compiler-builtins-mem"]).env("RUSTFLAGS", FORCE_UNSTABLE);
         shell::logged(&mut cargo, &cache.log(SCRATCH), |line| progress.cargo(line))?;
         Ok(built_in(&scratch))
     }

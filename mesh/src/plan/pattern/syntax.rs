@@ -11,8 +11,8 @@ const MOST_REPEATED: u32 = 1000;
 
 /// The classes that have a name.
 const NAMED: [&str; 14] = [
-    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
-    "xdigit",
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+    "upper", "word", "xdigit",
 ];
 
 const UNCLOSED_CLASS: &str = "a `[` is not closed";
@@ -120,12 +120,14 @@ impl<'p> Reader<'p> {
             return Ok(true);
         }
         let end = self.rest.find([':', ')']).ok_or(UNCLOSED_GROUP)?;
-        let (flags, end) = (self.rest[..end].as_bytes(), &self.rest[end..]);
+        let (flags, end) = (&self.rest.as_bytes()[..end], &self.rest[end..]);
         let group = end.starts_with(':');
         self.rest = &end[1..];
         let known = |(at, flag): (usize, &u8)| b"imsU-".contains(flag) && !flags[at + 1..].contains(flag);
         if !flags.iter().enumerate().all(known) || flags.ends_with(b"-") || (flags.is_empty() && !group) {
-            return Err("the flags of a group are some of `i`, `m`, `s`, `U` and then, behind a `-`, those that end");
+            return Err(
+                "the flags of a group are some of `i`, `m`, `s`, `U` and then, behind a `-`, those that end",
+            );
         }
         Ok(group)
     }
@@ -252,7 +254,10 @@ mod tests {
             (r"(a)\1", "there are no back-references"),
             ("(?P<1a>x)", "the name of a group needs letters, digits and underscores"),
             ("(?P<a>x)(?P<a>y)", "two groups have the same name"),
-            ("(?z)a", "the flags of a group are some of `i`, `m`, `s`, `U` and then, behind a `-`, those that end"),
+            (
+                "(?z)a",
+                "the flags of a group are some of `i`, `m`, `s`, `U` and then, behind a `-`, those that end",
+            ),
             (r"a\", "there is nothing behind the last `\\`"),
             (r"\y", "a `\\` stands before what is no sign and no known letter"),
             (r"\x{110000}", HEXADECIMAL),
