@@ -89,7 +89,9 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     browser.shots("6-undone").await?;
 
     // A program that ends in a panic cannot say so; the page does.
-    browser.eval("setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable'); })").await?;
+    let trap =
+        "dispatchEvent(new ErrorEvent('error', { error: new WebAssembly.RuntimeError('unreachable') }))";
+    browser.eval(trap).await?;
     browser.text_with(".failed[role=alert]", "This page has failed", SOON).await?;
     browser.find(".failed button").await?.click().await?;
     wait::until("the page anew", SOON, async || {
