@@ -8,6 +8,7 @@ mod body;
 mod change;
 mod decode;
 mod encode;
+pub(crate) mod incoming;
 mod names;
 mod nodes;
 mod paths;
@@ -15,6 +16,7 @@ mod recent;
 mod server;
 mod session;
 mod stream;
+mod turn;
 mod watch;
 
 use std::net::SocketAddr;
@@ -24,7 +26,7 @@ use crate::node::Node;
 use crate::resource::Snapshot;
 
 pub use self::nodes::{Link, NodeState, Nodes, Rejection, States};
-pub use self::server::{Options, ServeError, Server, Tls};
+pub use self::server::{Options, ServeError, Server, Tls, listen};
 
 /// Who opens a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,13 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
-use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
-use tonic::codec::{DecodeBuf, Decoder};
-use tonic::{Status, Streaming};
+use tonic::Status;
 
+use crate::ads::incoming::Incoming;
 use crate::node::Node;
 
 /// The tag by which a log says the cluster that a request was for, as in `%UPSTREAM_CLUSTER_RAW%`: by itself, Envoy names it only where a
@@ -134,23 +133,9 @@ impl Logs {
     }
 }
 
-/// Reads messages.
-#[derive(Debug)]
-pub(crate) struct Messages;
-
-impl Decoder for Messages {
-    type Item = StreamAccessLogsMessage;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        let message = StreamAccessLogsMessage::decode(bytes);
-        message.map(Some).map_err(|error| Status::invalid_argument(format!("not an access log: {error}")))
-    }
-}
-
 /// Hears a node out.
 pub(crate) async fn hear(
-    mut messages: Streaming<StreamAccessLogsMessage>,
+    mut messages: Incoming<StreamAccessLogsMessage>,
     sink: Sink,
     stop: CancellationToken,
 ) -> Result<(), Status> {
@@ -158,7 +143,7 @@ pub(crate) async fn hear(
     loop {
         let message = tokio::select! {
             () = stop.cancelled() => return Err(Status::unavailable("the server ends")),
-            message = messages.message() => message?,
+            message = messages.next() => message?,
         };
         let Some(message) = message else { return Ok(()) };
         if let Some(identifier) = message.identifier {

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use prost::Message;
-use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use xds::ads::{Client, Nodes, Options, Server, Worlds};
+use xds::ads::{self, Client, Nodes, Options, Server, Worlds};
 use xds::resource::{Kind, Resource, Resources, Snapshot};
 
 use crate::made::{Made, VERSIONS};
@@ -75,7 +74,7 @@ pub(crate) async fn run(services: usize, clients: usize) -> Result<(), Failure> 
     std::fs::write(names.path(), list(Kind::Endpoints) + "---\n" + &list(Kind::Routes))?;
 
     let world = Arc::new(One(watch::Sender::new(Arc::clone(&snapshot))));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = ads::listen(([127, 0, 0, 1], 0).into())?;
     let address = listener.local_addr()?;
     let server = Server::new(Arc::clone(&world) as Arc<dyn Worlds>, Options::default());
     let (nodes, stop) = (server.nodes(), CancellationToken::new());

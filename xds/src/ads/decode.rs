@@ -3,11 +3,11 @@
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::core::v3::node::UserAgentVersionType;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
-use prost::Message;
 use tonic::Status;
-use tonic::codec::{DecodeBuf, Decoder};
+use tonic::body::Body;
 
 use super::encode::Protocol;
+use super::incoming::Incoming;
 use super::session::Ask;
 
 /// A request for resources.
@@ -21,20 +21,30 @@ pub(super) struct Request {
     pub(super) ask: Ask,
 }
 
-/// Reads requests of a protocol.
+/// The requests of a stream.
 #[derive(Debug)]
-pub(super) struct Requests(pub(super) Protocol);
+pub(super) enum Requests {
+    /// Of the state of the world.
+    World(Incoming<DiscoveryRequest>),
+    /// Of what differs.
+    Delta(Incoming<DeltaDiscoveryRequest>),
+}
 
-impl Decoder for Requests {
-    type Item = Request;
-    type Error = Status;
+impl Requests {
+    /// The requests in a body.
+    pub(super) fn new(protocol: Protocol, body: Body) -> Self {
+        match protocol {
+            Protocol::World => Self::World(Incoming::new(body)),
+            Protocol::Delta => Self::Delta(Incoming::new(body)),
+        }
+    }
 
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Request>, Status> {
-        let request = match self.0 {
-            Protocol::Delta => DeltaDiscoveryRequest::decode(bytes).map(delta),
-            Protocol::World => DiscoveryRequest::decode(bytes).map(world),
-        };
-        request.map(Some).map_err(|error| Status::invalid_argument(format!("not a request: {error}")))
+    /// The next one; nothing when the client has no more. May be given up and asked again.
+    pub(super) async fn next(&mut self) -> Result<Option<Request>, Status> {
+        Ok(match self {
+            Self::World(requests) => requests.next().await?.map(world),
+            Self::Delta(requests) => requests.next().await?.map(delta),
+        })
     }
 }
 

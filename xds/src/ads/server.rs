@@ -14,24 +14,26 @@ use futures::{FutureExt, stream};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use subtle::ConstantTimeEq;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::server::{TcpConnectInfo, TcpIncoming, TlsConnectInfo};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
-use tonic::{Status, Streaming};
 use tower::Service;
 
 use super::body;
 use super::decode::Requests;
+use super::incoming::Incoming;
 use super::nodes::Nodes;
 use super::paths::{Method, method};
 use super::stream::{Context, Opening, messages};
+use super::turn::Turns;
 use super::{Worlds, change::Shared};
 use crate::als;
 
-/// Up to which size a request is read: what a client that returns has of 100,000 resources is less.
-const REQUEST: usize = 32 << 20;
+/// How many connections may wait to be accepted; the system may let less.
+const WAITING: u32 = 8192;
 
 /// How many streams a connection may have.
 const STREAMS: u32 = 256;
@@ -97,6 +99,16 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Opens a port for a server. After a restart all clients come back at once: more of them may wait to be accepted than tokio by itself lets.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // On Windows this would let others take the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
+
 impl Server {
     /// A server of these worlds.
     pub fn new(worlds: Arc<dyn Worlds>, options: Options) -> Self {
@@ -104,6 +116,7 @@ impl Server {
             worlds,
             shared: Arc::new(Shared::default()),
             nodes: Nodes::default(),
+            turns: Turns::default(),
             stop: CancellationToken::new(),
         };
         Self { context, options }
@@ -202,8 +215,7 @@ impl Methods {
         let address = peer(&request);
         let body = match method {
             Method::Discovery(protocol, only) => {
-                let requests =
-                    Streaming::new_request(Requests(protocol), request.into_body(), None, Some(REQUEST));
+                let requests = Requests::new(protocol, request.into_body());
                 let context = self.context.clone();
                 Body::new(body::Body::new(messages(Opening { context, protocol, only, address, requests })))
             }
@@ -211,8 +223,7 @@ impl Methods {
                 let Some(sink) = self.logs.clone() else {
                     return Err(Status::unimplemented("nobody wants access logs"));
                 };
-                let entries = Streaming::new_request(als::Messages, request.into_body(), None, Some(REQUEST));
-                let heard = als::hear(entries, sink, self.context.stop.clone());
+                let heard = als::hear(Incoming::new(request.into_body()), sink, self.context.stop.clone());
                 // The answer, when all was heard, is an empty message.
                 let answer = heard.map(|heard| heard.map(|()| body::Message::new(|_| (), Bytes::new())));
                 Body::new(body::Body::new(stream::once(answer)))

@@ -7,7 +7,7 @@
 //! clusters that they may point at. If it does not take them, it keeps what it had, unless it had nothing. What is gone is taken from it
 //! last, when it has taken everything else. What it asks for by name is answered at once: it waits.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -85,6 +85,11 @@ impl Session {
     /// The newest revision that the client has all of, for each kind that it asks for.
     pub(super) fn acked(&self) -> impl Iterator<Item = (Kind, Option<u64>)> {
         self.watches.iter().flatten().map(|watch| (watch.kind, watch.acked))
+    }
+
+    /// The client has all that it asks for.
+    pub(super) fn is_current(&self) -> bool {
+        self.watches.iter().flatten().all(Watch::is_current)
     }
 
     /// There is something new.
@@ -375,10 +380,14 @@ fn has(initial: &HashMap<String, String>, new: &Resources, name: &str) -> bool {
 }
 
 /// The names in order, each once; `*` among them is noted instead.
-fn ordered(names: Vec<String>, all: &mut bool) -> Vec<String> {
-    let names: BTreeSet<String> = names.into_iter().collect();
-    *all |= names.contains(ALL);
-    names.into_iter().filter(|name| name != ALL).collect()
+fn ordered(mut names: Vec<String>, all: &mut bool) -> Vec<String> {
+    names.retain(|name| {
+        *all |= name == ALL;
+        name != ALL
+    });
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 #[cfg(test)]

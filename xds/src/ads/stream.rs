@@ -6,17 +6,21 @@ use std::sync::Arc;
 use futures::{FutureExt, Stream, stream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use super::body::Message;
 use super::change::Shared;
-use super::decode::{Request, version};
+use super::decode::{Request, Requests, version};
 use super::encode::{self, Protocol};
 use super::nodes::{Nodes, Presence};
 use super::session::{Response, Session};
+use super::turn::{Turn, Turns};
 use super::{Client, Worlds};
 use crate::node::Node;
 use crate::resource::{Kind, Snapshot};
+
+/// How many requests are heard before the first is answered.
+const AT_ONCE: usize = 16;
 
 /// What all streams of a server have.
 #[derive(Clone)]
@@ -24,6 +28,7 @@ pub(super) struct Context {
     pub(super) worlds: Arc<dyn Worlds>,
     pub(super) shared: Arc<Shared>,
     pub(super) nodes: Nodes,
+    pub(super) turns: Turns,
     pub(super) stop: CancellationToken,
 }
 
@@ -34,12 +39,13 @@ pub(super) struct Opening {
     /// The kind, if the stream has but one.
     pub(super) only: Option<Kind>,
     pub(super) address: Option<SocketAddr>,
-    pub(super) requests: Streaming<Request>,
+    pub(super) requests: Requests,
 }
 
 /// One that has.
 struct Open {
-    requests: Streaming<Request>,
+    turn: Turn,
+    requests: Requests,
     only: Option<Kind>,
     session: Session,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -76,9 +82,16 @@ impl Opening {
     /// Hears whose stream it is, and finds what there is for it; nothing if it ends before.
     async fn open(mut self) -> Result<Option<Box<Open>>, Status> {
         let stop = self.context.stop.clone();
-        let request = tokio::select! {
+        let mut turn = tokio::select! {
             () = stop.cancelled() => return Err(ends()),
-            request = self.requests.message() => request?,
+            turn = self.context.turns.wait() => turn,
+        };
+        let request = loop {
+            tokio::select! {
+                () = stop.cancelled() => return Err(ends()),
+                request = self.requests.next() => break request?,
+                () = turn.expire() => {}
+            }
         };
         let Some(request) = request else { return Ok(None) };
         let said = request.node.as_ref();
@@ -94,7 +107,8 @@ impl Opening {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let presence = self.context.nodes.arrive(client, snapshot.revision);
         let session = Session::new(self.protocol, self.context.shared, snapshot);
-        let mut open = Open { requests: self.requests, only: self.only, session, snapshots, presence, stop };
+        let mut open =
+            Open { turn, requests: self.requests, only: self.only, session, snapshots, presence, stop };
         open.hear(request)?;
         Ok(Some(Box::new(open)))
     }
@@ -106,7 +120,8 @@ impl Open {
         loop {
             // What a client that returns asks for comes at once, for one kind after the other. Heard before the first answer, it is
             // known what still has to be taken by the client before something else is taken from it.
-            while let Some(request) = self.requests.message().now_or_never() {
+            for _ in 0..AT_ONCE {
+                let Some(request) = self.requests.next().now_or_never() else { break };
                 let Some(request) = request? else { return Ok(None) };
                 self.hear(request)?;
             }
@@ -114,13 +129,17 @@ impl Open {
                 return Ok(Some(response));
             }
             self.presence.hold(self.session.revision(), self.session.acked());
+            if self.session.is_current() {
+                self.turn.end();
+            }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(ends()),
-                request = self.requests.message() => {
+                request = self.requests.next() => {
                     let Some(request) = request? else { return Ok(None) };
                     self.hear(request)?;
                 }
+                () = self.turn.expire() => {}
                 changed = self.snapshots.changed() => {
                     // Whatever the node was is not there any longer; it may come back as something else.
                     changed.map_err(|_gone| Status::not_found("what the node was is gone"))?;

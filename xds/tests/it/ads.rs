@@ -176,6 +176,24 @@ async fn large_responses_arrive_as_they_are() {
 }
 
 #[tokio::test]
+async fn clients_that_do_not_answer_keep_nobody_out() {
+    let worlds = Worlds::new(&[("a", "c/a=1")]);
+    let server = worlds.serve(Options::default()).await;
+    let mut silent = Vec::new();
+    for number in 0..100 {
+        let mut client = Delta::connect(&server, &format!("a#{number}")).await;
+        client.ask(Cluster, &[], &[]).await;
+        silent.push(client);
+    }
+    let mut client = Delta::connect(&server, "a").await;
+    client.ask(Cluster, &[], &[]).await;
+    client.expect(Cluster, "a=1").await;
+    client.ack(Cluster).await;
+    server.node("a", |node| node.acked == Some(1)).await;
+    server.end().await;
+}
+
+#[tokio::test]
 async fn whoever_is_not_known_is_told_who_is() {
     let worlds = Worlds::new(&[("a", "c/a=1")]);
     let server = worlds.serve(Options::default()).await;

@@ -15,7 +15,6 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 use envoy_types::pb::google::rpc;
 use http::uri::PathAndQuery;
 use mesh::Source;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
@@ -79,7 +78,7 @@ impl Worlds {
     }
 
     pub(crate) async fn serve_at(&self, address: SocketAddr, options: Options) -> Running {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = xds::ads::listen(address).unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(Arc::new(self.clone()), options);
         let (nodes, stop) = (server.nodes(), CancellationToken::new());
