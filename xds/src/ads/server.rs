@@ -138,7 +138,8 @@ impl Server {
         allowed(&options, listener.local_addr().map_err(ServeError::Port)?)?;
         let mut server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(10)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+            // Longer than a client takes whose machine is busy with all that it was sent.
+            .http2_keepalive_timeout(Some(Duration::from_secs(20)))
             .max_concurrent_streams(STREAMS);
         if let Some(tls) = options.tls {
             let mut config = ServerTlsConfig::new()
