@@ -1,0 +1,251 @@
+//! `meshwright sidecar` with a real Envoy and a real server, as separate programs: from nothing to traffic, through whatever
+//! happens to each of the three.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// For whatever a busy machine takes long to do.
+const LATER: Duration = Duration::from_secs(60);
+
+/// A program that is ended with its handle.
+struct Program {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Program {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meshwright"));
+        let mut child = command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// What follows a phrase in the first line that has it.
+    async fn says(&mut self, phrase: &str) -> String {
+        let said = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if let Some((_, rest)) = line.split_once(phrase) {
+                    return rest.to_owned();
+                }
+            }
+            panic!("it ended and did not say «{phrase}»")
+        };
+        tokio::time::timeout(LATER, said).await.unwrap_or_else(|_| panic!("it does not say «{phrase}»"))
+    }
+
+    async fn signal(&self, name: &str) {
+        signal(name, self.child.id().unwrap()).await;
+    }
+
+    async fn ends(&mut self) -> ExitStatus {
+        tokio::time::timeout(LATER, self.child.wait()).await.unwrap().unwrap()
+    }
+}
+
+async fn signal(name: &str, pid: u32) {
+    assert!(Command::new("kill").args([name, &pid.to_string()]).status().await.unwrap().success());
+}
+
+/// The process that a sidecar says that it runs.
+async fn envoy_of(sidecar: &mut Program) -> u32 {
+    let said = sidecar.says("Envoy runs (process ").await;
+    said.split_once(',').unwrap().0.parse().unwrap()
+}
+
+/// A port that was free just now.
+async fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// Status and text, if there is an answer.
+async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+    tokio::spawn(connection);
+    let request = Request::get(path).header("host", "shop.example").body(Empty::<Bytes>::new()).unwrap();
+    let response = sender.send_request(request).await.ok()?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.ok()?.to_bytes();
+    Some((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// Asks until the answer is this; returns how long it took.
+async fn until(address: SocketAddr, expected: (u16, &str)) -> Duration {
+    let began = Instant::now();
+    let wanted = Some((expected.0, expected.1.to_owned()));
+    let asked = async {
+        while get(address, "/").await != wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LATER, asked).await.unwrap_or_else(|_| panic!("never {expected:?}"));
+    began.elapsed()
+}
+
+/// An upstream that says `shop`.
+async fn upstream() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nshop";
+                    if stream.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+fn write(folder: &Path, port: u16, more: &str) {
+    let mesh = format!(
+        "\
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: shop}}
+spec:
+  hosts: [shop.default.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{{number: 80, name: http, protocol: HTTP}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}, labels: {{version: v1}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: front}}
+spec:
+  servers:
+  - port: {{number: 8099, name: http, protocol: HTTP}}
+    hosts: ['*']
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop}}
+spec:
+  hosts: ['*']
+  gateways: [front]
+  http:
+  - route: [{{destination: {{host: shop}}}}]
+{more}"
+    );
+    std::fs::write(folder.join("mesh.yaml"), mesh).unwrap();
+}
+
+#[tokio::test]
+async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
+    let Some(binary) = std::env::var_os("MESHWRIGHT_ENVOY").map(PathBuf::from) else {
+        eprintln!("SKIPPED: MESHWRIGHT_ENVOY names no Envoy");
+        return;
+    };
+    let (mesh, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(mesh.path(), upstream().await, "");
+    let (mesh_path, data_path) = (mesh.path().to_str().unwrap(), data.path().to_str().unwrap());
+    let serve = |xds: &str| {
+        let arguments =
+            ["serve", "--mesh", mesh_path, "--data", data_path, "--listen", "127.0.0.1:0", "--xds", xds];
+        Program::start(&arguments)
+    };
+    let mut server = serve("127.0.0.1:0");
+    let xds = server.says("Envoys get the mesh from ").await;
+    let envoy = binary.to_str().unwrap();
+    let address = free_port().await;
+    let port = format!("8099={address}");
+    let arguments = [
+        "sidecar",
+        "--gateway",
+        "front",
+        "--server",
+        &xds,
+        "--port",
+        &port,
+        "--envoy",
+        envoy,
+        "--grace",
+        "1",
+    ];
+    let mut sidecar = Program::start(&arguments);
+    let first = envoy_of(&mut sidecar).await;
+    until(address, (200, "shop")).await;
+
+    // Envoy is killed: another one takes its place.
+    signal("-KILL", first).await;
+    let second = envoy_of(&mut sidecar).await;
+    assert_ne!(second, first);
+    println!("after Envoy was killed: {:?} to the first answer", until(address, (200, "shop")).await);
+
+    // Another one takes over on the same port, and no request fails, neither before nor after the old one is gone.
+    sidecar.signal("-HUP").await;
+    let mut asked = 0;
+    {
+        let mut taking_over = std::pin::pin!(async {
+            let third = envoy_of(&mut sidecar).await;
+            assert_ne!(third, second);
+            while Path::new(&format!("/proc/{second}")).exists() {
+                tokio::task::yield_now().await;
+            }
+        });
+        loop {
+            assert_eq!(get(address, "/").await, Some((200, "shop".to_owned())), "request {asked}");
+            asked += 1;
+            tokio::select! {
+                biased;
+                () = &mut taking_over => break,
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+    println!("{asked} requests while another Envoy took over, none failed");
+
+    // Without a server Envoy goes on with what it has, and hears of the next revision when there is one again.
+    server.signal("-KILL").await;
+    server.ends().await;
+    for _ in 0..20 {
+        assert_eq!(get(address, "/").await, Some((200, "shop".to_owned())));
+    }
+    std::fs::remove_dir_all(data.path()).unwrap();
+    let fault = "    fault: {abort: {percentage: {value: 100}, httpStatus: 418}}\n";
+    write(mesh.path(), upstream().await, fault);
+    let mut server = serve(&xds);
+    server.says("Envoys get the mesh from ").await;
+    let took = until(address, (418, "fault filter abort")).await;
+    println!("after the server was started again: {took:?} to its revision");
+
+    // Told to end it does, and leaves nobody behind.
+    sidecar.signal("-TERM").await;
+    assert!(sidecar.ends().await.success());
+    assert_eq!(get(address, "/").await, None, "nobody listens any longer");
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_meshwright"));
+        let output = command.args(arguments).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (well, said) = run(&["sidecar", "--workload", "a", "--envoy", "/nowhere/envoy"]);
+    assert!(!well && said.contains("there is no Envoy at /nowhere/envoy"), "{said}");
+    let (well, said) = run(&["sidecar"]);
+    assert!(!well && said.contains("--workload"), "{said}");
+    let (well, _) = run(&["sidecar", "--gateway", "shop/front", "--print"]);
+    assert!(well);
+}
