@@ -224,7 +224,7 @@ impl Exchange<'_> {
                 return result.map_err(|failed| failed.reply);
             };
             let outcome = match &result {
-                Ok(answered) => outcome(&answered.response),
+                Ok(answered) => Some(outcome(&answered.response)),
                 Err(failed) => failed.outcome,
             };
             if !outcome.is_some_and(|outcome| retry.on.matches(outcome)) {

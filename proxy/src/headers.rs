@@ -150,6 +150,13 @@ impl HeadersMut for Edited<'_> {
     }
 }
 
+/// Whether they are a gRPC call's.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE).map(|kind| kind.as_bytes());
+    kind.and_then(|kind| kind.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use mesh::route::{self, Decision};
 
 use crate::headers::{
     ATTEMPT_COUNT, CLIENT_CERTIFICATE, ENVOYS, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_PATH,
-    REQUEST_ID, forwarded_for, has_envoys, host, request_id, strip_request,
+    REQUEST_ID, forwarded_for, has_envoys, host, is_grpc, request_id, strip_request,
 };
 use crate::pool::Wire;
 use crate::trace::Context;
@@ -161,8 +161,7 @@ impl Outbound {
 
     /// Whether it is a gRPC call.
     pub(crate) fn is_grpc(&self) -> bool {
-        let kind = self.headers.get(http::header::CONTENT_TYPE);
-        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+        is_grpc(&self.headers)
     }
 
     /// The request for a try, from 1.

@@ -6,7 +6,6 @@ use mesh::plan::RetryOn;
 use mesh::route::Outcome;
 
 use crate::connect::ConnectError;
-use crate::headers::OVERLOADED;
 use crate::outlier::Seen;
 use crate::pool::{LeaseError, SendError};
 use crate::reply::Reply;
@@ -18,18 +17,14 @@ pub(crate) struct Failed {
     pub(crate) outcome: Option<Outcome>,
 }
 
-/// What retry conditions see of a response; `None`: it must not be tried again.
-pub(crate) fn outcome(response: &Response<Incoming>) -> Option<Outcome> {
-    let headers = response.headers();
+/// What retry conditions see of a response.
+pub(crate) fn outcome(response: &Response<Incoming>) -> Outcome {
     let status = response.status().as_u16();
-    if status >= 400 && headers.contains_key(OVERLOADED) {
-        return None;
-    }
-    Some(Outcome::Response {
+    Outcome::Response {
         status,
         grpc: grpc_status(response),
-        rate_limited: status >= 400 && headers.contains_key("x-envoy-ratelimited"),
-    })
+        rate_limited: status >= 400 && response.headers().contains_key("x-envoy-ratelimited"),
+    }
 }
 
 fn grpc_status(response: &Response<Incoming>) -> Option<u32> {
@@ -105,7 +100,7 @@ pub(crate) fn not_answered(failed: &SendError) -> Failed {
     tracing::debug!(%error, "no response from an upstream");
     let reset = Outcome::Reset { before_request: failed.unsent };
     let (reply, outcome) = match reset_reason(error) {
-        Some(h2::Reason::REFUSED_STREAM) => (Reply::STREAM_RESET, Some(Outcome::RefusedStream)),
+        Some(h2::Reason::REFUSED_STREAM) => (Reply::STREAM_REFUSED, Some(Outcome::RefusedStream)),
         Some(_) => (Reply::STREAM_RESET, Some(reset)),
         None if error.is_user() => (Reply::CLIENT_GONE, None),
         None if error.is_parse() => (Reply::PROTOCOL_ERROR, Some(reset)),

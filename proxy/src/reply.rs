@@ -38,7 +38,7 @@ impl Reply {
     pub(crate) const CONNECT_FAILURE: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Some(Flags::CONNECT_FAILURE),
-        "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
     );
     /// No connection in time.
     pub(crate) const CONNECT_TIMEOUT: Self = Self::new(
@@ -63,6 +63,12 @@ impl Reply {
         StatusCode::SERVICE_UNAVAILABLE,
         Some(Flags::UPSTREAM_RESET),
         "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
+    );
+    /// The upstream refused the stream.
+    pub(crate) const STREAM_REFUSED: Self = Self::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some(Flags::UPSTREAM_RESET),
+        "upstream connect error or disconnect/reset before headers. reset reason: remote refused stream reset",
     );
     /// What came from the upstream is not HTTP.
     pub(crate) const PROTOCOL_ERROR: Self = Self::new(
@@ -99,14 +105,19 @@ impl Reply {
     }
 }
 
+/// What a fault says.
+const ABORTED: &[u8] = b"fault filter abort";
+
 /// The answer to a request that a fault aborts.
-pub(crate) fn aborted(with: AbortWith, mut ticket: Ticket) -> Response<ClientBody> {
+pub(crate) fn aborted(with: AbortWith, is_grpc: bool, mut ticket: Ticket) -> Response<ClientBody> {
     ticket.flag(Flags::ABORT);
     match with {
         AbortWith::Http(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            answer(status, Bytes::from_static(b"fault filter abort"), ticket)
+            answer(status, Bytes::from_static(ABORTED), ticket)
         }
+        // A status of gRPC says nothing to who has made no call of it.
+        AbortWith::Grpc(_) if !is_grpc => answer(StatusCode::OK, Bytes::from_static(ABORTED), ticket),
         // A reset has no answer; who asks for one anyway gets none of the upstream's.
         AbortWith::Reset => answer(StatusCode::SERVICE_UNAVAILABLE, Bytes::new(), ticket),
         AbortWith::Grpc(code) => {

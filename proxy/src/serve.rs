@@ -26,7 +26,7 @@ use crate::cors::{self, Verdict};
 use crate::drain::Activity;
 use crate::flags::Flags;
 use crate::forward::{Exchange, forward};
-use crate::headers::Edited;
+use crate::headers::{Edited, is_grpc};
 use crate::outbound::{Inbound, Voucher, scheme};
 use crate::pool;
 use crate::reply::{self, Reply};
@@ -209,8 +209,9 @@ pub(crate) async fn serve(
         Decision::Forward(chosen, ..) | Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
             let policy = chosen.route.cors.as_ref();
             let verdict = policy.map_or(Verdict::Unconcerned, |policy| cors::judge(policy, &head));
+            let call = is_grpc(&head.headers);
             let act = Act::new(&decision, &inbound, side);
-            let mut response = match interrupt(chosen, ticket, policy, &verdict).await {
+            let mut response = match interrupt(chosen, ticket, policy, &verdict, call).await {
                 Ok(ticket) => act.run(client, &view, &decision, ticket, (head, body)).await,
                 Err(response) => return Ok(response),
             };
@@ -260,13 +261,14 @@ async fn interrupt(
     mut ticket: Ticket,
     policy: Option<&Cors>,
     verdict: &Verdict,
+    call: bool,
 ) -> Result<Ticket, Response<ClientBody>> {
     if let Some(delay) = chosen.delay {
         ticket.flag(Flags::DELAY);
         tokio::time::sleep(delay).await;
     }
     if let Some(abort) = chosen.abort {
-        return Err(reply::aborted(abort, ticket));
+        return Err(reply::aborted(abort, call, ticket));
     }
     match (verdict, policy) {
         (Verdict::Preflight(origin), Some(policy)) => {

@@ -89,7 +89,13 @@ impl Transfer {
         drop(side);
         let Reached { mut stream, busy: _busy, patience } = match reached {
             Ok(reached) => reached,
-            Err(reply) => return ticket.flag(reply.flags()),
+            Err(reply) => {
+                // As Envoy writes it down: a connection is tried once.
+                if reply == Reply::CONNECT_FAILURE {
+                    ticket.flag(Flags::RETRIES_EXHAUSTED);
+                }
+                return ticket.flag(reply.flags());
+            }
         };
         if !read.is_empty() {
             ticket.moved(read.len() as u64, 0);

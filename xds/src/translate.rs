@@ -143,8 +143,8 @@ impl Made {
             } else if let Some(at) = bind.ports.get(&it.port) {
                 let routes = hosts::on_port(plan, it);
                 self.routes(&routes, options);
-                let http = Http { routes: &routes, gateway: false, dynamic: true };
-                self.listener(&listener::http(it.port.to_string(), *at, &http, options));
+                let http = |_| Some(Http { routes: &routes, gateway: false, dynamic: true });
+                self.listener(&listener::mixed(*at, it, &plan.clusters, &http, options));
             }
         }
     }
@@ -217,6 +217,11 @@ pub fn notes(plan: &Plan) -> Vec<String> {
         }
         for route in listener.connections.iter().filter(|route| route.fault.is_some()) {
             notes.push(format!("{}: Envoy has no faults of connections", route.from));
+        }
+    }
+    for server in plan.listeners.iter().flat_map(|listener| &listener.tls) {
+        for curve in server.settings.ecdh_curves.iter().filter(|it| !tls::knows_curve(it)) {
+            notes.push(format!("{}: Envoy does not know the curve {curve}", server.hosts.join(", ")));
         }
     }
     notes.sort();

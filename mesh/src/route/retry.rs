@@ -150,7 +150,7 @@ pub struct Limits<'p> {
     pub timeout: Option<Duration>,
     /// For each try; `None` is no limit of its own.
     pub per_try_timeout: Option<Duration>,
-    /// Retries, with the request's wishes in them; `None` is none.
+    /// Retries, with the request's wishes in them; `None` is no policy at all.
     pub retries: Option<Cow<'p, Retry>>,
 }
 
@@ -204,7 +204,8 @@ fn overridden<'p>(route: Option<&'p Retry>, request: &impl Request) -> Option<Co
             Cow::Owned(own)
         }
     };
-    (retry.attempts > 0).then_some(retry)
+    // None at all are still a policy: what it would have retried has used up its retries.
+    Some(retry)
 }
 
 fn number(request: &impl Request, name: &str) -> Option<u64> {

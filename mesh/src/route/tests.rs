@@ -367,8 +367,7 @@ fn requests_override_limits() {
         (&[("x-envoy-upstream-rq-timeout-ms", "0")], (None, Some(2_000), Some((2, false, true)))),
         (&[("x-envoy-upstream-rq-timeout-ms", "soon")], (Some(15_000), Some(2_000), Some((2, false, true)))),
         (&[("x-envoy-max-retries", "5")], (Some(15_000), Some(2_000), Some((5, false, true)))),
-        // Without retries there is no limit for each try either.
-        (&[("x-envoy-max-retries", "0")], (Some(15_000), None, None)),
+        (&[("x-envoy-max-retries", "0")], (Some(15_000), Some(2_000), Some((0, false, true)))),
         (&[("x-envoy-retry-on", "5xx")], (Some(15_000), Some(2_000), Some((2, true, true)))),
         (
             &[("x-envoy-upstream-rq-per-try-timeout-ms", "100")],

@@ -114,7 +114,7 @@ async fn the_same_client_keeps_to_its_endpoint() {
             // Those whose endpoint stays, stay; another thread or plan agrees on it.
             let mut next = Draft { revision: 2, ..draft };
             next.clusters[0].endpoints.remove(2);
-            rig.proxy.swap(vec![next.plan()]).await;
+            rig.swap(next.plan()).await;
             let (mut moved, mut stay) = (0, 0);
             for (user, home) in homes.iter().filter(|(_, home)| *home != "c") {
                 let (headers, path) = ask(*user);
@@ -255,7 +255,7 @@ async fn a_new_endpoint_warms_up() {
     assert_eq!(get(rig.address, "/", &[]).await.body, "a");
     // The first is warm when the second comes.
     tokio::time::sleep(window).await;
-    rig.proxy.swap(vec![Draft { revision: 2, ..draft }.plan()]).await;
+    rig.swap(Draft { revision: 2, ..draft }.plan()).await;
     let began = Instant::now();
     let early = shares(&rig, &servers, 40).await;
     // On a machine that is too slow to see it there is nothing to see.
@@ -326,7 +326,7 @@ async fn policies_come_and_go_without_a_failed_request() {
         // Endpoints come and go, and are lighter or heavier.
         cluster.endpoints.remove(at % 4);
         cluster.endpoints[at % 3].weight = 1 + u32::try_from(at % 5).unwrap();
-        rig.proxy.swap(vec![next.plan()]).await;
+        rig.swap(next.plan()).await;
         // Some requests run under each.
         get(address, "/", &[]).await;
     }

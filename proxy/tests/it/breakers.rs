@@ -88,7 +88,7 @@ async fn requests_wait_for_a_connection_as_far_as_they_may() {
     assert_eq!(waits.await.body, "v1");
     assert_eq!(server.connections(), 1);
     // The connection stays, and nobody waits for another.
-    rig.told(breaker(Limit::Connections, false)).await;
+    rig.told_here(breaker(Limit::Connections, false)).await;
 }
 
 #[tokio::test]
@@ -243,6 +243,10 @@ async fn old_connections_carry_no_further_request() {
         let mut connection = Connection::open(rig.address).await;
         for _ in 0..3 {
             assert_eq!(connection.fetch(request("GET", "/", &[], "")).await.unwrap().body, "v1");
+            if rig.is_envoy() {
+                // It counts milliseconds, and the next request may come within the same.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
         assert_eq!(server.connections(), connections, "{age:?} {http2}");
     }
@@ -294,12 +298,12 @@ async fn nothing_is_counted_that_has_gone() {
             });
             let (_, _) = tokio::join!(
                 futures::future::join_all(burst),
-                rig.proxy.swap(vec![Draft { revision, ..draft.clone() }.plan()])
+                rig.swap(Draft { revision, ..draft.clone() }.plan())
             );
         }
         gate.open(1000);
         let patient = Draft { revision: 9, routes: vec![to_first(|_| {})], ..draft };
-        rig.proxy.swap(vec![patient.plan()]).await;
+        rig.swap(patient.plan()).await;
         // What is still under way ends within its time; then there is room for two at once, as there was at first.
         let calm = async {
             loop {
@@ -348,15 +352,15 @@ async fn retries_beyond_the_limit_are_not_made() {
         let second = get(address, "/", &[]).await;
         assert_eq!((second.status.as_u16(), second.body.as_str()), (503, "not yet"));
         assert_eq!(rig.observed(1).await.outcome(), "503 UO");
-        rig.told(breaker(Limit::Retries, true)).await;
+        rig.told_here(breaker(Limit::Retries, true)).await;
         go.notify_one();
         assert_eq!(first.await.unwrap().body, "retried");
-        rig.told(breaker(Limit::Retries, false)).await;
+        rig.told_here(breaker(Limit::Retries, false)).await;
     }
 }
 
 #[tokio::test]
-async fn an_overload_further_on_is_not_retried() {
+async fn an_overload_further_on_is_retried_as_any_failure() {
     let server = Server::start(|_| async {
         let mut response = reply(503, "full");
         response.headers_mut().insert("x-envoy-overloaded", "true".parse().unwrap());
@@ -366,7 +370,7 @@ async fn an_overload_further_on_is_not_retried() {
     let route = to_first(|forward| forward.retries = Some(retries(2, "5xx")));
     let rig = Rig::start(Draft::new(vec![cluster("v1", &[&server])], vec![route]).plan()).await;
     assert_eq!(get(rig.address, "/", &[]).await.body, "full");
-    assert_eq!(server.requests(), 1);
+    assert_eq!(server.requests(), 3);
 }
 
 #[tokio::test]

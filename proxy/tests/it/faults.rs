@@ -9,16 +9,19 @@ use crate::support::{Connection, Rig, Server, get, request};
 
 #[tokio::test]
 async fn aborts_answer_at_once() {
-    for (with, status, body) in
-        [(AbortWith::Http(418), 418, "fault filter abort"), (AbortWith::Grpc(14), 200, "")]
-    {
+    let (plain, call) = (&[][..], &[("content-type", "application/grpc")][..]);
+    for (with, headers, status, body) in [
+        (AbortWith::Http(418), plain, 418, "fault filter abort"),
+        (AbortWith::Grpc(14), call, 200, ""),
+        // Who makes no call of gRPC would not understand its status.
+        (AbortWith::Grpc(14), plain, 200, "fault filter abort"),
+    ] {
         let fault = Fault { delay: None, abort: Some((1_000_000, with)) };
         let mut rig = Rig::start(Draft::new(vec![cluster_at("v1", &[])], vec![faulty(fault)]).plan()).await;
-        let answer = get(rig.address, "/", &[]).await;
+        let answer = get(rig.address, "/", headers).await;
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, body));
-        if status == 200 {
-            assert_eq!(answer.headers["grpc-status"], "14");
-        }
+        let told = answer.headers.get("grpc-status").map(|status| status.to_str().unwrap());
+        assert_eq!(told, (headers == call).then_some("14"));
         let observed = rig.observed(1).await;
         assert_eq!(observed.outcome(), format!("{status} FI"));
         assert_eq!(observed.only().0.version, "v1", "the subset stands in for the instance");

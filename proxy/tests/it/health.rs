@@ -73,7 +73,8 @@ async fn a_check_that_fails_takes_an_instance_out_and_one_that_passes_brings_it_
     let port = one.address().port();
     rig.told(well(port)).await;
     health.store(503, Ordering::SeqCst);
-    assert_eq!(rig.told(ill(port)).await, "it answered 503");
+    let why = rig.told(ill(port)).await;
+    assert!(rig.is_envoy() || why == "it answered 503", "{why}");
     for _ in 0..10 {
         assert_eq!(get(rig.address, "/", &[]).await.body, "two");
     }
@@ -124,7 +125,8 @@ async fn a_status_that_asks_for_patience_counts_to_the_threshold() {
     rig.told(well(port)).await;
     let before = server.requests();
     health.store(429, Ordering::SeqCst);
-    assert_eq!(rig.told(ill(port)).await, "it answered 429");
+    let why = rig.told(ill(port)).await;
+    assert!(rig.is_envoy() || why == "it answered 429", "{why}");
     assert!(server.requests() >= before + 3);
     let mut answer = get(rig.address, "/", &[]).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (503, "no healthy upstream"));
@@ -141,7 +143,8 @@ async fn a_port_that_closes_is_noticed() {
     let mut rig = Rig::start(checked(cluster_at("v1", &[address.port()]), check(Probe::Tcp)).plan()).await;
     rig.told(well(address.port())).await;
     drop(listener);
-    assert_eq!(rig.told(ill(address.port())).await, "connection failure");
+    let why = rig.told(ill(address.port())).await;
+    assert!(rig.is_envoy() || why == "connection failure", "{why}");
     let _listener = TcpListener::bind(address).await.unwrap();
     rig.told(well(address.port())).await;
 }
@@ -178,7 +181,8 @@ async fn grpc_has_a_protocol_for_it() {
     let port = server.address().port();
     rig.told(well(port)).await;
     serving.store(2, Ordering::SeqCst);
-    assert_eq!(rig.told(ill(port)).await, "it says that it does not serve");
+    let why = rig.told(ill(port)).await;
+    assert!(rig.is_envoy() || why == "it says that it does not serve", "{why}");
     serving.store(1, Ordering::SeqCst);
     rig.told(well(port)).await;
 }
@@ -224,7 +228,8 @@ async fn an_instance_may_say_itself_that_it_wants_no_more() {
     let port = server.address().port();
     rig.told(well(port)).await;
     assert_eq!(get(rig.address, "/last", &[]).await.body, "last");
-    assert_eq!(rig.told(ill(port)).await, "it says so in a response");
+    let why = rig.told(ill(port)).await;
+    assert!(rig.is_envoy() || why == "it says so in a response", "{why}");
     assert_eq!(get(rig.address, "/", &[]).await.body, "no healthy upstream");
 }
 
@@ -241,7 +246,7 @@ async fn what_a_check_has_found_holds_when_the_check_is_changed() {
     let mut next = Draft { revision: 2, ..draft };
     let jitter = Duration::from_secs(3600);
     next.clusters[0].policy.health = Some(HealthCheck { jitter, ..check(http()) });
-    rig.proxy.swap(vec![next.plan()]).await;
+    rig.swap(next.plan()).await;
     for _ in 0..5 {
         assert_eq!(get(rig.address, "/", &[]).await.body, "no healthy upstream");
     }
@@ -282,7 +287,7 @@ async fn instances_come_and_go_with_the_plans() {
     let mut rig = Rig::start(only.plan()).await;
     rig.told(well(two.address().port())).await;
     // One that is new is not used before a check passes, as long as there are others.
-    rig.proxy.swap(vec![Draft { revision: 2, ..both }.plan()]).await;
+    rig.swap(Draft { revision: 2, ..both }.plan()).await;
     for _ in 0..10 {
         assert_eq!(get(rig.address, "/", &[]).await.body, "two");
     }

@@ -165,7 +165,7 @@ async fn retries_of_failed_connections_end() {
 #[tokio::test]
 async fn a_try_has_its_own_time() {
     let (slow, fast) = (silent().await, Server::named("fast").await);
-    for (on, status, outcome, retried) in [("reset", 200, "200", 1), ("connect-failure", 504, "504 UT", 0)] {
+    for (on, status) in [("reset", 200), ("connect-failure", 504)] {
         let route = to_first(|forward| {
             let mut retry = retries(1, on);
             retry.per_try_timeout = Some(Duration::from_millis(60));
@@ -173,8 +173,16 @@ async fn a_try_has_its_own_time() {
         });
         let draft = Draft::new(vec![cluster("v1", &[&slow, &fast])], vec![route]);
         let mut rig = Rig::start(draft.plan()).await;
-        assert_eq!(get(rig.address, "/", &[]).await.status, status);
-        let observed = rig.observed(1).await;
-        assert_eq!((observed.outcome().as_str(), observed.only().1.retries), (outcome, retried));
+        // Whoever has the first turn, the slow one has one of two.
+        let mut seen: Vec<u16> = Vec::new();
+        for _ in 0..2 {
+            seen.push(get(rig.address, "/", &[]).await.status.as_u16());
+        }
+        seen.sort_unstable();
+        let observed = rig.observed(2).await;
+        let (retried, late) =
+            (observed.sum(|it| it.retries), observed.sum(|it| it.flags.get("UT").copied().unwrap_or(0)));
+        assert_eq!(seen, [200, status], "{on}");
+        assert_eq!((retried > 0, late), (status == 200, u64::from(status == 504)), "{on}");
     }
 }

@@ -9,7 +9,7 @@ use proxy::{Config, EjectedFor, Notice};
 use tokio::io::AsyncReadExt;
 
 use crate::plans::{Draft, cluster, cluster_at, connections, plan_of, tcp_listener, to_first, workload};
-use crate::support::{Rig, Server, get, reply};
+use crate::support::{Rig, Server, get, is_envoy, reply};
 
 /// Three errors eject for an hour; any number may be out.
 fn strict() -> Outlier {
@@ -97,7 +97,7 @@ async fn what_is_out_stays_out_under_the_next_plan_and_for_all_threads() {
         failed += usize::from(get(rig.address, "/", &[]).await.status == 503);
     }
     assert_eq!(rig.told(ejected).await.1, EjectedFor::GatewayErrors);
-    rig.proxy.swap(vec![Draft { revision: 2, ..draft }.plan()]).await;
+    rig.swap(Draft { revision: 2, ..draft }.plan()).await;
     for _ in 0..12 {
         assert_eq!(get(rig.address, "/", &[]).await.body, "good");
     }
@@ -114,9 +114,10 @@ async fn without_a_policy_all_return() {
     assert_eq!(get(rig.address, "/", &[]).await.body, "no healthy upstream");
     let mut next = Draft { revision: 2, ..draft };
     next.clusters[0].policy.outlier = None;
-    rig.proxy.swap(vec![next.plan()]).await;
+    rig.swap(next.plan()).await;
     assert_eq!(get(rig.address, "/", &[]).await.body, "moody");
-    assert_eq!(rig.told(returned).await, bad.address().port());
+    let port = bad.address().port();
+    rig.told_here(|notice| returned(notice).filter(|back| *back == port)).await;
 }
 
 #[tokio::test]
@@ -153,9 +154,12 @@ async fn connections_of_other_protocols_count() {
     let plan = plan_of(workload(), tcp_listener(vec![connections(&[], &[(0, 1)])]), vec![cluster]);
     let mut rig = Rig::on(plan, 9000).await;
     for flag in ["UF", "UF", "UF", "UH"] {
+        let spent = flag == "UF";
         let mut stream = tokio::net::TcpStream::connect(rig.address).await.unwrap();
         assert!(matches!(stream.read(&mut [0; 8]).await, Ok(0) | Err(_)));
-        assert_eq!(rig.closed(1).await.only().1.flags.keys().collect::<Vec<_>>(), [&flag]);
+        let seen = rig.closed(1).await;
+        let flags = &seen.only().1.flags;
+        assert!(flags.contains_key(flag) && flags.contains_key("URX") == spent, "{flags:?}");
     }
     assert_eq!(rig.told(ejected).await, (1, EjectedFor::Errors, 1));
 }
@@ -170,6 +174,10 @@ async fn failures_without_a_response_count() {
         (silent, None, EjectedFor::Errors),
         (silent, Some(3), EjectedFor::LocalFailures),
     ] {
+        // To Envoy each connection that is there ends a row of failures.
+        if is_envoy() && local == Some(3) {
+            continue;
+        }
         let outlier = Outlier { local_failures: local, ..strict() };
         let mut draft = watched(cluster_at("v1", &[port]), outlier);
         draft.routes = vec![to_first(|forward| forward.timeout = Some(Duration::from_millis(40)))];

@@ -113,7 +113,7 @@ async fn trailers_pass_both_ways() {
 #[tokio::test]
 async fn upgrades_become_tunnels() {
     let server = Server::start(|mut request: Request<Incoming>| async move {
-        assert_eq!(request.headers()[CONNECTION], "upgrade");
+        assert!(request.headers()[CONNECTION].as_bytes().eq_ignore_ascii_case(b"upgrade"));
         let protocol = request.headers()[UPGRADE].clone();
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
@@ -140,7 +140,8 @@ async fn upgrades_become_tunnels() {
     assert_eq!(read_until(&mut stream, "").await, "olleh");
     drop(stream);
     let observed = rig.observed(1).await;
-    assert_eq!(observed.outcome(), "101");
+    // Envoy says of each tunnel that the server ends that it was closed there.
+    assert_eq!(observed.outcome(), if rig.is_envoy() { "101 UC" } else { "101" });
     assert_eq!((observed.only().1.bytes_sent, observed.only().1.bytes_received), (5, 5));
 }
 
@@ -235,6 +236,12 @@ async fn messages_on_the_wire() {
         ("POST / HTTP/1.1\r\nhost: reviews\r\ntransfer-encoding: gzip\r\n\r\n", "", "HTTP/1.1 400", ""),
         ("NONSENSE\r\n\r\n", "", "HTTP/1.1 400", ""),
     ] {
+        // Envoy takes two hosts for one with a comma, and says of a coding that it does not know that it does not know it.
+        let starts = match rig.is_envoy() {
+            true if sent.contains("host: a\r\nhost") => "HTTP/1.1 404",
+            true if sent.contains("gzip") => "HTTP/1.1 501",
+            _ => starts,
+        };
         let answer = exchange(&rig, sent, until).await;
         assert!(answer.starts_with(starts), "{sent:?}: {answer}");
         assert!(answer.contains(contains), "{sent:?}: {answer}");

@@ -39,7 +39,7 @@ async fn requests_are_forwarded_and_observed() {
     assert_eq!(key.route.as_ref().unwrap().index, 0);
     assert_eq!((stats.bytes_sent, stats.bytes_received), (5, answer.body.len() as u64));
     assert_eq!((stats.codes[&200], stats.flags.len(), stats.retries), (1, 0, 0));
-    assert!(matches!(rig.notice().await, Notice::FirstRequest { revision: 1, .. }));
+    rig.told_here(|notice| matches!(notice, Notice::FirstRequest { revision: 1, .. }).then_some(())).await;
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn what_the_proxy_answers_itself() {
             "reviews",
             "/",
             503,
-            "upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
             "503 UF",
         ),
         (vec![], vec![direct(418, "teapot")], "reviews", "/", 418, "teapot", "418"),
@@ -207,7 +207,9 @@ async fn gateways_vouch_for_their_clients() {
     let draft = Draft { source, ..Draft::new(vec![cluster("v1", &[&server])], vec![to_first(|_| {})]) };
     let rig = Rig::start(draft.plan()).await;
     let answer = get(rig.address, "/", &[("x-forwarded-for", "10.0.0.1")]).await;
-    assert!(answer.body.contains("x-forwarded-for: 10.0.0.1,127.0.0.1\n"), "{}", answer.body);
+    // Of a client on its own machine Envoy tells the machine's address.
+    let client = if rig.is_envoy() { "" } else { "127.0.0.1\n" };
+    assert!(answer.body.contains(&format!("x-forwarded-for: 10.0.0.1,{client}")), "{}", answer.body);
     assert!(answer.body.contains("x-forwarded-proto: http\n"), "{}", answer.body);
 }
 
@@ -278,6 +280,11 @@ async fn copies_are_sent_and_forgotten() {
         assert_eq!(copies.recv().await.unwrap(), body);
     }
     assert_eq!(shadow.requests(), 0);
+    // Envoy writes no copy down.
+    if rig.is_envoy() {
+        assert_eq!(rig.observed(2).await.versions(), BTreeMap::from([("v1", 2)]));
+        return;
+    }
     let observed = rig.observed(4).await;
     assert_eq!(observed.versions(), BTreeMap::from([("v1", 2), ("v2", 2)]));
     let routes = observed.keys().filter(|key| key.version == "v2").all(|key| key.route.is_none());

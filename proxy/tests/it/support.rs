@@ -7,6 +7,7 @@ mod server;
 pub(crate) mod tls;
 
 pub(crate) use client::{Connection, get, request};
+pub(crate) use envoy::is_asked_for as is_envoy;
 pub(crate) use rig::{ANY, Rig};
 pub(crate) use server::{Raw, Server, reply, streamed};
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::plans::{Draft, cluster_at, connections, faulty, plan_of, tcp_listener, to_first, workload};
-use crate::support::{Connection, Raw, Rig, Server, get, request};
+use crate::support::{Connection, Raw, Rig, Server, get, is_envoy, request};
 
 /// Says its name first, and then repeats what it hears.
 async fn speaker(name: &'static str) -> Raw {
@@ -97,16 +97,21 @@ async fn failures_have_flags() {
     let mut missing = cluster_at("v1", &[1]);
     missing.known = false;
     for (routes, cluster, flag) in [
-        (full(&[(0, 1)]), cluster_at("v1", &[1]), "UF"),
+        (full(&[(0, 1)]), cluster_at("v1", &[1]), "UF,URX"),
         (full(&[(0, 1)]), cluster_at("v1", &[]), "UH"),
         (full(&[(0, 1)]), missing, "NC"),
         (Vec::new(), cluster_at("v1", &[1]), "NR"),
     ] {
+        // Envoy does not listen where nothing is taken.
+        if is_envoy() && routes.is_empty() {
+            continue;
+        }
         let mut rig = Rig::on(plan_of(workload(), tcp_listener(routes), vec![cluster]), 9000).await;
         // Whether the end or a reset is seen depends on what was sent meanwhile.
         let _ = rest(connect(rig.address).await).await;
         let seen = rig.closed(1).await;
-        assert_eq!(seen.only().1.flags.keys().collect::<Vec<_>>(), [&flag]);
+        let flags: std::collections::BTreeSet<_> = seen.only().1.flags.keys().copied().collect();
+        assert_eq!(flags.into_iter().collect::<Vec<_>>().join(","), flag);
     }
 }
 
@@ -211,10 +216,12 @@ async fn tls_is_passed_on_by_its_name() {
         stream.write_all(start).await.unwrap();
         tokio::task::yield_now().await;
         stream.write_all(end).await.unwrap();
+        let expected = [said.as_bytes(), &hello].concat();
+        let mut heard = vec![0; expected.len()];
+        stream.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, expected, "{name}");
         stream.shutdown().await.unwrap();
-        let mut heard = Vec::new();
-        stream.read_to_end(&mut heard).await.unwrap();
-        assert_eq!(heard, [said.as_bytes(), &hello].concat(), "{name}");
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "{name}");
     }
     // What is not TLS goes where no name is asked for, and so does who waits for the server to speak.
     for said in [&b"not tls"[..], b""] {
@@ -281,7 +288,7 @@ async fn connections_outlast_plans_and_listeners() {
         assert_eq!(heard, text.as_bytes());
     };
     say("one").await;
-    rig.proxy.swap(vec![plan()]).await;
+    rig.swap(plan()).await;
     assert!(held.upgrade().is_none(), "a connection keeps no plan");
     say("two").await;
     assert!(rig.proxy.unbind(rig.address).await);

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use crate::plans::{Draft, cluster, cluster_at, connections, to_first};
 use crate::support::tls::{Authority, Client, Pair};
-use crate::support::{AnyBody, Connection, Raw, Rig, Server, request};
+use crate::support::{AnyBody, Connection, Raw, Rig, Server, is_envoy, request};
 
 pub(crate) fn gateway() -> Source {
     Source::Gateway { namespace: "default".to_owned(), name: "gate".to_owned() }
@@ -92,7 +92,12 @@ async fn requests_within_tls_are_https() {
     let spoofed = [("x-forwarded-client-cert", "Hash=me"), ("x-forwarded-proto", "http")];
     let said = fetch(authority.client(), &rig, "reviews", &spoofed).await.unwrap();
     assert!(said.starts_with("200 GET /\n") && said.contains("\nx-forwarded-proto: https\n"), "{said}");
-    assert!(said.contains("\nx-forwarded-for: 127.0.0.1\n") && !said.contains("client-cert"), "{said}");
+    // Of a client on its own machine Envoy tells the machine's address.
+    let client = if rig.is_envoy() { "" } else { "127.0.0.1\n" };
+    assert!(
+        said.contains(&format!("\nx-forwarded-for: {client}")) && !said.contains("client-cert"),
+        "{said}"
+    );
     assert_eq!(rig.observed(1).await.outcome(), "200");
 }
 
@@ -117,7 +122,8 @@ async fn http2_is_agreed_on() {
     let plain = Client { alpn: &["http/1.1"], ..authority.client() };
     assert_eq!(fetch(plain, &rig, "reviews", &[]).await.unwrap(), "200 one");
     let foreign = Client { alpn: &["smtp"], ..authority.client() };
-    assert!(foreign.connect(rig.address, "reviews").await.is_err());
+    // Envoy goes on without a protocol that both know.
+    assert_eq!(foreign.connect(rig.address, "reviews").await.is_ok(), rig.is_envoy());
 }
 
 #[tokio::test]
@@ -241,6 +247,10 @@ async fn curves_are_chosen() {
         (&["P-384", "X448"], Some(rustls::NamedGroup::secp384r1)),
         (&["X448"], None),
     ] {
+        // Envoy does not take a listener without a curve that it knows.
+        if is_envoy() && expected.is_none() {
+            continue;
+        }
         let mut tls = simple(&["*"], &authority.issue(&["reviews"]));
         tls.settings.ecdh_curves = curves.iter().map(|&name| name.to_owned()).collect();
         let rig = on_443(plan(&server, vec![tls])).await;
@@ -323,7 +333,7 @@ async fn tls_is_opened_or_passed_on_by_its_name() {
     let mut bytes = simple(&["db.org"], &authority.issue(&["db.org"]));
     bytes.http = false;
     let servers = vec![simple(&["reviews"], &authority.issue(&["reviews"])), passed, bytes];
-    let clusters = [behind.port, plain.port].map(|port| cluster_at("v1", &[port]));
+    let clusters = [("v2", behind.port), ("v3", plain.port)].map(|(name, port)| cluster_at(name, &[port]));
     let mut draft = Draft::new(
         vec![cluster("v1", &[&web]), clusters[0].clone(), clusters[1].clone()],
         vec![to_first(|_| {})],
@@ -360,7 +370,7 @@ async fn swaps_lose_nothing_over_tls() {
     let mut sender = h2(authority.client(), &rig, "reviews").await;
     let mut kept = Connection::on(authority.client().connect(rig.address, "reviews").await.unwrap()).await;
     for _ in 0..20 {
-        rig.proxy.swap(vec![plan(&server, vec![simple(&["*"], &pair)])]).await;
+        rig.swap(plan(&server, vec![simple(&["*"], &pair)])).await;
         let asked: Request<AnyBody> = request("GET", "https://reviews/", &[], "");
         assert_eq!(sender.send_request(asked).await.unwrap().status(), 200);
         assert_eq!(kept.fetch(request("GET", "/", &[], "")).await.unwrap().body, "one");

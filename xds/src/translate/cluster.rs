@@ -14,7 +14,7 @@ use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use envoy_types::pb::envoy::extensions::clusters::dynamic_forward_proxy::v3 as dynamic;
 use envoy_types::pb::envoy::extensions::common::dynamic_forward_proxy::v3::DnsCacheConfig;
 use envoy_types::pb::envoy::extensions::upstreams::http::v3 as http;
-use mesh::plan::{Balancer, Cluster, ClusterPolicy, Endpoint, HashTable, Warmup};
+use mesh::plan::{Balancer, Cluster, ClusterPolicy, Endpoint, HashTable, Probe, Warmup};
 
 use super::{Delivery, Options, health, limits, names, pb, tls};
 
@@ -22,15 +22,19 @@ use super::{Delivery, Options, health, limits, names, pb, tls};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Envoy's largest ring.
 const LARGEST_RING: u64 = 8 * 1024 * 1024;
+/// The most streams that Envoy lets one connection have.
+const MOST_STREAMS: u32 = (1 << 31) - 1;
+/// Envoy counts milliseconds.
+const SHORTEST_LIFE: Duration = Duration::from_millis(1);
 /// The key under which a cluster says which protocol it speaks.
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /// How the endpoints of a cluster are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Discovery {
-    /// Endpoints by address, which come by EDS.
+    /// Endpoints by address, or by path, which come by EDS.
     Eds,
-    /// All addresses that DNS has for names, or sockets by path.
+    /// All addresses that DNS has for names.
     Dns,
     /// One of the addresses that DNS has for a name.
     FirstAddress,
@@ -40,8 +44,10 @@ pub(super) enum Discovery {
 
 impl Discovery {
     pub(super) fn of(cluster: &Cluster) -> Self {
-        let address =
-            |endpoint: &Endpoint| endpoint.address.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        let address = |endpoint: &Endpoint| {
+            endpoint.address.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+                || endpoint.address.starts_with("unix://")
+        };
         match cluster.policy.balancer {
             Balancer::Passthrough if cluster.endpoints.is_empty() => Self::Dynamic,
             _ if cluster.endpoints.iter().all(address) => Self::Eds,
@@ -69,7 +75,8 @@ pub(super) fn cluster(
     let mut made = envoy::Cluster {
         connect_timeout: Some(pb::duration(policy.connect_timeout.unwrap_or(CONNECT_TIMEOUT))),
         cluster_discovery_type: Some(discovery_type(discovery)),
-        dns_lookup_family: DnsLookupFamily::All.into(),
+        // One family is enough, and hosts that cannot be reached are none.
+        dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         lb_policy: lb_policy.into(),
         lb_config,
         common_lb_config: Some(common(policy, distributed)),
@@ -195,6 +202,8 @@ fn common(policy: &ClusterPolicy, distributed: bool) -> CommonLbConfig {
     let weighted = LocalityConfigSpecifier::LocalityWeightedLbConfig(LocalityWeightedLbConfig {});
     CommonLbConfig {
         healthy_panic_threshold: Some(pb::percent(least.into())),
+        // Envoy would keep what it hears of an endpoint to itself for up to a second.
+        update_merge_window: Some(pb::duration(Duration::ZERO)),
         locality_config_specifier: distributed.then_some(weighted),
         ..Default::default()
     }
@@ -202,26 +211,48 @@ fn common(policy: &ClusterPolicy, distributed: bool) -> CommonLbConfig {
 
 fn protocol(policy: &ClusterPolicy) -> http::HttpProtocolOptions {
     use http::http_protocol_options::explicit_http_config::ProtocolConfig;
-    use http::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
-    let bounds = &policy.bounds;
+    use http::http_protocol_options::{UpstreamProtocolOptions, UseDownstreamHttpConfig};
+    let by_grpc = policy.health.as_ref().is_some_and(|check| matches!(check.probe, Probe::Grpc { .. }));
     let spoken = if policy.http2 {
-        ProtocolConfig::Http2ProtocolOptions(core::Http2ProtocolOptions {
-            max_concurrent_streams: bounds.streams_per_connection.map(pb::number),
+        explicitly(ProtocolConfig::Http2ProtocolOptions(http2(policy)))
+    } else if by_grpc {
+        // Envoy makes checks with gRPC only where HTTP/2 may be spoken at all; requests keep the client's protocol.
+        UpstreamProtocolOptions::UseDownstreamProtocolConfig(UseDownstreamHttpConfig {
+            http_protocol_options: Some(http1()),
+            http2_protocol_options: Some(http2(policy)),
             ..Default::default()
         })
     } else {
-        ProtocolConfig::HttpProtocolOptions(core::Http1ProtocolOptions::default())
+        explicitly(ProtocolConfig::HttpProtocolOptions(http1()))
     };
+    let bounds = &policy.bounds;
     http::HttpProtocolOptions {
         common_http_protocol_options: Some(core::HttpProtocolOptions {
             idle_timeout: bounds.idle_timeout.map(pb::duration),
-            max_connection_duration: bounds.connection_duration.map(pb::duration),
+            max_connection_duration: bounds.connection_duration.map(|it| pb::duration(it.max(SHORTEST_LIFE))),
             max_requests_per_connection: bounds.requests_per_connection.map(pb::number),
             ..Default::default()
         }),
-        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
-            protocol_config: Some(spoken),
-        })),
+        upstream_protocol_options: Some(spoken),
         ..Default::default()
     }
+}
+
+fn http2(policy: &ClusterPolicy) -> core::Http2ProtocolOptions {
+    let streams = policy.bounds.streams_per_connection;
+    core::Http2ProtocolOptions {
+        max_concurrent_streams: streams.map(|it| pb::number(it.clamp(1, MOST_STREAMS))),
+        ..Default::default()
+    }
+}
+
+fn http1() -> core::Http1ProtocolOptions {
+    core::Http1ProtocolOptions { enable_trailers: true, ..Default::default() }
+}
+
+fn explicitly(
+    spoken: http::http_protocol_options::explicit_http_config::ProtocolConfig,
+) -> http::http_protocol_options::UpstreamProtocolOptions {
+    use http::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
+    UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig { protocol_config: Some(spoken) })
 }

@@ -21,6 +21,8 @@ pub(super) fn check(check: &HealthCheck, host: &str) -> envoy::HealthCheck {
         Probe::Tcp => HealthChecker::TcpHealthCheck(TcpHealthCheck::default()),
         Probe::Grpc { service } => HealthChecker::GrpcHealthCheck(GrpcHealthCheck {
             service_name: service.clone(),
+            // Otherwise it would be the cluster's name, which is none of a host.
+            authority: host.to_owned(),
             ..Default::default()
         }),
     };

@@ -38,8 +38,11 @@ impl Routes {
         bytes
     }
 
-    /// Without its virtual hosts, which come as resources of their own.
+    /// Without its virtual hosts, which come as resources of their own. Where there are none Envoy would wait for them.
     pub(super) fn apart(&self) -> Vec<u8> {
+        if self.hosts.is_empty() {
+            return self.whole();
+        }
         let vhds = envoy::Vhds { config_source: Some(pb::from_ads()) };
         self.head(Some(vhds)).encode_to_vec()
     }

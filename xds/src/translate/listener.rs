@@ -17,11 +17,14 @@ use manager::http_connection_manager::{
     ForwardClientCertDetails, InternalAddressConfig, RouteSpecifier, ServerHeaderTransformation,
     SetCurrentClientCertDetails, UpgradeConfig,
 };
-use mesh::plan::{Cluster, ConnectionMatch, Listener, TlsServer};
+use mesh::plan::{Cluster, ConnectionMatch, Listener, Protocol, TlsServer};
 use mesh::route::tls_server;
 
 use super::hosts::Routes;
 use super::{Delivery, Options, cluster, filters, log, pb, tcp, tls};
+
+/// For how long a client may be silent before it is taken for one that waits for the server; the built-in proxy's time.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How HTTP is served on a listener.
 pub(super) struct Http<'a> {
@@ -78,6 +81,7 @@ pub(super) fn mixed<'a>(
             add(condition(), tcp::filter(route, clusters, options), socket);
         }
     }
+    let tls_port = !it.tls.is_empty();
     for route in &it.connections {
         let filter = || tcp::filter(route, clusters, options);
         // What is opened here is not passed on by its name.
@@ -87,22 +91,35 @@ pub(super) fn mixed<'a>(
         };
         let passed = it.tls.is_empty() || it.tls.iter().any(TlsServer::passes);
         match route.matches.as_slice() {
-            [] if passed => add(envoy::FilterChainMatch::default(), filter(), None),
+            [] if passed => add(on(tls_port), filter(), None),
             matches => {
                 for condition in matches {
                     let own = condition.sni.iter().filter(|name| !opened(name)).collect::<Vec<_>>();
                     if (own.is_empty() && !condition.sni.is_empty()) || (!passed && own.is_empty()) {
                         continue;
                     }
-                    add(connection_match(condition, &own), filter(), None);
+                    add(connection_match(condition, &own, tls_port), filter(), None);
                 }
             }
         }
+    }
+    // What is not taken by its name is HTTP where that is spoken.
+    if let Some(http) = http(None).filter(|_| it.protocol == Protocol::Http) {
+        add(envoy::FilterChainMatch::default(), connections(&http, options), None);
     }
     let mut made = listener(name, at, chains);
     let inspected = made.filter_chains.iter().filter_map(|chain| chain.filter_chain_match.as_ref());
     let mut inspected = inspected.map(|it| !it.server_names.is_empty() || !it.transport_protocol.is_empty());
     if inspected.any(|it| it) {
+        let any = made
+            .filter_chains
+            .iter()
+            .any(|chain| chain.filter_chain_match.as_ref().is_none_or(|it| it.transport_protocol.is_empty()));
+        if any {
+            // Who waits for the server to speak first is none of those that begin with TLS.
+            made.listener_filters_timeout = Some(pb::duration(SILENCE));
+            made.continue_on_listener_filters_timeout = true;
+        }
         let inspector = pb::any(&TlsInspector::default());
         made.listener_filters.push(envoy::ListenerFilter {
             name: "envoy.filters.listener.tls_inspector".to_owned(),
@@ -128,7 +145,13 @@ fn listener(name: String, at: SocketAddr, filter_chains: Vec<envoy::FilterChain>
     }
 }
 
-fn connection_match(condition: &ConnectionMatch, sni: &[&String]) -> envoy::FilterChainMatch {
+/// What takes all, or where TLS is all that comes in, all of that.
+fn on(tls: bool) -> envoy::FilterChainMatch {
+    let transport_protocol = if tls { "tls" } else { "" }.to_owned();
+    envoy::FilterChainMatch { transport_protocol, ..Default::default() }
+}
+
+fn connection_match(condition: &ConnectionMatch, sni: &[&String], tls: bool) -> envoy::FilterChainMatch {
     let ranges = |subnets: &[mesh::plan::Subnet]| -> Vec<core::CidrRange> {
         let range = |subnet: &mesh::plan::Subnet| core::CidrRange {
             address_prefix: subnet.address.to_string(),
@@ -140,8 +163,7 @@ fn connection_match(condition: &ConnectionMatch, sni: &[&String]) -> envoy::Filt
         server_names: names(sni.iter().copied()),
         prefix_ranges: ranges(&condition.destinations),
         source_prefix_ranges: ranges(&condition.sources),
-        transport_protocol: if sni.is_empty() { String::new() } else { "tls".to_owned() },
-        ..Default::default()
+        ..on(tls || !sni.is_empty())
     }
 }
 
@@ -193,10 +215,21 @@ fn connections(http: &Http<'_>, options: &Options) -> envoy::Filter {
         use_remote_address: Some(pb::flag(true)),
         skip_xff_append: !http.gateway,
         internal_address_config: Some(within()),
+        // Within TLS the scheme is https, whatever the client has said.
+        scheme_header_transformation: Some(core::SchemeHeaderTransformation {
+            match_upstream: true,
+            ..Default::default()
+        }),
         // What the upstream says of itself stays.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
         // A stream may be silent for as long as the route's time.
         stream_idle_timeout: Some(pb::duration(Duration::ZERO)),
+        // As in the built-in proxy; Envoy wants to be asked for either.
+        http_protocol_options: Some(core::Http1ProtocolOptions {
+            accept_http_10: true,
+            enable_trailers: true,
+            ..Default::default()
+        }),
         http2_protocol_options: Some(core::Http2ProtocolOptions {
             allow_connect: true,
             ..Default::default()

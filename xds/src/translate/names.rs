@@ -21,13 +21,16 @@ pub fn parse_cluster(name: &str) -> Option<ClusterKey> {
     Some(ClusterKey { host: parts.next()?.to_owned(), subset, port })
 }
 
+/// What a plan that names no cluster of its own leads to: nothing has this name.
+const NOTHING: &str = "BlackHoleCluster";
+
 pub(super) fn get(clusters: &[Cluster], id: ClusterId) -> Option<&Cluster> {
     clusters.get(id.0 as usize)
 }
 
 /// The name of a plan's cluster.
 pub(super) fn of(clusters: &[Cluster], id: ClusterId) -> String {
-    get(clusters, id).map(|it| cluster(&it.key)).unwrap_or_default()
+    get(clusters, id).map_or_else(|| NOTHING.to_owned(), |it| cluster(&it.key))
 }
 
 /// The name of a route: where it stands, if a resource wrote it.

@@ -1,5 +1,7 @@
 //! Connections whose bytes are passed on.
 
+use std::time::Duration;
+
 use envoy_types::pb::envoy::config::listener::v3 as envoy;
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use envoy_types::pb::envoy::r#type::v3::HashPolicy;
@@ -29,11 +31,15 @@ pub(super) fn filter(route: &ConnectionRoute, clusters: &[Cluster], options: &Op
     let by_source = hashed
         .filter_map(|cluster| cluster.policy.hash.as_ref())
         .any(|hash| matches!(hash.key, HashKey::SourceIp));
+    let shortest = route.destinations.iter().filter_map(|it| names::get(clusters, it.cluster));
+    let shortest = shortest.filter_map(|cluster| cluster.policy.bounds.connection_duration).min();
     let source = HashPolicy { policy_specifier: Some(PolicySpecifier::SourceIp(SourceIp {})) };
     let proxy = tcp::TcpProxy {
         stat_prefix: route.from.clone(),
         cluster_specifier: Some(specifier),
         hash_policy: if by_source { vec![source] } else { Vec::new() },
+        // It is the listener's to say, so that of several destinations the strictest counts.
+        max_downstream_connection_duration: shortest.map(|it| pb::duration(it.max(Duration::from_millis(1)))),
         access_log: log::connections(options).into_iter().collect(),
         ..Default::default()
     };

@@ -13,6 +13,12 @@ use super::{Delivery, Options, pb};
 
 /// Stands for the system's authorities in `caCertificates`.
 const SYSTEM: &str = "system";
+/// Where a system keeps them. Envoy knows no other way to ask for them (its `system_root_certs` does nothing), and this is where
+/// they are on the systems that most Envoys run on.
+const SYSTEM_AUTHORITIES: &str =
+    if cfg!(target_os = "macos") { "/etc/ssl/cert.pem" } else { "/etc/ssl/certs/ca-certificates.crt" };
+/// Curves that Envoy knows, in Istio's names.
+const CURVES: [&str; 5] = ["X25519", "P-256", "P-384", "P-521", "X25519MLKEM768"];
 /// The transport socket.
 const TLS: &str = "envoy.transport_sockets.tls";
 
@@ -40,9 +46,11 @@ pub(super) fn upstream(
         let wanted = if names.is_empty() { vec![sni(cluster)] } else { names.clone() };
         let revoked = held.map(|it| it.revoked.clone()).filter(|it| !it.is_empty());
         envoy::CertificateValidationContext {
-            trusted_ca: ca.map(file).or_else(|| authorities.map(|it| inline(it.authorities.clone()))),
-            system_root_certs: (ca.is_none() && authorities.is_none())
-                .then(envoy::certificate_validation_context::SystemRootCerts::default),
+            trusted_ca: Some(match (ca, authorities) {
+                (Some(path), _) => file(path),
+                (None, Some(it)) => inline(it.authorities.clone()),
+                (None, None) => file(SYSTEM_AUTHORITIES),
+            }),
             crl: set(settings.ca_crl.as_ref()).map(file).or_else(|| revoked.map(inline)),
             match_typed_subject_alt_names: wanted.iter().flat_map(|name| alternatives(name)).collect(),
             ..Default::default()
@@ -139,6 +147,17 @@ fn validation(server: &TlsServer) -> Option<envoy::CertificateValidationContext>
     })
 }
 
+/// Whether Envoy knows a curve; it would refuse the listener for one that it does not.
+pub(super) fn knows_curve(name: &str) -> bool {
+    CURVES.contains(&name)
+}
+
+/// Those of the curves that Envoy knows. Where it knows none it is to refuse them: none said would be any.
+fn curves(named: &[String]) -> Vec<String> {
+    let known: Vec<String> = named.iter().filter(|it| knows_curve(it)).cloned().collect();
+    if known.is_empty() { named.to_vec() } else { known }
+}
+
 fn parameters(settings: &ServerTls) -> envoy::TlsParameters {
     use envoy::tls_parameters::TlsProtocol;
     let version = |version: Option<&TlsVersion>, otherwise| match version {
@@ -154,7 +173,7 @@ fn parameters(settings: &ServerTls) -> envoy::TlsParameters {
         tls_maximum_protocol_version: version(settings.max_protocol_version.as_ref(), TlsProtocol::TlSv13)
             .into(),
         cipher_suites: settings.cipher_suites.clone(),
-        ecdh_curves: settings.ecdh_curves.clone(),
+        ecdh_curves: curves(&settings.ecdh_curves),
         ..Default::default()
     }
 }

@@ -1,19 +1,29 @@
-//! Envoy in the proxy's place: the same plan, translated, and what its access log says as observations.
+//! Envoy in the proxy's place: it gets the same plans from the server that all Envoys get theirs from, and what it says of
+//! requests and endpoints becomes observations and notices.
+
+mod patch;
+mod said;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mesh::{Plan, Source};
-use proxy::{ObservationKey, Stats};
+use proxy::{Config, Notice, ObservationKey, Stats};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use xds::ads::{Client, Options, Server, States, Worlds};
 use xds::bootstrap;
-use xds::node::Bind;
-use xds::translate::names;
+use xds::node::{Bind, Node};
+use xds::resource::Snapshot;
+use xds::translate::{self, Delivery, translate};
 
 use super::client::get;
 
@@ -21,15 +31,27 @@ use super::client::get;
 const PLANE: &str = "MESHWRIGHT_PLANE";
 /// Envoy's binary.
 const BINARY: &str = "MESHWRIGHT_ENVOY";
+/// Any port.
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+/// Long enough for the slowest machine.
+const LONG: Duration = Duration::from_secs(10);
 
 /// An Envoy; it ends when it is dropped.
 pub(crate) struct Envoy {
     /// Ends with its handle.
     _process: Child,
-    log: Lines<BufReader<ChildStdout>>,
-    _said: Lines<BufReader<ChildStderr>>,
-    plan: Arc<Plan>,
+    admin: SocketAddr,
+    /// What it says on its standard error.
+    said: Arc<Mutex<String>>,
+    bind: Bind,
+    plan: Mutex<(u64, Arc<Plan>)>,
+    world: watch::Sender<Arc<Snapshot>>,
+    states: watch::Receiver<States>,
+    observed: mpsc::UnboundedReceiver<said::Ended>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    open: HashMap<String, bool>,
     _folder: tempfile::TempDir,
+    _server: DropGuard,
 }
 
 /// Whether the tests are made with Envoy.
@@ -37,128 +59,206 @@ pub(crate) fn is_asked_for() -> bool {
     std::env::var(PLANE).is_ok_and(|plane| plane == "envoy")
 }
 
+/// What there is for the only node.
+struct World(watch::Receiver<Arc<Snapshot>>);
+
+impl Worlds for World {
+    fn subscribe(&self, _: &Client) -> Result<watch::Receiver<Arc<Snapshot>>, String> {
+        Ok(self.0.clone())
+    }
+}
+
 impl Envoy {
     /// Starts one with the routes of a plan; the address is that of the listener for a port, or for HTTP to all ports.
-    pub(crate) async fn start(plan: &Arc<Plan>, port: Option<u16>) -> (Self, SocketAddr) {
-        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let ports = plan.listeners.iter().map(|listener| (listener.port, any)).collect();
-        let bind = Bind { http: Some(any), ports, ..Bind::default() };
-        let mut config = bootstrap::fixed(plan, &bind, Some(any)).unwrap();
-        log_to_stdout(&mut config);
+    pub(crate) async fn start(config: &Config, plan: Arc<Plan>, port: Option<u16>) -> (Self, SocketAddr) {
+        let ports = plan.listeners.iter().map(|listener| (listener.port, ANY)).collect();
+        let bind = Bind { http: Some(ANY), ports, ..Bind::default() };
+        let (world, changes) = watch::channel(Arc::new(resources(&plan, &bind, 1)));
+        let server = Server::new(Arc::new(World(changes)), Options::default());
+        let states = server.nodes().watch();
+        let listener = TcpListener::bind(ANY).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(server.serve(listener, stop.clone()));
+        let node = Node { id: "it".to_owned(), source: Source::clone(&plan.source), bind: bind.clone() };
+        let mut start = bootstrap::dynamic(&node, &bootstrap::Server::plain(address), ANY);
+        start["cluster_manager"] = json!({"outlier_detection": {"event_log_path": "/dev/stdout"}});
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("envoy.json");
-        std::fs::write(&path, config.to_string()).unwrap();
-        let binary = PathBuf::from(std::env::var_os(BINARY).expect("MESHWRIGHT_ENVOY names Envoy's binary"));
-        let mut process = Command::new(binary)
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "info", "--config-path"])
+        std::fs::write(&path, start.to_string()).unwrap();
+        let binary = std::env::var_os(BINARY)
+            .map(PathBuf::from)
+            .unwrap_or_else(|| panic!("{BINARY} names Envoy's binary"));
+        let mut command = Command::new(binary);
+        if !config.folder.as_os_str().is_empty() {
+            command.current_dir(&config.folder);
+        }
+        let mut process = command
+            .args(["--disable-hot-restart", "--log-level", "info", "--file-flush-interval-msec", "5"])
+            .args(["--concurrency", &config.threads.max(1).to_string(), "--config-path"])
             .arg(&path)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let log = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
-        let (mut admin, mut all) = (None, String::new());
-        while let Some(line) = said.next_line().await.unwrap() {
-            if let Some((_, address)) = line.split_once("admin address: ") {
-                admin = Some(address.trim().parse::<SocketAddr>().unwrap());
-            }
-            if line.contains("starting workers") {
+        let mut errors = BufReader::new(process.stderr.take().unwrap()).lines();
+        let (said, mut admin) = (Arc::new(Mutex::new(String::new())), None);
+        while let Some(line) = errors.next_line().await.unwrap() {
+            let found =
+                line.split_once("admin address: ").map(|(_, address)| address.trim().parse().unwrap());
+            keep(&said, &line);
+            if found.is_some() {
+                admin = found;
                 break;
             }
-            all += &line;
-            all.push('\n');
         }
-        let ended = process.try_wait().unwrap();
-        let Some(admin) = admin.filter(|_| ended.is_none()) else {
-            panic!("Envoy does not start:\n{all}\n{config:#}")
+        let admin = admin.unwrap_or_else(|| panic!("Envoy does not start:\n{}", all(&said)));
+        let kept = Arc::clone(&said);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = errors.next_line().await {
+                keep(&kept, &line);
+            }
+        });
+        let (ended, observed) = mpsc::unbounded_channel();
+        let (tells, notices) = mpsc::unbounded_channel();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let source = Arc::new(Source::clone(&plan.source));
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                match said::read(&line, &source) {
+                    Some(said::Said::Ended(it)) => drop(ended.send(it)),
+                    Some(said::Said::Notice(notice)) => drop(tells.send(notice)),
+                    None => {}
+                }
+            }
+        });
+        let envoy = Self {
+            _process: process,
+            admin,
+            said,
+            bind,
+            plan: Mutex::new((1, Arc::clone(&plan))),
+            world,
+            states,
+            observed,
+            notices,
+            open: HashMap::new(),
+            _folder: folder,
+            _server: stop.drop_guard(),
         };
-        let listeners = get(admin, "/listeners?format=json", &[]).await.body;
-        let listeners: Value = serde_json::from_str(&listeners).unwrap();
-        let wanted = port.map_or_else(|| "outbound".to_owned(), |port| port.to_string());
-        let listeners = listeners["listener_statuses"].as_array().unwrap();
-        let own = listeners.iter().find(|listener| listener["name"] == wanted.as_str());
-        let own = own.unwrap_or_else(|| panic!("no listener {wanted}:\n{config:#}"));
-        let bound = own["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
-        let address = SocketAddr::new(any.ip(), u16::try_from(bound).unwrap());
-        // Its threads begin to listen a little later than it says.
-        let started = "/stats?filter=listener_manager.workers_started";
-        while !get(admin, started, &[]).await.body.contains(": 1") {
-            assert!(process.try_wait().unwrap().is_none(), "Envoy has ended:\n{all}");
-        }
-        let envoy = Self { _process: process, log, _said: said, plan: Arc::clone(plan), _folder: folder };
+        envoy.taken(1).await;
+        let address = envoy.listens(&plan, port, config.threads.max(1)).await;
         (envoy, address)
+    }
+
+    /// Puts another plan in the place of the one that it has.
+    pub(crate) async fn swap(&self, plan: Arc<Plan>) {
+        let revision = {
+            let mut own = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+            *own = (own.0 + 1, plan);
+            self.world.send_replace(Arc::new(resources(&own.1, &self.bind, own.0)));
+            own.0
+        };
+        self.taken(revision).await;
+        while self.stat("listener_manager.total_listeners_warming").await > 0 {}
+    }
+
+    /// Waits until it has taken a revision.
+    async fn taken(&self, revision: u64) {
+        let mut states = self.states.clone();
+        let taken = async {
+            loop {
+                if let Some(node) = states.borrow_and_update().first() {
+                    let refused = node.rejection.as_ref().filter(|it| it.stands);
+                    assert!(refused.is_none(), "Envoy refuses {refused:?}\n{:?}", self.plan);
+                    if node.acked >= Some(revision) {
+                        return;
+                    }
+                }
+                states.changed().await.unwrap();
+            }
+        };
+        let taken = tokio::time::timeout(LONG, taken).await;
+        assert!(taken.is_ok(), "revision {revision} is not taken:\n{}", all(&self.said));
+    }
+
+    /// Where it listens, once it does.
+    async fn listens(&self, plan: &Plan, port: Option<u16>, threads: usize) -> SocketAddr {
+        let workload = matches!(plan.source, Source::Workload { .. });
+        let first = plan.listeners.first().filter(|_| !workload).map(|it| it.port);
+        let wanted = port.or(first).map_or_else(|| "outbound".to_owned(), |port| port.to_string());
+        let all_listen = async {
+            loop {
+                let body = get(self.admin, "/listeners?format=json", &[]).await.body;
+                let listeners: Value = serde_json::from_str(&body).unwrap();
+                let listeners = listeners["listener_statuses"].as_array().cloned().unwrap_or_default();
+                let own = listeners.iter().find(|listener| listener["name"] == wanted.as_str());
+                // Each thread listens by itself.
+                let count = (listeners.len() * threads) as u64;
+                if let Some(own) = own
+                    && self.stat("listener_manager.listener_create_success").await >= count
+                {
+                    let bound = own["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
+                    return SocketAddr::new(ANY.ip(), u16::try_from(bound).unwrap());
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let address = tokio::time::timeout(LONG, all_listen).await;
+        address.unwrap_or_else(|_| panic!("no listener {wanted}:\n{}", all(&self.said)))
+    }
+
+    /// One of its counters or gauges; 0 as long as it has none by that name.
+    async fn stat(&self, name: &str) -> u64 {
+        let found = get(self.admin, &format!("/stats?filter=^{name}$"), &[]).await.body;
+        found.rsplit(": ").next().and_then(|it| it.trim().parse().ok()).unwrap_or(0)
     }
 
     /// The next observation.
     pub(crate) async fn seen(&mut self) -> Option<(ObservationKey, Stats)> {
-        let line = self.log.next_line().await.unwrap()?;
-        let line: Value = serde_json::from_str(&line).unwrap();
-        let text = |field: &str| line[field].as_str().unwrap_or("").to_owned();
-        let number = |field: &str| line[field].as_u64().unwrap_or(0);
-        let cluster = names::parse_cluster(&text("cluster"));
-        let endpoints = self.plan.clusters.iter().filter(|it| Some(&it.key) == cluster.as_ref());
-        let upstream = text("upstream");
-        let instance = endpoints
-            .flat_map(|it| &it.endpoints)
-            .find(|it| format!("{}:{}", it.address, it.port) == upstream);
-        let subset = cluster.as_ref().and_then(|key| key.subset.clone());
-        let key = ObservationKey {
-            source: Arc::new(Source::clone(&self.plan.source)),
-            revision: self.plan.revision,
-            route: names::parse_route(&text("route")),
-            host: cluster.map_or_else(|| text("authority"), |key| key.host),
-            version: instance
-                .map_or_else(|| subset.clone().unwrap_or_default(), |it| it.version().to_owned()),
-            subset,
-        };
-        let mut stats = Stats::default();
-        if text("kind") == "tcp" {
-            (stats.connections_opened, stats.connections_closed) = (1, 1);
-            return Some((key, stats));
+        let ended = self.observed.recv().await?;
+        let plan = Arc::clone(&self.plan.lock().unwrap_or_else(PoisonError::into_inner).1);
+        Some(ended.observation(&plan))
+    }
+
+    /// The next notice. Of its breakers Envoy says nothing by itself, so it is asked.
+    pub(crate) async fn notice(&mut self) -> Notice {
+        loop {
+            if let Ok(notice) = self.notices.try_recv() {
+                // What it has just written down its other threads hear of before they hear of this question's sequel.
+                self.stat("server.uptime").await;
+                return notice;
+            }
+            let gauges = get(self.admin, "/stats?filter=circuit_breakers.default.*_open$", &[]).await.body;
+            for (name, open) in gauges.lines().filter_map(|line| line.split_once(": ")) {
+                let open = open.trim() == "1";
+                if self.open.insert(name.to_owned(), open).unwrap_or(false) != open {
+                    let plan = Arc::clone(&self.plan.lock().unwrap_or_else(PoisonError::into_inner).1);
+                    if let Some(notice) = said::breaker(name, open, &plan.source) {
+                        return notice;
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let code = u16::try_from(number("code")).unwrap();
-        let flags = text("flags").replace('-', "");
-        stats.requests = 1;
-        stats.codes = HashMap::from([(code, 1)]);
-        let each = flags.split(',').filter(|flag| !flag.is_empty());
-        stats.flags = each.map(|flag| (&*Box::leak(flag.to_owned().into_boxed_str()), 1)).collect();
-        stats.latency.record(number("duration") * 1000).unwrap();
-        stats.retries = number("attempts").saturating_sub(1);
-        (stats.bytes_sent, stats.bytes_received) = (number("received"), number("sent"));
-        Some((key, stats))
     }
 }
 
-/// Each request and each connection becomes a line.
-fn log_to_stdout(config: &mut Value) {
-    let kind = config["@type"].as_str().unwrap_or("").rsplit('.').next().unwrap_or("").to_owned();
-    if let "HttpConnectionManager" | "TcpProxy" = &*kind {
-        let kind = if kind == "TcpProxy" { "tcp" } else { "http" };
-        config["access_log"] = json!([{
-            "name": "envoy.access_loggers.stdout",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-                "log_format": {"json_format": {
-                    "kind": kind,
-                    "code": "%RESPONSE_CODE%",
-                    "flags": "%RESPONSE_FLAGS%",
-                    "route": "%ROUTE_NAME%",
-                    "cluster": "%UPSTREAM_CLUSTER_RAW%",
-                    "upstream": "%UPSTREAM_HOST%",
-                    "authority": "%REQ(:AUTHORITY)%",
-                    "duration": "%DURATION%",
-                    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-                    "received": "%BYTES_RECEIVED%",
-                    "sent": "%BYTES_SENT%",
-                }},
-            },
-        }]);
-    }
-    match config {
-        Value::Object(fields) => fields.values_mut().for_each(log_to_stdout),
-        Value::Array(list) => list.iter_mut().for_each(log_to_stdout),
-        _ => {}
-    }
+/// The resources of a plan as they are sent, with all that is logged on the standard output.
+fn resources(plan: &Plan, bind: &Bind, revision: u64) -> Snapshot {
+    let mut snapshot = translate(plan, bind, &translate::Options { delivery: Delivery::Delta }).snapshot;
+    snapshot.revision = revision;
+    patch::log_to_stdout(&mut snapshot);
+    snapshot
+}
+
+fn keep(said: &Mutex<String>, line: &str) {
+    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    said.push_str(line);
+    said.push('\n');
+}
+
+fn all(said: &Mutex<String>) -> String {
+    said.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

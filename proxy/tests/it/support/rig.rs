@@ -38,15 +38,35 @@ impl Rig {
 
     pub(crate) async fn at(config: Config, plan: Arc<Plan>, port: Option<u16>) -> Self {
         let config = Config { flush_interval: Duration::from_millis(20), ..config };
-        let (proxy, events) = Proxy::start(config).unwrap();
+        let (proxy, events) = Proxy::start(config.clone()).unwrap();
         if envoy::is_asked_for() {
-            let (envoy, address) = Envoy::start(&plan, port).await;
+            let (envoy, address) = Envoy::start(&config, plan, port).await;
             return Self { proxy, address, events, envoy: Some(envoy) };
         }
         let entry = Entry { source: plan.source.clone(), port };
         proxy.swap(vec![plan]).await;
         let address = proxy.bind(entry, &ANY).await.unwrap();
         Self { proxy, address, events, envoy: None }
+    }
+
+    /// Whether this is Envoy.
+    pub(crate) fn is_envoy(&self) -> bool {
+        self.envoy.is_some()
+    }
+
+    /// Waits for a notice that Envoy does not make.
+    pub(crate) async fn told_here<T>(&mut self, wanted: impl Fn(&Notice) -> Option<T>) {
+        if !self.is_envoy() {
+            self.told(wanted).await;
+        }
+    }
+
+    /// Puts another plan in the place of the one that is there.
+    pub(crate) async fn swap(&self, plan: Arc<Plan>) {
+        match &self.envoy {
+            Some(envoy) => envoy.swap(plan).await,
+            None => drop(self.proxy.swap(vec![plan]).await),
+        }
     }
 
     /// Everything observed until `connections` connections have ended, or 5 s have passed.
@@ -85,7 +105,10 @@ impl Rig {
     }
 
     pub(crate) async fn notice(&mut self) -> Notice {
-        self.events.notices.recv().await.unwrap()
+        match &mut self.envoy {
+            Some(envoy) => envoy.notice().await,
+            None => self.events.notices.recv().await.unwrap(),
+        }
     }
 
     /// What the first notice says that is asked for.
