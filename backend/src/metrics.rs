@@ -1,5 +1,6 @@
 //! What `/metrics` shows: the traffic of the mesh, and the program itself.
 
+mod envoy;
 mod istio;
 mod process;
 
@@ -7,15 +8,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mesh::Source;
-use mesh::plan::Endpoint;
+use mesh::plan::{ClusterKey, Endpoint};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use proxy::Batch;
+use proxy::{Batch, Notice};
 
+use self::envoy::Envoy;
 use self::istio::{Istio, Shared};
 
 /// Labels of a request's counter.
@@ -48,6 +50,7 @@ struct Flag {
 pub struct Metrics {
     registry: Registry,
     istio: Arc<Istio>,
+    envoy: Arc<Envoy>,
     standard: Registry,
     requests: Family<Request, Counter>,
     flags: Family<Flag, Counter>,
@@ -75,6 +78,7 @@ impl Default for Metrics {
             started: Instant::now(),
             registry: Registry::default(),
             istio: Arc::default(),
+            envoy: Arc::default(),
             standard: Registry::default(),
         };
         registry.register("requests", "Requests through the built-in proxy", metrics.requests.clone());
@@ -92,20 +96,28 @@ impl Default for Metrics {
         registry.register("revision", "The newest revision", metrics.revision.clone());
         let mut standard = Registry::default();
         standard.register_collector(Box::new(Shared(Arc::clone(&metrics.istio))));
+        standard.register_collector(Box::new(envoy::Shared(Arc::clone(&metrics.envoy))));
         Self { registry, standard, ..metrics }
     }
 }
 
 impl Metrics {
-    /// Learns which workloads serve which versions: hosts with their endpoints.
-    pub fn know<'m>(&self, endpoints: impl Iterator<Item = (&'m str, &'m Endpoint)>) {
-        self.istio.know(endpoints);
+    /// Learns which clusters there are, and which workloads serve which versions.
+    pub fn know<'m>(&self, endpoints: impl Iterator<Item = (&'m ClusterKey, &'m Endpoint)> + Clone) {
+        self.istio.know(endpoints.clone().map(|(key, endpoint)| (key.host.as_str(), endpoint)));
+        self.envoy.know(endpoints);
+    }
+
+    /// Takes what a proxy tells at once.
+    pub fn notice(&self, notice: &Notice) {
+        self.envoy.notice(notice);
     }
 
     /// Counts what a proxy thread counted.
     pub fn observe(&self, batch: &Batch) {
         for (key, stats) in &batch.stats {
             self.istio.observe(key, stats);
+            self.envoy.observe(key, stats);
             let source = source(&key.source);
             let edge =
                 Edge { source: source.clone(), destination: key.host.clone(), version: key.version.clone() };

@@ -172,6 +172,7 @@ impl Server {
             envoys,
             entries: Arc::clone(&entries),
             notices: outcome.notices,
+            metrics: Arc::clone(&metrics),
             desired,
             settings: settings.clone(),
             ports,

@@ -9,6 +9,7 @@ use mesh::plan::ClusterKey;
 use mesh::{RouteKey, Source};
 
 use crate::breaker::Limit;
+use crate::distribution::Answered;
 use crate::outlier::EjectedFor;
 
 /// Significant digits of latencies: each is told within 1 %.
@@ -42,7 +43,7 @@ pub struct Stats {
     /// By status; 0 stands for no response.
     pub codes: HashMap<u16, u64>,
     /// By status and flags, as Envoy's access log writes them: `UF,URX`, or `-` for none.
-    pub answers: HashMap<(u16, String), u64>,
+    pub answers: HashMap<(u16, String), Answered>,
     /// By response flag (`DI`, `FI`, `UH`, `UF`, `UO`, `UC`, `UT`, `NR`, `NC`, `URX`, `DC`, `UR`, `UPE`).
     pub flags: HashMap<&'static str, u64>,
     /// Time from the request's head to the end of the response, in microseconds.
@@ -69,7 +70,7 @@ impl Stats {
             *self.codes.entry(code).or_default() += count;
         }
         for (answer, count) in &other.answers {
-            *self.answers.entry(answer.clone()).or_default() += count;
+            self.answers.entry(answer.clone()).or_default().merge(count);
         }
         for (&flag, count) in &other.flags {
             *self.flags.entry(flag).or_default() += count;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::distribution::Answered;
 use crate::flags::Flags;
 use crate::observation::{ObservationKey, Stats, latencies};
 
@@ -44,7 +45,7 @@ pub(crate) struct Ended {
 struct Counts {
     requests: u64,
     /// By status and flags. A handful at most: a search through them is faster than a hash.
-    answers: Vec<(u16, Flags, u64)>,
+    answers: Vec<(u16, Flags, Answered)>,
     /// Of connections.
     flags: [u64; Flags::COUNT],
     latency: Histogram<u32>,
@@ -119,12 +120,15 @@ impl Counter {
     pub(crate) fn count(&self, ended: &Ended) {
         let mut counts = self.counts.borrow_mut();
         counts.requests += 1;
-        match counts.answers.iter_mut().find(|one| one.0 == ended.status && one.1 == ended.flags) {
-            Some((_, _, count)) => *count += 1,
-            None => counts.answers.push((ended.status, ended.flags, 1)),
-        }
+        let micros = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX >> 1);
+        let known = counts.answers.iter().position(|one| one.0 == ended.status && one.1 == ended.flags);
+        let at = known.unwrap_or_else(|| {
+            counts.answers.push((ended.status, ended.flags, Answered::default()));
+            counts.answers.len() - 1
+        });
+        counts.answers[at].2.record(micros, ended.sent, ended.received);
         // It grows as it needs to, so there is no value that it cannot take.
-        let _ = counts.latency.record(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX >> 1));
+        let _ = counts.latency.record(micros);
         counts.sent += ended.sent;
         counts.received += ended.received;
         counts.retries += u64::from(ended.retries);
@@ -165,9 +169,10 @@ impl From<Counts> for Stats {
             retries: counts.retries,
             ..Self::default()
         };
-        for (status, flags, count) in counts.answers {
+        for (status, flags, answered) in counts.answers {
+            let count = answered.requests;
             *stats.codes.entry(status).or_default() += count;
-            *stats.answers.entry((status, flags.to_string())).or_default() += count;
+            stats.answers.entry((status, flags.to_string())).or_default().merge(&answered);
             for position in flags.positions() {
                 *stats.flags.entry(Flags::name(position)).or_default() += count;
             }

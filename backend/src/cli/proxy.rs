@@ -293,8 +293,14 @@ fn port(plan: &Plan, args: &Args) -> Result<Option<u16>, Error> {
 
 /// Counts what the threads hand over.
 async fn count(mut events: Events, metrics: Arc<Metrics>) {
-    while let Some(batch) = events.batches.recv().await {
-        metrics.observe(&batch);
+    loop {
+        tokio::select! {
+            batch = events.batches.recv() => match batch {
+                Some(batch) => metrics.observe(&batch),
+                None => return,
+            },
+            Some(notice) = events.notices.recv() => metrics.notice(&notice),
+        }
     }
 }
 

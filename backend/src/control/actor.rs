@@ -23,6 +23,7 @@ use crate::envoy::Envoys;
 use crate::envoy::worlds::Plans;
 use crate::events::Hub;
 use crate::folder::Watched;
+use crate::metrics::Metrics;
 use crate::store::{Revision, Store};
 use crate::telemetry::splits::{self, Desired};
 use crate::telemetry::troubles::Troubles;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub entries: Arc<ArcSwap<Entries>>,
     /// What the proxy's threads tell at once.
     pub notices: mpsc::Receiver<Notice>,
+    /// Which count them.
+    pub metrics: Arc<Metrics>,
     /// Tells telemetry what shares are desired since which revision.
     pub desired: mpsc::Sender<(u64, Vec<Desired>)>,
     /// Mesh settings.
@@ -328,6 +331,7 @@ impl Actor {
         if let Notice::FirstRequest { revision, at } = notice {
             self.reach(*revision, Stage::FirstRequest, *at, None);
         }
+        self.parts.metrics.notice(notice);
         self.troubles.take(notice, now_millis())
     }
 

@@ -122,9 +122,10 @@ fn count(stats: &mut Stats, entry: &Entry) {
     stats.retries += u64::from(entry.attempts.saturating_sub(1));
     *stats.codes.entry(http.code).or_default() += 1;
     let flags = if entry.flags.is_empty() { "-".to_owned() } else { entry.flags.join(",") };
-    *stats.answers.entry((http.code, flags)).or_default() += 1;
+    let micros = u64::try_from(entry.duration.as_micros()).unwrap_or(u64::MAX);
+    stats.answers.entry((http.code, flags)).or_default().record(micros, entry.received, entry.sent);
     // It grows as it needs to, so there is no value that it cannot take.
-    let _ = stats.latency.record(u64::try_from(entry.duration.as_micros()).unwrap_or(u64::MAX));
+    let _ = stats.latency.record(micros);
 }
 
 /// The version of the instance that a request went to.
@@ -219,7 +220,7 @@ mod tests {
         let reached = at_version(&cluster.key.host, instance.version());
         assert_eq!((reached.requests, reached.chosen, reached.retries), (2, 2, 2));
         assert_eq!((reached.codes[&200], reached.codes[&503], reached.flags["UH"]), (1, 1, 1));
-        assert_eq!(reached.answers[&(503, "UH".to_owned())], 1);
+        assert_eq!(reached.answers[&(503, "UH".to_owned())].requests, 1);
         assert_eq!((reached.bytes_sent, reached.bytes_received, reached.latency.max()), (6, 8, 5_023));
         let lost = at_version("reviews.default.svc.cluster.local", "");
         assert_eq!((lost.requests, lost.flags["NR"]), (1, 1));

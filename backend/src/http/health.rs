@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
+use mesh::plan::ClusterKey;
 
 use super::App;
 use super::problem::Failure;
@@ -34,10 +35,14 @@ async fn ready(State(app): State<App>) -> Response {
 async fn text(State(app): State<App>) -> Result<impl IntoResponse, Failure> {
     let head = app.control.head();
     let services = head.world.registry.services().iter();
-    app.metrics.know(services.flat_map(|service| {
-        let endpoints = service.ports.iter().flat_map(|port| &port.endpoints);
-        endpoints.map(|endpoint| (service.host.as_str(), endpoint))
-    }));
+    let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
+    let clusters: Vec<_> = ports
+        .map(|(service, port)| {
+            let host = service.host.clone();
+            (ClusterKey { host, subset: None, port: port.number }, &port.endpoints)
+        })
+        .collect();
+    app.metrics.know(clusters.iter().flat_map(|(key, all)| all.iter().map(move |endpoint| (key, endpoint))));
     let text = app.metrics.text(head.info.number);
     let text = text.map_err(|error| Failure::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))

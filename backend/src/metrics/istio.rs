@@ -1,8 +1,7 @@
 //! Istio's standard metrics, under its names and labels, so that dashboards made for it show this mesh.
 //!
 //! All are reported by the source, as a sidecar's outbound side does. What a proxy does not know is `unknown`, as Istio has
-//! it. Latencies stand without the status that they ended with, and sizes are sums without buckets: the proxy counts no
-//! more than that of each request.
+//! it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,31 +14,9 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncod
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use proxy::observation::{ObservationKey, Stats};
+use proxy::{Answered, BOUNDS, Distribution};
 
 const UNKNOWN: &str = "unknown";
-
-/// Upper bounds of latencies in milliseconds, as Istio has them.
-const BUCKETS: [f64; 19] = [
-    0.5,
-    1.0,
-    5.0,
-    10.0,
-    25.0,
-    50.0,
-    100.0,
-    250.0,
-    500.0,
-    1_000.0,
-    2_500.0,
-    5_000.0,
-    10_000.0,
-    30_000.0,
-    60_000.0,
-    300_000.0,
-    600_000.0,
-    1_800_000.0,
-    3_600_000.0,
-];
 
 /// All that has been counted since the start.
 #[derive(Debug, Default)]
@@ -82,13 +59,7 @@ struct Answer {
 
 #[derive(Debug, Default)]
 struct Counts {
-    answers: HashMap<(u16, String), u64>,
-    requests: u64,
-    /// By [`BUCKETS`], and beyond the last.
-    latency: [u64; BUCKETS.len() + 1],
-    latency_millis: f64,
-    sent: u64,
-    received: u64,
+    answers: HashMap<(u16, String), Answered>,
     opened: u64,
     closed: u64,
     tcp_sent: u64,
@@ -151,27 +122,15 @@ impl Istio {
 
 impl Counts {
     fn add(&mut self, stats: &Stats) {
-        for (answer, count) in &stats.answers {
-            *self.answers.entry(answer.clone()).or_default() += count;
+        for (answer, answered) in &stats.answers {
+            self.answers.entry(answer.clone()).or_default().merge(answered);
         }
-        for step in stats.latency.iter_recorded() {
-            #[expect(clippy::cast_precision_loss, reason = "microseconds far below 2^52")]
-            let millis = step.value_iterated_to() as f64 / 1000.0;
-            let count = step.count_at_value();
-            let bucket = BUCKETS.iter().position(|most| millis <= *most).unwrap_or(BUCKETS.len());
-            self.latency[bucket] += u64::from(count);
-            self.latency_millis += millis * f64::from(count);
-        }
-        self.requests += stats.requests;
         self.opened += stats.connections_opened;
         self.closed += stats.connections_closed;
         // A counter is of requests or of connections, never of both.
         if stats.connections_opened + stats.connections_closed > 0 || stats.requests == 0 {
             self.tcp_sent += stats.bytes_sent;
             self.tcp_received += stats.bytes_received;
-        } else {
-            self.sent += stats.bytes_sent;
-            self.received += stats.bytes_received;
         }
     }
 }
@@ -188,44 +147,40 @@ impl Collector for Shared {
         let edges = self.0.edges.lock().unwrap_or_else(PoisonError::into_inner);
         let edges: Vec<(Peers, &Counts)> =
             edges.iter().map(|(edge, counts)| (self.0.peers(edge), counts)).collect();
-        let http = || edges.iter().filter(|(_, counts)| counts.requests > 0);
         let tcp = || edges.iter().filter(|(_, counts)| counts.opened > 0);
+        let http = || {
+            edges.iter().flat_map(|(peers, counts)| {
+                counts.answers.iter().map(move |((code, flags), answered)| {
+                    let flags = flags.clone();
+                    (
+                        peers,
+                        Answer { request_protocol: "http", response_code: *code, response_flags: flags },
+                        answered,
+                    )
+                })
+            })
+        };
 
         let mut family =
             encoder.encode_descriptor("istio_requests", "Requests", None, MetricType::Counter)?;
-        for (peers, counts) in http() {
-            for ((code, flags), count) in &counts.answers {
-                let answer =
-                    Answer { request_protocol: "http", response_code: *code, response_flags: flags.clone() };
-                counter(family.encode_family(&Joined(peers, Some(&answer)))?, *count)?;
-            }
+        for (peers, answer, answered) in http() {
+            counter(family.encode_family(&Joined(peers, Some(&answer)))?, answered.requests)?;
         }
-        let name = "istio_request_duration_milliseconds";
-        let mut family = encoder.encode_descriptor(name, "Time of requests", None, MetricType::Histogram)?;
-        for (peers, counts) in http() {
-            let bounds = BUCKETS.into_iter().chain([f64::MAX]);
-            let buckets: Vec<_> = bounds.zip(counts.latency).collect();
-            histogram(
-                family.encode_family(&Joined(peers, None))?,
-                counts.latency_millis,
-                counts.requests,
-                &buckets,
-            )?;
-        }
-        for (name, help, bytes) in [
-            ("istio_request_bytes", "Bodies of requests", (|counts| counts.sent) as fn(&Counts) -> u64),
-            ("istio_response_bytes", "Bodies of responses", |counts| counts.received),
-        ] {
+        type Figure = fn(&Answered) -> (&Distribution, f64);
+        let figures: [(&str, &str, Figure); 3] = [
+            ("istio_request_duration_milliseconds", "Time of requests", |all| (&all.took, 1000.0)),
+            ("istio_request_bytes", "Bodies of requests", |all| (&all.sent, 1.0)),
+            ("istio_response_bytes", "Bodies of responses", |all| (&all.received, 1.0)),
+        ];
+        for (name, help, figure) in figures {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-            for (peers, counts) in http() {
+            for (peers, answer, answered) in http() {
+                let (spread, unit) = figure(answered);
+                let buckets: Vec<_> = BOUNDS.into_iter().chain([f64::MAX]).zip(spread.counts).collect();
                 #[expect(clippy::cast_precision_loss, reason = "a sum is a float to Prometheus")]
-                let sum = bytes(counts) as f64;
-                histogram(
-                    family.encode_family(&Joined(peers, None))?,
-                    sum,
-                    counts.requests,
-                    &[(f64::MAX, counts.requests)],
-                )?;
+                let sum = spread.sum as f64 / unit;
+                let labels = Joined(peers, Some(&answer));
+                histogram(family.encode_family(&labels)?, sum, answered.requests, &buckets)?;
             }
         }
         for (name, help, figure) in [
@@ -287,12 +242,14 @@ mod tests {
             subset: Some("v2".to_owned()),
             version: "v2".to_owned(),
         };
-        let mut stats = Stats { requests: 3, bytes_received: 300, ..Stats::default() };
-        stats.answers.insert((200, "-".to_owned()), 2);
-        stats.answers.insert((503, "UF,URX".to_owned()), 1);
-        for micros in [400, 7_000, 8_000] {
-            stats.latency.record(micros).unwrap();
-        }
+        let mut stats = Stats { requests: 3, ..Stats::default() };
+        let mut well = Answered::default();
+        well.record(400, 0, 200);
+        well.record(7_000, 3, 100);
+        let mut failed = Answered::default();
+        failed.record(8_000, 0, 0);
+        stats.answers.insert((200, "-".to_owned()), well);
+        stats.answers.insert((503, "UF,URX".to_owned()), failed);
         istio.observe(&key, &stats);
         istio.observe(&key, &stats);
         let mut endpoint = Endpoint::named("10.0.0.1", 9080);
@@ -323,9 +280,18 @@ mod tests {
         }
         assert!(ok.ends_with(" 4"), "{ok}");
         assert!(line("istio_requests_total{", &["503", "UF,URX"]).ends_with(" 2"));
-        assert!(line("istio_request_duration_milliseconds_bucket", &["le=\"0.5\""]).ends_with(" 2"));
-        assert!(line("istio_request_duration_milliseconds_bucket", &["le=\"10.0\""]).ends_with(" 6"));
-        assert!(line("istio_request_duration_milliseconds_count", &[]).ends_with(" 6"));
-        assert!(line("istio_response_bytes_sum", &[]).ends_with(" 600.0"));
+        let of = |name: &str, parts: &[&str], expected: &str| {
+            let found = line(name, parts);
+            assert!(found.ends_with(expected), "{found}");
+        };
+        let ok = "response_code=\"200\"";
+        of("istio_request_duration_milliseconds_bucket", &[ok, "le=\"0.5\""], " 2");
+        of("istio_request_duration_milliseconds_bucket", &[ok, "le=\"10.0\""], " 4");
+        of("istio_request_duration_milliseconds_count", &["response_code=\"503\""], " 2");
+        of("istio_request_duration_milliseconds_sum", &[ok], " 14.8");
+        of("istio_response_bytes_sum", &[ok], " 600.0");
+        of("istio_response_bytes_bucket", &[ok, "le=\"100.0\""], " 2");
+        of("istio_response_bytes_bucket", &[ok, "le=\"250.0\""], " 4");
+        of("istio_request_bytes_bucket", &[ok, "le=\"0.5\""], " 2");
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn serve(
 async fn text(State(admin): State<Admin>) -> Response {
     let plan = admin.plan.load();
     let clusters = plan.clusters.iter();
-    admin.metrics.know(clusters.flat_map(|one| one.endpoints.iter().map(|at| (one.key.host.as_str(), at))));
+    admin.metrics.know(clusters.flat_map(|one| one.endpoints.iter().map(move |at| (&one.key, at))));
     match admin.metrics.text(plan.revision) {
         Ok(text) => ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),
