@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use xds::ads::Client;
 use xds::node::{Bind, Node};
 use xds::resource::Snapshot;
-use xds::translate::{Delivery, Options, Translated, translate};
+use xds::translate::{Delivery, Options, translate};
 
 /// The plans of a revision.
 pub type Plans = HashMap<Source, Arc<Plan>>;
@@ -24,7 +24,8 @@ struct Inner {
     /// Where this program's own Envoys listen, by their ids: they are told in the course of time, others say it themselves.
     binds: HashMap<String, Bind>,
     feeds: HashMap<Asked, watch::Sender<Arc<Snapshot>>>,
-    made: HashMap<View, Arc<Translated>>,
+    /// What the plans are for those who asked.
+    made: HashMap<View, Arc<Snapshot>>,
 }
 
 /// What an Envoy asks for.
@@ -66,18 +67,9 @@ impl Worlds {
         inner.made.clear();
         inner.feeds.retain(|_, feed| feed.receiver_count() > 0);
         let mut feeds = std::mem::take(&mut inner.feeds);
-        // What is the same for several is made the same once.
-        let mut shared: HashMap<(usize, usize), Arc<Snapshot>> = HashMap::new();
         for (asked, feed) in &mut feeds {
-            let translated = inner.translated(asked);
             let before = Arc::clone(&feed.borrow());
-            let key = (Arc::as_ptr(&translated) as usize, Arc::as_ptr(&before) as usize);
-            let snapshot = shared.entry(key).or_insert_with(|| {
-                let mut snapshot = translated.snapshot.clone();
-                snapshot.share(&before);
-                Arc::new(snapshot)
-            });
-            feed.send_replace(Arc::clone(snapshot));
+            feed.send_replace(inner.snapshot(asked, Some(&before)));
         }
         inner.feeds = feeds;
     }
@@ -111,17 +103,7 @@ impl Worlds {
         if let Some(feed) = inner.feeds.get(&asked) {
             return feed.subscribe();
         }
-        let translated = inner.translated(&asked);
-        // Others may have the same already.
-        let same = |snapshot: &Arc<Snapshot>| {
-            Arc::ptr_eq(
-                snapshot.of(xds::resource::Kind::Cluster),
-                translated.snapshot.of(xds::resource::Kind::Cluster),
-            )
-        };
-        let known = inner.feeds.values().map(|feed| Arc::clone(&feed.borrow())).find(same);
-        let (sender, receiver) =
-            watch::channel(known.unwrap_or_else(|| Arc::new(translated.snapshot.clone())));
+        let (sender, receiver) = watch::channel(inner.snapshot(&asked, None));
         inner.feeds.insert(asked, sender);
         receiver
     }
@@ -138,26 +120,86 @@ impl xds::ads::Worlds for Worlds {
 }
 
 impl Inner {
-    fn translated(&mut self, asked: &Asked) -> Arc<Translated> {
-        let Some(plan) = self.plans.get(&asked.source) else {
-            return Arc::new(Translated { snapshot: Snapshot::new(self.revision), notes: Vec::new() });
-        };
+    /// What there is for those who ask so: the same for all who see the same. What did not change is what it was before.
+    fn snapshot(&mut self, asked: &Asked, before: Option<&Snapshot>) -> Arc<Snapshot> {
+        let Some(plan) = self.plans.get(&asked.source) else { return Arc::new(Snapshot::new(self.revision)) };
         let bind = match &asked.place {
             Place::Said(bind) => bind.clone(),
             Place::Own(id) => self.binds.get(id).cloned().unwrap_or_default(),
         };
+        // A source's labels matter where its place does.
+        let located = plan.clusters.iter().any(|cluster| cluster.policy.locality.is_some());
         let view = View {
             listeners: plan.listeners.as_ptr() as usize,
             clusters: plan.clusters.as_ptr() as usize,
             gateway: matches!(plan.source, Source::Gateway { .. }),
-            labels: plan.labels.clone(),
+            labels: if located { plan.labels.clone() } else { BTreeMap::new() },
             bind: bind.clone(),
             delivery: asked.delivery,
         };
-        let made = self
-            .made
-            .entry(view)
-            .or_insert_with(|| Arc::new(translate(plan, &bind, &Options { delivery: asked.delivery })));
+        let made = self.made.entry(view).or_insert_with(|| {
+            let mut snapshot = translate(plan, &bind, &Options { delivery: asked.delivery }).snapshot;
+            before.into_iter().for_each(|before| snapshot.share(before));
+            Arc::new(snapshot)
+        });
         Arc::clone(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::{Mesh, Registry, Settings};
+    use xds::resource::Kind;
+
+    use super::*;
+
+    fn plans(revision: u64, change: impl Fn(&str) -> String) -> Plans {
+        let mut sources = crate::sample::mesh();
+        sources.0.values_mut().for_each(|text| *text = change(text));
+        let (mesh, settings) = (Mesh::parse(&sources).mesh, Settings::default());
+        let registry = Registry::of(&mesh, &settings);
+        let plans = mesh::plan::compile_all(&mesh, &registry, &settings, revision).into_iter();
+        plans.map(|plan| (plan.source.clone(), Arc::new(plan))).collect()
+    }
+
+    fn node(name: &str) -> Node {
+        let source = Source::Workload { namespace: "default".to_owned(), name: name.to_owned() };
+        Node { id: name.to_owned(), source, bind: Bind::default() }
+    }
+
+    #[test]
+    fn who_sees_the_same_shares_it_and_is_told_what_is_new() {
+        let worlds = Worlds::default();
+        worlds.set(1, plans(1, str::to_owned), HashMap::new());
+        let mut one = worlds.subscribe(&node("reviews-v1"), true);
+        let other = worlds.subscribe(&node("reviews-v2"), true);
+        let nobody = worlds.subscribe(&node("nobody"), true);
+        let first = Arc::clone(&one.borrow_and_update());
+        assert!(Arc::ptr_eq(&first, &other.borrow()) && !first.of(Kind::Cluster).is_empty());
+        assert!(nobody.borrow().of(Kind::Cluster).is_empty());
+        assert!(worlds.notes(&node("nobody").source)[0].contains("no such workload"));
+
+        worlds.set(2, plans(2, |text| text.replace("weight: 90", "weight: 80")), HashMap::new());
+        assert!(one.has_changed().unwrap());
+        let second = Arc::clone(&one.borrow_and_update());
+        let late = worlds.subscribe(&node("details-v1"), true);
+        assert!(Arc::ptr_eq(&second, &other.borrow()) && Arc::ptr_eq(&second, &late.borrow()));
+        assert!(Arc::ptr_eq(first.of(Kind::Cluster), second.of(Kind::Cluster)), "no cluster has changed");
+        let (old, new) = (first.of(Kind::VirtualHost), second.of(Kind::VirtualHost));
+        let changed = new.iter().filter(|(name, host)| !Arc::ptr_eq(&old[*name], host));
+        let changed: Vec<&str> = changed.map(|(name, _)| &**name).collect();
+        assert_eq!(changed, ["outbound/reviews.default.svc.cluster.local:9080"]);
+    }
+
+    #[test]
+    fn this_programs_own_envoys_listen_where_it_says() {
+        let worlds = Worlds::default();
+        let bind = |port| Bind { http: Some(([127, 0, 0, 1], port).into()), ..Bind::default() };
+        worlds.set(1, plans(1, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(5))]));
+        let own = worlds.subscribe(&node("reviews-v1"), true);
+        let first = Arc::clone(&own.borrow());
+        worlds.set(2, plans(2, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(6))]));
+        assert!(!Arc::ptr_eq(first.of(Kind::Listener), own.borrow().of(Kind::Listener)));
+        assert!(Arc::ptr_eq(first.of(Kind::VirtualHost), own.borrow().of(Kind::VirtualHost)));
     }
 }
