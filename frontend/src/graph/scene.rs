@@ -1,6 +1,6 @@
 //! A topology with a place for everything: rectangles of nodes, curves and label places of links. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::curve::{self, Curve, Rect};
 use super::layout::{self, Layout, LayoutRequest, Point, Size};
@@ -19,7 +19,7 @@ pub const MOST_ROWS: usize = 8;
 pub const PILL_WIDTH: f64 = 118.0;
 
 /// Where the nodes were dragged to.
-pub type Moved = BTreeMap<NodeId, Point>;
+pub type Moved = HashMap<NodeId, Point>;
 
 /// Size of a node by what it shows.
 pub fn size(node: &Node) -> Size {

@@ -29,8 +29,8 @@ use crate::{Mesh, Settings};
 
 use clusters::Clusters;
 use policy::Policies;
-pub use rules::merge_delegate;
 pub(crate) use rules::{Rulebook, Rules};
+pub use rules::{delegate_conflicts, merge_delegate};
 pub(crate) use trace::{Entry, Skip, Standing, Trace};
 
 /// Compiles the plan of one source.

@@ -1,6 +1,6 @@
 //! Rules of delegates that no request of the root can reach.
 
-use crate::plan::merge_delegate;
+use crate::plan::delegate_conflicts;
 use crate::resource::Spec;
 use crate::resource::walk::At;
 use crate::{Kind, ResourceKey, Severity};
@@ -34,7 +34,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             continue;
         }
         for (index, leaf) in service.http.iter().enumerate() {
-            if merge_delegate(http.route, std::slice::from_ref(leaf)).is_empty() {
+            if delegate_conflicts(http.route, leaf) {
                 let message = format!(
                     "Rule {} of `{}/{}` leads here, and this match is no part of its own: the rule is left out.",
                     http.index, http.resource.key.namespace, http.resource.key.name

@@ -7,8 +7,11 @@ use crate::resource::http::{HttpMatch, HttpRoute, StringMatch};
 
 /// The rule that both make together; `None` when they conflict.
 pub(super) fn merge_route(root: &HttpRoute, leaf: &HttpRoute) -> Option<HttpRoute> {
+    if conflicts(root, leaf) {
+        return None;
+    }
     let mut merged = leaf.clone();
-    merged.r#match = merge_matches(&root.r#match, &leaf.r#match)?;
+    merged.r#match = merge_matches(&root.r#match, &leaf.r#match);
     merged.name = joined(root.name.as_deref(), leaf.name.as_deref());
     inherit(&mut merged.rewrite, root.rewrite.as_ref());
     inherit(&mut merged.direct_response, root.direct_response.as_ref());
@@ -26,24 +29,24 @@ pub(super) fn merge_route(root: &HttpRoute, leaf: &HttpRoute) -> Option<HttpRout
     Some(merged)
 }
 
-/// Each match of the delegate with each of the root's that covers it; `None` when one has none.
-fn merge_matches(root: &[HttpMatch], leaf: &[HttpMatch]) -> Option<Vec<HttpMatch>> {
+/// Whether some match of the delegate's rule is part of none of the root's. (Without making the rule: validation asks, and
+/// the page need not know how one is made.)
+pub(super) fn conflicts(root: &HttpRoute, leaf: &HttpRoute) -> bool {
+    let outside = |part| root.r#match.iter().all(|whole| conflict(whole, part));
+    !root.r#match.is_empty() && leaf.r#match.iter().any(outside)
+}
+
+/// Each match of the delegate with each of the root's that covers it.
+fn merge_matches(root: &[HttpMatch], leaf: &[HttpMatch]) -> Vec<HttpMatch> {
     if root.is_empty() {
-        return Some(leaf.to_vec());
+        return leaf.to_vec();
     }
     if leaf.is_empty() {
-        return Some(root.to_vec());
+        return root.to_vec();
     }
-    let mut merged = Vec::new();
-    for part in leaf {
-        let before = merged.len();
-        merged
-            .extend(root.iter().filter(|whole| !conflict(whole, part)).map(|whole| merge_match(whole, part)));
-        if merged.len() == before {
-            return None;
-        }
-    }
-    Some(merged)
+    let covering =
+        |part| root.iter().filter(move |whole| !conflict(whole, part)).map(move |whole| (whole, part));
+    leaf.iter().flat_map(covering).map(|(whole, part)| merge_match(whole, part)).collect()
 }
 
 fn merge_match(root: &HttpMatch, leaf: &HttpMatch) -> HttpMatch {

@@ -163,6 +163,11 @@ pub fn merge_delegate(root: &HttpRoute, delegate: &[HttpRoute]) -> Vec<HttpRoute
     delegate.iter().filter_map(|leaf| delegate::merge_route(root, leaf)).collect()
 }
 
+/// Whether a delegate's rule conflicts with the root's rule that leads to it, and is left out.
+pub fn delegate_conflicts(root: &HttpRoute, leaf: &HttpRoute) -> bool {
+    delegate::conflicts(root, leaf)
+}
+
 /// The rules of `tls` and `tcp`.
 fn connections(resource: &Resource, service: &VirtualService, settings: &Settings) -> Vec<ConnectionRule> {
     let rule =
