@@ -8,5 +8,6 @@ pub mod als;
 pub mod bootstrap;
 mod describe;
 pub mod node;
+pub mod proxyless;
 pub mod resource;
 pub mod translate;

@@ -16,7 +16,7 @@ cargo xtask dev [-- ARGS]              the same for developing: the page is rebu
 cargo xtask build                      builds everything: target/release/meshwright
 cargo xtask test [--no-browser]        every test, and the journeys through a real browser
 cargo xtask check                      format, lints, docs, purity, licences, file sizes
-cargo xtask bench NAME [-- ARGS]       one measurement: loop, page, proxy, failure, instructions
+cargo xtask bench NAME [-- ARGS]       one measurement: loop, page, proxy, xds, …
 cargo xtask setup [wasm|ui|all]        set-up alone: for `cargo build`, for Trunk, for tests (default)
 ";
 

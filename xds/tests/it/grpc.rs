@@ -3,14 +3,20 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
+use mesh::{Source, Sources};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use xds::ads::Options;
+use xds::node::Bind;
+use xds::proxyless;
+use xds::translate::{self, Delivery};
 
 use crate::client::{Worlds, within};
 use crate::envoy::skipped;
 use crate::made::Made;
+use crate::worlds::plans;
 
 /// A Python with gRPC, and what it says; it ends with its handle.
 struct Python {
@@ -82,5 +88,87 @@ async fn a_client_of_grpc_goes_where_it_is_sent() {
     server.node("shop", |node| node.acked == Some(2)).await;
     // It takes what it is sent before it says so, but uses it a little later.
     while python.call("shop.test").await != "two" {}
+    server.end().await;
+}
+
+/// A service of two versions, of which all calls go to one.
+fn mesh(one: SocketAddr, two: SocketAddr, weight: u32) -> Sources {
+    let (one, two, other) = (one.port(), two.port(), 100 - weight);
+    let text = format!(
+        "apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: reviews, namespace: default}}
+spec:
+  hosts: [reviews.default.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{{number: 9080, name: grpc, protocol: GRPC}}]
+  endpoints:
+  - {{address: 127.0.0.1, labels: {{version: v1}}, ports: {{grpc: {one}}}}}
+  - {{address: 127.0.0.1, labels: {{version: v2}}, ports: {{grpc: {two}}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: shop, namespace: default}}
+spec:
+  hosts: [shop.default.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{{number: 9080, name: http, protocol: HTTP}}]
+  workloadSelector: {{labels: {{app: shop}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {{name: shop, namespace: default}}
+spec: {{address: 127.0.0.1, labels: {{app: shop}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: reviews, namespace: default}}
+spec:
+  host: reviews.default.svc.cluster.local
+  subsets:
+  - {{name: v1, labels: {{version: v1}}}}
+  - {{name: v2, labels: {{version: v2}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: reviews, namespace: default}}
+spec:
+  hosts: [reviews.default.svc.cluster.local]
+  http:
+  - route:
+    - {{destination: {{host: reviews.default.svc.cluster.local, subset: v1}}, weight: {weight}}}
+    - {{destination: {{host: reviews.default.svc.cluster.local, subset: v2}}, weight: {other}}}
+"
+    );
+    Sources::single("mesh.yaml", text)
+}
+
+#[tokio::test]
+async fn a_mesh_is_for_clients_of_grpc_too() {
+    let Some(python) = python() else { return };
+    let worlds = Worlds::new(&[]);
+    let server = worlds.serve(Options::default()).await;
+    let (mut python, [one, two]) = Python::start(&python, server.address).await;
+    let put = |revision: u64, weight: u32| {
+        let plans = plans(&mesh(one, two, weight));
+        let mut plan = plans
+            .into_iter()
+            .find(|plan| matches!(&plan.source, Source::Workload { name, .. } if name == "shop"))
+            .unwrap();
+        plan.revision = revision;
+        let options = translate::Options { delivery: Delivery::Whole };
+        let whole = translate::translate(&plan, &Bind::default(), &options).snapshot;
+        worlds.put("shop", Arc::new(proxyless::proxyless(&whole)));
+    };
+    put(1, 100);
+    let target = "reviews.default.svc.cluster.local:9080";
+    assert_eq!(python.call(target).await, "one");
+    put(2, 0);
+    let node = server.node("shop", |node| node.acked == Some(2)).await;
+    assert!(proxyless::is_one(&node.agent), "{}", node.agent);
+    assert_eq!(node.rejection, None);
+    while python.call(target).await != "two" {}
     server.end().await;
 }
