@@ -106,6 +106,7 @@ async fn conditions() {
         ("{headers: {h: {regex: '*'}}}", "/", &[], "a"),
         ("{headers: {h: {regex: '[0-9]'}}}", "/", &[("h", "12")], "a"),
         ("{headers: {h: {exact: V}}}", "/", &[("H", "V")], "b"),
+        ("{headers: {h: {exact: ''}}}", "/", &[("h", "")], "b"),
         ("{headers: {h: {exact: V}}}", "/", &[("h", "v")], "a"),
         ("{withoutHeaders: {h: {}}}", "/", &[], "b"),
         ("{withoutHeaders: {h: {exact: x}}}", "/", &[], "b"),

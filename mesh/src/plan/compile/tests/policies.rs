@@ -241,6 +241,13 @@ fn what_governs_the_way_behind_a_cluster() {
     let key = HashKey::Header("x-user".to_owned());
     assert_eq!(header.hash, Some(ConsistentHash { key, table: HashTable::Ring(64) }));
 
+    let table = |more: &str| {
+        of(&format!("{{loadBalancer: {{consistentHash: {{useSourceIp: true{more}}}}}}}")).hash.unwrap().table
+    };
+    assert_eq!((table(""), table(", maglev: {}")), (HashTable::Ring(1024), HashTable::Maglev(65_537)));
+    assert_eq!(of("{loadBalancer: {simple: LEAST_CONN}}").balancer, Balancer::LeastRequest);
+    assert_eq!(of("{}").balancer, Balancer::LeastRequest);
+
     let spread =
         of("{loadBalancer: {localityLbSetting: {distribute: [{from: a/*, to: {a/b/*: 80, c: 20}}]}}}");
     let to = vec![("a/b/*".to_owned(), 80), ("c".to_owned(), 20)];
