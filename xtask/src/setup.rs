@@ -69,6 +69,11 @@ impl Tools {
         command.env("PATH", path)
     }
 
+    /// Whether there is what makes the page as small as can be.
+    pub(crate) fn makes_it_small(&self) -> bool {
+        self.small.is_some()
+    }
+
     /// The same, and has what is built for the browser be as small as can be.
     pub(crate) fn apply_small<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         self.apply(command);

@@ -39,6 +39,9 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
         clients.extend(pypi::GRPC.python(&cache).map(|python| ("MESHWRIGHT_GRPC", python)));
         setup::ensure(root, needs)
     });
+    if tools.as_ref().is_some_and(|tools| !tools.makes_it_small()) {
+        clients.push(("MESHWRIGHT_HEAVY_PAGE", "1".into()));
+    }
     let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools)));
     if let Some(tools) = &tools {
         report.step("wasm32 builds of mesh and api", |_| {
