@@ -7,6 +7,7 @@ use mesh::{Plan, Source};
 use tokio::sync::watch;
 use xds::ads::Client;
 use xds::node::{Bind, Node};
+use xds::proxyless;
 use xds::resource::Snapshot;
 use xds::translate::{Delivery, Options, translate};
 
@@ -34,6 +35,8 @@ struct Asked {
     source: Source,
     place: Place,
     delivery: Delivery,
+    /// It is a client of gRPC, without a proxy.
+    proxyless: bool,
 }
 
 /// Where an Envoy listens.
@@ -54,6 +57,7 @@ struct View {
     labels: BTreeMap<String, String>,
     bind: Bind,
     delivery: Delivery,
+    proxyless: bool,
 }
 
 impl Worlds {
@@ -92,14 +96,14 @@ impl Worlds {
         )
     }
 
-    fn subscribe(&self, node: &Node, delta: bool) -> watch::Receiver<Arc<Snapshot>> {
+    fn subscribe(&self, node: &Node, delta: bool, proxyless: bool) -> watch::Receiver<Arc<Snapshot>> {
         let mut inner = self.lock();
         let place = match inner.binds.contains_key(&node.id) {
             true => Place::Own(node.id.clone()),
             false => Place::Said(node.bind.clone()),
         };
         let delivery = if delta { Delivery::Delta } else { Delivery::Whole };
-        let asked = Asked { source: node.source.clone(), place, delivery };
+        let asked = Asked { source: node.source.clone(), place, delivery, proxyless };
         if let Some(feed) = inner.feeds.get(&asked) {
             return feed.subscribe();
         }
@@ -115,7 +119,7 @@ impl Worlds {
 
 impl xds::ads::Worlds for Worlds {
     fn subscribe(&self, client: &Client) -> Result<watch::Receiver<Arc<Snapshot>>, String> {
-        Ok(self.subscribe(&client.node, client.delta))
+        Ok(self.subscribe(&client.node, client.delta, proxyless::is_one(&client.agent)))
     }
 }
 
@@ -136,10 +140,16 @@ impl Inner {
             labels: if located { plan.labels.clone() } else { BTreeMap::new() },
             bind: bind.clone(),
             delivery: asked.delivery,
+            proxyless: asked.proxyless,
         };
+        // Whoever listens elsewhere has most of it too.
+        let other = self.made.values().next().cloned();
         let made = self.made.entry(view).or_insert_with(|| {
             let mut snapshot = translate(plan, &bind, &Options { delivery: asked.delivery }).snapshot;
-            before.into_iter().for_each(|before| snapshot.share(before));
+            if asked.proxyless {
+                snapshot = proxyless::proxyless(&snapshot);
+            }
+            before.into_iter().chain(other.as_deref()).for_each(|it| snapshot.share(it));
             Arc::new(snapshot)
         });
         Arc::clone(made)
@@ -171,9 +181,9 @@ mod tests {
     fn who_sees_the_same_shares_it_and_is_told_what_is_new() {
         let worlds = Worlds::default();
         worlds.set(1, plans(1, str::to_owned), HashMap::new());
-        let mut one = worlds.subscribe(&node("reviews-v1"), true);
-        let other = worlds.subscribe(&node("reviews-v2"), true);
-        let nobody = worlds.subscribe(&node("nobody"), true);
+        let mut one = worlds.subscribe(&node("reviews-v1"), true, false);
+        let other = worlds.subscribe(&node("reviews-v2"), true, false);
+        let nobody = worlds.subscribe(&node("nobody"), true, false);
         let first = Arc::clone(&one.borrow_and_update());
         assert!(Arc::ptr_eq(&first, &other.borrow()) && !first.of(Kind::Cluster).is_empty());
         assert!(nobody.borrow().of(Kind::Cluster).is_empty());
@@ -182,7 +192,7 @@ mod tests {
         worlds.set(2, plans(2, |text| text.replace("weight: 90", "weight: 80")), HashMap::new());
         assert!(one.has_changed().unwrap());
         let second = Arc::clone(&one.borrow_and_update());
-        let late = worlds.subscribe(&node("details-v1"), true);
+        let late = worlds.subscribe(&node("details-v1"), true, false);
         assert!(Arc::ptr_eq(&second, &other.borrow()) && Arc::ptr_eq(&second, &late.borrow()));
         assert!(Arc::ptr_eq(first.of(Kind::Cluster), second.of(Kind::Cluster)), "no cluster has changed");
         let (old, new) = (first.of(Kind::VirtualHost), second.of(Kind::VirtualHost));
@@ -196,10 +206,24 @@ mod tests {
         let worlds = Worlds::default();
         let bind = |port| Bind { http: Some(([127, 0, 0, 1], port).into()), ..Bind::default() };
         worlds.set(1, plans(1, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(5))]));
-        let own = worlds.subscribe(&node("reviews-v1"), true);
+        let own = worlds.subscribe(&node("reviews-v1"), true, false);
         let first = Arc::clone(&own.borrow());
         worlds.set(2, plans(2, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(6))]));
         assert!(!Arc::ptr_eq(first.of(Kind::Listener), own.borrow().of(Kind::Listener)));
         assert!(Arc::ptr_eq(first.of(Kind::VirtualHost), own.borrow().of(Kind::VirtualHost)));
+        // One that listens elsewhere has the rest with it.
+        let said = worlds.subscribe(&node("reviews-v2"), true, false);
+        assert!(Arc::ptr_eq(said.borrow().of(Kind::VirtualHost), own.borrow().of(Kind::VirtualHost)));
+    }
+
+    #[test]
+    fn clients_of_grpc_get_listeners_by_the_names_that_they_call() {
+        let worlds = Worlds::default();
+        worlds.set(1, plans(1, str::to_owned), HashMap::new());
+        let client = worlds.subscribe(&node("productpage-v1"), false, true);
+        let listeners = Arc::clone(client.borrow().of(Kind::Listener));
+        assert!(listeners.contains_key("reviews.default.svc.cluster.local:9080"), "{listeners:?}");
+        let envoy = worlds.subscribe(&node("productpage-v1"), false, false);
+        assert!(!envoy.borrow().of(Kind::Listener).contains_key("reviews.default.svc.cluster.local:9080"));
     }
 }
