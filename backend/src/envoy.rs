@@ -79,7 +79,7 @@ pub struct Envoys {
 impl Envoys {
     /// Serves Envoys; they get nothing before the first plans are there. Also returns what they write down of requests.
     pub async fn start(mut config: Config) -> Result<(Self, Logs), StartError> {
-        let listener = listen(config.listen).await?;
+        let listener = listen(config.listen)?;
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Address { address: DEFAULT_ADDRESS, source })?;
@@ -168,15 +168,15 @@ impl Envoys {
     }
 }
 
-async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, StartError> {
+fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, StartError> {
     let address = asked.unwrap_or(DEFAULT_ADDRESS);
-    let first = match TcpListener::bind(address).await {
+    let first = match xds::ads::listen(address) {
         Ok(listener) => return Ok(listener),
         Err(error) => error,
     };
     if asked.is_none() {
         for port in (1..=NEXT_PORTS).map(|step| DEFAULT_ADDRESS.port() + step).chain([0]) {
-            if let Ok(listener) = TcpListener::bind((DEFAULT_ADDRESS.ip(), port)).await {
+            if let Ok(listener) = xds::ads::listen(SocketAddr::new(DEFAULT_ADDRESS.ip(), port)) {
                 return Ok(listener);
             }
         }
