@@ -25,8 +25,8 @@ pub(crate) struct Ticket {
     connection: bool,
     /// What the access log gets.
     line: Option<Box<Line>>,
-    /// Its place in a trace, where requests are traced.
-    context: Option<Context>,
+    /// Its place in a trace, where requests are traced: most are not, and moving it about would cost them, too.
+    context: Option<Box<Context>>,
 }
 
 impl Ticket {
@@ -62,12 +62,12 @@ impl Ticket {
 
     /// It belongs to a trace.
     pub(crate) fn traced(&mut self, context: Option<Context>) {
-        self.context = context;
+        self.context = context.map(Box::new);
     }
 
     /// Which the next hop is told.
     pub(crate) fn context(&self) -> Option<&Context> {
-        self.context.as_ref()
+        self.context.as_deref()
     }
 
     /// Tells the access log more of the request, where there is one.
