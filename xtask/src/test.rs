@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can be tested, in the order that fails soonest.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -55,6 +55,7 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
     });
     report.step("unit tests", |counts| counted(cargo("test", all).args(["--lib", "--bins"]), counts));
     report.step("examples in the docs", |counts| counted(cargo("test", all).arg("--doc"), counts));
+    let envoy = clients.iter().find(|(name, _)| *name == "MESHWRIGHT_ENVOY").map(|(_, path)| path.clone());
     match (tools, ui, server) {
         (Some(tools), Some(()), Some(server)) if browser => {
             report.step("integration tests and journeys", |counts| {
@@ -71,8 +72,44 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
             });
         }
     }
+    report.step("the proxy's tests, made with Envoy", |counts| with_envoy(root, envoy, counts));
     report.step("instructions per request", |counts| instructions::check(root, counts));
     report.finish()
+}
+
+/// The proxy's integration tests with Envoy in its place, but for those that a table in the docs leaves out.
+fn with_envoy(root: &Path, envoy: Option<PathBuf>, counts: &mut Counts) -> Result<()> {
+    let Some(envoy) = envoy else {
+        println!("skipped: no Envoy");
+        counts.skipped += 1;
+        return Ok(());
+    };
+    let left_out = left_out(&std::fs::read_to_string(root.join(TABLE))?);
+    let before = *counts;
+    let mut cargo = cargo("test", &["proxy"]);
+    cargo.args(["--test", "it", "--"]).args(left_out.iter().flat_map(|test| ["--skip", test]));
+    let done = counted(cargo.env("MESHWRIGHT_PLANE", "envoy").env("MESHWRIGHT_ENVOY", envoy), counts);
+    let (same, other) = (counts.passed - before.passed, counts.failed - before.failed);
+    println!(
+        "the same on Envoy: {same}, unexplained differences: {other}, left out with a reason: {}",
+        left_out.len()
+    );
+    done
+}
+
+/// Where differences are explained.
+const TABLE: &str = "docs/envoy.md";
+
+/// The tests that the first table leaves out, by the names that the test's program knows; a module's end with `::`.
+fn left_out(docs: &str) -> Vec<String> {
+    let part = docs.split("\n## ").find(|part| part.starts_with("Left out")).unwrap_or_default();
+    let named = part.lines().filter_map(|line| line.strip_prefix("| `proxy/tests/it/")?.split_once(".rs"));
+    named
+        .filter_map(|(module, rest)| {
+            let test = rest.split_once('`')?.0;
+            Some(if test.is_empty() { format!("{module}::") } else { format!("{module}{test}") })
+        })
+        .collect()
 }
 
 fn cargo(command: &str, crates: &[&str]) -> Command {
@@ -102,4 +139,16 @@ pub(crate) fn packages<'a>(names: &'a [&str]) -> impl Iterator<Item = &'a str> {
 
 fn counted(cargo: &mut Command, counts: &mut Counts) -> Result<()> {
     shell::watched(cargo, |line| counts.read(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left_out;
+
+    #[test]
+    fn tests_are_left_out_by_their_names() {
+        let docs = "# It\n\n## Left out\n\n| test | why |\n| --- | --- |\n| `proxy/tests/it/stress.rs` | slow |\n\
+            | `proxy/tests/it/tcp.rs::resets` | none |\n\n## Otherwise\n\n| `proxy/tests/it/tls.rs::curves` | x |\n";
+        assert_eq!(left_out(docs), ["stress::", "tcp::resets"]);
+    }
 }
