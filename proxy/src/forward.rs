@@ -122,7 +122,11 @@ pub(crate) async fn forward(
             exchange.ticket.flag(Flags::TIMEOUT);
             return reply::answer(StatusCode::NO_CONTENT, Bytes::new(), exchange.ticket);
         }
-        Err(reply) => return reply.answer(exchange.ticket),
+        Err(reply) => {
+            let mut response = reply.answer(exchange.ticket);
+            route::apply(exchange.decision, Direction::Response, &mut Edited(response.headers_mut()));
+            return response;
+        }
     };
     let whole = expiry(timeout, started, upload.as_ref());
     let upgrade = upgrade.filter(|_| upgrades).map(|upgrade| (upgrade, multiplexed));

@@ -6,6 +6,7 @@ use http::header::{
 use mesh::route::HeadersMut;
 
 /// Original path of a request whose path was rewritten.
+pub(crate) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-envoy-original-host");
 pub(crate) const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
 /// Which try this is, from 1.
 pub(crate) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");

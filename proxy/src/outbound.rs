@@ -10,8 +10,8 @@ use mesh::route::headers::Direction;
 use mesh::route::{self, Decision};
 
 use crate::headers::{
-    ATTEMPT_COUNT, CLIENT_CERTIFICATE, ENVOYS, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_PATH,
-    REQUEST_ID, forwarded_for, has_envoys, host, is_grpc, request_id, strip_request,
+    ATTEMPT_COUNT, CLIENT_CERTIFICATE, ENVOYS, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_HOST,
+    ORIGINAL_PATH, REQUEST_ID, forwarded_for, has_envoys, host, is_grpc, request_id, strip_request,
 };
 use crate::pool::Wire;
 use crate::trace::Context;
@@ -97,6 +97,13 @@ impl route::Request for Inbound<'_> {
     }
 }
 
+/// Whether the route itself says another authority, and the one that its destination has said before.
+fn authorities<'d>(decision: &Decision<'d>) -> (bool, Option<&'d str>) {
+    let Decision::Forward(chosen, forward, destination) = decision else { return (false, None) };
+    let rewrite = forward.rewrite.as_ref().is_some_and(|rewrite| rewrite.authority.is_some());
+    (rewrite || chosen.route.headers.authority.is_some(), destination.headers.authority.as_deref())
+}
+
 impl Outbound {
     /// What a request becomes by a decision. `voucher` is there at gateways, which vouch for the client.
     pub(crate) fn new(
@@ -135,7 +142,17 @@ impl Outbound {
             None => path,
         };
         let rewritten = route::authority(decision).and_then(|name| HeaderValue::try_from(name).ok());
-        let authority = rewritten.unwrap_or(authority);
+        let authority = match rewritten {
+            Some(rewritten) => {
+                // As Envoy does, which says nothing of the first where a destination's own operations say another.
+                if let (true, between) = authorities(decision) {
+                    let between = between.and_then(|name| HeaderValue::try_from(name).ok());
+                    headers.insert(ORIGINAL_HOST, between.unwrap_or(authority));
+                }
+                rewritten
+            }
+            None => authority,
+        };
         Self { method: head.method, path, authority, headers: head.headers, upgrade }
     }
 

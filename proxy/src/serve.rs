@@ -207,13 +207,19 @@ pub(crate) async fn serve(
             }
         }
         Decision::Forward(chosen, ..) | Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
-            let policy = chosen.route.cors.as_ref();
+            // As in Envoy, whose filter wants a route that leads somewhere.
+            let policy = chosen.route.cors.as_ref().filter(|_| matches!(decision, Decision::Forward(..)));
             let verdict = policy.map_or(Verdict::Unconcerned, |policy| cors::judge(policy, &head));
             let call = is_grpc(&head.headers);
             let act = Act::new(&decision, &inbound, side);
             let mut response = match interrupt(chosen, ticket, policy, &verdict, call).await {
                 Ok(ticket) => act.run(client, &view, &decision, ticket, (head, body)).await,
-                Err(response) => return Ok(response),
+                Err(mut response) => {
+                    if chosen.abort.is_some() {
+                        route::apply(&decision, Direction::Response, &mut Edited(response.headers_mut()));
+                    }
+                    return Ok(response);
+                }
             };
             if let (Some(policy), Verdict::Allowed(origin)) = (policy, verdict) {
                 cors::mark(policy, origin, response.headers_mut());
@@ -345,17 +351,13 @@ impl<'p> Act<'p> {
         (head, body): (request::Parts, Incoming),
     ) -> Response<ClientBody> {
         let mut response = match self {
-            Self::Forward(side, limits) => {
-                let Some(cluster) = side.cluster.clone().filter(|cluster| !cluster.missing) else {
-                    return Reply::NO_CLUSTER.answer(ticket);
-                };
-                let name = Inbound::new(&head, false).filter(|_| cluster.chosen_by_client());
-                let name = name.map(|inbound| inbound.authority().to_owned());
-                let reached = SourceState::reached(&cluster, name.as_deref());
-                let Some(cluster) = reached else { return Reply::NO_UPSTREAM.answer(ticket) };
-                let way = Way { side, cluster, limits };
-                return forward(way.exchange(client, view, decision, ticket), head, body).await;
-            }
+            Self::Forward(side, limits) => match reachable(&side, &head) {
+                Ok(cluster) => {
+                    let way = Way { side, cluster, limits };
+                    return forward(way.exchange(client, view, decision, ticket), head, body).await;
+                }
+                Err(reply) => reply.answer(ticket),
+            },
             Self::Redirect(redirect, Some(location)) => {
                 let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
                 let mut response = reply::answer(status, Bytes::new(), ticket);
@@ -369,4 +371,12 @@ impl<'p> Act<'p> {
         route::apply(decision, Direction::Response, &mut Edited(response.headers_mut()));
         response
     }
+}
+
+/// The cluster that a request goes to, by the name that it says where the client chooses.
+fn reachable(side: &Side, head: &request::Parts) -> Result<Rc<cluster::View>, Reply> {
+    let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
+    let name = Inbound::new(head, false).filter(|_| cluster.chosen_by_client());
+    let name = name.map(|inbound| inbound.authority().to_owned());
+    SourceState::reached(&cluster, name.as_deref()).ok_or(Reply::NO_UPSTREAM)
 }

@@ -155,8 +155,11 @@ impl Made {
             let at = bind.port(it.port);
             let several = it.tls.len() > 1;
             let servers = if several { (0..it.tls.len()).map(Some).collect() } else { vec![None] };
-            let serves = |server: &Option<usize>| {
-                !it.hosts.list.is_empty() && server.is_none_or(|server| it.tls[server].http)
+            // Without hosts it is served all the same: who asks for one gets 404, rather than no connection.
+            let spoken = it.protocol == Protocol::Http || it.tls.iter().any(|server| server.http);
+            let serves = |server: &Option<usize>| match server {
+                Some(server) => it.tls[*server].http,
+                None => spoken || !it.hosts.list.is_empty(),
             };
             let servers = servers.into_iter().filter(serves);
             let routes: Vec<(Option<usize>, Routes)> =
@@ -222,6 +225,11 @@ pub fn notes(plan: &Plan) -> Vec<String> {
     for server in plan.listeners.iter().flat_map(|listener| &listener.tls) {
         for curve in server.settings.ecdh_curves.iter().filter(|it| !tls::knows_curve(it)) {
             notes.push(format!("{}: Envoy does not know the curve {curve}", server.hosts.join(", ")));
+        }
+    }
+    for server in plan.listeners.iter().flat_map(|listener| &listener.tls) {
+        if !server.passes() && !tls::has_certificate(server) {
+            notes.push(format!("{}: there is no certificate for it", server.hosts.join(", ")));
         }
     }
     notes.sort();

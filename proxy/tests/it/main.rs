@@ -7,6 +7,7 @@ mod balancing;
 mod breakers;
 mod egress;
 mod faults;
+mod generated;
 mod health;
 mod hostile;
 #[cfg(target_os = "linux")]

@@ -185,6 +185,7 @@ async fn heads_are_edited_in_order() {
     assert_eq!(lines[0], "GET /new/x?q");
     for line in [
         "host: elsewhere",
+        "x-envoy-original-host: reviews",
         "x-envoy-original-path: /old/x?q",
         "a: 1",
         "a: 2",

@@ -17,6 +17,8 @@ const VIRTUAL_HOSTS: u32 = 2;
 
 /// The routes of a workload's listener for HTTP to all ports.
 pub(super) const OUTBOUND: &str = "outbound";
+/// A host that nobody asks for.
+const NOBODY: &str = "nobody.invalid";
 /// Hosts that the mesh does not know.
 const UNKNOWN: &str = "unknown";
 
@@ -38,11 +40,8 @@ impl Routes {
         bytes
     }
 
-    /// Without its virtual hosts, which come as resources of their own. Where there are none Envoy would wait for them.
+    /// Without its virtual hosts, which come as resources of their own.
     pub(super) fn apart(&self) -> Vec<u8> {
-        if self.hosts.is_empty() {
-            return self.whole();
-        }
         let vhds = envoy::Vhds { config_source: Some(pb::from_ads()) };
         self.head(Some(vhds)).encode_to_vec()
     }
@@ -59,6 +58,8 @@ impl Routes {
             name: self.name.clone(),
             vhds,
             ignore_port_in_host_matching: self.any_port,
+            // What leads to a cluster that is not there answers 503; Envoy would refuse all routes of a file for it.
+            validate_clusters: Some(pb::flag(false)),
             max_direct_response_body_size_bytes: Some(pb::number(MAX_BODY)),
             ..Default::default()
         }
@@ -84,13 +85,14 @@ pub(super) fn outbound(plan: &Plan) -> Routes {
             domains.retain(|domain| taken.insert(domain.clone()));
             if !domains.is_empty() {
                 let name = format!("{}:{}", host.name, listener.port);
-                hosts.insert(name.clone(), virtual_host(name, domains, &host.routes, &plan.clusters));
+                let made = virtual_host(OUTBOUND, &name, domains, &host.routes, &plan.clusters);
+                hosts.insert(name, made);
             }
         }
     }
     let unknown = plan.listeners.first().map_or(UnknownHost::NotFound, |listener| listener.unknown_host);
     if taken.insert("*".to_owned()) {
-        hosts.extend(for_unknown(unknown));
+        hosts.extend(for_unknown(OUTBOUND, unknown));
     }
     Routes { name: OUTBOUND.to_owned(), hosts, any_port: false }
 }
@@ -99,13 +101,17 @@ pub(super) fn outbound(plan: &Plan) -> Routes {
 pub(super) fn on_port(plan: &Plan, listener: &Listener) -> Routes {
     let mut routes = inbound(listener, None, &plan.clusters);
     if listener.hosts.any.is_none() {
-        routes.hosts.extend(for_unknown(listener.unknown_host));
+        routes.hosts.extend(for_unknown(&routes.name, listener.unknown_host));
     }
     routes
 }
 
 /// The routes of a gateway's port; of several servers that end TLS on it, those that one of them has.
 pub(super) fn inbound(listener: &Listener, server: Option<usize>, clusters: &[Cluster]) -> Routes {
+    let own = match server {
+        Some(server) => format!("{}.{server}", listener.port),
+        None => listener.port.to_string(),
+    };
     let mut hosts = BTreeMap::new();
     let mut taken = HashSet::new();
     for VirtualHost { name, domains, routes } in &listener.hosts.list {
@@ -115,14 +121,15 @@ pub(super) fn inbound(listener: &Listener, server: Option<usize>, clusters: &[Cl
         }
         domains.retain(|domain| taken.insert(domain.clone()));
         if !domains.is_empty() {
-            hosts.insert(name.clone(), virtual_host(name.clone(), domains, routes, clusters));
+            hosts.insert(name.clone(), virtual_host(&own, name, domains, routes, clusters));
         }
     }
-    let name = match server {
-        Some(server) => format!("{}.{server}", listener.port),
-        None => listener.port.to_string(),
-    };
-    Routes { name, hosts, any_port: true }
+    if hosts.is_empty() {
+        // Of routes without any hosts Envoy would wait for some, or keep those that it has had.
+        let none = encode_host(&own, NOBODY, vec![NOBODY.to_owned()], []);
+        hosts.insert(NOBODY.to_owned(), none);
+    }
+    Routes { name: own, hosts, any_port: true }
 }
 
 /// A name that a domain stands for.
@@ -131,15 +138,23 @@ fn example(domain: &str) -> String {
 }
 
 fn virtual_host(
-    name: String,
+    owner: &str,
+    name: &str,
     domains: Vec<String>,
     routes: &[mesh::plan::Route],
     clusters: &[Cluster],
 ) -> Vec<u8> {
-    encode_host(name, domains, routes.iter().flat_map(|it| route::encoded(it, clusters)))
+    encode_host(owner, name, domains, routes.iter().flat_map(|it| route::encoded(it, clusters)))
 }
 
-fn encode_host(name: String, domains: Vec<String>, routes: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+/// It is called as its resource is: by that name Envoy looks for it when it is taken away.
+fn encode_host(
+    owner: &str,
+    name: &str,
+    domains: Vec<String>,
+    routes: impl IntoIterator<Item = Vec<u8>>,
+) -> Vec<u8> {
+    let name = format!("{owner}/{name}");
     let host =
         envoy::VirtualHost { name, domains, include_request_attempt_count: true, ..Default::default() };
     let mut bytes = host.encode_to_vec();
@@ -150,7 +165,7 @@ fn encode_host(name: String, domains: Vec<String>, routes: impl IntoIterator<Ite
 }
 
 /// The virtual host of hosts that no other has; a gateway has none, and answers 404.
-fn for_unknown(unknown: UnknownHost) -> Option<(String, Vec<u8>)> {
+fn for_unknown(owner: &str, unknown: UnknownHost) -> Option<(String, Vec<u8>)> {
     use envoy::route_action::ClusterSpecifier;
     let action = match unknown {
         UnknownHost::NotFound => return None,
@@ -170,6 +185,6 @@ fn for_unknown(unknown: UnknownHost) -> Option<(String, Vec<u8>)> {
         action: Some(action),
         ..Default::default()
     };
-    let name = UNKNOWN.to_owned();
-    Some((name.clone(), encode_host(name, vec!["*".to_owned()], [route.encode_to_vec()])))
+    let host = encode_host(owner, UNKNOWN, vec!["*".to_owned()], [route.encode_to_vec()]);
+    Some((UNKNOWN.to_owned(), host))
 }

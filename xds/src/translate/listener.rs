@@ -64,7 +64,9 @@ pub(super) fn mixed<'a>(
             });
         }
     };
-    for (at, server) in it.tls.iter().enumerate().filter(|(_, server)| !server.passes()) {
+    // A server without a certificate opens nothing; Envoy would refuse the whole listener for it.
+    let opens = |server: &TlsServer| !server.passes() && tls::has_certificate(server);
+    for (at, server) in it.tls.iter().enumerate().filter(|(_, server)| opens(server)) {
         let socket = Some(tls::downstream(&secret_owner(it.port, at), server, options));
         let condition = || envoy::FilterChainMatch {
             server_names: names(server.hosts.iter()),

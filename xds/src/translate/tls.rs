@@ -114,6 +114,14 @@ pub(super) fn downstream(name: &str, server: &TlsServer, options: &Options) -> c
     transport(pb::any(&context))
 }
 
+/// Whether a server has a certificate to show.
+pub(super) fn has_certificate(server: &TlsServer) -> bool {
+    let settings = &server.settings;
+    let named = set(settings.server_certificate.as_ref()).is_some()
+        || settings.tls_certificates.iter().any(|pair| set(pair.server_certificate.as_ref()).is_some());
+    named || server.secrets.iter().any(|secret| !secret.certificate.is_empty())
+}
+
 fn validation(server: &TlsServer) -> Option<envoy::CertificateValidationContext> {
     use envoy::certificate_validation_context::TrustChainVerification;
     let settings = &server.settings;

@@ -38,3 +38,8 @@ pub(crate) fn folder(path: &Path) -> Sources {
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
+
+/// What is beside the workspace, or beside its parent: the data of others.
+pub(crate) fn shared() -> Option<PathBuf> {
+    ["../shared", "../../shared"].map(|up| root().join(up)).into_iter().find(|path| path.is_dir())
+}

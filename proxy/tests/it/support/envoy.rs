@@ -147,40 +147,43 @@ impl Envoy {
             _folder: folder,
             _server: stop.drop_guard(),
         };
-        envoy.taken(1).await;
+        envoy.taken(1).await.unwrap_or_else(|why| panic!("{why}\n{plan:?}"));
         let address = envoy.listens(&plan, port, config.threads.max(1)).await;
         (envoy, address)
     }
 
     /// Puts another plan in the place of the one that it has.
-    pub(crate) async fn swap(&self, plan: Arc<Plan>) {
+    pub(crate) async fn swap(&self, plan: Arc<Plan>) -> Result<(), String> {
         let revision = {
             let mut own = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
             *own = (own.0 + 1, plan);
             self.world.send_replace(Arc::new(resources(&own.1, &self.bind, own.0)));
             own.0
         };
-        self.taken(revision).await;
+        self.taken(revision).await?;
         while self.stat("listener_manager.total_listeners_warming").await > 0 {}
+        Ok(())
     }
 
     /// Waits until it has taken a revision.
-    async fn taken(&self, revision: u64) {
+    async fn taken(&self, revision: u64) -> Result<(), String> {
         let mut states = self.states.clone();
         let taken = async {
             loop {
                 if let Some(node) = states.borrow_and_update().first() {
                     let refused = node.rejection.as_ref().filter(|it| it.stands);
-                    assert!(refused.is_none(), "Envoy refuses {refused:?}\n{:?}", self.plan);
+                    if let Some(refused) = refused {
+                        return Err(format!("Envoy refuses {refused:?}"));
+                    }
                     if node.acked >= Some(revision) {
-                        return;
+                        return Ok(());
                     }
                 }
                 states.changed().await.unwrap();
             }
         };
         let taken = tokio::time::timeout(LONG, taken).await;
-        assert!(taken.is_ok(), "revision {revision} is not taken:\n{}", all(&self.said));
+        taken.unwrap_or_else(|_| Err(format!("revision {revision} is not taken:\n{}", all(&self.said))))
     }
 
     /// Where it listens, once it does.

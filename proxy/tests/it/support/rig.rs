@@ -37,9 +37,14 @@ impl Rig {
     }
 
     pub(crate) async fn at(config: Config, plan: Arc<Plan>, port: Option<u16>) -> Self {
+        Self::of(config, plan, port, envoy::is_asked_for()).await
+    }
+
+    /// The listener of one port of the plan, on Envoy or on this crate's proxy.
+    pub(crate) async fn of(config: Config, plan: Arc<Plan>, port: Option<u16>, on_envoy: bool) -> Self {
         let config = Config { flush_interval: Duration::from_millis(20), ..config };
         let (proxy, events) = Proxy::start(config.clone()).unwrap();
-        if envoy::is_asked_for() {
+        if on_envoy {
             let (envoy, address) = Envoy::start(&config, plan, port).await;
             return Self { proxy, address, events, envoy: Some(envoy) };
         }
@@ -63,9 +68,17 @@ impl Rig {
 
     /// Puts another plan in the place of the one that is there.
     pub(crate) async fn swap(&self, plan: Arc<Plan>) {
+        self.offer(plan).await.unwrap();
+    }
+
+    /// The same; what Envoy says where it does not take it.
+    pub(crate) async fn offer(&self, plan: Arc<Plan>) -> Result<(), String> {
         match &self.envoy {
             Some(envoy) => envoy.swap(plan).await,
-            None => drop(self.proxy.swap(vec![plan]).await),
+            None => {
+                self.proxy.swap(vec![plan]).await;
+                Ok(())
+            }
         }
     }
 
@@ -162,6 +175,17 @@ impl Observed {
     pub(crate) fn outcome(&self) -> String {
         let (_, stats) = self.only();
         assert_eq!(stats.latency.len(), stats.requests);
+        Self::told(stats)
+    }
+
+    /// The same of all, wherever they went.
+    pub(crate) fn outcomes(&self) -> String {
+        let mut all = Stats::default();
+        self.0.values().for_each(|(_, stats)| all.merge(stats));
+        Self::told(&all)
+    }
+
+    fn told(stats: &Stats) -> String {
         let codes: Vec<_> = stats.codes.keys().map(u16::to_string).collect();
         let mut flags: Vec<_> = stats.flags.keys().copied().collect();
         flags.sort_unstable();
