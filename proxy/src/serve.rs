@@ -210,7 +210,7 @@ pub(crate) async fn serve(
             // As in Envoy, whose filter wants a route that leads somewhere.
             let policy = chosen.route.cors.as_ref().filter(|_| matches!(decision, Decision::Forward(..)));
             let verdict = policy.map_or(Verdict::Unconcerned, |policy| cors::judge(policy, &head));
-            let call = is_grpc(&head.headers);
+            let call = chosen.abort.is_some() && is_grpc(&head.headers);
             let act = Act::new(&decision, &inbound, side);
             let mut response = match interrupt(chosen, ticket, policy, &verdict, call).await {
                 Ok(ticket) => act.run(client, &view, &decision, ticket, (head, body)).await,
