@@ -5,9 +5,11 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::accesslog::v3 as envoy;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::access_loggers::grpc::v3 as grpc;
+use envoy_types::pb::envoy::r#type::tracing::v3::{CustomTag, custom_tag};
 use envoy_types::pb::google::protobuf::Any;
 
 use super::{Delivery, Options, SERVER, pb};
+use crate::als;
 
 /// For how long Envoy gathers entries before it sends them.
 const GATHERED: Duration = Duration::from_millis(200);
@@ -44,6 +46,11 @@ fn common(name: &str) -> grpc::CommonGrpcAccessLogConfig {
             ..Default::default()
         }),
         buffer_flush_interval: Some(pb::duration(GATHERED)),
+        // By itself the log names the cluster only of what came to one of its hosts.
+        custom_tags: vec![CustomTag {
+            tag: als::CLUSTER.to_owned(),
+            r#type: Some(custom_tag::Type::Value("%UPSTREAM_CLUSTER_RAW%".to_owned())),
+        }],
         ..Default::default()
     }
 }
