@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::describe::{self, DescribeError};
 use crate::node::{Bind, Node};
 use crate::resource::{Kind, Snapshot};
-use crate::translate::{Delivery, Options, SERVER, translate};
+use crate::translate::{Delivery, SERVER, translate};
 
 /// Where a server is, and how Envoys get to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ fn address(at: SocketAddr) -> Value {
 
 /// A bootstrap that holds all that a plan says, for an Envoy that asks nobody.
 pub fn fixed(plan: &Plan, bind: &Bind, admin: Option<SocketAddr>) -> Result<Value, DescribeError> {
-    let snapshot = translate(plan, bind, &Options { delivery: Delivery::Static }).snapshot;
+    let snapshot = translate(plan, bind, Delivery::Static);
     let resources = envoy::bootstrap::StaticResources {
         listeners: decoded(&snapshot, Kind::Listener)?,
         clusters: decoded(&snapshot, Kind::Cluster)?,

@@ -1,7 +1,7 @@
 //! Plans as resources of Envoy: a pure function. The same plan has the same bytes each time.
 //!
 //! The rules are those of `mesh::route`, written in Envoy's words. What Envoy cannot do is not left out silently: it is among
-//! the [`Translated::notes`].
+//! what [`notes`] says.
 
 mod cluster;
 mod endpoints;
@@ -52,24 +52,8 @@ pub enum Delivery {
     Static,
 }
 
-/// What a node is like, beside its plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Options {
-    /// How it gets its resources.
-    pub delivery: Delivery,
-}
-
-/// A plan in Envoy's words.
-#[derive(Debug, Clone)]
-pub struct Translated {
-    /// The resources.
-    pub snapshot: Snapshot,
-    /// What the plan says that Envoy cannot do, in sentences.
-    pub notes: Vec<String>,
-}
-
 /// Translates a plan for an Envoy that listens on these addresses.
-pub fn translate(plan: &Plan, bind: &Bind, options: &Options) -> Translated {
+pub fn translate(plan: &Plan, bind: &Bind, delivery: Delivery) -> Snapshot {
     let mut made = Made::default();
     let bytes = carries_bytes(plan);
     for (at, it) in plan.clusters.iter().enumerate().filter(|(_, it)| it.known) {
@@ -80,15 +64,15 @@ pub fn translate(plan: &Plan, bind: &Bind, options: &Options) -> Translated {
         {
             made.secrets(&name, &tls.secret);
         }
-        if Discovery::of(it) == Discovery::Eds && options.delivery != Delivery::Static {
+        if Discovery::of(it) == Discovery::Eds && delivery != Delivery::Static {
             made.put(Kind::Endpoints, name.clone(), assignment.encode_to_vec());
         }
         let bytes = bytes.contains(&at);
-        made.put(Kind::Cluster, name, cluster::cluster(it, assignment, bytes, options).encode_to_vec());
+        made.put(Kind::Cluster, name, cluster::cluster(it, assignment, bytes, delivery).encode_to_vec());
     }
     match plan.source {
-        Source::Workload { .. } => made.workload(plan, bind, options),
-        Source::Gateway { .. } => made.gateway(plan, bind, options),
+        Source::Workload { .. } => made.workload(plan, bind, delivery),
+        Source::Gateway { .. } => made.gateway(plan, bind, delivery),
     }
     made.finish(plan)
 }
@@ -130,26 +114,26 @@ impl Made {
         }
     }
 
-    fn workload(&mut self, plan: &Plan, bind: &Bind, options: &Options) {
+    fn workload(&mut self, plan: &Plan, bind: &Bind, delivery: Delivery) {
         let at = bind.http.unwrap_or_else(|| SocketAddr::new(bind.address, OUTBOUND_PORT));
         self.put(Kind::Cluster, names::PASSTHROUGH.to_owned(), cluster::passthrough().encode_to_vec());
         let routes = hosts::outbound(plan);
-        self.routes(&routes, options);
+        self.routes(&routes, delivery);
         let http = Http { routes: &routes, gateway: false, dynamic: true };
-        self.listener(&listener::http(hosts::OUTBOUND.to_owned(), at, &http, options));
+        self.listener(&listener::http(hosts::OUTBOUND.to_owned(), at, &http, delivery));
         for it in &*plan.listeners {
             if it.protocol != Protocol::Http {
-                self.listener(&listener::mixed(bind.port(it.port), it, &plan.clusters, &|_| None, options));
+                self.listener(&listener::mixed(bind.port(it.port), it, &plan.clusters, &|_| None, delivery));
             } else if let Some(at) = bind.ports.get(&it.port) {
                 let routes = hosts::on_port(plan, it);
-                self.routes(&routes, options);
+                self.routes(&routes, delivery);
                 let http = |_| Some(Http { routes: &routes, gateway: false, dynamic: true });
-                self.listener(&listener::mixed(*at, it, &plan.clusters, &http, options));
+                self.listener(&listener::mixed(*at, it, &plan.clusters, &http, delivery));
             }
         }
     }
 
-    fn gateway(&mut self, plan: &Plan, bind: &Bind, options: &Options) {
+    fn gateway(&mut self, plan: &Plan, bind: &Bind, delivery: Delivery) {
         let dynamic = plan.clusters.iter().any(|it| it.known && Discovery::of(it) == Discovery::Dynamic);
         for it in &*plan.listeners {
             let at = bind.port(it.port);
@@ -164,14 +148,14 @@ impl Made {
             let servers = servers.into_iter().filter(serves);
             let routes: Vec<(Option<usize>, Routes)> =
                 servers.map(|server| (server, hosts::inbound(it, server, &plan.clusters))).collect();
-            routes.iter().for_each(|(_, routes)| self.routes(routes, options));
+            routes.iter().for_each(|(_, routes)| self.routes(routes, delivery));
             let http = |server: Option<usize>| {
                 let (_, routes) = routes.iter().find(|(own, _)| *own == server)?;
                 Some(Http { routes, gateway: true, dynamic })
             };
             match http(None).filter(|_| it.protocol == Protocol::Http) {
-                Some(http) => self.listener(&listener::http(it.port.to_string(), at, &http, options)),
-                None => self.listener(&listener::mixed(at, it, &plan.clusters, &http, options)),
+                Some(http) => self.listener(&listener::http(it.port.to_string(), at, &http, delivery)),
+                None => self.listener(&listener::mixed(at, it, &plan.clusters, &http, delivery)),
             }
             for (at, server) in it.tls.iter().enumerate().filter(|(_, server)| !server.passes()) {
                 self.secrets(&listener::secret_owner(it.port, at), &server.secrets);
@@ -186,8 +170,8 @@ impl Made {
         }
     }
 
-    fn routes(&mut self, routes: &Routes, options: &Options) {
-        match options.delivery {
+    fn routes(&mut self, routes: &Routes, delivery: Delivery) {
+        match delivery {
             // They are in the listener.
             Delivery::Static => {}
             Delivery::Whole => self.put(Kind::Routes, routes.name.clone(), routes.whole()),
@@ -200,12 +184,12 @@ impl Made {
         }
     }
 
-    fn finish(self, plan: &Plan) -> Translated {
+    fn finish(self, plan: &Plan) -> Snapshot {
         let mut snapshot = Snapshot::new(plan.revision);
         for (kind, resources) in Kind::ALL.into_iter().zip(self.kinds) {
             snapshot.set(kind, Arc::new(resources));
         }
-        Translated { snapshot, notes: notes(plan) }
+        snapshot
     }
 }
 

@@ -1,5 +1,7 @@
 //! The task behind [`super::Control`]: takes one command after the other and does what was decided.
 
+mod targets;
+
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +9,7 @@ use std::time::{Duration, Instant};
 use api::event::Delta;
 use api::request::{NewRevision, PostRevision};
 use api::revision::Stage;
-use api::state::{Proposal, Target, TargetState, TargetStatus};
+use api::state::{Proposal, TargetState};
 use arc_swap::ArcSwap;
 use mesh::{Edit, Settings};
 use proxy::Notice;
@@ -18,9 +20,8 @@ use super::change::{self, Head, Prepared, Refusal, Wish};
 use super::timeline::Progress;
 use super::{Command, Control, QUEUE, answer, revert};
 use crate::clock::now_millis;
-use crate::data_plane::{DataPlane, Entries, listeners};
+use crate::data_plane::{DataPlane, Entries};
 use crate::envoy::Envoys;
-use crate::envoy::worlds::Plans;
 use crate::events::Hub;
 use crate::folder::Watched;
 use crate::metrics::Metrics;
@@ -267,50 +268,6 @@ impl Actor {
         self.parts.hub.publish(Delta::Timeline(progress.timeline()));
     }
 
-    async fn swap(&mut self, revision: u64, plans: &Plans, progress: &mut Progress) {
-        match self.parts.plane.run(plans).await {
-            Ok((at, changed)) => {
-                progress.reach(Stage::Swapped, at, None);
-                let state = TargetState::Applied { revision, at: now_millis(), millis: progress.millis(at) };
-                self.tell_proxy(state);
-                if changed {
-                    self.tell_listeners();
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, revision, "not swapped");
-                self.tell_proxy(TargetState::Unreachable { since: now_millis() });
-            }
-        }
-    }
-
-    /// An Envoy has come, gone, taken or refused something.
-    fn envoys(&mut self) {
-        let state = self.tell_envoys();
-        if self.parts.envoys.admit() {
-            self.tell_listeners();
-        }
-        if self.parts.envoys.fleet().is_some()
-            && let Some(TargetState::Applied { revision, .. }) = state
-        {
-            self.reach(revision, Stage::Swapped, Instant::now(), None);
-        }
-    }
-
-    fn tell_envoys(&mut self) -> Option<TargetState> {
-        let head = self.parts.head.info.number;
-        let progress = self.progress.as_ref().filter(|progress| progress.revision() == head);
-        let millis = progress.map_or(0.0, |progress| progress.millis(Instant::now()));
-        let status = self.parts.envoys.news(head, millis, now_millis())?;
-        let state = status.state.clone();
-        self.parts.hub.publish(Delta::Target(status));
-        Some(state)
-    }
-
-    fn tell_listeners(&self) {
-        self.parts.hub.publish(Delta::Listeners(listeners(&self.parts.entries.load())));
-    }
-
     /// Takes what the proxy tells, and what else waits to be told, so that browsers are told once.
     fn notices(&mut self, first: &Notice) {
         let mut changed = self.notice(first);
@@ -342,14 +299,6 @@ impl Actor {
         if progress.reach(stage, at, note) {
             self.parts.hub.publish(Delta::Timeline(progress.timeline()));
         }
-    }
-
-    fn tell_proxy(&self, state: TargetState) {
-        self.parts.hub.publish(Delta::Target(TargetStatus {
-            target: Target::Proxy,
-            state,
-            nodes: Vec::new(),
-        }));
     }
 
     fn proposal(&self) -> Option<Proposal> {

@@ -9,7 +9,7 @@ use xds::ads::Client;
 use xds::node::{Bind, Node};
 use xds::proxyless;
 use xds::resource::Snapshot;
-use xds::translate::{Delivery, Options, translate};
+use xds::translate::{Delivery, translate};
 
 /// The plans of a revision.
 pub type Plans = HashMap<Source, Arc<Plan>>;
@@ -145,7 +145,7 @@ impl Inner {
         // Whoever listens elsewhere has most of it too.
         let other = self.made.values().next().cloned();
         let made = self.made.entry(view).or_insert_with(|| {
-            let mut snapshot = translate(plan, &bind, &Options { delivery: asked.delivery }).snapshot;
+            let mut snapshot = translate(plan, &bind, asked.delivery);
             if asked.proxyless {
                 snapshot = proxyless::proxyless(&snapshot);
             }

@@ -187,7 +187,11 @@ async fn heads_have_limits() {
 }
 
 async fn impatient(server: &Server) -> Rig {
-    let config = Config { threads: 1, header_read_timeout: Duration::from_millis(300), ..Config::default() };
+    patient_for(Duration::from_millis(300), server).await
+}
+
+async fn patient_for(header_read_timeout: Duration, server: &Server) -> Rig {
+    let config = Config { threads: 1, header_read_timeout, ..Config::default() };
     let draft = Draft::new(vec![cluster("v1", &[server])], vec![to_first(|_| {})]);
     Rig::with(config, draft.plan()).await
 }
@@ -234,7 +238,8 @@ async fn slow_clients_are_not_waited_for() {
         let lived = life(&rig, begins, drip).await;
         assert!(lived < Duration::from_secs(3), "{begins:?}: {lived:?}");
     }
-    // A body that comes slowly is a slow body.
+    // A body that comes slowly is a slow body: all of it takes longer than one piece may.
+    let rig = patient_for(Duration::from_secs(1), &server).await;
     let mut stream = TcpStream::connect(rig.address).await.unwrap();
     stream
         .write_all(b"POST / HTTP/1.1\r\nhost: reviews\r\nconnection: close\r\ncontent-length: 8\r\n\r\n")

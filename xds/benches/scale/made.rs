@@ -6,7 +6,7 @@ use mesh::plan::compile;
 use mesh::{Mesh, Registry, Settings, Source, Sources};
 use xds::node::Bind;
 use xds::resource::Snapshot;
-use xds::translate::{Delivery, Options, translate};
+use xds::translate::{Delivery, translate};
 
 /// Versions of each service.
 pub(crate) const VERSIONS: usize = 5;
@@ -41,8 +41,7 @@ impl Made {
         self.mesh = Mesh::parse_after(&self.sources, &self.mesh).mesh;
         let registry = Registry::of(&self.mesh, &self.settings);
         let plan = compile(&self.mesh, &registry, &self.settings, &source(), self.revision);
-        let options = Options { delivery: Delivery::Delta };
-        let mut snapshot = translate(&plan, &Bind::default(), &options).snapshot;
+        let mut snapshot = translate(&plan, &Bind::default(), Delivery::Delta);
         snapshot.share(before);
         snapshot
     }

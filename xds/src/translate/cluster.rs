@@ -16,7 +16,7 @@ use envoy_types::pb::envoy::extensions::common::dynamic_forward_proxy::v3::DnsCa
 use envoy_types::pb::envoy::extensions::upstreams::http::v3 as http;
 use mesh::plan::{Balancer, Cluster, ClusterPolicy, Endpoint, HashTable, Probe, Warmup};
 
-use super::{Delivery, Options, health, limits, names, pb, tls};
+use super::{Delivery, health, limits, names, pb, tls};
 
 /// Istio's default (and Envoy's own is 5 s).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ pub(super) fn cluster(
     cluster: &Cluster,
     load: ClusterLoadAssignment,
     bytes: bool,
-    options: &Options,
+    delivery: Delivery,
 ) -> envoy::Cluster {
     let name = names::cluster(&cluster.key);
     let policy = &cluster.policy;
@@ -84,7 +84,7 @@ pub(super) fn cluster(
         outlier_detection: policy.outlier.as_ref().map(limits::outlier),
         health_checks: policy.health.iter().map(|check| health::check(check, &cluster.key.host)).collect(),
         upstream_connection_options: limits::connection(&policy.bounds),
-        transport_socket: tls::upstream(&name, cluster, bytes, options),
+        transport_socket: tls::upstream(&name, cluster, bytes, delivery),
         ..Default::default()
     };
     if !bytes {
@@ -92,7 +92,7 @@ pub(super) fn cluster(
         made.typed_extension_protocol_options = HashMap::from([(HTTP_OPTIONS.to_owned(), options)]);
     }
     match discovery {
-        Discovery::Eds if options.delivery == Delivery::Static => {
+        Discovery::Eds if delivery == Delivery::Static => {
             made.cluster_discovery_type = Some(ClusterDiscoveryType::Type(DiscoveryType::Static.into()));
             made.load_assignment = Some(load);
         }

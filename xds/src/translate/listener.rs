@@ -21,7 +21,7 @@ use mesh::plan::{Cluster, ConnectionMatch, Listener, Protocol, TlsServer};
 use mesh::route::tls_server;
 
 use super::hosts::Routes;
-use super::{Delivery, Options, cluster, filters, log, pb, tcp, tls};
+use super::{Delivery, cluster, filters, log, pb, tcp, tls};
 
 /// For how long a client may be silent before it is taken for one that waits for the server; the built-in proxy's time.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -37,8 +37,8 @@ pub(super) struct Http<'a> {
 }
 
 /// A listener for HTTP in plain text.
-pub(super) fn http(name: String, at: SocketAddr, http: &Http<'_>, options: &Options) -> envoy::Listener {
-    let chain = envoy::FilterChain { filters: vec![connections(http, options)], ..Default::default() };
+pub(super) fn http(name: String, at: SocketAddr, http: &Http<'_>, delivery: Delivery) -> envoy::Listener {
+    let chain = envoy::FilterChain { filters: vec![connections(http, delivery)], ..Default::default() };
     listener(name, at, vec![chain])
 }
 
@@ -48,7 +48,7 @@ pub(super) fn mixed<'a>(
     it: &Listener,
     clusters: &[Cluster],
     http: &dyn Fn(Option<usize>) -> Option<Http<'a>>,
-    options: &Options,
+    delivery: Delivery,
 ) -> envoy::Listener {
     let name = it.port.to_string();
     let mut chains = Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn mixed<'a>(
     // A server without a certificate opens nothing; Envoy would refuse the whole listener for it.
     let opens = |server: &TlsServer| !server.passes() && tls::has_certificate(server);
     for (at, server) in it.tls.iter().enumerate().filter(|(_, server)| opens(server)) {
-        let socket = Some(tls::downstream(&secret_owner(it.port, at), server, options));
+        let socket = Some(tls::downstream(&secret_owner(it.port, at), server, delivery));
         let condition = || envoy::FilterChainMatch {
             server_names: names(server.hosts.iter()),
             transport_protocol: "tls".to_owned(),
@@ -75,17 +75,17 @@ pub(super) fn mixed<'a>(
         };
         if server.http {
             if let Some(http) = http((it.tls.len() > 1).then_some(at)) {
-                add(condition(), connections(&http, options), socket);
+                add(condition(), connections(&http, delivery), socket);
             }
         } else if let Some(route) =
             it.connections.iter().find(|route| route.matches.iter().all(|m| m.sni.is_empty()))
         {
-            add(condition(), tcp::filter(route, clusters, options), socket);
+            add(condition(), tcp::filter(route, clusters, delivery), socket);
         }
     }
     let tls_port = !it.tls.is_empty();
     for route in &it.connections {
-        let filter = || tcp::filter(route, clusters, options);
+        let filter = || tcp::filter(route, clusters, delivery);
         // What is opened here is not passed on by its name.
         let opened = |name: &String| {
             let server = tls_server(it, Some(&name.replace('*', "x")));
@@ -107,7 +107,7 @@ pub(super) fn mixed<'a>(
     }
     // What is not taken by its name is HTTP where that is spoken.
     if let Some(http) = http(None).filter(|_| it.protocol == Protocol::Http) {
-        add(envoy::FilterChainMatch::default(), connections(&http, options), None);
+        add(envoy::FilterChainMatch::default(), connections(&http, delivery), None);
     }
     let mut made = listener(name, at, chains);
     let inspected = made.filter_chains.iter().filter_map(|chain| chain.filter_chain_match.as_ref());
@@ -181,7 +181,7 @@ fn names<'n>(hosts: impl Iterator<Item = &'n String>) -> Vec<String> {
 }
 
 /// The filter that speaks HTTP.
-fn connections(http: &Http<'_>, options: &Options) -> envoy::Filter {
+fn connections(http: &Http<'_>, delivery: Delivery) -> envoy::Filter {
     let mut chain = vec![
         filter(filters::FAULT, pb::any(&HttpFault::default())),
         filter(filters::CORS, pb::any(&Cors {})),
@@ -195,7 +195,7 @@ fn connections(http: &Http<'_>, options: &Options) -> envoy::Filter {
         chain.push(filter("envoy.filters.http.dynamic_forward_proxy", pb::any(&config)));
     }
     chain.push(filter("envoy.filters.http.router", pb::any(&Router::default())));
-    let routes = if options.delivery == Delivery::Static {
+    let routes = if delivery == Delivery::Static {
         RouteSpecifier::RouteConfig(http.routes.config())
     } else {
         let name = http.routes.name.clone();
@@ -212,7 +212,7 @@ fn connections(http: &Http<'_>, options: &Options) -> envoy::Filter {
         stat_prefix: http.routes.name.clone(),
         route_specifier: Some(routes),
         http_filters: chain,
-        access_log: log::requests(options).into_iter().collect(),
+        access_log: log::requests(delivery).into_iter().collect(),
         // Envoy's own headers are heard from those who are known to be within.
         use_remote_address: Some(pb::flag(true)),
         skip_xff_append: !http.gateway,

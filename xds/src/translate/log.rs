@@ -8,22 +8,22 @@ use envoy_types::pb::envoy::extensions::access_loggers::grpc::v3 as grpc;
 use envoy_types::pb::envoy::r#type::tracing::v3::{CustomTag, custom_tag};
 use envoy_types::pb::google::protobuf::Any;
 
-use super::{Delivery, Options, SERVER, pb};
+use super::{Delivery, SERVER, pb};
 use crate::als;
 
 /// For how long Envoy gathers entries before it sends them.
 const GATHERED: Duration = Duration::from_millis(200);
 
 /// The log of requests.
-pub(super) fn requests(options: &Options) -> Option<envoy::AccessLog> {
+pub(super) fn requests(delivery: Delivery) -> Option<envoy::AccessLog> {
     let config = grpc::HttpGrpcAccessLogConfig { common_config: Some(common("http")), ..Default::default() };
-    (options.delivery != Delivery::Static).then(|| log("envoy.access_loggers.http_grpc", pb::any(&config)))
+    (delivery != Delivery::Static).then(|| log("envoy.access_loggers.http_grpc", pb::any(&config)))
 }
 
 /// The log of connections.
-pub(super) fn connections(options: &Options) -> Option<envoy::AccessLog> {
+pub(super) fn connections(delivery: Delivery) -> Option<envoy::AccessLog> {
     let config = grpc::TcpGrpcAccessLogConfig { common_config: Some(common("tcp")) };
-    (options.delivery != Delivery::Static).then(|| log("envoy.access_loggers.tcp_grpc", pb::any(&config)))
+    (delivery != Delivery::Static).then(|| log("envoy.access_loggers.tcp_grpc", pb::any(&config)))
 }
 
 fn log(name: &str, config: Any) -> envoy::AccessLog {

@@ -10,10 +10,10 @@ use mesh::plan::{Cluster, ConnectionRoute, HashKey};
 use tcp::tcp_proxy::weighted_cluster::ClusterWeight;
 use tcp::tcp_proxy::{ClusterSpecifier, WeightedCluster};
 
-use super::{Options, log, names, pb};
+use super::{Delivery, log, names, pb};
 
 /// The filter that passes on what one route takes.
-pub(super) fn filter(route: &ConnectionRoute, clusters: &[Cluster], options: &Options) -> envoy::Filter {
+pub(super) fn filter(route: &ConnectionRoute, clusters: &[Cluster], delivery: Delivery) -> envoy::Filter {
     let specifier = match route.destinations.as_slice() {
         [only] => ClusterSpecifier::Cluster(names::of(clusters, only.cluster)),
         several => ClusterSpecifier::WeightedClusters(WeightedCluster {
@@ -40,7 +40,7 @@ pub(super) fn filter(route: &ConnectionRoute, clusters: &[Cluster], options: &Op
         hash_policy: if by_source { vec![source] } else { Vec::new() },
         // It is the listener's to say, so that of several destinations the strictest counts.
         max_downstream_connection_duration: shortest.map(|it| pb::duration(it.max(Duration::from_millis(1)))),
-        access_log: log::connections(options).into_iter().collect(),
+        access_log: log::connections(delivery).into_iter().collect(),
         ..Default::default()
     };
     envoy::Filter {

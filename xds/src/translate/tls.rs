@@ -9,7 +9,7 @@ use mesh::plan::{Cluster, Matcher, Secret, TlsServer};
 use mesh::resource::gateway::{ServerTls, ServerTlsMode, TlsVersion};
 use prost::Message;
 
-use super::{Delivery, Options, pb};
+use super::{Delivery, pb};
 
 /// Stands for the system's authorities in `caCertificates`.
 const SYSTEM: &str = "system";
@@ -27,7 +27,7 @@ pub(super) fn upstream(
     name: &str,
     cluster: &Cluster,
     bytes: bool,
-    options: &Options,
+    delivery: Delivery,
 ) -> Option<core::TransportSocket> {
     let tls = cluster.policy.tls.as_ref()?;
     let settings = &tls.settings;
@@ -66,7 +66,7 @@ pub(super) fn upstream(
         common_tls_context: Some(envoy::CommonTlsContext {
             tls_certificates: own,
             tls_certificate_sds_secret_configs: from_secret
-                .then(|| by_name(&certificate_name(name, 0), options))
+                .then(|| by_name(&certificate_name(name, 0), delivery))
                 .into_iter()
                 .collect(),
             validation_context_type: validation.map(ValidationContextType::ValidationContext),
@@ -85,7 +85,7 @@ fn sni(cluster: &Cluster) -> String {
 }
 
 /// TLS towards clients; `name` is what its secrets begin with.
-pub(super) fn downstream(name: &str, server: &TlsServer, options: &Options) -> core::TransportSocket {
+pub(super) fn downstream(name: &str, server: &TlsServer, delivery: Delivery) -> core::TransportSocket {
     let settings = &server.settings;
     let pairs = std::iter::once((&settings.server_certificate, &settings.private_key))
         .chain(settings.tls_certificates.iter().map(|pair| (&pair.server_certificate, &pair.private_key)));
@@ -98,7 +98,7 @@ pub(super) fn downstream(name: &str, server: &TlsServer, options: &Options) -> c
         common_tls_context: Some(envoy::CommonTlsContext {
             tls_params: Some(parameters(settings)),
             tls_certificate_sds_secret_configs: (0..server.secrets.len())
-                .map(|at| by_name(&certificate_name(name, at), options))
+                .map(|at| by_name(&certificate_name(name, at), delivery))
                 .collect(),
             tls_certificates: own,
             validation_context_type: validation.map(ValidationContextType::ValidationContext),
@@ -209,9 +209,9 @@ fn certificate_name(owner: &str, at: usize) -> String {
     format!("{owner} certificate {at}")
 }
 
-fn by_name(name: &str, options: &Options) -> envoy::SdsSecretConfig {
+fn by_name(name: &str, delivery: Delivery) -> envoy::SdsSecretConfig {
     // Without a source it is one of those that the same file holds.
-    let source = (options.delivery != Delivery::Static).then(pb::from_ads);
+    let source = (delivery != Delivery::Static).then(pb::from_ads);
     envoy::SdsSecretConfig { name: name.to_owned(), sds_config: source }
 }
 

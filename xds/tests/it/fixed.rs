@@ -7,7 +7,7 @@ use mesh::Sources;
 use xds::bootstrap;
 use xds::node::Bind;
 use xds::resource::Kind;
-use xds::translate::{Delivery, Options, translate};
+use xds::translate::{Delivery, translate};
 
 use crate::{envoy, worlds};
 
@@ -100,7 +100,7 @@ fn the_same_plan_has_the_same_bytes() {
     let bytes = |delivery| {
         let mut all = Vec::new();
         for plan in worlds::plans(&worlds::sample()) {
-            let made = translate(&plan, &Bind::default(), &Options { delivery }).snapshot;
+            let made = translate(&plan, &Bind::default(), delivery);
             for kind in Kind::ALL {
                 all.extend(made.of(kind).values().map(|it| (it.name.to_string(), it.body.value.clone())));
             }

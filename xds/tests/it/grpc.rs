@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use xds::ads::Options;
 use xds::node::Bind;
 use xds::proxyless;
-use xds::translate::{self, Delivery};
+use xds::translate::{Delivery, translate};
 
 use crate::client::{Worlds, within};
 use crate::envoy::skipped;
@@ -158,8 +158,7 @@ async fn a_mesh_is_for_clients_of_grpc_too() {
             .find(|plan| matches!(&plan.source, Source::Workload { name, .. } if name == "shop"))
             .unwrap();
         plan.revision = revision;
-        let options = translate::Options { delivery: Delivery::Whole };
-        let whole = translate::translate(&plan, &Bind::default(), &options).snapshot;
+        let whole = translate(&plan, &Bind::default(), Delivery::Whole);
         worlds.put("shop", Arc::new(proxyless::proxyless(&whole)));
     };
     put(1, 100);

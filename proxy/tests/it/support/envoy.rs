@@ -23,7 +23,7 @@ use xds::ads::{Client, Options, Server, States, Worlds};
 use xds::bootstrap;
 use xds::node::{Bind, Node};
 use xds::resource::Snapshot;
-use xds::translate::{self, Delivery, translate};
+use xds::translate::{Delivery, translate};
 
 use super::client::get;
 
@@ -250,7 +250,7 @@ impl Envoy {
 
 /// The resources of a plan as they are sent, with all that is logged on the standard output.
 fn resources(plan: &Plan, bind: &Bind, revision: u64) -> Snapshot {
-    let mut snapshot = translate(plan, bind, &translate::Options { delivery: Delivery::Delta }).snapshot;
+    let mut snapshot = translate(plan, bind, Delivery::Delta);
     snapshot.revision = revision;
     patch::log_to_stdout(&mut snapshot);
     snapshot
