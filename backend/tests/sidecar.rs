@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
@@ -73,10 +74,14 @@ async fn free_port() -> SocketAddr {
 
 /// Status and text, if there is an answer.
 async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let request = Request::get(path).header("host", "shop.example").body(Full::default()).unwrap();
+    send(address, request).await
+}
+
+async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Option<(u16, String)> {
     let stream = TcpStream::connect(address).await.ok()?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
     tokio::spawn(connection);
-    let request = Request::get(path).header("host", "shop.example").body(Empty::<Bytes>::new()).unwrap();
     let response = sender.send_request(request).await.ok()?;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.ok()?.to_bytes();
@@ -233,6 +238,103 @@ async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
     sidecar.signal("-TERM").await;
     assert!(sidecar.ends().await.success());
     assert_eq!(get(address, "/").await, None, "nobody listens any longer");
+}
+
+/// The designer, as its API says what the only Envoy runs.
+struct Designer(SocketAddr);
+
+impl Designer {
+    /// Waits for a state of the Envoy, and returns how long that took.
+    async fn until(&self, state: &str, revision: Option<u64>) -> Duration {
+        let began = Instant::now();
+        let seen = async {
+            loop {
+                let request = Request::get("/api/v1/mesh").header("host", self.0.to_string());
+                let (_, text) = send(self.0, request.body(Full::default()).unwrap()).await.unwrap();
+                let mesh: Value = serde_json::from_str(&text).unwrap();
+                let targets = mesh["targets"].as_array().unwrap();
+                let envoys = targets.iter().find(|target| target["target"] == "envoy");
+                let node = envoys.map(|target| &target["nodes"][0]["state"]);
+                let is = |node: &&Value| {
+                    node["state"] == state && revision.is_none_or(|wanted| node["revision"] == wanted)
+                };
+                if node.filter(is).is_some() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(LATER, seen).await.unwrap_or_else(|_| panic!("never {state} {revision:?}"));
+        began.elapsed()
+    }
+
+    async fn edit(&self, base: u64, resources: &str) {
+        let body = json!({"base": base, "resources": resources}).to_string();
+        let request = Request::post("/api/v1/revisions")
+            .header("host", self.0.to_string())
+            .header("content-type", "application/json");
+        let (status, text) = send(self.0, request.body(Full::from(body)).unwrap()).await.unwrap();
+        assert_eq!(status, 201, "{text}");
+    }
+}
+
+const ABORTS: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: ['*']
+  gateways: [front]
+  http:
+  - route: [{destination: {host: shop}}]
+    fault: {abort: {percentage: {value: 100}, httpStatus: 418}}
+";
+
+#[tokio::test]
+async fn the_designer_says_what_is_true_of_an_envoy_that_does_not_answer() {
+    let Some(binary) = std::env::var_os("MESHWRIGHT_ENVOY").map(PathBuf::from) else {
+        eprintln!("SKIPPED: MESHWRIGHT_ENVOY names no Envoy");
+        return;
+    };
+    let (mesh, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(mesh.path(), upstream().await, "");
+    let (mesh, data) = (mesh.path().to_str().unwrap(), data.path().to_str().unwrap());
+    let any = "127.0.0.1:0";
+    let mut server =
+        Program::start(&["serve", "--mesh", mesh, "--data", data, "--listen", any, "--xds", any]);
+    let page = server.says("Meshwright is ready: http://").await;
+    let designer = Designer(page.trim_end_matches('/').parse().unwrap());
+    let xds = server.says("Envoys get the mesh from ").await;
+    let address = free_port().await;
+    let (port, envoy) = (format!("8099={address}"), binary.to_str().unwrap());
+    let mut sidecar = Program::start(&[
+        "sidecar",
+        "--gateway",
+        "front",
+        "--server",
+        &xds,
+        "--port",
+        &port,
+        "--envoy",
+        envoy,
+    ]);
+    let pid = envoy_of(&mut sidecar).await;
+    until(address, (200, "shop")).await;
+    designer.until("applied", Some(1)).await;
+
+    // It stands still: an edit is on its way to it, until it counts as gone.
+    signal("-STOP", pid).await;
+    designer.edit(1, ABORTS).await;
+    designer.until("pending", Some(2)).await;
+    println!("an Envoy that stands still is gone after {:?}", designer.until("unreachable", None).await);
+
+    // It goes on, comes back and takes the edit.
+    signal("-CONT", pid).await;
+    println!("an Envoy that is back has the edit after {:?}", designer.until("applied", Some(2)).await);
+    until(address, (418, "fault filter abort")).await;
+    sidecar.signal("-TERM").await;
+    assert!(sidecar.ends().await.success());
+    designer.until("unreachable", None).await;
 }
 
 #[test]
