@@ -215,7 +215,8 @@ pub(crate) async fn serve(
             let mut response = match interrupt(chosen, ticket, policy, &verdict, call).await {
                 Ok(ticket) => act.run(client, &view, &decision, ticket, (head, body)).await,
                 Err(mut response) => {
-                    if chosen.abort.is_some() {
+                    // As in Envoy, for which only a route that leads somewhere has operations on such answers.
+                    if chosen.abort.is_some() && matches!(decision, Decision::Forward(..)) {
                         route::apply(&decision, Direction::Response, &mut Edited(response.headers_mut()));
                     }
                     return Ok(response);
