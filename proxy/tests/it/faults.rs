@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mesh::plan::{AbortWith, Fault};
 
 use crate::plans::{Draft, cluster, cluster_at, faulty, retries, to_first};
-use crate::support::{Connection, Rig, Server, get, request};
+use crate::support::{Connection, Rig, Server, get, is_envoy, request};
 
 #[tokio::test]
 async fn aborts_answer_at_once() {
@@ -42,7 +42,9 @@ async fn delays_come_before_aborts_and_do_not_count_as_time_of_the_route() {
         let mut rig = Rig::start(Draft::new(vec![cluster("v1", &[&server])], vec![route]).plan()).await;
         let began = Instant::now();
         assert_eq!(get(rig.address, "/", &[]).await.status, status);
-        assert!(began.elapsed() >= Duration::from_millis(150));
+        // Envoy measures from when its loop last looked at the clock, which may be a little earlier.
+        let least = if is_envoy() { 110 } else { 150 };
+        assert!(began.elapsed() >= Duration::from_millis(least), "longer than the route may take");
         assert_eq!(rig.observed(1).await.outcome(), outcome);
     }
 }
