@@ -77,6 +77,7 @@ use crate::order;
 use crate::{Diagnostic, Mesh, Registry, Settings};
 
 use context::Context;
+pub use gateway_tls::CIPHERS;
 pub use rule::Rule;
 use rule::{Check, Report};
 use services::Services;

@@ -34,6 +34,9 @@ impl Server {
     }
 }
 
+/// A path with a fragment loses it, as in the built-in proxy and in Istio; Envoy by itself refuses such a request.
+const FRAGMENTS: &str = "envoy.reloadable_features.http_reject_path_with_fragment";
+
 /// The bootstrap of an Envoy that asks a server. `admin` is where Envoy's own pages are.
 pub fn dynamic(node: &Node, server: &Server, admin: SocketAddr) -> Value {
     let ads = json!({"resource_api_version": "V3", "ads": {}});
@@ -57,7 +60,12 @@ pub fn dynamic(node: &Node, server: &Server, admin: SocketAddr) -> Value {
             "lds_config": ads,
         },
         "static_resources": {"clusters": [own_cluster(server)]},
+        "layered_runtime": runtime(),
     })
+}
+
+fn runtime() -> Value {
+    json!({"layers": [{"name": "meshwright", "static_layer": {FRAGMENTS: false}}]})
 }
 
 fn own_cluster(server: &Server) -> Value {
@@ -117,7 +125,10 @@ pub fn fixed(plan: &Plan, bind: &Bind, admin: Option<SocketAddr>) -> Result<Valu
         }),
         ..Default::default()
     });
-    describe::json(&envoy::Bootstrap { static_resources: Some(resources), admin, ..Default::default() })
+    let made = envoy::Bootstrap { static_resources: Some(resources), admin, ..Default::default() };
+    let mut made = describe::json(&made)?;
+    made["layered_runtime"] = runtime();
+    Ok(made)
 }
 
 fn decoded<M: Message + Default>(snapshot: &Snapshot, kind: Kind) -> Result<Vec<M>, DescribeError> {

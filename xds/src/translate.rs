@@ -210,6 +210,9 @@ pub fn notes(plan: &Plan) -> Vec<String> {
         for curve in server.settings.ecdh_curves.iter().filter(|it| !tls::knows_curve(it)) {
             notes.push(format!("{}: Envoy does not know the curve {curve}", server.hosts.join(", ")));
         }
+        for cipher in server.settings.cipher_suites.iter().filter(|it| !tls::knows_cipher(it)) {
+            notes.push(format!("{}: Envoy does not know the cipher {cipher}", server.hosts.join(", ")));
+        }
     }
     for server in plan.listeners.iter().flat_map(|listener| &listener.tls) {
         if !server.passes() && !tls::has_certificate(server) {

@@ -148,7 +148,7 @@ fn certificates(resource: &Resource, tls: &ServerTls, mutual: bool, at: &At<'_>,
 }
 
 /// Cipher suites that Envoy knows, by BoringSSL's names.
-const CIPHERS: [&str; 15] = [
+pub const CIPHERS: [&str; 15] = [
     "ECDHE-ECDSA-AES128-GCM-SHA256",
     "ECDHE-RSA-AES128-GCM-SHA256",
     "ECDHE-ECDSA-AES256-GCM-SHA384",

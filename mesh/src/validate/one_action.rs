@@ -39,10 +39,11 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                     let message = "`uri` replaces the whole path and `prefixRewrite` its beginning: only one of them can be.";
                     report.add(http.resource, &at.field("redirect").field("prefixRewrite"), message);
                 }
-                let exact = |entry: &&crate::resource::http::HttpMatch| {
-                    entry.uri.as_ref().is_none_or(|uri| uri.prefix.is_none())
+                // Without a condition on the path any has the prefix `/`.
+                let whole = |entry: &crate::resource::http::HttpMatch| {
+                    entry.uri.as_ref().is_some_and(|uri| uri.prefix.is_none())
                 };
-                if redirect.prefix_rewrite.is_some() && !route.r#match.is_empty() && route.r#match.iter().any(|m| exact(&m)) {
+                if redirect.prefix_rewrite.is_some() && route.r#match.iter().any(whole) {
                     let message = "`prefixRewrite` needs matches by `uri.prefix`: there is no prefix to replace.";
                     report.add(http.resource, &at.field("redirect").field("prefixRewrite"), message);
                 }

@@ -123,6 +123,7 @@ fn http_route(resource: &Resource, route: &HttpRoute, at: &At<'_>, report: &mut 
         && redirect.authority.is_none()
         && redirect.scheme.is_none()
         && redirect.port.is_none()
+        && redirect.derive_port.is_none()
         && redirect.redirect_code.is_none()
     {
         report.add(

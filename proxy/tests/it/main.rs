@@ -25,5 +25,6 @@ mod swaps;
 mod tcp;
 mod tls;
 mod tracing;
+mod traffic;
 mod upgrades;
 mod upstreams;

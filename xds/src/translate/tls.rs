@@ -160,9 +160,14 @@ pub(super) fn knows_curve(name: &str) -> bool {
     CURVES.contains(&name)
 }
 
-/// Those of the curves that Envoy knows. Where it knows none it is to refuse them: none said would be any.
-fn curves(named: &[String]) -> Vec<String> {
-    let known: Vec<String> = named.iter().filter(|it| knows_curve(it)).cloned().collect();
+/// Whether Envoy knows a cipher by this name.
+pub(super) fn knows_cipher(name: &str) -> bool {
+    mesh::validate::CIPHERS.contains(&name)
+}
+
+/// Those that Envoy knows. Where it knows none it is to refuse them: none said would be any.
+fn known(named: &[String], knows: fn(&str) -> bool) -> Vec<String> {
+    let known: Vec<String> = named.iter().filter(|it| knows(it)).cloned().collect();
     if known.is_empty() { named.to_vec() } else { known }
 }
 
@@ -180,8 +185,8 @@ fn parameters(settings: &ServerTls) -> envoy::TlsParameters {
             .into(),
         tls_maximum_protocol_version: version(settings.max_protocol_version.as_ref(), TlsProtocol::TlSv13)
             .into(),
-        cipher_suites: settings.cipher_suites.clone(),
-        ecdh_curves: curves(&settings.ecdh_curves),
+        cipher_suites: known(&settings.cipher_suites, knows_cipher),
+        ecdh_curves: known(&settings.ecdh_curves, knows_curve),
         ..Default::default()
     }
 }
