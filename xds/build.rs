@@ -28,6 +28,8 @@ const ROOTS: [&str; 13] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    // Another version of the crate that has the sources.
+    println!("cargo::rerun-if-changed=../Cargo.lock");
     let mut files = ChainFileResolver::new();
     files.add(Sources(includes(&sources()?)?));
     files.add(GoogleFileResolver::new());

@@ -5,8 +5,9 @@ use http::header::{
 };
 use mesh::route::HeadersMut;
 
-/// Original path of a request whose path was rewritten.
+/// Original authority of a request that its route gave another one.
 pub(crate) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-envoy-original-host");
+/// Original path of a request whose path was rewritten.
 pub(crate) const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
 /// Which try this is, from 1.
 pub(crate) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");

@@ -59,11 +59,7 @@ pub fn translate(plan: &Plan, bind: &Bind, delivery: Delivery) -> Snapshot {
     for (at, it) in plan.clusters.iter().enumerate().filter(|(_, it)| it.known) {
         let assignment = endpoints::assignment(it, &plan.labels);
         let name = names::cluster(&it.key);
-        if let Some(tls) = &it.policy.tls
-            && tls.settings.client_certificate.as_deref().unwrap_or("").is_empty()
-        {
-            made.secrets(&name, &tls.secret);
-        }
+        made.secrets(&name, tls::held_for(it));
         if Discovery::of(it) == Discovery::Eds && delivery != Delivery::Static {
             made.put(Kind::Endpoints, name.clone(), assignment.encode_to_vec());
         }

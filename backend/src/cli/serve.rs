@@ -170,7 +170,7 @@ impl ServeArgs {
     }
 }
 
-/// Ends with the first SIGINT or SIGTERM. A second one ends the program at once.
+/// Ends with the first SIGINT or SIGTERM. A second SIGINT ends the program at once.
 pub(super) fn signals() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -1,6 +1,6 @@
 //! What Envoys write down of requests, as the same observations that the built-in proxy makes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -24,6 +24,7 @@ pub(super) async fn run(
     control: mpsc::Sender<Command>,
 ) {
     let mut revisions = Revisions::default();
+    let mut strangers = Strangers::default();
     let mut first = 0;
     loop {
         let said = tokio::select! {
@@ -36,7 +37,7 @@ pub(super) async fn run(
         };
         let Some(said) = said else { return };
         let Some(plan) = worlds.plan(&said.node.source) else { continue };
-        let batch = observed(&said, &plan, &revisions);
+        let batch = observed(&said, &plan, &revisions, &mut strangers);
         let newest = batch.stats.keys().map(|key| key.revision).max().unwrap_or_default();
         if newest > first {
             first = newest;
@@ -67,7 +68,8 @@ struct Had {
 
 impl Revisions {
     fn follow(&mut self, states: &States, now: SystemTime) {
-        self.0.retain(|id, _| states.iter().any(|state| state.node.id == *id));
+        let there: HashSet<&str> = states.iter().map(|state| state.node.id.as_str()).collect();
+        self.0.retain(|id, _| there.contains(id.as_str()));
         for (id, acked) in states.iter().filter_map(|state| Some((&state.node.id, state.acked?))) {
             match self.0.get_mut(id) {
                 Some(had) if had.revision == acked => {}
@@ -82,7 +84,22 @@ impl Revisions {
     }
 }
 
-fn observed(said: &als::Batch, plan: &Plan, revisions: &Revisions) -> Batch {
+/// Hosts that the mesh does not know: clients make them up, and each is counted for good, so only the first ones are told apart.
+#[derive(Debug, Default)]
+struct Strangers(HashSet<String>);
+
+impl Strangers {
+    const MOST: usize = 100;
+
+    fn name(&mut self, host: &str) -> String {
+        if self.0.len() < Self::MOST {
+            self.0.insert(host.to_owned());
+        }
+        if self.0.contains(host) { host.to_owned() } else { "*".to_owned() }
+    }
+}
+
+fn observed(said: &als::Batch, plan: &Plan, revisions: &Revisions, strangers: &mut Strangers) -> Batch {
     let source = Arc::new(said.node.source.clone());
     let mut batch = Batch::default();
     for entry in said.entries.iter().filter(|entry| !entry.open) {
@@ -91,7 +108,7 @@ fn observed(said: &als::Batch, plan: &Plan, revisions: &Revisions) -> Batch {
         let subset = key.as_ref().and_then(|key| key.subset.clone());
         let host = match key {
             Some(key) => key.host,
-            None => host_of(plan, entry),
+            None => host_of(plan, entry, strangers),
         };
         let key = ObservationKey {
             source: Arc::clone(&source),
@@ -143,11 +160,11 @@ fn version(cluster: Option<&Cluster>, upstream: &str) -> Option<String> {
 }
 
 /// The host of what came to no cluster: its virtual host's name, or what was asked for.
-fn host_of(plan: &Plan, entry: &Entry) -> String {
+fn host_of(plan: &Plan, entry: &Entry, strangers: &mut Strangers) -> String {
     let Some(http) = &entry.http else { return "*".to_owned() };
     let listener = plan.listener_for(&http.authority);
     let found = listener.and_then(|listener| find_virtual_host(listener, &http.authority));
-    found.map_or_else(|| http.authority.clone(), |host| host.name.clone())
+    found.map_or_else(|| strangers.name(&http.authority), |host| host.name.clone())
 }
 
 #[cfg(test)]
@@ -208,7 +225,7 @@ mod tests {
         };
         let since = SystemTime::UNIX_EPOCH + Duration::from_secs(11);
         let revisions = Revisions(HashMap::from([("n".to_owned(), Had { revision: 7, since, before: 6 })]));
-        let batch = observed(&said, &plan, &revisions);
+        let batch = observed(&said, &plan, &revisions, &mut Strangers::default());
         let route = Some(RouteKey { namespace, name: "reviews".to_owned(), index: 0 });
         assert!(
             batch.stats.keys().all(|key| key.route == route && key.revision == 6 && *key.source == source)
@@ -224,6 +241,15 @@ mod tests {
         assert_eq!((reached.bytes_sent, reached.bytes_received, reached.latency.max()), (6, 8, 5_023));
         let lost = at_version("reviews.default.svc.cluster.local", "");
         assert_eq!((lost.requests, lost.flags["NR"]), (1, 1));
+    }
+
+    #[test]
+    fn only_so_many_strangers_are_told_apart() {
+        let mut strangers = Strangers::default();
+        for number in 0..Strangers::MOST {
+            assert_eq!(strangers.name(&number.to_string()), number.to_string());
+        }
+        assert_eq!([strangers.name("more"), strangers.name("7")], ["*", "7"]);
     }
 
     #[test]

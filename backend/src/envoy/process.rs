@@ -84,7 +84,7 @@ pub enum LaunchError {
         #[source]
         source: std::io::Error,
     },
-    /// It refuses what it was given: starting it again would not help.
+    /// It refuses what it was given.
     #[error("Envoy does not take its bootstrap: {0}")]
     Refused(String),
 }
@@ -140,10 +140,15 @@ impl Supervisor {
     async fn life(&self, folder: &Path, first: bool) -> Result<Life, LaunchError> {
         self.told.send_replace(State::Starting);
         let mut epoch = 0;
-        let mut running = match self.start(folder, epoch).await? {
+        let started = tokio::select! {
+            started = self.start(folder, epoch) => started,
+            () = self.handle.stop.cancelled() => return Ok(Life::Stopped(None)),
+        };
+        let mut running = match started {
             Ok(running) => running,
-            Err(said) if first => return Err(LaunchError::Refused(said)),
-            Err(said) => return Ok(Life::Ended(said)),
+            Err(error) if first => return Err(error),
+            // It may be better the next time: a binary that is being replaced, a machine that is full.
+            Err(error) => return Ok(Life::Ended(words(&error))),
         };
         loop {
             self.tell(&running);
@@ -152,14 +157,21 @@ impl Supervisor {
                     return Ok(Life::Ended(status.map_or_else(|error| error.to_string(), |it| it.to_string())));
                 }
                 () = self.handle.replace.notified() => {
-                    epoch += 1;
-                    match self.start(folder, epoch).await? {
+                    let started = tokio::select! {
+                        started = self.start(folder, epoch + 1) => started,
+                        () = self.handle.stop.cancelled() => continue,
+                    };
+                    match started {
                         Ok(next) => {
+                            epoch += 1;
                             // The old one drains and ends by itself, told by the new one.
                             let mut old = std::mem::replace(&mut running, next);
                             tokio::spawn(async move { old.child.wait().await });
                         }
-                        Err(said) => tracing::error!(said, "the new Envoy does not start, the old one goes on"),
+                        Err(error) => {
+                            let error = words(&error);
+                            tracing::error!(error, "the new Envoy does not start, the old one goes on");
+                        }
                     }
                 }
                 () = self.handle.stop.cancelled() => {
@@ -171,12 +183,13 @@ impl Supervisor {
 
     fn tell(&self, running: &Running) {
         if let Some(pid) = running.child.id() {
-            self.told.send_replace(State::Running { pid, admin: running.admin });
+            let now = State::Running { pid, admin: running.admin };
+            self.told.send_if_modified(|told| std::mem::replace(told, now.clone()) != now);
         }
     }
 
-    /// Starts one; the inner error is what it said before it ended.
-    async fn start(&self, folder: &Path, epoch: u32) -> Result<Result<Running, String>, LaunchError> {
+    /// Starts one, which ends where nobody waits for it any longer.
+    async fn start(&self, folder: &Path, epoch: u32) -> Result<Running, LaunchError> {
         let config = folder.join("bootstrap.json");
         let text = self.launch.bootstrap.to_string();
         tokio::fs::write(&config, text).await.map_err(LaunchError::Files)?;
@@ -208,10 +221,13 @@ impl Supervisor {
         let spawned = command.spawn();
         let binary = || self.launch.binary.clone();
         let mut child = spawned.map_err(|source| LaunchError::Spawn { binary: binary(), source })?;
-        let Some(stderr) = child.stderr.take() else { return Ok(Err("it has no stderr".to_owned())) };
-        let mut lines = BufReader::new(stderr).lines();
+        let Some(stderr) = child.stderr.take() else {
+            return Err(LaunchError::Refused("it has no stderr".to_owned()));
+        };
+        let mut lines = BufReader::new(stderr).split(b'\n');
         let (mut runs, mut said) = (false, Vec::new());
-        while let Ok(Some(line)) = lines.next_line().await {
+        while let Ok(Some(line)) = lines.next_segment().await {
+            let line = String::from_utf8_lossy(&line);
             if line.contains("starting main dispatch loop") {
                 runs = true;
                 break;
@@ -226,11 +242,13 @@ impl Supervisor {
             let _ = child.start_kill();
             let status = child.wait().await.map(|it| it.to_string()).unwrap_or_default();
             said.push(status);
-            return Ok(Err(said.join("; ")));
+            return Err(LaunchError::Refused(said.join("; ")));
         };
         let stop = self.handle.stop.clone();
         tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
+            // To the end, whatever it says: an Envoy that nobody hears any longer ends.
+            while let Ok(Some(line)) = lines.next_segment().await {
+                let line = String::from_utf8_lossy(&line);
                 let serious = ["[critical]", "[error]", "[warning]"].iter().any(|level| line.contains(level));
                 // At its end it complains of what ends with it.
                 if serious && !stop.is_cancelled() {
@@ -238,7 +256,7 @@ impl Supervisor {
                 }
             }
         });
-        Ok(Ok(Running { child, admin }))
+        Ok(Running { child, admin })
     }
 
     /// Lets requests under way end, then ends it.
@@ -247,7 +265,7 @@ impl Supervisor {
         if !matches!(drained.await, Ok(Ok(()))) {
             tracing::debug!("Envoy was not drained to the end");
         }
-        if admin::quit(running.admin).await.is_err() {
+        if !matches!(tokio::time::timeout(LAST_WORDS, admin::quit(running.admin)).await, Ok(Ok(()))) {
             // It does not answer: nothing is left to be kind to.
             let _ = running.child.start_kill();
         }
@@ -269,6 +287,12 @@ enum Life {
     Ended(String),
 }
 
+/// An error with its cause.
+fn words(error: &LaunchError) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
 /// A line of Envoy's log without time, thread and source.
 fn message(line: &str) -> &str {
     let mut rest = line;
@@ -281,7 +305,79 @@ fn message(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::message;
+    use super::*;
+
+    /// A supervisor of a program that does as an Envoy does, as far as it is looked at; `says` is what it does first.
+    #[cfg(unix)]
+    fn supervised(folder: &Path, says: &str) -> (Supervisor, Handle) {
+        use std::os::unix::fs::PermissionsExt;
+        let binary = folder.join("envoy");
+        let folder = folder.display();
+        let script = format!(
+            "#!/bin/sh
+cd {folder}
+echo \"$*\" >> asked
+{says}
+while [ $# -gt 0 ]; do
+  case $1 in --admin-address-path) echo 127.0.0.1:1 > $2 ;; --base-id-path) echo 7 > $2 ;; esac
+  shift
+done
+printf 'caf\\351\\nstarting main dispatch loop\\n' >&2
+exec sleep 600
+"
+        );
+        std::fs::write(&binary, script).unwrap();
+        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let grace = Duration::ZERO;
+        let log_level = "warning".to_owned();
+        supervisor(Launch { binary, bootstrap: Value::Null, concurrency: 1, grace, log_level })
+    }
+
+    #[cfg(unix)]
+    async fn runs(handle: &mut Handle, other_than: u32) -> u32 {
+        let is = |state: &State| matches!(state, State::Running { pid, .. } if *pid != other_than);
+        let found = handle.state.wait_for(is);
+        let state = tokio::time::timeout(Duration::from_secs(60), found).await.unwrap().unwrap().clone();
+        let State::Running { pid, .. } = state else { panic!("{state:?}") };
+        pid
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn one_that_cannot_take_over_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (asked, broken) = (folder.path().join("asked"), folder.path().join("broken"));
+        let (supervisor, mut handle) =
+            supervised(folder.path(), "if [ -e broken ]; then rm broken; exit 1; fi");
+        let running = tokio::spawn(supervisor.run());
+        let first = runs(&mut handle, 0).await;
+        std::fs::write(&broken, "").unwrap();
+        handle.replace.notify_one();
+        while broken.exists() {
+            tokio::task::yield_now().await;
+        }
+        handle.replace.notify_one();
+        runs(&mut handle, first).await;
+        let asked = std::fs::read_to_string(asked).unwrap();
+        assert_eq!(asked.lines().count(), 3, "{asked}");
+        assert!(asked.lines().skip(1).all(|line| line.ends_with("--base-id 7 --restart-epoch 1")), "{asked}");
+        handle.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(60), running).await.unwrap().unwrap().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn one_that_does_not_start_is_not_waited_for_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (supervisor, handle) = supervised(folder.path(), "exec sleep 600");
+        let running = tokio::spawn(supervisor.run());
+        while !folder.path().join("asked").exists() {
+            tokio::task::yield_now().await;
+        }
+        handle.stop.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(60), running).await.unwrap().unwrap();
+        assert!(ended.unwrap().is_none());
+    }
 
     #[test]
     fn lines_without_their_heads() {

@@ -15,9 +15,11 @@ pub fn status(
     before: Option<&TargetStatus>,
     notes: impl Fn(&Source) -> Vec<String>,
 ) -> Option<TargetStatus> {
-    let since = |id: &str| {
-        let known = before?.nodes.iter().find(|node| node.id == id)?;
-        match known.state {
+    let since = |source: &Source, id: &str| {
+        // They are in this order.
+        let nodes = &before?.nodes;
+        let at = nodes.binary_search_by(|it| (&it.source, it.id.as_str()).cmp(&(source, id))).ok()?;
+        match nodes[at].state {
             TargetState::Applied { revision, at, .. } => Some((revision, at)),
             _ => None,
         }
@@ -28,7 +30,7 @@ pub fn status(
             id: node.node.id.clone(),
             source: node.node.source.clone(),
             program: format!("{} {}", node.agent, node.version).trim().to_owned(),
-            state: state(node, head, now, since(&node.node.id)),
+            state: state(node, head, now, since(&node.node.source, &node.node.id)),
             notes: notes(&node.node.source),
         })
         .collect();

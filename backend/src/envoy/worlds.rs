@@ -25,7 +25,7 @@ struct Inner {
     /// Where this program's own Envoys listen, by their ids: they are told in the course of time, others say it themselves.
     binds: HashMap<String, Bind>,
     feeds: HashMap<Asked, watch::Sender<Arc<Snapshot>>>,
-    /// What the plans are for those who asked.
+    /// What the plans are for those who asked; the views are of parts of these plans.
     made: HashMap<View, Arc<Snapshot>>,
 }
 
@@ -66,10 +66,9 @@ impl Worlds {
         let mut inner = self.lock();
         inner.revision = revision;
         inner.binds = binds;
-        // The old plans live until the end, so that no new part can be where an old one was.
-        let _before = std::mem::replace(&mut inner.plans, plans);
+        inner.plans = plans;
         inner.made.clear();
-        inner.feeds.retain(|_, feed| feed.receiver_count() > 0);
+        inner.forget();
         let mut feeds = std::mem::take(&mut inner.feeds);
         for (asked, feed) in &mut feeds {
             let before = Arc::clone(&feed.borrow());
@@ -107,6 +106,7 @@ impl Worlds {
         if let Some(feed) = inner.feeds.get(&asked) {
             return feed.subscribe();
         }
+        inner.forget();
         let (sender, receiver) = watch::channel(inner.snapshot(&asked, None));
         inner.feeds.insert(asked, sender);
         receiver
@@ -124,6 +124,12 @@ impl xds::ads::Worlds for Worlds {
 }
 
 impl Inner {
+    /// Lets go of what is there for those who are gone.
+    fn forget(&mut self) {
+        self.feeds.retain(|_, feed| feed.receiver_count() > 0);
+        self.made.retain(|_, made| Arc::strong_count(made) > 1);
+    }
+
     /// What there is for those who ask so: the same for all who see the same. What did not change is what it was before.
     fn snapshot(&mut self, asked: &Asked, before: Option<&Snapshot>) -> Arc<Snapshot> {
         let Some(plan) = self.plans.get(&asked.source) else { return Arc::new(Snapshot::new(self.revision)) };

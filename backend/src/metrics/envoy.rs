@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mesh::Source;
 use mesh::plan::{ClusterKey, Endpoint};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use proxy::observation::{ObservationKey, Stats};
 use proxy::{EjectedFor, Limit, Notice};
+use xds::translate::names::cluster as name;
 
 /// All that has been counted since the start, and what holds now.
 #[derive(Debug, Default)]
@@ -44,31 +45,11 @@ struct Traffic {
     retries: i64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
-    source: String,
-    cluster_name: String,
-    envoy_cluster_name: String,
-}
+/// Whose cluster it is, and its name twice: as Istio and as Envoy label it.
+type Labels = [(&'static str, String); 3];
 
-/// A status, as a dashboard asks for it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Coded {
-    source: String,
-    cluster_name: String,
-    envoy_cluster_name: String,
-    response_code: String,
-    envoy_response_code: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Classed {
-    source: String,
-    cluster_name: String,
-    envoy_cluster_name: String,
-    response_code_class: String,
-    envoy_response_code_class: String,
-}
+/// Envoy's counters have no suffix, which only metrics of no type have here.
+const PLAIN: MetricType = MetricType::Unknown;
 
 /// Envoy's counters that a response flag stands for.
 const BY_FLAG: [(&str, &str); 7] = [
@@ -152,12 +133,14 @@ impl State {
     }
 }
 
-fn name(key: &ClusterKey) -> String {
-    format!("outbound|{}|{}|{}", key.port, key.subset.as_deref().unwrap_or_default(), key.host)
+fn labels(source: &str, name: String) -> Labels {
+    [("source", source.to_owned()), ("cluster_name", name.clone()), ("envoy_cluster_name", name)]
 }
 
-fn labels(source: &str, name: String) -> Labels {
-    Labels { source: source.to_owned(), cluster_name: name.clone(), envoy_cluster_name: name }
+/// The same, with one more that both label, each in its way.
+fn with<'l>(labels: &'l Labels, [istio, envoy]: [&'l str; 2], value: u16) -> [(&'l str, String); 5] {
+    let [source, name, again] = labels.clone();
+    [source, name, again, (istio, value.to_string()), (envoy, value.to_string())]
 }
 
 /// What a registry collects from.
@@ -174,72 +157,39 @@ impl Collector for Shared {
                 Some((labels(&super::source(source), state.name(host, subset.as_deref())?), traffic))
             })
             .collect();
-        traffic.sort_by(|(one, _), (other, _)| {
-            (&one.source, &one.cluster_name).cmp(&(&other.source, &other.cluster_name))
-        });
+        traffic.sort_by(|(one, _), (other, _)| one.cmp(other));
 
-        // Envoy's counters have no suffix, which only metrics of no type have here.
-        let plain = MetricType::Unknown;
         let mut family =
-            encoder.encode_descriptor("envoy_cluster_upstream_rq_total", "Requests", None, plain)?;
+            encoder.encode_descriptor("envoy_cluster_upstream_rq_total", "Requests", None, PLAIN)?;
         for (labels, traffic) in &traffic {
             family.encode_family(labels)?.encode_gauge(&traffic.codes.values().sum::<i64>())?;
         }
-        let mut family = encoder.encode_descriptor(
-            "envoy_cluster_upstream_rq",
-            "Requests by status",
-            None,
-            MetricType::Unknown,
-        )?;
+        let mut family =
+            encoder.encode_descriptor("envoy_cluster_upstream_rq", "Requests by status", None, PLAIN)?;
         for (labels, traffic) in &traffic {
             for (code, count) in &traffic.codes {
-                let Labels { source, cluster_name, envoy_cluster_name } = labels.clone();
-                let code = code.to_string();
-                let labels = Coded {
-                    source,
-                    cluster_name,
-                    envoy_cluster_name,
-                    response_code: code.clone(),
-                    envoy_response_code: code,
-                };
+                let labels = with(labels, ["response_code", "envoy_response_code"], *code);
                 family.encode_family(&labels)?.encode_gauge(count)?;
             }
         }
-        let name_of_classes = "envoy_cluster_upstream_rq_xx";
-        let mut family = encoder.encode_descriptor(
-            name_of_classes,
-            "Requests by class of status",
-            None,
-            MetricType::Unknown,
-        )?;
+        let (metric, help) = ("envoy_cluster_upstream_rq_xx", "Requests by class of status");
+        let mut family = encoder.encode_descriptor(metric, help, None, PLAIN)?;
         for (labels, traffic) in &traffic {
             let mut classes: BTreeMap<u16, i64> = BTreeMap::new();
             traffic.codes.iter().for_each(|(code, count)| *classes.entry(code / 100).or_default() += count);
             for (class, count) in classes {
-                let Labels { source, cluster_name, envoy_cluster_name } = labels.clone();
-                let class = class.to_string();
-                let labels = Classed {
-                    source,
-                    cluster_name,
-                    envoy_cluster_name,
-                    response_code_class: class.clone(),
-                    envoy_response_code_class: class,
-                };
+                let labels = with(labels, ["response_code_class", "envoy_response_code_class"], class);
                 family.encode_family(&labels)?.encode_gauge(&count)?;
             }
         }
-        let mut family = encoder.encode_descriptor(
-            "envoy_cluster_upstream_rq_retry",
-            "Tries beyond the first",
-            None,
-            MetricType::Unknown,
-        )?;
+        let (metric, help) = ("envoy_cluster_upstream_rq_retry", "Tries beyond the first");
+        let mut family = encoder.encode_descriptor(metric, help, None, PLAIN)?;
         for (labels, traffic) in &traffic {
             family.encode_family(labels)?.encode_gauge(&traffic.retries)?;
         }
         for (name, flag) in BY_FLAG {
             let help = format!("Requests with the response flag {flag}");
-            let mut family = encoder.encode_descriptor(name, &help, None, MetricType::Unknown)?;
+            let mut family = encoder.encode_descriptor(name, &help, None, PLAIN)?;
             for (labels, traffic) in &traffic {
                 let count = traffic.flags.get(flag).copied().unwrap_or_default();
                 family.encode_family(labels)?.encode_gauge(&count)?;
@@ -260,12 +210,9 @@ impl State {
         for (source, key, _) in &self.ejected {
             *active.entry((super::source(source), name(key))).or_default() += 1;
         }
-        let mut family = encoder.encode_descriptor(
-            "envoy_cluster_outlier_detection_ejections_active",
-            "Endpoints that are ejected",
-            None,
-            MetricType::Gauge,
-        )?;
+        let (metric, help) =
+            ("envoy_cluster_outlier_detection_ejections_active", "Endpoints that are ejected");
+        let mut family = encoder.encode_descriptor(metric, help, None, MetricType::Gauge)?;
         for ((source, name), count) in active {
             family.encode_family(&labels(&source, name))?.encode_gauge(&count)?;
         }
@@ -282,7 +229,7 @@ impl State {
                 *all.entry((super::source(source), name(key))).or_default() += more;
             }
             let metric = format!("envoy_cluster_outlier_detection_ejections_enforced_{kind}");
-            let mut family = encoder.encode_descriptor(&metric, "Ejections", None, MetricType::Unknown)?;
+            let mut family = encoder.encode_descriptor(&metric, "Ejections", None, PLAIN)?;
             for ((source, name), count) in all {
                 family.encode_family(&labels(&source, name))?.encode_gauge(&count)?;
             }
@@ -298,12 +245,8 @@ impl State {
             ("rq_retry", Limit::Retries),
         ] {
             let metric = format!("envoy_cluster_circuit_breakers_default_{kind}_open");
-            let mut family = encoder.encode_descriptor(
-                &metric,
-                "Whether the limit is reached",
-                None,
-                MetricType::Gauge,
-            )?;
+            let help = "Whether the limit is reached";
+            let mut family = encoder.encode_descriptor(&metric, help, None, MetricType::Gauge)?;
             for ((source, key, _), open) in self.open.iter().filter(|((.., of), _)| *of == limit) {
                 let labels = labels(&super::source(source), name(key));
                 family.encode_family(&labels)?.encode_gauge(&i64::from(*open))?;
@@ -314,11 +257,6 @@ impl State {
 
     /// Endpoints of each cluster; one that some source has ejected is not healthy.
     fn encode_members(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-        struct Cluster {
-            cluster_name: String,
-            envoy_cluster_name: String,
-        }
         let ejected: HashSet<(&ClusterKey, &Place)> =
             self.ejected.iter().map(|(_, key, place)| (key, place)).collect();
         // Where subsets are not known by themselves, what one of them has ejected is out of the whole.
@@ -342,8 +280,8 @@ impl State {
         for (metric, help, figure) in figures {
             let mut family = encoder.encode_descriptor(metric, help, None, MetricType::Gauge)?;
             for (key, places) in &self.known {
-                let cluster_name = name(key);
-                let labels = Cluster { envoy_cluster_name: cluster_name.clone(), cluster_name };
+                let [_, name, again] = labels("", name(key));
+                let labels = [name, again];
                 family.encode_family(&labels)?.encode_gauge(&count(figure(key, places)))?;
             }
         }

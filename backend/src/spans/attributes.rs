@@ -5,9 +5,7 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, Tr
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use proxy::Span;
-
-/// Envoy's name for what is outside the mesh.
-const OUTSIDE: &str = "PassthroughCluster";
+use xds::translate::names;
 
 /// What a source is to a collector.
 pub(super) fn of_source(source: &Source) -> [(&'static str, String); 4] {
@@ -69,10 +67,8 @@ fn name(span: &Span) -> String {
 
 fn attributes(span: &Span, failed: bool) -> Vec<KeyValue> {
     let cluster = match &span.cluster {
-        Some(key) => {
-            format!("outbound|{}|{}|{}", key.port, key.subset.as_deref().unwrap_or_default(), key.host)
-        }
-        None if span.upstream.is_some() => OUTSIDE.to_owned(),
+        Some(key) => names::cluster(key),
+        None if span.upstream.is_some() => names::PASSTHROUGH.to_owned(),
         None => "-".to_owned(),
     };
     let number = |number: u64| Value::I64(i64::try_from(number).unwrap_or(i64::MAX));

@@ -320,9 +320,7 @@ impl Watch {
             }
         }
         if !fewer.is_empty() || none {
-            let scope = self.scope.clone();
-            self.asked.retain(|name| scope.covers(self.kind, name));
-            self.rejected.retain(|name| scope.covers(self.kind, name));
+            self.narrow();
             // A client that has everything does not know whether what it does not name any longer is a part of that.
             if all && !fewer.is_empty() {
                 self.asked.add(fewer.iter().map(|name| name.as_str().into()));
@@ -361,9 +359,7 @@ impl Watch {
         let step = shared.steps.step(&self.scope.names, &How::Exactly(names), new);
         if !Arc::ptr_eq(&step.names, &self.scope.names) && step.names != self.scope.names {
             self.scope.names = Arc::clone(&step.names);
-            let scope = self.scope.clone();
-            self.asked.retain(|name| scope.covers(self.kind, name));
-            self.rejected.retain(|name| scope.covers(self.kind, name));
+            self.narrow();
             self.asked.share(&step.asked);
         }
         if newly {

@@ -167,6 +167,16 @@ impl Watch {
         }
     }
 
+    /// Forgets what is not asked for any longer.
+    pub(super) fn narrow(&mut self) {
+        let (scope, kind) = (self.scope.clone(), self.kind);
+        self.asked.retain(|name| scope.covers(kind, name));
+        if !self.rejected.is_empty() {
+            self.rejected.retain(|name| scope.covers(kind, name));
+            self.refused = !self.rejected.is_empty();
+        }
+    }
+
     /// Notes that the differences are on their way: what is gone stays until nothing points at it.
     pub(super) fn take(&mut self, change: &Change, new: &Arc<Resources>) {
         for resource in &change.removed {
@@ -213,6 +223,8 @@ impl Watch {
             }
         } else {
             self.refused = true;
+            // What is asked for later may be refused of a revision that it had all of until then.
+            self.acked = self.acked.filter(|acked| *acked < flight.revision);
             self.rejected.extend(flight.change.changed.iter().map(|resource| Arc::clone(&resource.name)));
         }
         Some(flight)

@@ -24,8 +24,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LARGEST_RING: u64 = 8 * 1024 * 1024;
 /// The most streams that Envoy lets one connection have.
 const MOST_STREAMS: u32 = (1 << 31) - 1;
-/// Envoy counts milliseconds.
-const SHORTEST_LIFE: Duration = Duration::from_millis(1);
 /// The key under which a cluster says which protocol it speaks.
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -229,7 +227,7 @@ fn protocol(policy: &ClusterPolicy) -> http::HttpProtocolOptions {
     http::HttpProtocolOptions {
         common_http_protocol_options: Some(core::HttpProtocolOptions {
             idle_timeout: bounds.idle_timeout.map(pb::duration),
-            max_connection_duration: bounds.connection_duration.map(|it| pb::duration(it.max(SHORTEST_LIFE))),
+            max_connection_duration: bounds.connection_duration.map(pb::millis),
             max_requests_per_connection: bounds.requests_per_connection.map(pb::number),
             ..Default::default()
         }),

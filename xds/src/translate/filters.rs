@@ -1,7 +1,5 @@
 //! Faults and cross-origin policies: filters that routes configure.
 
-use std::time::Duration;
-
 use envoy_types::pb::envoy::extensions::filters::common::fault::v3 as common;
 use envoy_types::pb::envoy::extensions::filters::http::cors::v3 as cors;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3 as fault;
@@ -16,9 +14,6 @@ pub(super) const FAULT: &str = "envoy.filters.http.fault";
 pub(super) const CORS: &str = "envoy.filters.http.cors";
 /// Share of requests that a policy is for.
 const ALL: u32 = 1_000_000;
-
-/// Envoy's shortest delay.
-const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 
 /// What a route says to filters, in the order of their names.
 pub(super) fn per_route(route: &Route) -> impl Iterator<Item = (&'static str, Any)> {
@@ -37,8 +32,7 @@ fn faults(fault: &Fault) -> Option<fault::HttpFault> {
     use fault::fault_abort::ErrorType;
     let delay = fault.delay.map(|(share, length)| common::FaultDelay {
         percentage: Some(pb::share(share)),
-        // Envoy counts milliseconds, and wants one at least.
-        fault_delay_secifier: Some(FaultDelaySecifier::FixedDelay(pb::duration(length.max(SHORTEST_DELAY)))),
+        fault_delay_secifier: Some(FaultDelaySecifier::FixedDelay(pb::millis(length))),
     });
     let abort = fault.abort.and_then(|(share, with)| {
         let error = match with {

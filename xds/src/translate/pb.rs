@@ -23,6 +23,11 @@ pub(super) fn duration(duration: Duration) -> google::Duration {
     }
 }
 
+/// The same, for what Envoy counts in milliseconds and wants one of at least.
+pub(super) fn millis(duration: Duration) -> google::Duration {
+    self::duration(duration.max(Duration::from_millis(1)))
+}
+
 pub(super) fn number(value: u32) -> google::UInt32Value {
     google::UInt32Value { value }
 }

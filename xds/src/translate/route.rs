@@ -1,10 +1,7 @@
 //! Routes: what a request that matches gets.
 
-use std::collections::HashMap;
-
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::route::v3 as envoy;
-use envoy_types::pb::google::protobuf::Any;
 use mesh::plan::{Action, Cluster, Destination, Direct, Forward, Match, Matcher, Redirect, Route};
 use prost::Message;
 
@@ -125,7 +122,6 @@ fn weighted(destination: &Destination, name: String) -> envoy::weighted_cluster:
         response_headers_to_add: additions(&headers.response),
         response_headers_to_remove: headers.response.remove.clone(),
         host_rewrite_specifier: authority.map(HostRewriteSpecifier::HostRewriteLiteral),
-        typed_per_filter_config: HashMap::<String, Any>::new(),
         ..Default::default()
     }
 }

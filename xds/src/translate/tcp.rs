@@ -1,7 +1,5 @@
 //! Connections whose bytes are passed on.
 
-use std::time::Duration;
-
 use envoy_types::pb::envoy::config::listener::v3 as envoy;
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use envoy_types::pb::envoy::r#type::v3::HashPolicy;
@@ -39,7 +37,7 @@ pub(super) fn filter(route: &ConnectionRoute, clusters: &[Cluster], delivery: De
         cluster_specifier: Some(specifier),
         hash_policy: if by_source { vec![source] } else { Vec::new() },
         // It is the listener's to say, so that of several destinations the strictest counts.
-        max_downstream_connection_duration: shortest.map(|it| pb::duration(it.max(Duration::from_millis(1)))),
+        max_downstream_connection_duration: shortest.map(pb::millis),
         access_log: log::connections(delivery).into_iter().collect(),
         ..Default::default()
     };

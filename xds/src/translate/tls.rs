@@ -32,11 +32,6 @@ pub(super) fn upstream(
     let tls = cluster.policy.tls.as_ref()?;
     let settings = &tls.settings;
     let held = tls.secret.as_ref();
-    let own = match (set(settings.client_certificate.as_ref()), set(settings.private_key.as_ref())) {
-        (Some(certificate), Some(key)) => vec![files(certificate, key)],
-        _ => Vec::new(),
-    };
-    let from_secret = own.is_empty() && held.is_some_and(|it| !it.certificate.is_empty());
     let validation = (settings.insecure_skip_verify != Some(true)).then(|| {
         let ca = set(settings.ca_certificates.as_ref()).filter(|path| *path != SYSTEM);
         let authorities = held.filter(|it| !it.authorities.is_empty() && ca.is_none());
@@ -64,11 +59,10 @@ pub(super) fn upstream(
     let context = envoy::UpstreamTlsContext {
         sni: sni(cluster),
         common_tls_context: Some(envoy::CommonTlsContext {
-            tls_certificates: own,
-            tls_certificate_sds_secret_configs: from_secret
-                .then(|| by_name(&certificate_name(name, 0), delivery))
+            tls_certificates: files(settings.client_certificate.as_ref(), settings.private_key.as_ref())
                 .into_iter()
                 .collect(),
+            tls_certificate_sds_secret_configs: by_name(name, held_for(cluster), delivery),
             validation_context_type: validation.map(ValidationContextType::ValidationContext),
             alpn_protocols: alpn,
             ..Default::default()
@@ -76,6 +70,14 @@ pub(super) fn upstream(
         ..Default::default()
     };
     Some(transport(pb::any(&context)))
+}
+
+/// The secret that has the certificate towards the endpoints of a cluster, where no files do.
+pub(super) fn held_for(cluster: &Cluster) -> Option<&Secret> {
+    let tls = cluster.policy.tls.as_ref()?;
+    let in_files =
+        files(tls.settings.client_certificate.as_ref(), tls.settings.private_key.as_ref()).is_some();
+    tls.secret.as_ref().filter(|_| !in_files)
 }
 
 /// The name that a server is asked for.
@@ -87,20 +89,13 @@ fn sni(cluster: &Cluster) -> String {
 /// TLS towards clients; `name` is what its secrets begin with.
 pub(super) fn downstream(name: &str, server: &TlsServer, delivery: Delivery) -> core::TransportSocket {
     let settings = &server.settings;
-    let pairs = std::iter::once((&settings.server_certificate, &settings.private_key))
-        .chain(settings.tls_certificates.iter().map(|pair| (&pair.server_certificate, &pair.private_key)));
-    let own: Vec<_> = pairs
-        .filter_map(|(certificate, key)| Some(files(set(certificate.as_ref())?, set(key.as_ref())?)))
-        .collect();
     let validation = validation(server);
     let context = envoy::DownstreamTlsContext {
         require_client_certificate: Some(pb::flag(settings.mode == Some(ServerTlsMode::Mutual))),
         common_tls_context: Some(envoy::CommonTlsContext {
             tls_params: Some(parameters(settings)),
-            tls_certificate_sds_secret_configs: (0..server.secrets.len())
-                .map(|at| by_name(&certificate_name(name, at), delivery))
-                .collect(),
-            tls_certificates: own,
+            tls_certificate_sds_secret_configs: by_name(name, &server.secrets, delivery),
+            tls_certificates: own(settings).collect(),
             validation_context_type: validation.map(ValidationContextType::ValidationContext),
             alpn_protocols: if server.http {
                 ["h2", "http/1.1"].map(str::to_owned).to_vec()
@@ -116,10 +111,15 @@ pub(super) fn downstream(name: &str, server: &TlsServer, delivery: Delivery) -> 
 
 /// Whether a server has a certificate to show.
 pub(super) fn has_certificate(server: &TlsServer) -> bool {
-    let settings = &server.settings;
-    let named = set(settings.server_certificate.as_ref()).is_some()
-        || settings.tls_certificates.iter().any(|pair| set(pair.server_certificate.as_ref()).is_some());
-    named || server.secrets.iter().any(|secret| !secret.certificate.is_empty())
+    own(&server.settings).next().is_some() || named("", &server.secrets).next().is_some()
+}
+
+/// The certificates of a server that are in files, with their keys.
+fn own(settings: &ServerTls) -> impl Iterator<Item = envoy::TlsCertificate> {
+    let pairs = settings.tls_certificates.iter().map(|pair| (&pair.server_certificate, &pair.private_key));
+    std::iter::once((&settings.server_certificate, &settings.private_key))
+        .chain(pairs)
+        .filter_map(|(certificate, key)| files(certificate.as_ref(), key.as_ref()))
 }
 
 fn validation(server: &TlsServer) -> Option<envoy::CertificateValidationContext> {
@@ -196,28 +196,36 @@ pub(super) fn secrets<'s>(
     name: &str,
     secrets: impl IntoIterator<Item = &'s Secret>,
 ) -> impl Iterator<Item = (String, Vec<u8>)> {
-    secrets.into_iter().enumerate().filter(|(_, secret)| !secret.certificate.is_empty()).map(
-        |(at, secret)| {
-            let name = certificate_name(name, at);
-            let certificate = envoy::TlsCertificate {
-                certificate_chain: Some(inline(secret.certificate.clone())),
-                private_key: Some(inline(secret.key.clone())),
-                ..Default::default()
-            };
-            let kind = envoy::secret::Type::TlsCertificate(certificate);
-            (name.clone(), envoy::Secret { name, r#type: Some(kind) }.encode_to_vec())
-        },
-    )
+    named(name, secrets).map(|(name, secret)| {
+        let certificate = envoy::TlsCertificate {
+            certificate_chain: Some(inline(secret.certificate.clone())),
+            private_key: Some(inline(secret.key.clone())),
+            ..Default::default()
+        };
+        let kind = envoy::secret::Type::TlsCertificate(certificate);
+        (name.clone(), envoy::Secret { name, r#type: Some(kind) }.encode_to_vec())
+    })
 }
 
-fn certificate_name(owner: &str, at: usize) -> String {
-    format!("{owner} certificate {at}")
+/// Those of the secrets that have a certificate, with what each is called.
+fn named<'s>(
+    owner: &str,
+    secrets: impl IntoIterator<Item = &'s Secret>,
+) -> impl Iterator<Item = (String, &'s Secret)> {
+    let all = secrets.into_iter().enumerate().filter(|(_, secret)| !secret.certificate.is_empty());
+    all.map(move |(at, secret)| (format!("{owner} certificate {at}"), secret))
 }
 
-fn by_name(name: &str, delivery: Delivery) -> envoy::SdsSecretConfig {
+/// The same, for an Envoy to ask for. It would wait for one that is not there.
+fn by_name<'s>(
+    owner: &str,
+    secrets: impl IntoIterator<Item = &'s Secret>,
+    delivery: Delivery,
+) -> Vec<envoy::SdsSecretConfig> {
     // Without a source it is one of those that the same file holds.
     let source = (delivery != Delivery::Static).then(pb::from_ads);
-    envoy::SdsSecretConfig { name: name.to_owned(), sds_config: source }
+    let config = |(name, _)| envoy::SdsSecretConfig { name, sds_config: source.clone() };
+    named(owner, secrets).map(config).collect()
 }
 
 fn transport(context: envoy_types::pb::google::protobuf::Any) -> core::TransportSocket {
@@ -237,12 +245,14 @@ fn alternatives(name: &str) -> [envoy::SubjectAltNameMatcher; 3] {
     })
 }
 
-fn files(certificate: &str, key: &str) -> envoy::TlsCertificate {
-    envoy::TlsCertificate {
+/// A certificate with its key, where files have both.
+fn files(certificate: Option<&String>, key: Option<&String>) -> Option<envoy::TlsCertificate> {
+    let (certificate, key) = set(certificate).zip(set(key))?;
+    Some(envoy::TlsCertificate {
         certificate_chain: Some(file(certificate)),
         private_key: Some(file(key)),
         ..Default::default()
-    }
+    })
 }
 
 fn file(path: &str) -> core::DataSource {

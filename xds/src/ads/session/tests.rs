@@ -454,6 +454,23 @@ fn a_listener_that_is_not_taken_does_not_stop_the_others() {
 }
 
 #[test]
+fn what_is_asked_for_later_may_be_refused_of_the_same_revision() {
+    delta(
+        "> offer s/a=1 s/b=bad
+         > s a
+         < s a=1
+         > ack s
+         = 1 s1
+         > s b
+         < s b=bad
+         > nack s no
+         = 1!no s-
+         > s -b
+         = 1!no s1",
+    );
+}
+
+#[test]
 fn virtual_hosts_are_asked_for_by_their_routes() {
     delta(
         "> offer v/r/a=1 v/r/b=1 v/s/a=1
