@@ -5,17 +5,14 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::{TcpListener, TcpStream};
+use testkit::{Connection, Server, request, service};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
 /// For whatever a busy machine takes long to do.
@@ -73,19 +70,9 @@ async fn free_port() -> SocketAddr {
 }
 
 /// Status and text, if there is an answer.
-async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
-    let request = Request::get(path).header("host", "shop.example").body(Full::default()).unwrap();
-    send(address, request).await
-}
-
-async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Option<(u16, String)> {
-    let stream = TcpStream::connect(address).await.ok()?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
-    tokio::spawn(connection);
-    let response = sender.send_request(request).await.ok()?;
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.ok()?.to_bytes();
-    Some((status, String::from_utf8_lossy(&body).into_owned()))
+async fn get(address: SocketAddr) -> Option<(u16, String)> {
+    let answer = testkit::ask(address, "/", &[("host", "shop.example")]).await?;
+    Some((answer.status.as_u16(), answer.body))
 }
 
 /// Asks until the answer is this; returns how long it took.
@@ -93,7 +80,7 @@ async fn until(address: SocketAddr, expected: (u16, &str)) -> Duration {
     let began = Instant::now();
     let wanted = Some((expected.0, expected.1.to_owned()));
     let asked = async {
-        while get(address, "/").await != wanted {
+        while get(address).await != wanted {
             tokio::task::yield_now().await;
         }
     };
@@ -101,93 +88,58 @@ async fn until(address: SocketAddr, expected: (u16, &str)) -> Duration {
     began.elapsed()
 }
 
-/// An upstream that says `shop`.
-async fn upstream() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut request = [0; 4096];
-                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
-                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nshop";
-                    if stream.write_all(answer).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    port
-}
-
-fn write(folder: &Path, port: u16, more: &str) {
-    let mesh = format!(
-        "\
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: shop}}
-spec:
-  hosts: [shop.default.svc.cluster.local]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}, labels: {{version: v1}}}}]
----
+fn write(folder: &Path, shop: &Server, more: &str) {
+    let front = "\
 apiVersion: networking.istio.io/v1
 kind: Gateway
-metadata: {{name: front}}
+metadata: {name: front}
 spec:
   servers:
-  - port: {{number: 8099, name: http, protocol: HTTP}}
+  - port: {number: 8099, name: http, protocol: HTTP}
     hosts: ['*']
 ---
+";
+    let mesh = service("shop", &[shop.address().port()]) + front + ROUTE + more;
+    std::fs::write(folder.join("mesh.yaml"), mesh).unwrap();
+}
+
+const ROUTE: &str = "\
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {{name: shop}}
+metadata: {name: shop}
 spec:
   hosts: ['*']
   gateways: [front]
   http:
-  - route: [{{destination: {{host: shop}}}}]
-{more}"
-    );
-    std::fs::write(folder.join("mesh.yaml"), mesh).unwrap();
+  - route: [{destination: {host: shop}}]
+";
+
+/// What aborts all requests of the route.
+const FAULT: &str = "    fault: {abort: {percentage: {value: 100}, httpStatus: 418}}\n";
+
+/// A server of the mesh in a folder.
+fn serve(mesh: &Path, data: &Path, xds: &str) -> Program {
+    let (mesh, data) = (mesh.to_str().unwrap(), data.to_str().unwrap());
+    Program::start(&["serve", "--mesh", mesh, "--data", data, "--listen", "127.0.0.1:0", "--xds", xds])
+}
+
+/// An Envoy for the gateway, and where it will listen.
+async fn sidecar(envoy: &Path, server: &str) -> (Program, SocketAddr) {
+    let address = free_port().await;
+    let (port, envoy) = (format!("8099={address}"), envoy.to_str().unwrap());
+    let gateway = ["sidecar", "--gateway", "front", "--server", server, "--port", &port, "--envoy", envoy];
+    (Program::start(&[&gateway[..], &["--grace", "1"]].concat()), address)
 }
 
 #[tokio::test]
 async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
-    let Some(binary) = std::env::var_os("MESHWRIGHT_ENVOY").map(PathBuf::from) else {
-        eprintln!("SKIPPED: MESHWRIGHT_ENVOY names no Envoy");
-        return;
-    };
+    let Some(envoy) = testkit::envoy() else { return };
     let (mesh, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    write(mesh.path(), upstream().await, "");
-    let (mesh_path, data_path) = (mesh.path().to_str().unwrap(), data.path().to_str().unwrap());
-    let serve = |xds: &str| {
-        let arguments =
-            ["serve", "--mesh", mesh_path, "--data", data_path, "--listen", "127.0.0.1:0", "--xds", xds];
-        Program::start(&arguments)
-    };
-    let mut server = serve("127.0.0.1:0");
+    let shop = Server::named("shop").await;
+    write(mesh.path(), &shop, "");
+    let mut server = serve(mesh.path(), data.path(), "127.0.0.1:0");
     let xds = server.says("Envoys get the mesh from ").await;
-    let envoy = binary.to_str().unwrap();
-    let address = free_port().await;
-    let port = format!("8099={address}");
-    let arguments = [
-        "sidecar",
-        "--gateway",
-        "front",
-        "--server",
-        &xds,
-        "--port",
-        &port,
-        "--envoy",
-        envoy,
-        "--grace",
-        "1",
-    ];
-    let mut sidecar = Program::start(&arguments);
+    let (mut sidecar, address) = sidecar(&envoy, &xds).await;
     let first = envoy_of(&mut sidecar).await;
     until(address, (200, "shop")).await;
 
@@ -209,7 +161,7 @@ async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
             }
         });
         loop {
-            assert_eq!(get(address, "/").await, Some((200, "shop".to_owned())), "request {asked}");
+            assert_eq!(get(address).await, Some((200, "shop".to_owned())), "request {asked}");
             asked += 1;
             tokio::select! {
                 biased;
@@ -224,12 +176,11 @@ async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
     server.signal("-KILL").await;
     server.ends().await;
     for _ in 0..20 {
-        assert_eq!(get(address, "/").await, Some((200, "shop".to_owned())));
+        assert_eq!(get(address).await, Some((200, "shop".to_owned())));
     }
     std::fs::remove_dir_all(data.path()).unwrap();
-    let fault = "    fault: {abort: {percentage: {value: 100}, httpStatus: 418}}\n";
-    write(mesh.path(), upstream().await, fault);
-    let mut server = serve(&xds);
+    write(mesh.path(), &shop, FAULT);
+    let mut server = serve(mesh.path(), data.path(), &xds);
     server.says("Envoys get the mesh from ").await;
     let took = until(address, (418, "fault filter abort")).await;
     println!("after the server was started again: {took:?} to its revision");
@@ -237,7 +188,7 @@ async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
     // Told to end it does, and leaves nobody behind.
     sidecar.signal("-TERM").await;
     assert!(sidecar.ends().await.success());
-    assert_eq!(get(address, "/").await, None, "nobody listens any longer");
+    assert_eq!(get(address).await, None, "nobody listens any longer");
 }
 
 /// The designer, as its API says what the only Envoy runs.
@@ -249,9 +200,8 @@ impl Designer {
         let began = Instant::now();
         let seen = async {
             loop {
-                let request = Request::get("/api/v1/mesh").header("host", self.0.to_string());
-                let (_, text) = send(self.0, request.body(Full::default()).unwrap()).await.unwrap();
-                let mesh: Value = serde_json::from_str(&text).unwrap();
+                let answer = testkit::get(self.0, "/api/v1/mesh", &[("host", &self.0.to_string())]).await;
+                let mesh: Value = serde_json::from_str(&answer.body).unwrap();
                 let targets = mesh["targets"].as_array().unwrap();
                 let envoys = targets.iter().find(|target| target["target"] == "envoy");
                 let node = envoys.map(|target| &target["nodes"][0]["state"]);
@@ -270,61 +220,32 @@ impl Designer {
 
     async fn edit(&self, base: u64, resources: &str) {
         let body = json!({"base": base, "resources": resources}).to_string();
-        let request = Request::post("/api/v1/revisions")
-            .header("host", self.0.to_string())
-            .header("content-type", "application/json");
-        let (status, text) = send(self.0, request.body(Full::from(body)).unwrap()).await.unwrap();
-        assert_eq!(status, 201, "{text}");
+        let host = self.0.to_string();
+        let headers = [("host", host.as_str()), ("content-type", "application/json")];
+        let mut connection = Connection::open(self.0).await;
+        let answer = connection.fetch(request("POST", "/api/v1/revisions", &headers, &body)).await.unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.body);
     }
 }
 
-const ABORTS: &str = "\
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: shop}
-spec:
-  hosts: ['*']
-  gateways: [front]
-  http:
-  - route: [{destination: {host: shop}}]
-    fault: {abort: {percentage: {value: 100}, httpStatus: 418}}
-";
-
 #[tokio::test]
 async fn the_designer_says_what_is_true_of_an_envoy_that_does_not_answer() {
-    let Some(binary) = std::env::var_os("MESHWRIGHT_ENVOY").map(PathBuf::from) else {
-        eprintln!("SKIPPED: MESHWRIGHT_ENVOY names no Envoy");
-        return;
-    };
+    let Some(envoy) = testkit::envoy() else { return };
     let (mesh, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    write(mesh.path(), upstream().await, "");
-    let (mesh, data) = (mesh.path().to_str().unwrap(), data.path().to_str().unwrap());
-    let any = "127.0.0.1:0";
-    let mut server =
-        Program::start(&["serve", "--mesh", mesh, "--data", data, "--listen", any, "--xds", any]);
+    let shop = Server::named("shop").await;
+    write(mesh.path(), &shop, "");
+    let mut server = serve(mesh.path(), data.path(), "127.0.0.1:0");
     let page = server.says("Meshwright is ready: http://").await;
     let designer = Designer(page.trim_end_matches('/').parse().unwrap());
     let xds = server.says("Envoys get the mesh from ").await;
-    let address = free_port().await;
-    let (port, envoy) = (format!("8099={address}"), binary.to_str().unwrap());
-    let mut sidecar = Program::start(&[
-        "sidecar",
-        "--gateway",
-        "front",
-        "--server",
-        &xds,
-        "--port",
-        &port,
-        "--envoy",
-        envoy,
-    ]);
+    let (mut sidecar, address) = sidecar(&envoy, &xds).await;
     let pid = envoy_of(&mut sidecar).await;
     until(address, (200, "shop")).await;
     designer.until("applied", Some(1)).await;
 
     // It stands still: an edit is on its way to it, until it counts as gone.
     signal("-STOP", pid).await;
-    designer.edit(1, ABORTS).await;
+    designer.edit(1, &[ROUTE, FAULT].concat()).await;
     designer.until("pending", Some(2)).await;
     println!("an Envoy that stands still is gone after {:?}", designer.until("unreachable", None).await);
 

@@ -5,10 +5,8 @@
 pub mod browser;
 pub mod designer;
 pub mod http;
-pub mod instance;
 pub mod server;
 pub mod wait;
 
 pub use browser::Browser;
-pub use instance::Instance;
 pub use server::{Server, binary};

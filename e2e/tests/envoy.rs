@@ -1,6 +1,5 @@
 //! The sample mesh on real Envoys: the same journey, and what the page says when one of them refuses an edit.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -27,10 +26,7 @@ spec:
 
 #[tokio::test]
 async fn the_mesh_runs_on_envoys() -> Result<()> {
-    let Some(envoy) = std::env::var_os("MESHWRIGHT_ENVOY").map(PathBuf::from) else {
-        eprintln!("SKIPPED: MESHWRIGHT_ENVOY names no Envoy");
-        return Ok(());
-    };
+    let Some(envoy) = testkit::envoy() else { return Ok(()) };
     let envoy = envoy.to_string_lossy().into_owned();
     let server = Server::start(&["--rate", "100", "--data-plane", "envoy", "--envoy", &envoy]).await?;
     Browser::with(1600, 1000, async |browser| steer(&server, browser).await).await

@@ -3,28 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::{Browser, Instance, Server, wait};
+use e2e::{Browser, Server, wait};
 use tempfile::TempDir;
+use testkit::{Instance, service};
 
 /// For as long as the first traffic may take.
 const LATER: Duration = Duration::from_secs(30);
-
-fn service(name: &str, port: u16) -> String {
-    format!(
-        "\
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: {name}}}
-spec:
-  hosts: [{name}.default.svc.cluster.local]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}, labels: {{version: v1}}}}]
----
-"
-    )
-}
 
 const FRONT: &str = "\
 apiVersion: networking.istio.io/v1
@@ -48,8 +32,8 @@ spec:
 
 #[tokio::test]
 async fn copies_have_an_edge_of_their_own() -> Result<()> {
-    let (shop, audit) = (Instance::start().await?, Instance::start().await?);
-    let mesh = [service("shop", shop.port), service("audit", audit.port), FRONT.to_owned()].concat();
+    let (shop, audit) = (Instance::start().await, Instance::start().await);
+    let mesh = [service("shop", &[shop.port]), service("audit", &[audit.port]), FRONT.to_owned()].concat();
     let folder = TempDir::new()?;
     std::fs::write(folder.path().join("mesh.yaml"), mesh)?;
     let server = Server::start(&["--mesh", &folder.path().to_string_lossy(), "--rate", "50"]).await?;

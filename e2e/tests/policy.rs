@@ -6,48 +6,33 @@ use std::sync::atomic::Ordering;
 use anyhow::{Result, ensure};
 use api::Snapshot;
 use e2e::designer::SOON;
-use e2e::{Browser, Instance, Server, http, wait};
+use e2e::{Browser, Server, http, wait};
+use testkit::{Instance, service};
 use thirtyfour::prelude::*;
 
-fn mesh(instances: [&Instance; 2]) -> String {
-    let [first, second] = instances.map(|instance| instance.port);
-    format!(
-        "\
+const FRONT: &str = "\
 apiVersion: networking.istio.io/v1
 kind: Gateway
-metadata: {{name: ingress}}
+metadata: {name: ingress}
 spec:
-  selector: {{istio: ingressgateway}}
-  servers: [{{port: {{number: 28099, name: http, protocol: HTTP}}, hosts: ['*']}}]
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 28099, name: http, protocol: HTTP}, hosts: ['*']}]
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {{name: shop}}
+metadata: {name: shop}
 spec:
   hosts: ['*']
   gateways: [ingress]
-  http: [{{route: [{{destination: {{host: shop}}}}], retries: {{attempts: 0}}}}]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: shop}}
-spec:
-  hosts: [shop.default.svc.cluster.local]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  endpoints:
-  - {{address: 127.0.0.1, ports: {{http: {first}}}, labels: {{app: shop, version: v1}}}}
-  - {{address: 127.0.0.1, ports: {{http: {second}}}, labels: {{app: shop, version: v2}}}}
-"
-    )
-}
+  http: [{route: [{destination: {host: shop}}], retries: {attempts: 0}}]
+";
 
 #[tokio::test]
 async fn typed_policies_govern_and_the_graph_shows_it() -> Result<()> {
-    let (well, ill) = (Instance::start().await?, Instance::start().await?);
+    let (well, ill) = (Instance::start().await, Instance::start().await);
     let folder = tempfile::tempdir()?;
-    std::fs::write(folder.path().join("mesh.yaml"), mesh([&well, &ill]))?;
+    let mesh = service("shop", &[well.port, ill.port]) + FRONT;
+    std::fs::write(folder.path().join("mesh.yaml"), mesh)?;
     let server = Server::start(&["--mesh", &folder.path().to_string_lossy(), "--rate", "50"]).await?;
     Browser::with(1600, 1000, async |browser| {
         browser.designer(&server.url()).await?;

@@ -14,20 +14,7 @@ use mesh::plan::{Balancer, Cluster, Protocol};
 /// All YAML examples of the text, in order.
 fn examples() -> Option<Vec<String>> {
     let text = shared("seed/traffic-management.txt")?;
-    let mut examples: Vec<String> = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        if line.starts_with("apiVersion:") {
-            examples.push(String::new());
-            inside = true;
-        }
-        inside &= !line.trim().is_empty();
-        if let (true, Some(example)) = (inside, examples.last_mut()) {
-            example.push_str(line);
-            example.push('\n');
-        }
-    }
-    Some(examples)
+    Some(testkit::examples(&text))
 }
 
 /// Bookinfo's services, the workloads of which are named by their versions.

@@ -4,40 +4,15 @@
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that reads its data")]
 
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 use mesh::edit::{FieldEdit, apply_to};
 use mesh::{Edit, Mesh, Severity, Sources, export};
-
-fn shared(path: &str) -> Option<PathBuf> {
-    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
-    let alternative = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
-    let found = [full, alternative].into_iter().find(|path| path.exists());
-    if found.is_none() {
-        // Not by `eprintln!`, which the harness swallows.
-        let message = format!("SKIPPED: ../shared/{path} is missing\n");
-        std::io::stderr().write_all(message.as_bytes()).unwrap();
-    }
-    found
-}
-
-fn yaml_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            yaml_files(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
-            files.push(path);
-        }
-    }
-}
+use testkit::{shared, yaml_files};
 
 #[test]
 fn samples_load() {
     let Some(folder) = shared("istio/samples") else { return };
-    let mut files = Vec::new();
-    yaml_files(&folder, &mut files);
+    let files = yaml_files(&folder);
     assert!(files.len() > 20);
     let sources: Sources =
         files.iter().map(|path| (path.to_string_lossy(), fs::read_to_string(path).unwrap())).collect();
@@ -53,28 +28,10 @@ fn samples_load() {
     }
 }
 
-/// The examples of the seed's text: paragraphs that begin with `apiVersion:`.
-fn seed_examples(text: &str) -> Vec<String> {
-    let mut examples: Vec<String> = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        if line.starts_with("apiVersion:") {
-            examples.push(String::new());
-            inside = true;
-        }
-        inside = inside && !line.trim().is_empty();
-        if let (true, Some(example)) = (inside, examples.last_mut()) {
-            example.push_str(line);
-            example.push('\n');
-        }
-    }
-    examples
-}
-
 #[test]
 fn seed_loads() {
     let Some(path) = shared("seed/traffic-management.txt") else { return };
-    let examples = seed_examples(&fs::read_to_string(path).unwrap());
+    let examples = testkit::examples(&fs::read_to_string(path).unwrap());
     assert!(examples.len() >= 20, "{}", examples.len());
     let mut codes = std::collections::BTreeMap::new();
     for example in &examples {
@@ -129,9 +86,7 @@ fn edits_change_one_thing(sources: &Sources) {
 #[test]
 fn samples_are_edited_in_place() {
     let Some(folder) = shared("istio/samples") else { return };
-    let mut files = Vec::new();
-    yaml_files(&folder, &mut files);
-    for path in files {
+    for path in yaml_files(&folder) {
         let text = fs::read_to_string(&path).unwrap();
         edits_change_one_thing(&Sources::single("sample.yaml", text));
     }
@@ -140,7 +95,7 @@ fn samples_are_edited_in_place() {
 #[test]
 fn seed_is_edited_in_place() {
     let Some(path) = shared("seed/traffic-management.txt") else { return };
-    for example in seed_examples(&fs::read_to_string(path).unwrap()) {
+    for example in testkit::examples(&fs::read_to_string(path).unwrap()) {
         edits_change_one_thing(&Sources::single("seed.yaml", example));
     }
 }
@@ -148,8 +103,7 @@ fn seed_is_edited_in_place() {
 #[test]
 fn samples_are_exported_byte_for_byte() {
     let Some(folder) = shared("istio/samples") else { return };
-    let mut files = Vec::new();
-    yaml_files(&folder, &mut files);
+    let files = yaml_files(&folder);
     let sources: Sources =
         files.iter().map(|path| (path.to_string_lossy(), fs::read_to_string(path).unwrap())).collect();
     let single = export::to_single(&sources);

@@ -5,21 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mesh::{Diagnostic, Mesh, Registry, Settings, Severity, Sources, validate};
 use serde_json::Value;
-
-fn shared(path: &str) -> Option<PathBuf> {
-    let found = ["../..", "../../.."]
-        .into_iter()
-        .map(|up| Path::new(env!("CARGO_MANIFEST_DIR")).join(up).join("shared/istio").join(path))
-        .find(|path| path.exists());
-    if found.is_none() {
-        eprintln!("SKIPPED: ../shared/istio/{path} is missing");
-    }
-    found
-}
+use testkit::shared;
 
 fn json(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
@@ -39,7 +29,7 @@ const INTENDED: &[(&str, &str)] = &[];
 
 #[test]
 fn validation_agrees_with_istio() {
-    let Some(path) = shared("validation.json") else { return };
+    let Some(path) = shared("istio/validation.json") else { return };
     let cases = json(&path);
     let (mut agreed, mut wrong) = (0, Vec::new());
     for case in cases.as_array().unwrap() {
@@ -98,7 +88,7 @@ const OURS_ALONE: &[(&str, &str, &str)] = &[
 
 #[test]
 fn analyzers_agree_with_istio() {
-    let Some(path) = shared("analyzers/expected.json") else { return };
+    let Some(path) = shared("istio/analyzers/expected.json") else { return };
     let (mut agreed, mut wrong) = (0, Vec::new());
     for case in json(&path)["cases"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();

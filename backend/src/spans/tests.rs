@@ -1,29 +1,22 @@
 //! Spans, from a proxy's requests to a collector over real sockets.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::routing::{get, post};
+use axum::routing::post;
 use mesh::plan::compile;
 use mesh::{Mesh, Registry, Settings, Sources};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use prost::Message;
 use proxy::{Config, Entry, Proxy, Tracing};
+use testkit::{Server, get, reply, service};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
-
-async fn serve(router: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
 
 /// A collector, and what it gets.
 async fn collector() -> (String, mpsc::UnboundedReceiver<ExportTraceServiceRequest>) {
@@ -31,7 +24,10 @@ async fn collector() -> (String, mpsc::UnboundedReceiver<ExportTraceServiceReque
     let take = async |State(sender): State<mpsc::UnboundedSender<_>>, body: Bytes| {
         sender.send(ExportTraceServiceRequest::decode(body).unwrap()).unwrap();
     };
-    let address = serve(Router::new().route(PATH, post(take)).with_state(sender)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route(PATH, post(take)).with_state(sender);
+    tokio::spawn(async move { axum::serve(listener, router).await });
     (format!("http://{address}"), received)
 }
 
@@ -45,46 +41,35 @@ fn texts(attributes: &[KeyValue]) -> HashMap<String, String> {
     attributes.iter().map(|one| (one.key.clone(), text(one))).collect()
 }
 
-fn mesh(port: u16) -> String {
-    format!(
-        "\
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {{name: reviews}}
-spec:
-  hosts: [reviews.default.svc.cluster.local]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{{number: 80, name: http, protocol: HTTP}}]
-  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}, labels: {{version: v1}}}}]
----
+const RULES: &str = "\
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
-metadata: {{name: reviews}}
+metadata: {name: reviews}
 spec:
   host: reviews
-  subsets: [{{name: v1, labels: {{version: v1}}}}]
+  subsets: [{name: v1, labels: {version: v1}}]
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {{name: reviews}}
+metadata: {name: reviews}
 spec:
   hosts: [reviews]
   http:
-  - match: [{{uri: {{prefix: /fails}}}}]
-    fault: {{abort: {{percentage: {{value: 100}}, httpStatus: 503}}}}
-    route: [{{destination: {{host: reviews, subset: v1}}}}]
-  - route: [{{destination: {{host: reviews, subset: v1}}}}]
-"
-    )
-}
+  - match: [{uri: {prefix: /fails}}]
+    fault: {abort: {percentage: {value: 100}, httpStatus: 503}}
+    route: [{destination: {host: reviews, subset: v1}}]
+  - route: [{destination: {host: reviews, subset: v1}}]
+";
 
 #[tokio::test]
 async fn spans_reach_a_collector() {
-    let told = async |headers: http::HeaderMap| headers["traceparent"].to_str().unwrap().to_owned();
-    let upstream = serve(Router::new().route("/", get(told))).await;
+    let upstream = Server::start(|request: http::Request<hyper::body::Incoming>| async move {
+        reply(200, request.headers()["traceparent"].as_bytes().to_vec())
+    })
+    .await;
     let settings = Settings::default();
-    let mesh = Mesh::parse(&Sources::single("mesh.yaml", mesh(upstream.port()))).mesh;
+    let text = service("reviews", &[upstream.address().port()]) + RULES;
+    let mesh = Mesh::parse(&Sources::single("mesh.yaml", text)).mesh;
     let source = Source::Workload { namespace: "shop".to_owned(), name: "productpage-v1".to_owned() };
     let plan = compile(&mesh, &Registry::of(&mesh, &settings), &settings, &source, 1);
     let config = Config { threads: 1, tracing: Some(Tracing::percent(0.0)), ..Config::default() };
@@ -95,17 +80,10 @@ async fn spans_reach_a_collector() {
     let (endpoint, mut received) = collector().await;
     let exporter = tokio::spawn(Exporter::new(&endpoint).unwrap().run(events.spans.take().unwrap()));
 
-    let client: hyper_util::client::legacy::Client<_, http_body_util::Empty<Bytes>> =
-        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
     let ask = async |path: &str, sampled: &str| {
         let parent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{sampled}");
-        let request = http::Request::get(format!("http://{address}{path}"))
-            .header("host", "reviews.default.svc.cluster.local")
-            .header("traceparent", parent)
-            .header("user-agent", "curl");
-        let response = client.request(request.body(http_body_util::Empty::new()).unwrap()).await.unwrap();
-        let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
-        String::from_utf8(body.to_vec()).unwrap()
+        let host = "reviews.default.svc.cluster.local";
+        get(address, path, &[("host", host), ("traceparent", &parent), ("user-agent", "curl")]).await.body
     };
     let unsampled = ask("/", "00").await;
     assert_eq!(unsampled, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00");
@@ -151,7 +129,7 @@ async fn spans_reach_a_collector() {
         ("response_flags", "-"),
         ("user_agent", "curl"),
         ("peer.address", "127.0.0.1"),
-        ("upstream_address", upstream.to_string().as_str()),
+        ("upstream_address", upstream.address().to_string().as_str()),
         ("response_size", passed_on.len().to_string().as_str()),
     ] {
         assert_eq!(said[name], value, "{name}");

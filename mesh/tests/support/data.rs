@@ -1,20 +1,13 @@
 //! Data of `../shared`, which is not part of the repository: where it is missing the tests say so and pass.
 
 use std::fs;
-use std::path::Path;
 
 use mesh::{Mesh, Plan, Registry, Settings, Source, Sources, plan};
 
-/// The text of a file of `../shared`, beside the workspace or beside its parent.
+/// The text of a file of `../shared`.
 #[expect(clippy::disallowed_methods, reason = "a test that reads its data")]
 pub(crate) fn shared(path: &str) -> Option<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = ["../../shared", "../../../shared"].map(|base| root.join(base).join(path));
-    let text = found.into_iter().find_map(|path| fs::read_to_string(path).ok());
-    if text.is_none() {
-        eprintln!("SKIPPED: ../shared/{path} is missing");
-    }
-    text
+    testkit::shared(path).map(|path| fs::read_to_string(path).unwrap())
 }
 
 /// As [`shared`], for JSON.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use http::Request;
@@ -12,21 +11,15 @@ use mesh::{Mesh, Registry, Settings, Source, Sources};
 use proxy::Config;
 use serde_json::Value;
 
-use crate::support::{Connection, Rig, Server, reply, request, skipped};
+use testkit::service;
+
+use crate::support::{Connection, Rig, Server, reply, request};
 
 /// Calls for each call that Istio makes where shares are drawn: with as few as Istio's the tolerance would be met by luck.
 const MORE: u64 = 20;
 
 fn cases() -> Option<Vec<Value>> {
-    let at = "shared/istio/traffic.json";
-    let found = ["../..", "../../.."]
-        .map(|up| Path::new(env!("CARGO_MANIFEST_DIR")).join(up).join(at))
-        .into_iter()
-        .find(|path| path.is_file());
-    let Some(path) = found else {
-        skipped("../shared/istio/traffic.json is missing");
-        return None;
-    };
+    let path = testkit::shared("istio/traffic.json")?;
     Some(serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())
 }
 
@@ -43,14 +36,6 @@ async fn backend(name: &str) -> Server {
     .await
 }
 
-fn service(name: &str, port: u16) -> String {
-    format!(
-        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}}}\nspec:\n  hosts: [{name}.default.svc.cluster.local]\n  \
-         location: MESH_INTERNAL\n  resolution: STATIC\n  ports: [{{number: 80, name: http, protocol: HTTP}}]\n  endpoints:\n  \
-         - {{address: 127.0.0.1, ports: {{http: {port}}}, labels: {{version: v1}}}}\n---\n"
-    )
-}
-
 #[tokio::test]
 async fn traffic_goes_as_in_istio() {
     for case in cases().unwrap_or_default() {
@@ -61,9 +46,9 @@ async fn traffic_goes_as_in_istio() {
             backends.insert(backend_.to_owned(), backend(backend_).await);
         }
         let mut yaml: String =
-            backends.iter().map(|(name, server)| service(name, server.address().port())).collect();
+            backends.iter().map(|(name, server)| service(name, &[server.address().port()])).collect();
         // Who calls.
-        yaml += &service("a", 1);
+        yaml += &service("a", &[1]);
         yaml += case["config"].as_str().unwrap();
         let settings = Settings::default();
         let mesh = Mesh::parse(&Sources::single("case.yaml", yaml)).mesh;

@@ -30,17 +30,10 @@ async fn service(name: &'static str) -> Server {
     .await
 }
 
-fn entry(name: &str, port: u16) -> String {
-    format!(
-        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}}}\nspec:\n  hosts: [{name}.default.svc.cluster.local]\n  \
-         location: MESH_INTERNAL\n  resolution: STATIC\n  ports: [{{number: 80, name: http, protocol: HTTP}}]\n  endpoints:\n  \
-         - {{address: 127.0.0.1, ports: {{http: {port}}}, labels: {{app: {name}, version: v1}}}}\n---\n"
-    )
-}
-
 /// A rig of workload `a` whose requests to `a` these rules govern.
 async fn rig(services: [&Server; 2], rules: &str) -> Rig {
-    let mut yaml = entry("a", services[0].address().port()) + &entry("b", services[1].address().port());
+    let mut yaml = testkit::service("a", &[services[0].address().port()])
+        + &testkit::service("b", &[services[1].address().port()]);
     if !rules.is_empty() {
         yaml += &format!(
             "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a}}\nspec:\n  hosts: [a]\n  http: [{rules}]\n"

@@ -29,7 +29,7 @@ fn refused(binary: &PathBuf, sources: &Sources, seen: &mut BTreeSet<String>) -> 
 
 #[test]
 fn envoy_takes_the_sample() {
-    let Some(binary) = envoy::binary() else { return };
+    let Some(binary) = testkit::envoy() else { return };
     let mut seen = BTreeSet::new();
     assert_eq!(refused(&binary, &worlds::sample(), &mut seen), Vec::<String>::new());
     assert!(seen.len() > 1, "the workloads' and the gateway's");
@@ -38,15 +38,13 @@ fn envoy_takes_the_sample() {
 /// The seed's examples, each on the sample's services; Istio's samples, each folder for itself; and the cases of its own tests.
 #[test]
 fn envoy_takes_what_others_wrote() {
-    let Some(binary) = envoy::binary() else { return };
-    let Some(shared) = worlds::shared() else {
-        return envoy::skipped("../shared is missing");
-    };
+    let Some(binary) = testkit::envoy() else { return };
+    let Some(shared) = testkit::shared("") else { return };
     let (mut seen, mut all, mut meshes) = (BTreeSet::new(), Vec::new(), Vec::new());
     let seed = std::fs::read_to_string(shared.join("seed/traffic-management.txt")).unwrap_or_default();
     let services: Vec<(String, String)> =
         worlds::sample().0.into_iter().filter(|(_, text)| text.contains("ServiceEntry")).collect();
-    for example in examples(&seed) {
+    for example in testkit::examples(&seed) {
         let mut sources = Sources::single("example.yaml", example);
         sources.0.extend(services.clone());
         meshes.push(sources);
@@ -75,23 +73,6 @@ fn envoy_takes_what_others_wrote() {
     println!("{} meshes, {} files, {} refused", meshes.len(), seen.len(), all.len());
     assert!(meshes.len() > 20, "{}", meshes.len());
     assert_eq!(all, Vec::<String>::new());
-}
-
-/// The YAML in a text.
-fn examples(text: &str) -> Vec<String> {
-    let (mut examples, mut inside) = (Vec::<String>::new(), false);
-    for line in text.lines() {
-        if line.starts_with("apiVersion:") {
-            examples.push(String::new());
-            inside = true;
-        }
-        inside &= !line.trim().is_empty();
-        if let (true, Some(example)) = (inside, examples.last_mut()) {
-            example.push_str(line);
-            example.push('\n');
-        }
-    }
-    examples
 }
 
 /// Maps of the standard library have another order each time that one is made, so that what is made twice would differ.

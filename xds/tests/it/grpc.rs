@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use mesh::{Source, Sources};
+use testkit::skipped;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use xds::ads::Options;
@@ -14,7 +15,6 @@ use xds::proxyless;
 use xds::translate::{Delivery, translate};
 
 use crate::client::{Worlds, within};
-use crate::envoy::skipped;
 use crate::made::Made;
 use crate::worlds::plans;
 
@@ -87,7 +87,7 @@ async fn a_client_of_grpc_goes_where_it_is_sent() {
     worlds.put("shop", Made { revision: 2, to: "two", ..made }.proxyless("shop.test"));
     server.node("shop", |node| node.acked == Some(2)).await;
     // It takes what it is sent before it says so, but uses it a little later.
-    while python.call("shop.test").await != "two" {}
+    within(async { while python.call("shop.test").await != "two" {} }).await;
     server.end().await;
 }
 
@@ -168,6 +168,6 @@ async fn a_mesh_is_for_clients_of_grpc_too() {
     let node = server.node("shop", |node| node.acked == Some(2)).await;
     assert!(proxyless::is_one(&node.agent), "{}", node.agent);
     assert_eq!(node.rejection, None);
-    while python.call(target).await != "two" {}
+    within(async { while python.call(target).await != "two" {} }).await;
     server.end().await;
 }

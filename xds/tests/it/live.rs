@@ -6,8 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use xds::ads::{Link, Options};
 use xds::als;
@@ -16,7 +15,6 @@ use xds::node::{Bind, Node};
 use xds::resource::Kind;
 
 use crate::client::{Running, Worlds, within};
-use crate::envoy;
 use crate::made::Made;
 
 /// An Envoy; it ends with its handle.
@@ -64,7 +62,7 @@ impl Envoy {
 
     /// Where its listener is.
     async fn listener(&self) -> SocketAddr {
-        let (_, body) = get(self.admin, "/listeners?format=json").await.unwrap();
+        let (_, body) = get(self.admin, "/listeners?format=json").await;
         let listeners: Value = serde_json::from_str(&body).unwrap();
         let port = &listeners["listener_statuses"][0]["local_address"]["socket_address"]["port_value"];
         let port =
@@ -85,39 +83,10 @@ fn said(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("said")).unwrap_or_default()
 }
 
-/// A request, on a connection of its own.
-async fn get(at: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(at).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut response = String::new();
-    within(stream.read_to_string(&mut response)).await?;
-    let (head, body) = response.split_once("\r\n\r\n").unwrap_or_default();
-    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
-    let chunked = head.contains("transfer-encoding: chunked");
-    let body = if chunked { body.split("\r\n").skip(1).step_by(2).collect() } else { body.to_owned() };
-    Ok((code, body))
-}
-
-/// An upstream that says its name.
-async fn upstream(name: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut buffer = [0; 4096];
-                // Each request is small enough to come at once.
-                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
-                    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{name}", name.len());
-                    if stream.write_all(response.as_bytes()).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    address
+/// Status and text.
+async fn get(at: SocketAddr, path: &str) -> (u16, String) {
+    let answer = testkit::get(at, path, &[("host", "shop.test")]).await;
+    (answer.status.as_u16(), answer.body)
 }
 
 async fn takes(server: &Running, revision: u64) {
@@ -127,10 +96,11 @@ async fn takes(server: &Running, revision: u64) {
 /// Each journey has an address of its own where the system has so many: its server's port is free between end and start, and must
 /// be nobody else's.
 async fn journey(number: u8, delta: bool, apart: bool) {
-    let Some(binary) = envoy::binary() else { return };
+    let Some(binary) = testkit::envoy() else { return };
     let number = if cfg!(target_os = "linux") { number } else { 1 };
     let any = SocketAddr::from(([127, 0, 0, number], 0));
-    let (one, two) = (upstream("one").await, upstream("two").await);
+    let servers = [testkit::Server::named("one").await, testkit::Server::named("two").await];
+    let [one, two] = [0, 1].map(|at: usize| servers[at].address());
     let worlds = Worlds::new(&[]);
     let first = Made { revision: 1, clusters: vec![("one", one, 5000)], to: "one", bad: false, apart };
     worlds.put("shop", first.snapshot());
@@ -146,7 +116,7 @@ async fn journey(number: u8, delta: bool, apart: bool) {
         takes(&server, 1).await;
     }
     let at = envoy.listener().await;
-    assert_eq!(get(at, "/a").await.unwrap(), (200, "one".to_owned()));
+    assert_eq!(get(at, "/a").await, (200, "one".to_owned()));
 
     // What Envoy says of it.
     let batch = within(logs.next()).await.unwrap();
@@ -164,7 +134,7 @@ async fn journey(number: u8, delta: bool, apart: bool) {
     let clusters = vec![("one", one, 5000), ("none", nowhere, 5000)];
     worlds.put("shop", Made { revision: 2, clusters, to: "none", ..first.clone() }.snapshot());
     takes(&server, 2).await;
-    assert_eq!(get(at, "/none").await.unwrap().0, 503);
+    assert_eq!(get(at, "/none").await.0, 503);
     let entry = within(async {
         loop {
             let entries = logs.next().await.unwrap().entries;
@@ -185,11 +155,11 @@ async fn journey(number: u8, delta: bool, apart: bool) {
         let taken = takes(&server, 4);
         tokio::pin!(taken);
         while tokio::time::timeout(Duration::ZERO, &mut taken).await.is_err() {
-            let (code, body) = get(at, "/b").await.unwrap();
+            let (code, body) = get(at, "/b").await;
             assert_eq!(code, 200, "{body}");
         }
     }
-    assert_eq!(get(at, "/b").await.unwrap(), (200, "two".to_owned()));
+    assert_eq!(get(at, "/b").await, (200, "two".to_owned()));
 
     // A listener that it does not take: it keeps the one that it has, and routes still change.
     let second = Made {
@@ -207,7 +177,7 @@ async fn journey(number: u8, delta: bool, apart: bool) {
     assert_eq!(node.acked, Some(4));
     let changed = if apart { Kind::VirtualHost } else { Kind::Routes };
     server.node("shop", |node| node.kinds[&changed] == Some(5)).await;
-    assert_eq!(get(at, "/c").await.unwrap(), (200, "one".to_owned()));
+    assert_eq!(get(at, "/c").await, (200, "one".to_owned()));
     let second = Made { revision: 6, bad: false, ..second };
     worlds.put("shop", second.snapshot());
     takes(&server, 6).await;
@@ -219,15 +189,15 @@ async fn journey(number: u8, delta: bool, apart: bool) {
     takes(&server, 7).await;
     let took = server.node("shop", |_| true).await.took.unwrap();
     assert!(took < Duration::from_secs(10), "it took {took:?}");
-    assert_eq!(get(at, "/d").await.unwrap(), (200, "one".to_owned()));
+    assert_eq!(get(at, "/d").await, (200, "one".to_owned()));
 
     // The server ends and another starts: Envoy serves on, and has all of the new revision soon.
     server.end().await;
-    assert_eq!(get(at, "/e").await.unwrap(), (200, "one".to_owned()));
+    assert_eq!(get(at, "/e").await, (200, "one".to_owned()));
     worlds.put("shop", Made { revision: 8, clusters: changed, to: "two", ..second }.snapshot());
     let server = worlds.serve_at(address, Options::default()).await;
     takes(&server, 8).await;
-    assert_eq!(get(at, "/f").await.unwrap(), (200, "two".to_owned()));
+    assert_eq!(get(at, "/f").await, (200, "two".to_owned()));
 
     // Envoy ends.
     envoy.process.kill().await.unwrap();

@@ -19,27 +19,10 @@ pub(crate) fn sample() -> Sources {
 
 /// All YAML in a folder and below it.
 pub(crate) fn folder(path: &Path) -> Sources {
-    let mut sources = Sources::default();
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "yaml") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                sources.0.insert(path.display().to_string(), text);
-            }
-        }
-    }
-    sources
+    let file = |path: PathBuf| (path.display().to_string(), std::fs::read_to_string(path).unwrap());
+    testkit::yaml_files(path).into_iter().map(file).collect()
 }
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// What is beside the workspace, or beside its parent: the data of others.
-pub(crate) fn shared() -> Option<PathBuf> {
-    ["../shared", "../../shared"].map(|up| root().join(up)).into_iter().find(|path| path.is_dir())
 }

@@ -2,10 +2,6 @@
 
 use std::path::Path;
 
-use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
-
 use super::*;
 
 const ANY: &str = "127.0.0.1:0";
@@ -67,12 +63,9 @@ fn args(folder: &Path) -> Args {
 }
 
 async fn get(address: SocketAddr, path: &str) -> String {
-    let client: Client<HttpConnector, Empty<bytes::Bytes>> =
-        Client::builder(TokioExecutor::new()).build_http();
-    let request = http::Request::get(format!("http://{address}{path}")).header("host", "shop.com");
-    let response = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
-    assert_eq!(response.status(), 200, "{path}");
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    let answer = testkit::get(address, path, &[("host", "shop.com")]).await;
+    assert_eq!(answer.status, 200, "{path}");
+    answer.body
 }
 
 #[tokio::test]

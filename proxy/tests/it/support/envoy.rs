@@ -25,7 +25,7 @@ use xds::node::{Bind, Node};
 use xds::resource::Snapshot;
 use xds::translate::{Delivery, translate};
 
-use super::client::get;
+use testkit::get;
 
 /// Says with which data plane the tests are made: `envoy`, or this crate's.
 const PLANE: &str = "MESHWRIGHT_PLANE";

@@ -19,7 +19,7 @@ use tokio::task::AbortHandle;
 use super::AnyBody;
 
 /// An HTTP server; it ends when it is dropped.
-pub(crate) struct Server {
+pub struct Server {
     address: SocketAddr,
     requests: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
@@ -27,47 +27,57 @@ pub(crate) struct Server {
 }
 
 /// Holds requests.
-pub(crate) struct Gate {
+pub struct Gate {
     came: Notify,
     go: Semaphore,
 }
 
 impl Gate {
     /// Waits until a request is held.
-    pub(crate) async fn holds(&self) {
+    pub async fn holds(&self) {
         self.came.notified().await;
     }
 
     /// Lets so many requests go.
-    pub(crate) fn open(&self, requests: usize) {
+    pub fn open(&self, requests: usize) {
         self.go.add_permits(requests);
     }
 }
 
 /// A response with a text.
-pub(crate) fn reply(status: u16, body: impl Into<Bytes>) -> Response<AnyBody> {
+pub fn reply(status: u16, body: impl Into<Bytes>) -> Response<AnyBody> {
     let body = Full::new(body.into()).map_err(|never| match never {}).boxed_unsync();
     Response::builder().status(status).body(body).unwrap()
 }
 
 impl Server {
     /// Says its name.
-    pub(crate) async fn named(name: &'static str) -> Self {
+    pub async fn named(name: &'static str) -> Self {
         Self::start(move |_| async move { reply(200, name) }).await
     }
 
-    /// Keeps each request whose path begins with `/held` until the gate is opened for one.
-    pub(crate) async fn gated(name: &'static str) -> (Self, Arc<Gate>) {
+    /// Says its name, and keeps each request whose path begins with `/held` until the gate is opened for one.
+    pub async fn gated(name: &'static str) -> (Self, Arc<Gate>) {
+        Self::gate(move |_| async move { reply(200, name) }).await
+    }
+
+    /// The same with another answer.
+    pub(crate) async fn gate<F, R>(handle: F) -> (Self, Arc<Gate>)
+    where
+        F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
+        R: Future<Output = Response<AnyBody>> + Send + 'static,
+    {
         let gate = Arc::new(Gate { came: Notify::new(), go: Semaphore::new(0) });
         let kept = Arc::clone(&gate);
         let server = Self::start(move |request: Request<Incoming>| {
-            let gate = Arc::clone(&kept);
+            let (gate, held) = (Arc::clone(&kept), request.uri().path().starts_with("/held"));
+            let answer = handle(request);
             async move {
-                if request.uri().path().starts_with("/held") {
+                if held {
                     gate.came.notify_one();
                     gate.go.acquire().await.unwrap().forget();
                 }
-                reply(200, name)
+                answer.await
             }
         })
         .await;
@@ -75,7 +85,7 @@ impl Server {
     }
 
     /// Answers each with what it was asked: method, path, headers and body, a line each.
-    pub(crate) async fn echo() -> Self {
+    pub async fn echo() -> Self {
         Self::start(|request: Request<Incoming>| async {
             let (head, body) = request.into_parts();
             let mut text = format!("{} {}\n", head.method, head.uri);
@@ -89,7 +99,8 @@ impl Server {
         .await
     }
 
-    pub(crate) async fn start<F, R>(handle: F) -> Self
+    /// Answers as it is told, with HTTP/1.1 or HTTP/2.
+    pub async fn start<F, R>(handle: F) -> Self
     where
         F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
         R: Future<Output = Response<AnyBody>> + Send + 'static,
@@ -119,17 +130,18 @@ impl Server {
         Self { address, requests, connections, task: task.abort_handle() }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens, on loopback.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Requests that came.
-    pub(crate) fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 
     /// Connections that came.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
@@ -141,13 +153,15 @@ impl Drop for Server {
 }
 
 /// A server that does with each connection what it is told.
-pub(crate) struct Raw {
-    pub(crate) port: u16,
+pub struct Raw {
+    /// Where it listens, on loopback.
+    pub port: u16,
     task: AbortHandle,
 }
 
 impl Raw {
-    pub(crate) async fn start<F, R>(handle: F) -> Self
+    /// Accepts until it is dropped.
+    pub async fn start<F, R>(handle: F) -> Self
     where
         F: Fn(TcpStream) -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
@@ -171,21 +185,22 @@ impl Drop for Raw {
 }
 
 /// Sends a body piece by piece; the body ends when it is dropped.
-pub(crate) struct Pieces(tokio::sync::mpsc::Sender<&'static str>);
+pub struct Pieces(tokio::sync::mpsc::Sender<&'static str>);
 
 impl Pieces {
-    pub(crate) async fn send(&mut self, piece: &'static str) {
+    /// Somebody reads.
+    pub async fn send(&mut self, piece: &'static str) {
         assert!(self.try_send(piece).await);
     }
 
     /// False when nobody reads any more.
-    pub(crate) async fn try_send(&mut self, piece: &'static str) -> bool {
+    pub async fn try_send(&mut self, piece: &'static str) -> bool {
         self.0.send(piece).await.is_ok()
     }
 }
 
 /// A message whose body is sent piece by piece.
-pub(crate) fn streamed(status: u16) -> (Pieces, Response<AnyBody>) {
+pub fn streamed(status: u16) -> (Pieces, Response<AnyBody>) {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     let pieces = futures::stream::unfold(receiver, |mut receiver| async {
         let piece: &str = receiver.recv().await?;

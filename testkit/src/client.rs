@@ -15,33 +15,39 @@ use super::AnyBody;
 
 /// A response, whole.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its text.
+    pub body: String,
 }
 
 /// A connection that is kept.
-pub(crate) struct Connection(http1::SendRequest<AnyBody>);
+pub struct Connection(http1::SendRequest<AnyBody>);
 
 impl Connection {
-    pub(crate) async fn open(address: SocketAddr) -> Self {
+    /// To this address.
+    pub async fn open(address: SocketAddr) -> Self {
         Self::on(TcpStream::connect(address).await.unwrap()).await
     }
 
-    pub(crate) async fn on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+    /// On what is connected already.
+    pub async fn on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection.with_upgrades());
         Self(sender)
     }
 
     /// Sends a request and returns its response with the body still to come.
-    pub(crate) async fn send(&mut self, request: Request<AnyBody>) -> hyper::Result<Response<Incoming>> {
+    pub async fn send(&mut self, request: Request<AnyBody>) -> hyper::Result<Response<Incoming>> {
         self.0.ready().await?;
         self.0.send_request(request).await
     }
 
-    pub(crate) async fn fetch(&mut self, request: Request<AnyBody>) -> hyper::Result<Answer> {
+    /// The same, and waits for all of it.
+    pub async fn fetch(&mut self, request: Request<AnyBody>) -> hyper::Result<Answer> {
         let (head, body) = self.send(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         let body = String::from_utf8(body.to_vec()).unwrap();
@@ -50,7 +56,7 @@ impl Connection {
 }
 
 /// A request to `reviews` with a text; without one it has no body.
-pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<AnyBody> {
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<AnyBody> {
     let mut builder = Request::builder().method(method).uri(path);
     if !headers.iter().any(|(name, _)| *name == "host") {
         builder = builder.header("host", "reviews");
@@ -66,7 +72,13 @@ pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: 
 }
 
 /// `GET` on a connection of its own.
-pub(crate) async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
+pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut connection = Connection::open(address).await;
     connection.fetch(request("GET", path, headers, "")).await.unwrap()
+}
+
+/// The answer to `GET`, if there is one.
+pub async fn ask(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
+    let mut connection = Connection::on(TcpStream::connect(address).await.ok()?).await;
+    connection.fetch(request("GET", path, headers, "")).await.ok()
 }
