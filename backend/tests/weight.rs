@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
+use testkit::skipped;
+
 /// The goal.
 const MOST: usize = 500_000;
 
@@ -25,7 +27,7 @@ fn the_page_is_light() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "wasm" || extension == "js") {
             if fs::metadata(&path).unwrap().len() > UNOPTIMIZED {
-                skip(&format!(
+                skipped(&format!(
                     "the page in {folder} is one for development; `cargo xtask build` makes another"
                 ));
                 return;
@@ -34,21 +36,17 @@ fn the_page_is_light() {
         }
     }
     if !files.iter().any(|(name, _)| name.ends_with(".wasm")) {
-        skip(&format!("there is no page in {folder}; `cargo xtask build` makes one"));
+        skipped(&format!("there is no page in {folder}; `cargo xtask build` makes one"));
         return;
     }
     let weight: usize = files.iter().map(|(_, size)| size).sum();
     say(&format!("the page weighs {weight} bytes with brotli, of {MOST} at most"));
     // Set-up has said why.
     if weight > MOST && env::var_os("MESHWRIGHT_HEAVY_PAGE").is_some() {
-        skip("this machine has no small standard library, without which the page is 40 KB heavier");
+        skipped("this machine has no small standard library, without which the page is 40 KB heavier");
         return;
     }
     assert!(weight <= MOST, "the page weighs {weight} bytes, and {MOST} is the most: {files:#?}");
-}
-
-fn skip(why: &str) {
-    say(&format!("SKIPPED: {why}"));
 }
 
 /// Past the harness, which keeps to itself what a test prints that passes.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mesh::plan::{AbortWith, Fault};
 
 use crate::plans::{Draft, cluster, cluster_at, faulty, retries, to_first};
-use crate::support::{Connection, Rig, Server, get, is_envoy, request};
+use crate::support::{Connection, Rig, Server, assert_drawn, get, is_envoy, request};
 
 #[tokio::test]
 async fn aborts_answer_at_once() {
@@ -61,10 +61,15 @@ async fn shares_are_drawn_independently() {
     }
     let observed = rig.observed(2000).await;
     let (_, stats) = observed.only();
-    // Five standard deviations.
-    assert!(stats.flags["DI"].abs_diff(500) < 97, "{:?}", stats.flags);
-    assert!(stats.flags["FI"].abs_diff(1000) < 112, "{:?}", stats.flags);
-    assert_eq!(stats.codes[&500], stats.flags["FI"]);
+    let (delayed, aborted) = (stats.flags["DI"], stats.flags["FI"]);
+    assert_drawn(&[delayed, 2000 - delayed], &[1, 3]);
+    assert_drawn(&[aborted, 2000 - aborted], &[1, 1]);
+    assert_eq!(stats.codes[&500], aborted);
+    if !rig.is_envoy() {
+        let answers = [(500, "DI,FI"), (200, "DI"), (500, "FI"), (200, "-")];
+        let counts = answers.map(|(code, flags)| stats.answers[&(code, flags.to_owned())].requests);
+        assert_drawn(&counts, &[1, 1, 3, 3]);
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use mesh::plan::{
 use proxy::Notice;
 
 use crate::plans::{Draft, cluster, cluster_at, direct, redirect, route, to, to_first};
-use crate::support::{Connection, Rig, Server, get, reply, request};
+use crate::support::{Connection, Rig, Server, assert_drawn, get, reply, request};
 
 #[tokio::test]
 async fn requests_are_forwarded_and_observed() {
@@ -53,8 +53,7 @@ async fn weights_are_honoured() {
     for _ in 0..2000 {
         *bodies.entry(connection.fetch(request("GET", "/", &[], "")).await.unwrap().body).or_default() += 1;
     }
-    // Five standard deviations of a binomial distribution.
-    assert!(bodies["v2"].abs_diff(500) < 97, "{bodies:?}");
+    assert_drawn(&[bodies["v1"], bodies["v2"]], &[75, 25]);
     let observed = rig.observed(2000).await;
     let observed: BTreeMap<_, _> =
         observed.versions().into_iter().map(|(version, count)| (version.to_owned(), count)).collect();

@@ -111,8 +111,6 @@ impl Running {
         let (certificate, key) = certificate(folder)?;
         let process = match contender {
             Contender::Meshwright => {
-                let mesh = folder.join("mesh");
-                fs::create_dir_all(&mesh)?;
                 let (protocol, tls) = if scenario.wire == Wire::Tls {
                     (
                         "HTTPS",
@@ -127,20 +125,7 @@ impl Running {
                     .replace("@port", &port.to_string())
                     .replace("@one", &one.to_string())
                     .replace("@two", &two.to_string());
-                fs::write(mesh.join("mesh.yaml"), yaml)?;
-                let listen = format!("127.0.0.1:{port}");
-                let mut command = Command::new(e2e::binary()?);
-                command.args([
-                    "proxy",
-                    "--gateway",
-                    "bench",
-                    "--threads",
-                    "1",
-                    "--listen",
-                    &listen,
-                    "--mesh",
-                ]);
-                spawn(command.arg(&mesh))?
+                start_own(folder, port, &yaml)?
             }
             Contender::HaProxy => {
                 let listen = match scenario.wire {
@@ -180,14 +165,10 @@ impl Running {
                 );
                 nginx(folder, "nginx", &servers)?
             }
-            Contender::Envoy { policies } => {
-                let yaml = envoy(*policies, scenario.wire, port, backends.ports, &certificate, &key);
-                let file = folder.join("envoy.yaml");
-                fs::write(&file, yaml)?;
-                let mut command = Command::new("envoy");
-                command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"]);
-                spawn(command.arg(&file))?
-            }
+            Contender::Envoy { policies } => start_envoy(
+                folder,
+                &envoy(*policies, scenario.wire, port, backends.ports, &certificate, &key),
+            )?,
         };
         listening(port).await?;
         Ok(Self { process, port })
@@ -330,6 +311,25 @@ fn envoy(policies: bool, wire: Wire, port: u16, backends: [u16; 2], certificate:
   clusters:
 {clusters}"
     )
+}
+
+/// Starts this proxy for the gateway `bench` of these resources.
+pub(crate) fn start_own(folder: &Path, port: u16, yaml: &str) -> Result<Child> {
+    let mesh = folder.join("mesh");
+    fs::create_dir_all(&mesh)?;
+    fs::write(mesh.join("mesh.yaml"), yaml)?;
+    let mut command = Command::new(e2e::binary()?);
+    command.args(["proxy", "--gateway", "bench", "--threads", "1", "--listen", &format!("127.0.0.1:{port}")]);
+    spawn(command.arg("--mesh").arg(&mesh))
+}
+
+/// Starts Envoy with this file.
+pub(crate) fn start_envoy(folder: &Path, yaml: &str) -> Result<Child> {
+    let file = folder.join("envoy.yaml");
+    fs::write(&file, yaml)?;
+    let mut command = Command::new("envoy");
+    command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"]);
+    spawn(command.arg(&file))
 }
 
 /// Starts nginx as one process with these servers.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::contender::{free_port, listening, nginx, spawn};
+use crate::contender::{free_port, listening, nginx, spawn, start_envoy, start_own};
 
 /// Clients, each with a connection of its own.
 const CLIENTS: u32 = 32;
@@ -150,11 +150,8 @@ fn proxy(policy: Policy, envoy: bool, port: u16, instances: [u16; 2], folder: &P
             }
             _ => "",
         };
-        let file = folder.join("envoy.yaml");
-        fs::write(&file, fill(ENVOY).replace("@retries", retries).replace("@ejection", ejection))?;
-        let mut command = Command::new("envoy");
-        command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"]);
-        return spawn(command.arg(&file));
+        let yaml = fill(ENVOY).replace("@retries", retries).replace("@ejection", ejection);
+        return start_envoy(folder, &yaml);
     }
     let retries = if policy == Policy::Retries { "" } else { "retries: {attempts: 0}" };
     let ejection = match policy {
@@ -163,15 +160,7 @@ fn proxy(policy: Policy, envoy: bool, port: u16, instances: [u16; 2], folder: &P
         }
         _ => "",
     };
-    let mesh = folder.join("mesh");
-    fs::create_dir_all(&mesh)?;
-    fs::write(
-        mesh.join("mesh.yaml"),
-        fill(MESH).replace("@retries", retries).replace("@ejection", ejection),
-    )?;
-    let mut command = Command::new(e2e::binary()?);
-    command.args(["proxy", "--gateway", "bench", "--threads", "1", "--listen", &format!("127.0.0.1:{port}")]);
-    spawn(command.arg("--mesh").arg(&mesh))
+    start_own(folder, port, &fill(MESH).replace("@retries", retries).replace("@ejection", ejection))
 }
 
 impl Seen {

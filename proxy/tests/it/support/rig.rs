@@ -166,7 +166,7 @@ impl Observed {
     pub(crate) fn versions(&self) -> BTreeMap<&str, u64> {
         let mut versions = BTreeMap::new();
         for (key, stats) in self.0.values() {
-            *versions.entry(key.version.as_str()).or_default() += stats.requests;
+            *versions.entry(key.version.as_str()).or_default() += stats.requests + stats.connections_closed;
         }
         versions
     }
