@@ -11,12 +11,14 @@ pub mod worlds;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::state::TargetStatus;
 use proxy::Batch;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use xds::ads::{Options, ServeError, Server, States};
 use xds::als::{self, Logs};
@@ -34,6 +36,9 @@ const NEXT_PORTS: u16 = 20;
 
 /// Messages of access logs that may wait.
 const LOGS: usize = 1024;
+
+/// How long nothing new is told of the Envoys for each that there is: of a thousand, four times a second.
+const REST: Duration = Duration::from_micros(250);
 
 /// What the operator may turn.
 #[derive(Debug, Default)]
@@ -72,6 +77,8 @@ pub struct Envoys {
     states: watch::Receiver<States>,
     fleet: Option<Fleet>,
     told: Option<TargetStatus>,
+    /// When the next change may be told.
+    rested: Instant,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -100,7 +107,7 @@ impl Envoys {
         let fleet = config.own.map(|binary| {
             Fleet::new(binary, bootstrap::Server { token, ..bootstrap::Server::plain(address) })
         });
-        Ok((Self { address, worlds, states, fleet, told: None, stop, serving }, logs))
+        Ok((Self { address, worlds, states, fleet, told: None, rested: Instant::now(), stop, serving }, logs))
     }
 
     /// A task that hands on what Envoys write down of requests, as observations.
@@ -128,8 +135,9 @@ impl Envoys {
         }
     }
 
-    /// Returns when an Envoy has come, gone, taken or refused something.
+    /// Returns when an Envoy has come, gone, taken or refused something; for many of them together where there are many.
     pub async fn changed(&mut self) {
+        sleep_until(self.rested).await;
         if self.states.changed().await.is_err() {
             std::future::pending().await
         }
@@ -139,6 +147,7 @@ impl Envoys {
     /// revision, and `now` the time, in milliseconds since 1970.
     pub fn news(&mut self, head: u64, millis: f64, now: i64) -> Option<TargetStatus> {
         let states = Arc::clone(&self.states.borrow_and_update());
+        self.rested = Instant::now() + REST.saturating_mul(u32::try_from(states.len()).unwrap_or(u32::MAX));
         // Of this program's own, those that it has ended are no target any longer.
         let ended = |id: &str| self.fleet.as_ref().is_some_and(|fleet| fleet.ended(id));
         let states: States = states.iter().filter(|it| !ended(&it.node.id)).cloned().collect();

@@ -27,6 +27,8 @@ struct Inner {
     feeds: HashMap<Asked, watch::Sender<Arc<Snapshot>>>,
     /// What the plans are for those who asked; the views are of parts of these plans.
     made: HashMap<View, Arc<Snapshot>>,
+    /// What Envoy cannot do of them, by where their listeners are.
+    notes: HashMap<usize, Vec<String>>,
 }
 
 /// What an Envoy asks for.
@@ -68,6 +70,7 @@ impl Worlds {
         inner.binds = binds;
         inner.plans = plans;
         inner.made.clear();
+        inner.notes.clear();
         inner.forget();
         let mut feeds = std::mem::take(&mut inner.feeds);
         for (asked, feed) in &mut feeds {
@@ -84,15 +87,16 @@ impl Worlds {
 
     /// What the plan of a source says that Envoy cannot do, or that the mesh has no such source.
     pub fn notes(&self, source: &Source) -> Vec<String> {
-        let inner = self.lock();
-        inner.plans.get(source).map_or_else(
-            || {
-                vec![
-                    "the mesh has no such workload or gateway: it gets nothing until there is one".to_owned(),
-                ]
-            },
-            |plan| xds::translate::notes(plan),
-        )
+        let Inner { plans, notes, .. } = &mut *self.lock();
+        match plans.get(source) {
+            Some(plan) => {
+                let of = notes.entry(plan.listeners.as_ptr() as usize);
+                of.or_insert_with(|| xds::translate::notes(plan)).clone()
+            }
+            None => vec![
+                "the mesh has no such workload or gateway: it gets nothing until there is one".to_owned(),
+            ],
+        }
     }
 
     fn subscribe(&self, node: &Node, delta: bool, proxyless: bool) -> watch::Receiver<Arc<Snapshot>> {
