@@ -2,8 +2,8 @@
 //!
 //! The parser is granit-parser, which serde-saphyr reads with too; it is used directly because edits need the span of
 //! every node. Scalars are resolved as serde-saphyr does with `strict_booleans`, `leading_zero_numbers_as_strings` and
-//! `underscored_numbers_as_strings`: what readers of YAML 1.1 and 1.2 would read differently is text. Writing is
-//! serde-saphyr's, whose scalars are safe for both.
+//! `underscored_numbers_as_strings`: what readers of YAML 1.1 and 1.2 would read differently is text, and
+//! stands in quotes where it is written.
 
 mod emit;
 mod patch;

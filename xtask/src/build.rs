@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::setup::{self, Needs, Tools};
 use crate::shell;
+use crate::shorten;
 use crate::sync;
 
 /// Where the server takes the UI from when it is compiled.
@@ -29,6 +30,7 @@ pub(crate) fn ui(root: &Path, tools: &Tools) -> Result<()> {
     let mut trunk = Command::new("trunk");
     trunk.args(["build", "--cargo-profile", "wasm", "--dist"]).arg(&staged);
     shell::run(tools.apply_small(&mut trunk)).context("building the UI")?;
+    shorten::page(&staged).context("shortening names in the UI")?;
     let changed = sync::mirror(&staged, &root.join(DIST))
         .context("copying the UI to where the server takes it from")?;
     eprintln!("built  the UI: {DIST} ({changed} files changed)");

@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod setup;
 mod shell;
+mod shorten;
 mod sync;
 mod test;
 

@@ -1,4 +1,4 @@
-//! Writing values. The layout is the document's own; scalars are serde-saphyr's, which readers of YAML 1.1 and 1.2 read
+//! Writing values. The layout is the document's own; scalars are such that readers of YAML 1.1 and 1.2 read them
 //! alike.
 
 use serde_json::{Map, Value};
@@ -52,14 +52,41 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() < 1e15).then_some(float as i64)
 }
 
-/// Text as a scalar, in quotes where it needs them.
+/// Text as a scalar, in quotes where it might need them.
 pub(crate) fn text(text: &str) -> String {
-    let options = serde_yaml::ser_options! { prefer_block_scalars: false };
-    match serde_yaml::to_string_with_options(&text, options) {
-        Ok(scalar) if !scalar.trim_end().contains('\n') => scalar.trim_end_matches('\n').to_owned(),
-        // JSON's strings are YAML's, too.
-        _ => json::quoted(text),
-    }
+    // JSON's strings are YAML's, too.
+    if is_plain(text) { text.to_owned() } else { json::quoted(text) }
+}
+
+/// What some reader of YAML 1.1 or 1.2 takes for a truth or for nothing, in small letters.
+const WORDS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan"];
+
+/// Whether every reader takes it for this very text as it stands. Where that is hard to say it does not.
+fn is_plain(text: &str) -> bool {
+    let (Some(first), Some(last)) = (text.bytes().next(), text.bytes().last()) else { return false };
+    let harmless = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'-' | b'.' | b'/' | b' ' | b',' | b'(' | b')' | b';' | b'+')
+    };
+    // A colon and a number sign mean something only beside a space.
+    let signs = |(at, byte): (usize, u8)| match byte {
+        b':' | b'=' | b'~' | b'$' | b'@' | b'*' | b'%' | b'<' | b'>' | b'?' | b'^' | b'|' | b'\\' | b'\''
+        | b'&' | b'!' => text.as_bytes().get(at + 1).is_some_and(|next| *next != b' '),
+        byte => harmless(byte),
+    };
+    let begins = match first {
+        b'/' => true,
+        // Durations and addresses are text everywhere, and `1e3`, `0x1f`, `1:30` or a date are not.
+        b'0'..=b'9' => {
+            let unit =
+                text.bytes().any(|byte| matches!(byte, b'g'..=b'z')) && !text.contains(['x', 'o', '-', ':']);
+            let address = text.bytes().filter(|byte| *byte == b'.').count() == 3
+                && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            unit || address
+        }
+        first => first.is_ascii_alphabetic() && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)),
+    };
+    begins && last != b' ' && last != b':' && text.bytes().enumerate().all(signs)
 }
 
 /// Lines of a collection that is not empty, the first one indented like the others, each with its line feed.
@@ -158,6 +185,7 @@ fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::{Layout, block, document, flow, text};
@@ -218,6 +246,43 @@ mod tests {
     fn awkward_text_is_quoted() {
         for string in AWKWARD {
             assert!(text(string).starts_with(['"', '\'']), "{}", text(string));
+        }
+    }
+
+    #[test]
+    fn plain_text_stays_plain() {
+        for string in [
+            "v1",
+            "10s",
+            "1.5s",
+            "100ms",
+            "10.0.0.1",
+            "/reviews",
+            "reviews.prod.svc.cluster.local",
+            "a:b",
+            "two words",
+        ] {
+            assert_eq!(text(string), string);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_what_all_readers_take_it_for(string in "[ -~\\t\u{e9}]{0,12}|[0-9.:_xobe+T-]{1,8}|[a-zA-Z]{1,5}") {
+            let value = json!({ "a": string });
+            prop_assert_eq!(&read(&document(&value)).value, &value);
+            let theirs: Value = serde_yaml::from_str(&document(&value)).unwrap();
+            prop_assert_eq!(&theirs, &value);
+            prop_assert_eq!(&read(&flow(&value)).value, &value);
+        }
+
+        // The library does the same, and is content with quotes in fewer places.
+        #[test]
+        fn quotes_where_another_has_them(string in "[ -~]{0,12}|[0-9.:_xobe+T-]{1,8}|[a-zA-Z]{1,5}") {
+            let theirs = serde_yaml::to_string(&string).unwrap();
+            if theirs.starts_with(['"', '\'', '|', '>']) {
+                prop_assert!(text(&string).starts_with('"'), "{}", text(&string));
+            }
         }
     }
 
