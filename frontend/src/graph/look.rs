@@ -41,6 +41,9 @@ impl Tone {
     }
 }
 
+/// Size of the letters of hosts outside the mesh: their names are long. As in the styles.
+pub const HOST_SIZE: f64 = 12.5;
+
 /// Below this share of successes traffic is impaired.
 pub const WARN_BELOW: f64 = 0.995;
 /// Below this share of successes traffic is failing.
@@ -149,7 +152,7 @@ pub fn subtitle(node: &Node) -> String {
 
 /// Shortens a text so that it takes about this many pixels at this size of letters.
 pub fn shorten(text: &str, pixels: f64, size: f64) -> String {
-    if text.chars().map(wide).sum::<f64>() * size <= pixels {
+    if bold_width(text, size) <= pixels {
         return text.to_owned();
     }
     let mut left = pixels / size - wide('…');
@@ -158,6 +161,11 @@ pub fn shorten(text: &str, pixels: f64, size: f64) -> String {
         left >= 0.0
     };
     text.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// How wide a bold text may be at this size of letters, in one of the wider fonts that there are.
+pub fn bold_width(text: &str, size: f64) -> f64 {
+    text.chars().map(wide).sum::<f64>() * size
 }
 
 /// How wide a bold letter is in one of the wider fonts that there may be, for letters of size 1.

@@ -61,7 +61,8 @@ pub fn NodeCard(
         memo(move |_| {
             let beside =
                 if kind == "service" { rate.with(|rate| look::text_width(rate, 10.5)) + 4.0 } else { 0.0 };
-            look::shorten(&name, size.width - left - 11.0 - 10.0 - beside, 13.0)
+            let (margin, letters) = if kind == "external" { (4.0, look::HOST_SIZE) } else { (10.0, 13.0) };
+            look::shorten(&name, size.width - left - 11.0 - margin - beside, letters)
         })
     };
     let grip = Grip::new(graph, node.id.clone());

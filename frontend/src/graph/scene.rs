@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::curve::{self, Curve, Rect};
 use super::layout::{self, Layout, LayoutRequest, Point, Size};
+use super::look;
 use crate::topology::{Link, LinkKey, Node, NodeId, Topology};
 use mesh::order;
 
@@ -17,6 +18,8 @@ pub const ROW_HEIGHT: f64 = 22.0;
 pub const MOST_ROWS: usize = 8;
 /// Width of a gateway's pill.
 pub const PILL_WIDTH: f64 = 118.0;
+/// How wide a node may become for its words.
+const MOST_WIDE: f64 = 216.0;
 
 /// Where the nodes were dragged to.
 pub type Moved = HashMap<NodeId, Point>;
@@ -28,10 +31,14 @@ pub fn size(node: &Node) -> Size {
     let rows = if rows == 0 { 0.0 } else { rows as f64 * ROW_HEIGHT + 6.0 };
     let more = if node.versions.len() > MOST_ROWS { 16.0 } else { 0.0 };
     match node.id {
-        NodeId::Gateway { .. } => Size { width: PILL_WIDTH, height: HEAD_HEIGHT, first: true },
+        NodeId::Gateway { .. } => {
+            let ports = 31.0 + look::text_width(&look::subtitle(node), 10.5) + 9.0;
+            Size { width: ports.clamp(PILL_WIDTH, MOST_WIDE), height: HEAD_HEIGHT, first: true }
+        }
         NodeId::Service(_) => Size { width: CARD_WIDTH, height: HEAD_HEIGHT + rows + more, first: false },
         NodeId::External(_) | NodeId::Workload { .. } => {
-            Size { width: CARD_WIDTH, height: HEAD_HEIGHT, first: false }
+            let name = 26.0 + look::bold_width(&node.name, look::HOST_SIZE) + 4.0;
+            Size { width: name.clamp(CARD_WIDTH, MOST_WIDE), height: HEAD_HEIGHT, first: false }
         }
     }
 }

@@ -25,18 +25,19 @@ pub fn Targets() -> impl IntoView {
 
 fn chip(status: TargetStatus, number: u64) -> AnyView {
     let (tone, text) = words_of(&status.state, number);
-    let text = match status.state {
-        TargetState::Unreachable { since } => format!("{text} since {}", clock::time(since)),
-        _ => text,
+    let time = match status.state {
+        TargetState::Unreachable { since } => Some(format!(" since {}", clock::time(since))),
+        TargetState::Applied { millis, .. } => Some(took(millis)),
+        _ => None,
     };
     let count = count(&status.nodes);
     let title = why(&status);
     let inside = move || {
         view! {
             <span class=format!("dot {tone}")></span>
-            <span class="wide">{name(status.target)}</span>
+            <span>{(status.target == Target::Proxy).then(|| view! { <span class="wide">"built-in "</span> })}{name(status.target)}</span>
             {count.clone()}
-            <b>{text.clone()}</b>
+            <b>{text.clone()}{time.clone().map(|time| view! { <span class="wide">{time}</span> })}</b>
         }
         .into_any()
     };
@@ -56,9 +57,10 @@ fn chip(status: TargetStatus, number: u64) -> AnyView {
 fn row(node: &NodeStatus, number: u64) -> AnyView {
     let (Source::Workload { name, .. } | Source::Gateway { name, .. }) = &node.source;
     let (tone, text) = words_of(&node.state, number);
-    let words = match &node.state {
-        TargetState::Rejected { why, .. } => Some(why.clone()),
-        _ => None,
+    let (words, time) = match &node.state {
+        TargetState::Rejected { why, .. } => (Some(why.clone()), None),
+        TargetState::Applied { millis, .. } => (None, Some(took(*millis))),
+        _ => (None, None),
     };
     let words = words.into_iter().chain(node.notes.iter().cloned());
     view! {
@@ -66,7 +68,7 @@ fn row(node: &NodeStatus, number: u64) -> AnyView {
             <span class=format!("dot {tone}")></span>
             <b>{name.clone()}</b>
             <span class="quiet">{node.program.clone()}</span>
-            <span>{text}</span>
+            <span>{text}{time}</span>
             {words.map(|words| view! { <p>{words}</p> }).collect_view()}
         </li>
     }
@@ -79,9 +81,10 @@ fn count(nodes: &[NodeStatus]) -> String {
     if nodes.is_empty() { String::new() } else { format!("{ready}/{}", nodes.len()) }
 }
 
+/// What tells targets apart where there is little room.
 fn name(target: Target) -> &'static str {
     match target {
-        Target::Proxy => "built-in proxy",
+        Target::Proxy => "proxy",
         Target::Envoy => "Envoy",
         Target::Cluster => "cluster",
     }
@@ -94,13 +97,17 @@ fn why(status: &TargetStatus) -> String {
     }
 }
 
+/// How long it took a target.
+fn took(millis: f64) -> String {
+    format!(" · {}", words::latency(Some(millis)))
+}
+
 /// Tone and words of a state, beside the head revision.
 fn words_of(state: &TargetState, head: u64) -> (&'static str, String) {
     match state {
         TargetState::Pending { revision } => ("busy", format!("rev {revision} on its way")),
-        TargetState::Applied { revision, millis, .. } => {
-            let tone = if *revision == head { "ok" } else { "warn" };
-            (tone, format!("rev {revision} · {}", words::latency(Some(*millis))))
+        TargetState::Applied { revision, .. } => {
+            (if *revision == head { "ok" } else { "warn" }, format!("rev {revision}"))
         }
         TargetState::Rejected { revision, .. } => ("bad", format!("rejected rev {revision}")),
         TargetState::Unreachable { .. } => ("bad", "unreachable".to_owned()),
@@ -129,8 +136,8 @@ mod tests {
     fn states_in_words() {
         for (state, expected) in [
             (TargetState::Pending { revision: 3 }, ("busy", "rev 3 on its way")),
-            (TargetState::Applied { revision: 3, at: 0, millis: 1.12 }, ("ok", "rev 3 · 1.1 ms")),
-            (TargetState::Applied { revision: 2, at: 0, millis: 40.0 }, ("warn", "rev 2 · 40 ms")),
+            (TargetState::Applied { revision: 3, at: 0, millis: 1.12 }, ("ok", "rev 3")),
+            (TargetState::Applied { revision: 2, at: 0, millis: 40.0 }, ("warn", "rev 2")),
             (TargetState::Rejected { revision: 3, why: String::new() }, ("bad", "rejected rev 3")),
             (TargetState::Unreachable { since: 0 }, ("bad", "unreachable")),
         ] {
