@@ -78,8 +78,8 @@ fn is_plain(text: &str) -> bool {
         b'/' => true,
         // Durations and addresses are text everywhere, and `1e3`, `0x1f`, `1:30` or a date are not.
         b'0'..=b'9' => {
-            let unit =
-                text.bytes().any(|byte| matches!(byte, b'g'..=b'z')) && !text.contains(['x', 'o', '-', ':']);
+            let unit = text.bytes().any(|byte| matches!(byte, b'g'..=b'n' | b'p'..=b'w' | b'y' | b'z'))
+                && !text.contains(['-', ':']);
             let address = text.bytes().filter(|byte| *byte == b'.').count() == 3
                 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
             unit || address
