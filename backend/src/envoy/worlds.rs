@@ -20,11 +20,17 @@ pub struct Worlds(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    revision: u64,
+    now: Revision,
+    feeds: HashMap<Asked, watch::Sender<Arc<Snapshot>>>,
+}
+
+/// The plans of a revision, and what was made of them.
+#[derive(Debug, Default)]
+struct Revision {
+    number: u64,
     plans: Plans,
     /// Where this program's own Envoys listen, by their ids: they are told in the course of time, others say it themselves.
     binds: HashMap<String, Bind>,
-    feeds: HashMap<Asked, watch::Sender<Arc<Snapshot>>>,
     /// What the plans are for those who asked; the views are of parts of these plans.
     made: HashMap<View, Arc<Snapshot>>,
     /// What Envoy cannot do of them, by where their listeners are.
@@ -64,30 +70,38 @@ struct View {
 
 impl Worlds {
     /// Takes the plans of a revision, and where this program's own Envoys listen; tells each Envoy what is new for it.
-    pub fn set(&self, revision: u64, plans: Plans, binds: HashMap<String, Bind>) {
-        let mut inner = self.lock();
-        inner.revision = revision;
-        inner.binds = binds;
-        inner.plans = plans;
-        inner.made.clear();
-        inner.notes.clear();
-        inner.forget();
-        let mut feeds = std::mem::take(&mut inner.feeds);
-        for (asked, feed) in &mut feeds {
-            let before = Arc::clone(&feed.borrow());
-            feed.send_replace(inner.snapshot(asked, Some(&before)));
+    pub fn set(&self, number: u64, plans: Plans, binds: HashMap<String, Bind>) {
+        let mut next = Revision { number, plans, binds, ..Revision::default() };
+        // What takes its time is done while others are served from the last revision.
+        for (asked, before) in self.asked() {
+            next.snapshot(&asked, Some(&before));
         }
-        inner.feeds = feeds;
+        let mut inner = self.lock();
+        let last = std::mem::replace(&mut inner.now, next);
+        let Inner { now, feeds } = &mut *inner;
+        for (asked, feed) in feeds {
+            let before = Arc::clone(&feed.borrow());
+            feed.send_replace(now.snapshot(asked, Some(&before)));
+        }
+        drop(inner);
+        drop(last);
+    }
+
+    /// What those who are there ask for, and what they have.
+    fn asked(&self) -> Vec<(Asked, Arc<Snapshot>)> {
+        let mut inner = self.lock();
+        inner.forget();
+        inner.feeds.iter().map(|(asked, feed)| (asked.clone(), Arc::clone(&feed.borrow()))).collect()
     }
 
     /// The plan of a source.
     pub fn plan(&self, source: &Source) -> Option<Arc<Plan>> {
-        self.lock().plans.get(source).cloned()
+        self.lock().now.plans.get(source).cloned()
     }
 
     /// What the plan of a source says that Envoy cannot do, or that the mesh has no such source.
     pub fn notes(&self, source: &Source) -> Vec<String> {
-        let Inner { plans, notes, .. } = &mut *self.lock();
+        let Revision { plans, notes, .. } = &mut self.lock().now;
         match plans.get(source) {
             Some(plan) => {
                 let of = notes.entry(plan.listeners.as_ptr() as usize);
@@ -101,7 +115,7 @@ impl Worlds {
 
     fn subscribe(&self, node: &Node, delta: bool, proxyless: bool) -> watch::Receiver<Arc<Snapshot>> {
         let mut inner = self.lock();
-        let place = match inner.binds.contains_key(&node.id) {
+        let place = match inner.now.binds.contains_key(&node.id) {
             true => Place::Own(node.id.clone()),
             false => Place::Said(node.bind.clone()),
         };
@@ -111,7 +125,7 @@ impl Worlds {
             return feed.subscribe();
         }
         inner.forget();
-        let (sender, receiver) = watch::channel(inner.snapshot(&asked, None));
+        let (sender, receiver) = watch::channel(inner.now.snapshot(&asked, None));
         inner.feeds.insert(asked, sender);
         receiver
     }
@@ -131,12 +145,14 @@ impl Inner {
     /// Lets go of what is there for those who are gone.
     fn forget(&mut self) {
         self.feeds.retain(|_, feed| feed.receiver_count() > 0);
-        self.made.retain(|_, made| Arc::strong_count(made) > 1);
+        self.now.made.retain(|_, made| Arc::strong_count(made) > 1);
     }
+}
 
+impl Revision {
     /// What there is for those who ask so: the same for all who see the same. What did not change is what it was before.
     fn snapshot(&mut self, asked: &Asked, before: Option<&Snapshot>) -> Arc<Snapshot> {
-        let Some(plan) = self.plans.get(&asked.source) else { return Arc::new(Snapshot::new(self.revision)) };
+        let Some(plan) = self.plans.get(&asked.source) else { return Arc::new(Snapshot::new(self.number)) };
         let bind = match &asked.place {
             Place::Said(bind) => bind.clone(),
             Place::Own(id) => self.binds.get(id).cloned().unwrap_or_default(),
