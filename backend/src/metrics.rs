@@ -161,8 +161,5 @@ impl Metrics {
 
 /// A source as a label: its kind, namespace and name.
 fn source(source: &Source) -> String {
-    match source {
-        Source::Workload { namespace, name } => format!("workload/{namespace}/{name}"),
-        Source::Gateway { namespace, name } => format!("gateway/{namespace}/{name}"),
-    }
+    source.parts().join("/")
 }

@@ -57,6 +57,23 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Its kind in a word (`workload`, `gateway`), its namespace and its name.
+    pub fn parts(&self) -> [&str; 3] {
+        match self {
+            Self::Workload { namespace, name } => ["workload", namespace, name],
+            Self::Gateway { namespace, name } => ["gateway", namespace, name],
+        }
+    }
+
+    /// The workload or gateway that is written `name` or `namespace/name`; without a word of it the namespace is `default`.
+    pub fn named(kind: &str, name: &str) -> Self {
+        let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        if kind == "gateway" { Self::Gateway { namespace, name } } else { Self::Workload { namespace, name } }
+    }
+}
+
 /// A compiled mesh, as one source sees it. Immutable; counters, ejections and connections live elsewhere and outlast it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {

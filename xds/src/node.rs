@@ -73,19 +73,13 @@ impl Node {
             _ => None,
         });
         let text = |field| own.and_then(|own| text_of(own.fields.get(field)?));
-        let (field, name) = match (text("workload"), text("gateway")) {
-            (Some(name), None) => ("workload", name),
-            (None, Some(name)) => ("gateway", name),
+        let source = match (text("workload"), text("gateway")) {
+            (Some(name), None) => Source::named("workload", name),
+            (None, Some(name)) => Source::named("gateway", name),
             _ => {
                 let wanted = "either this or `gateway` names whose traffic the Envoy routes";
                 return Err(NodeError::Field { field: "workload", value: String::new(), wanted });
             }
-        };
-        let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
-        let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        let source = match field {
-            "workload" => Source::Workload { namespace, name },
-            _ => Source::Gateway { namespace, name },
         };
         let mut bind = Bind::default();
         if let Some(address) = text("address") {
@@ -106,10 +100,7 @@ impl Node {
 
     /// The same as an Envoy's bootstrap says it.
     pub fn metadata(&self) -> serde_json::Value {
-        let (kind, namespace, name) = match &self.source {
-            Source::Workload { namespace, name } => ("workload", namespace, name),
-            Source::Gateway { namespace, name } => ("gateway", namespace, name),
-        };
+        let [kind, namespace, name] = self.source.parts();
         let mut own =
             serde_json::json!({ kind: format!("{namespace}/{name}"), "address": self.bind.address });
         if let Some(http) = self.bind.http {

@@ -146,17 +146,11 @@ async fn replace_on_hangup(handle: Handle) {
 
 impl Args {
     fn node(&self) -> Node {
-        let (kind, name) = match (&self.workload, &self.gateway) {
-            (Some(name), _) => ("workload", name.as_str()),
-            (None, gateway) => ("gateway", gateway.as_deref().unwrap_or_default()),
+        let source = match (&self.workload, &self.gateway) {
+            (Some(name), _) => Source::named("workload", name),
+            (None, name) => Source::named("gateway", name.as_deref().unwrap_or_default()),
         };
-        let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
-        let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        let id = format!("{kind}/{namespace}/{name}/{}", std::process::id());
-        let source = match kind {
-            "workload" => Source::Workload { namespace, name },
-            _ => Source::Gateway { namespace, name },
-        };
+        let id = format!("{}/{}", source.parts().join("/"), std::process::id());
         let ports = self.ports.iter().copied().collect();
         Node { id, source, bind: Bind { address: self.address, http: self.listen, ports } }
     }

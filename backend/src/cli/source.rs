@@ -37,9 +37,9 @@ pub(super) fn named(
 fn find(kind: &'static str, name: &str, sources: Vec<Source>) -> Result<Source, NoSource> {
     let (namespace, short) =
         name.split_once('/').map_or((None, name), |(namespace, name)| (Some(namespace), name));
-    let known = sources.iter().map(|source| parts(source).1).collect::<Vec<_>>().join(", ");
+    let known = sources.iter().map(|source| source.parts()[2]).collect::<Vec<_>>().join(", ");
     let is_it = |source: &Source| {
-        let (theirs, name) = parts(source);
+        let [_, theirs, name] = source.parts();
         name == short && namespace.is_none_or(|namespace| namespace == theirs)
     };
     sources.into_iter().find(is_it).ok_or_else(|| NoSource {
@@ -47,11 +47,4 @@ fn find(kind: &'static str, name: &str, sources: Vec<Source>) -> Result<Source, 
         name: name.to_owned(),
         known: if known.is_empty() { "none".to_owned() } else { known },
     })
-}
-
-/// Namespace and name of a source.
-fn parts(source: &Source) -> (&str, &str) {
-    match source {
-        Source::Workload { namespace, name } | Source::Gateway { namespace, name } => (namespace, name),
-    }
 }

@@ -95,11 +95,7 @@ impl Fleet {
     }
 
     fn launch(&self, source: &Source, bind: Bind, ports: HashMap<Option<u16>, Reserved>) -> Member {
-        let (kind, namespace, name) = match source {
-            Source::Workload { namespace, name } => ("workload", namespace, name),
-            Source::Gateway { namespace, name } => ("gateway", namespace, name),
-        };
-        let id = format!("{OWN}{kind}/{namespace}/{name}");
+        let id = format!("{OWN}{}", source.parts().join("/"));
         let node = Node { id: id.clone(), source: source.clone(), bind: bind.clone() };
         let admin = SocketAddr::from(([127, 0, 0, 1], 0));
         let (supervisor, handle) = supervisor(Launch {

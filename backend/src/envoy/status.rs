@@ -87,7 +87,7 @@ fn together(nodes: &[NodeStatus], head: u64) -> Option<Together> {
     }
     let refused = here().find_map(|node| match &node.state {
         TargetState::Rejected { revision, why } => {
-            let (Source::Workload { name, .. } | Source::Gateway { name, .. }) = &node.source;
+            let [.., name] = node.source.parts();
             Some(TargetState::Rejected { revision: *revision, why: format!("{name}: {why}") })
         }
         _ => None,
