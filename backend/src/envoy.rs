@@ -152,7 +152,8 @@ impl Envoys {
         let ended = |id: &str| self.fleet.as_ref().is_some_and(|fleet| fleet.ended(id));
         let states: States = states.iter().filter(|it| !ended(&it.node.id)).cloned().collect();
         let notes = |source: &mesh::Source| self.worlds.notes(source);
-        let status = status::status(&states, (head, millis), now, self.told.as_ref(), notes);
+        let awaited = self.fleet.iter().flat_map(|fleet| fleet.awaited(&states));
+        let status = status::status(&states, awaited, (head, millis), now, self.told.as_ref(), notes);
         if status == self.told {
             return None;
         }

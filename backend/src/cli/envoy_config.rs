@@ -1,5 +1,6 @@
 //! `meshwright envoy-config`: what an Envoy would do for a workload or a gateway, as one file.
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,9 +58,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let plan = mesh::plan::compile(&world.mesh, &world.registry, &settings, &source, 1);
     let bind = Bind { address: args.address, ..Bind::default() };
     let config = bootstrap::fixed(&plan, &bind, args.admin)?;
-    match args.format {
-        Format::Yaml => print!("{}", mesh::yaml::document(&config)),
-        Format::Json => println!("{config:#}"),
-    }
+    let text = match args.format {
+        Format::Yaml => mesh::yaml::document(&config),
+        Format::Json => format!("{config:#}\n"),
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `meshwright sidecar`: an Envoy for a workload or a gateway, started and supervised, that gets the mesh from a server.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -86,7 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let bootstrap = bootstrap::dynamic(&node, &server, args.admin);
     if args.print {
-        print!("{}", mesh::yaml::document(&bootstrap));
+        std::io::stdout().write_all(mesh::yaml::document(&bootstrap).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let launch = Launch {
@@ -124,7 +125,10 @@ async fn tell(handle: Handle, node: Node) {
                 }
                 (Source::Gateway { .. }, _) => format!("the gateway's ports of {}", node.bind.address),
             };
-            println!("Envoy runs (process {pid}, admin http://{admin}), and will listen on {at}");
+            // Who started the program may have stopped listening, which is no reason to end.
+            let mut out = std::io::stdout();
+            let _ =
+                writeln!(out, "Envoy runs (process {pid}, admin http://{admin}), and will listen on {at}");
         }
         if state.changed().await.is_err() {
             return;

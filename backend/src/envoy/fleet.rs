@@ -1,6 +1,6 @@
 //! The Envoys that this program runs itself, in the built-in proxy's place: one for each workload and gateway.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,6 +87,13 @@ impl Fleet {
             }
         }
         self.members.values().map(|member| (member.id.clone(), member.bind.clone())).collect()
+    }
+
+    /// Those that have not been heard of yet, or not for long, by their ids.
+    pub fn awaited<'f>(&'f self, states: &States) -> impl Iterator<Item = (&'f str, &'f Source)> {
+        let here: HashSet<String> = states.iter().map(|state| state.node.id.clone()).collect();
+        let all = self.members.iter().map(|(source, member)| (member.id.as_str(), source));
+        all.filter(move |(id, _)| !here.contains(*id))
     }
 
     /// Whether this is one of them that has been ended.

@@ -7,9 +7,11 @@ use mesh::Source;
 use xds::ads::{Link, NodeState, States};
 
 /// The Envoys as a target, beside the newest revision, which is so many milliseconds old; `None` where there are none. `now` is
-/// when this is asked, in milliseconds since 1970, and `before` what was said the last time.
-pub fn status(
+/// when this is asked, in milliseconds since 1970, and `before` what was said the last time. Those that are `awaited`, by their ids,
+/// have not been heard of: what they run is pending.
+pub fn status<'a>(
     states: &States,
+    awaited: impl Iterator<Item = (&'a str, &'a Source)>,
     (head, millis): (u64, f64),
     now: i64,
     before: Option<&TargetStatus>,
@@ -24,16 +26,21 @@ pub fn status(
             _ => None,
         }
     };
-    let mut nodes: Vec<NodeStatus> = states
-        .iter()
-        .map(|node| NodeStatus {
-            id: node.node.id.clone(),
-            source: node.node.source.clone(),
-            program: format!("{} {}", node.agent, node.version).trim().to_owned(),
-            state: state(node, head, now, since(&node.node.source, &node.node.id)),
-            notes: notes(&node.node.source),
-        })
-        .collect();
+    let here = states.iter().map(|node| NodeStatus {
+        id: node.node.id.clone(),
+        source: node.node.source.clone(),
+        program: format!("{} {}", node.agent, node.version).trim().to_owned(),
+        state: state(node, head, now, since(&node.node.source, &node.node.id)),
+        notes: notes(&node.node.source),
+    });
+    let awaited = awaited.map(|(id, source)| NodeStatus {
+        id: id.to_owned(),
+        source: source.clone(),
+        program: String::new(),
+        state: TargetState::Pending { revision: head },
+        notes: notes(source),
+    });
+    let mut nodes: Vec<NodeStatus> = here.chain(awaited).collect();
     nodes.sort_by(|one, other| (&one.source, &one.id).cmp(&(&other.source, &other.id)));
     let state = match together(&nodes, head)? {
         Together::State(state) => state,
@@ -137,7 +144,7 @@ mod tests {
 
     fn told(nodes: &[NodeState]) -> Option<TargetState> {
         let states: States = nodes.iter().cloned().map(Arc::new).collect();
-        status(&states, (3, 12.5), 99, None, |_| Vec::new()).map(|it| it.state)
+        status(&states, std::iter::empty(), (3, 12.5), 99, None, |_| Vec::new()).map(|it| it.state)
     }
 
     #[test]
@@ -162,7 +169,20 @@ mod tests {
     #[test]
     fn a_revision_is_run_since_it_was_first_said() {
         let states: States = [Arc::new(node("a", Some(3)))].into();
-        let first = status(&states, (3, 12.5), 10, None, |_| Vec::new());
-        assert_eq!(status(&states, (3, 99.0), 20, first.as_ref(), |_| Vec::new()), first);
+        let told = |millis, now, before| {
+            status(&states, std::iter::empty(), (3, millis), now, before, |_| Vec::new())
+        };
+        let first = told(12.5, 10, None);
+        assert_eq!(told(99.0, 20, first.as_ref()), first);
+    }
+
+    #[test]
+    fn one_that_has_not_come_yet_is_pending() {
+        let states: States = [Arc::new(node("a", Some(3)))].into();
+        let source = Source::named("workload", "b");
+        let awaited = [("own/b", &source)].into_iter();
+        let told = status(&states, awaited, (3, 1.0), 10, None, |_| Vec::new()).unwrap();
+        assert_eq!(told.state, TargetState::Pending { revision: 3 });
+        assert_eq!((told.nodes.len(), told.nodes[1].state.clone()), (2, told.state));
     }
 }
