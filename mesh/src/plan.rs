@@ -14,6 +14,7 @@ mod pattern;
 mod policy;
 mod serial;
 mod tls;
+mod upstream;
 
 pub use action::{
     AbortWith, Action, Cors, Destination, Direct, Fault, Forward, HeaderOps, Mirror, Ops, Redirect, Retry,
@@ -29,6 +30,7 @@ pub use policy::{
     Bounds, ConsistentHash, HashCookie, HashKey, HashTable, Keepalive, Locality, Outlier, RetryBudget, Warmup,
 };
 pub use tls::{Secret, TlsClient, TlsServer};
+pub use upstream::{ProxyHeader, Tunnel};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -63,7 +63,8 @@ async fn speak(
 ) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
     let meant = if front.intercepts() { original(&stream) } else { None };
-    let client = Client { meant, ..Client::plain(front, peer, member.activity()) };
+    let ends = (peer, stream.local_addr()?);
+    let client = Client { meant, ..Client::plain(front, ends, member.activity()) };
     if client.takes_connections() {
         return connection::begin(client, stream, member).await;
     }

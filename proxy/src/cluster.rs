@@ -170,7 +170,7 @@ impl View {
                 let check = policy
                     .health
                     .as_ref()
-                    .map(|health| fleet.checks.watched(&cluster.key.host, endpoint, health, &state.common));
+                    .map(|health| fleet.checks.watched(cluster, endpoint, health, &state.common));
                 Host { upstream: state.upstream(endpoint), version, instance, check, weight: endpoint.weight }
             })
             .collect();

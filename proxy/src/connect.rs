@@ -136,12 +136,18 @@ pub(crate) async fn handshake_h1(
 }
 
 /// Speaks HTTP/2 on a stream.
+///
+/// `pings` says how often it is asked whether it lives, and how long it has for the answer.
 pub(crate) async fn handshake_h2(
     stream: Stream,
+    pings: Option<(Duration, Duration)>,
     open: impl Sized + 'static,
 ) -> Result<http2::SendRequest<Outgoing>, ConnectError> {
-    let (sender, connection) =
-        http2::Builder::new(LocalExecutor).timer(timer()).handshake(TokioIo::new(stream)).await?;
+    let mut builder = http2::Builder::new(LocalExecutor);
+    if let Some((interval, answer)) = pings {
+        builder.keep_alive_interval(interval).keep_alive_timeout(answer).keep_alive_while_idle(true);
+    }
+    let (sender, connection) = builder.timer(timer()).handshake(TokioIo::new(stream)).await?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to an upstream ended");

@@ -76,7 +76,7 @@ async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Resul
 /// What is known of a connection before anything is said on it.
 fn asked(client: &Client) -> Connection<'static> {
     Connection {
-        source: Some(client.peer),
+        source: Some(client.peer.ip()),
         destination: client.meant.map(|meant| meant.ip()),
         ..Connection::default()
     }

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -26,6 +25,7 @@ use crate::outbound::{Outbound, Voucher};
 use crate::outcome::{Failed, covers_sent, failure, is_broken, not_answered, not_connected, outcome, seen};
 use crate::outlier::Seen;
 use crate::pool::{Lease, Reuse};
+use crate::preface::Ends;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 use crate::source::SourceState;
@@ -41,8 +41,8 @@ pub(crate) struct Exchange<'r> {
     pub(crate) view: &'r View,
     /// The client, where this proxy vouches for it.
     pub(crate) voucher: Option<Voucher<'r>>,
-    /// Who sent it.
-    pub(crate) peer: IpAddr,
+    /// The connection that it came on.
+    pub(crate) ends: Ends,
     pub(crate) decision: &'r Decision<'r>,
     pub(crate) side: Rc<Side>,
     pub(crate) cluster: Rc<cluster::View>,
@@ -75,7 +75,7 @@ pub(crate) async fn forward(
 ) -> Response<ClientBody> {
     let shared = exchange.shared;
     let upgrade = head.extensions.remove::<OnUpgrade>();
-    let multiplexed = head.version == Version::HTTP_2;
+    let multiplexed = exchange.ends.h2;
     let alternative = head.headers.contains_key(TIMEOUT_ALTERNATIVE);
     let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
     let mut outbound = Outbound::new(head, authority, exchange.decision, exchange.voucher, || {
@@ -90,7 +90,7 @@ pub(crate) async fn forward(
     }
     if let Some(hash) = &exchange.cluster.hash {
         let random = || shared.with_random(|random| random.u64(..));
-        exchange.affinity = Affinity::new(&hash.key, &outbound, exchange.peer, random);
+        exchange.affinity = Affinity::new(&hash.key, &outbound, exchange.ends.peer.ip(), random);
     }
     let mirrored = exchange.mirrored();
     let upload = (!body.is_end_stream()).then(|| {
@@ -102,7 +102,7 @@ pub(crate) async fn forward(
     }
     let timeout = exchange.limits.timeout;
     for side in mirrored {
-        mirror::send(shared, side, outbound.clone(), upload.clone(), timeout);
+        mirror::send(shared, (side, exchange.ends), outbound.clone(), upload.clone(), timeout);
     }
     // The body of an upgraded request is the other protocol's.
     let upgrades = outbound.upgrade.is_some();
@@ -295,9 +295,9 @@ impl Exchange<'_> {
         let upstream = &self.cluster.hosts[host].upstream;
         let repeatable = outbound.as_ref().is_some_and(|head| head.method.is_idempotent());
         let mut reuse = if repeatable { Reuse::Any } else { Reuse::Fresh };
+        let limits = self.cluster.limits.toward(&self.ends);
         for _ in 0..MAX_STALE {
-            let leased =
-                upstream.lease(&self.cluster.limits, reuse, |address| self.shared.is_own(address)).await;
+            let leased = upstream.lease(&limits, reuse, |address| self.shared.is_own(address)).await;
             let mut lease = leased.map_err(|error| not_connected(&error))?;
             let again = lease.reused || self.may_try_again(attempt, lease.is_h2(), outbound.as_ref());
             let Some(head) = (if again { outbound.clone() } else { outbound.take() }) else { break };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
-use mesh::plan::{Endpoint, HealthCheck};
+use mesh::plan::{Cluster, Endpoint, HealthCheck, ProxyHeader};
 use tokio::sync::mpsc;
 
 use crate::cluster::Common;
@@ -26,6 +26,8 @@ pub(crate) struct CheckKey {
     /// The endpoint's, which is not always the one that is asked.
     port: u16,
     check: HealthCheck,
+    /// What connections to it begin with.
+    header: Option<ProxyHeader>,
 }
 
 /// What checks have found.
@@ -89,12 +91,13 @@ struct Streak {
 }
 
 impl CheckKey {
-    fn new(host: &str, endpoint: &Endpoint, check: &HealthCheck) -> Self {
+    fn new(cluster: &Cluster, endpoint: &Endpoint, check: &HealthCheck) -> Self {
         Self {
-            host: host.to_owned(),
+            host: cluster.key.host.clone(),
             address: endpoint.address.clone(),
             port: endpoint.port,
             check: check.clone(),
+            header: cluster.policy.proxy_header(),
         }
     }
 }
@@ -107,12 +110,12 @@ impl Checks {
     /// What is found of an endpoint, which a cluster is told of when it changes.
     pub(crate) fn watched(
         &self,
-        host: &str,
+        cluster: &Cluster,
         endpoint: &Endpoint,
         check: &HealthCheck,
         watcher: &Arc<Common>,
     ) -> Arc<Checked> {
-        let checked = self.get(&CheckKey::new(host, endpoint, check));
+        let checked = self.get(&CheckKey::new(cluster, endpoint, check));
         let mut watchers = lock(&checked.watchers);
         let known = watchers.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(watcher)));
         if !known {

@@ -36,6 +36,7 @@ mod outbound;
 mod outcome;
 mod outlier;
 mod pool;
+mod preface;
 mod reply;
 mod serve;
 mod shared;

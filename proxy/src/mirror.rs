@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use crate::flags::Flags;
 use crate::outbound::Outbound;
 use crate::pool::{Lease, Reuse};
+use crate::preface::Ends;
 use crate::shared::Shared;
 use crate::stats::Ended;
 use crate::upload::{Outgoing, Upload};
@@ -22,7 +23,7 @@ const WORTH_READING: u64 = 64 * 1024;
 /// Sends a copy once the whole body is there. A body that was too long to keep is not copied.
 pub(crate) fn send(
     shared: &Rc<Shared>,
-    side: Rc<Side>,
+    (side, ends): (Rc<Side>, Ends),
     head: Outbound,
     upload: Option<Rc<Upload>>,
     limit: Option<Duration>,
@@ -46,8 +47,8 @@ pub(crate) fn send(
             counter = side.counter(Some(cluster.hosts[host].version), &shared);
             counter.choose();
             let upstream = &cluster.hosts[host].upstream;
-            let leased =
-                upstream.lease(&cluster.limits, Reuse::Fresh, |address| shared.is_own(address)).await;
+            let limits = cluster.limits.toward(&ends);
+            let leased = upstream.lease(&limits, Reuse::Fresh, |address| shared.is_own(address)).await;
             let mut lease = leased.map_err(|_| Flags::CONNECT_FAILURE)?;
             let response = lease.send(head.into_request(1, lease.wire(), body)).await;
             let response = response.map_err(|_| Flags::UPSTREAM_CLOSED)?;

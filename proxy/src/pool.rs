@@ -77,6 +77,8 @@ struct Open {
     common: Arc<Common>,
     /// The manner in which it was made.
     epoch: u32,
+    /// What it began with.
+    preface: Option<Rc<[u8]>>,
     /// When it is too old for another request.
     until: Option<Instant>,
 }
@@ -132,7 +134,7 @@ impl Upstream {
 
     /// A connection that waits and is good enough.
     fn ready(&self, limits: &Limits, reuse: Reuse) -> Option<Connection> {
-        if limits.http2 { self.shared(limits) } else { self.take(reuse) }
+        if limits.http2 { self.shared(limits) } else { self.take(limits, reuse) }
     }
 
     /// A new connection, or one that another request has given back meanwhile. True: it has carried a request before.
@@ -152,6 +154,7 @@ impl Upstream {
                 return Ok((Connection { sender, served: 0, open }, false));
             }
             if let Some(Given::Connection(mut connection)) = self.queue.wait().await
+                && connection.open.preface == limits.preface
                 && connection.becomes_ready().await
             {
                 return Ok((connection, true));
@@ -182,7 +185,7 @@ impl Upstream {
             }
         };
         let stream = self.stream(limits, barred).await?;
-        let sender = handshake_h2(stream, Rc::clone(&open)).await?;
+        let sender = handshake_h2(stream, limits.pings, Rc::clone(&open)).await?;
         let connection = Connection { sender: Sender::H2(sender), served: 1, open };
         if !self.gone.get() && connection.open.epoch == self.manner.epoch() {
             self.multiplexed.borrow_mut().extend(connection.share());
@@ -213,6 +216,7 @@ impl Upstream {
             upstream: Weak::clone(&self.this),
             common: Arc::clone(&self.common),
             epoch: self.manner.epoch(),
+            preface: limits.preface.clone(),
             until: limits.lasts.and_then(|lasts| Instant::now().checked_add(lasts)),
         }
     }
@@ -222,13 +226,15 @@ impl Upstream {
         let mut multiplexed = self.multiplexed.borrow_mut();
         // Those that use one keep it until they are done.
         multiplexed.retain(|one| !one.is_closed() && one.served < limits.requests_per_connection);
-        let connection = multiplexed.iter_mut().find(|one| one.streams() < limits.streams)?;
+        let fits =
+            |one: &&mut Connection| one.streams() < limits.streams && one.open.preface == limits.preface;
+        let connection = multiplexed.iter_mut().find(fits)?;
         connection.served = connection.served.saturating_add(1);
         connection.share()
     }
 
     /// The HTTP/1.1 connection that was used last, of those that are ready.
-    fn take(&self, reuse: Reuse) -> Option<Connection> {
+    fn take(&self, limits: &Limits, reuse: Reuse) -> Option<Connection> {
         if reuse == Reuse::None {
             return None;
         }
@@ -241,7 +247,7 @@ impl Upstream {
                 idle.remove(at);
             } else if reuse == Reuse::Fresh && idle[at].since.elapsed() > FRESH {
                 return None;
-            } else if connection.is_ready() {
+            } else if connection.open.preface == limits.preface && connection.is_ready() {
                 return Some(idle.remove(at).connection);
             }
             // Otherwise the end of its last exchange is still being worked off.

@@ -1,7 +1,7 @@
 //! One request from its head to its response: the mesh decides, and this does what was decided.
 
 use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, LOCATION, SEC_WEBSOCKET_KEY, UPGRADE};
-use http::{Method, Request, Response, StatusCode, request};
+use http::{Method, Request, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
 use mesh::Source;
 use mesh::plan::{AbortWith, Cors, Direct, Listener, Protocol, Redirect, UnknownHost, split_authority};
@@ -29,6 +29,7 @@ use crate::forward::{Exchange, forward};
 use crate::headers::{Edited, is_grpc};
 use crate::outbound::{Inbound, Voucher, scheme};
 use crate::pool;
+use crate::preface::Ends;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 use crate::source::SourceState;
@@ -49,7 +50,9 @@ pub(crate) struct Front {
 pub(crate) struct Client {
     pub(crate) front: Rc<Front>,
     pub(crate) activity: Rc<Activity>,
-    pub(crate) peer: IpAddr,
+    pub(crate) peer: SocketAddr,
+    /// Where it came to.
+    pub(crate) local: SocketAddr,
     /// Where it wanted to go, if the kernel redirected it here.
     pub(crate) meant: Option<SocketAddr>,
     /// How it speaks TLS, if it does.
@@ -107,15 +110,24 @@ impl Client {
 
     fn voucher(&self) -> Voucher<'_> {
         Voucher {
-            client: self.peer,
+            client: self.peer.ip(),
             secure: self.secured.is_some(),
             certificate: self.secured.as_ref().and_then(|secured| secured.certificate.as_ref()),
         }
     }
 
     /// A client in plain text.
-    pub(crate) fn plain(front: Rc<Front>, peer: SocketAddr, activity: Rc<Activity>) -> Self {
-        Self { front, activity, peer: peer.ip(), meant: None, secured: None }
+    pub(crate) fn plain(
+        front: Rc<Front>,
+        (peer, local): (SocketAddr, SocketAddr),
+        activity: Rc<Activity>,
+    ) -> Self {
+        Self { front, activity, peer, local, meant: None, secured: None }
+    }
+
+    /// Its connection, for those that are told whose it is.
+    pub(crate) fn ends(&self, h2: bool) -> Ends {
+        Ends { peer: self.peer, local: self.meant.unwrap_or(self.local), h2 }
     }
 }
 
@@ -200,7 +212,10 @@ pub(crate) async fn serve(
                         Rc::new(cluster::View::stranger(upstream, pool::Limits::outside(&shared.config)));
                     let limits = Limits { timeout: None, per_try_timeout: None, retries: None };
                     let way = Way { side, cluster, limits };
-                    forward(way.exchange(client, &view, &decision, ticket), head, body).await
+                    {
+                        let h2 = head.version == Version::HTTP_2;
+                        forward(way.exchange(client, &view, &decision, ticket, h2), head, body).await
+                    }
                 }
                 UnknownHost::BadGateway if !connect => Reply::FORBIDDEN_HOST.answer(ticket),
                 _ => Reply::NO_ROUTE.answer(ticket),
@@ -250,7 +265,7 @@ fn note(
             context,
             source: Arc::clone(&client.front.source.source),
             scheme: scheme(client.secured.is_some()),
-            peer: client.peer,
+            peer: client.peer.ip(),
             cluster: side.cluster_key(),
         });
     }
@@ -302,6 +317,7 @@ impl<'p> Way<'p> {
         view: &'p View,
         decision: &'p Decision<'p>,
         ticket: Ticket,
+        h2: bool,
     ) -> Exchange<'p> {
         let front = &*client.front;
         Exchange {
@@ -309,7 +325,7 @@ impl<'p> Way<'p> {
             source: &front.source,
             view,
             voucher: front.gateway.then(|| client.voucher()),
-            peer: client.peer,
+            ends: client.ends(h2),
             decision,
             side: self.side,
             cluster: self.cluster,
@@ -355,7 +371,8 @@ impl<'p> Act<'p> {
             Self::Forward(side, limits) => match reachable(&side, &head) {
                 Ok(cluster) => {
                     let way = Way { side, cluster, limits };
-                    return forward(way.exchange(client, view, decision, ticket), head, body).await;
+                    let h2 = head.version == Version::HTTP_2;
+                    return forward(way.exchange(client, view, decision, ticket, h2), head, body).await;
                 }
                 Err(reply) => reply.answer(ticket),
             },

@@ -28,7 +28,14 @@ pub(crate) enum Stream {
     TlsServer(Box<server::TlsStream<TcpStream>>),
     /// TLS towards an endpoint, over any of the above.
     TlsClient(Box<client::TlsStream<Stream>>),
+    /// A tunnel through an endpoint.
+    Through(Box<dyn Tunnelled>),
 }
+
+/// What a tunnel is to those who use it.
+pub(crate) trait Tunnelled: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Tunnelled for S {}
 
 /// Does the same with whichever stream it is.
 macro_rules! each {
@@ -39,6 +46,7 @@ macro_rules! each {
             Stream::Unix($stream) => $does,
             Stream::TlsServer($stream) => $does,
             Stream::TlsClient($stream) => $does,
+            Stream::Through($stream) => $does,
         }
     };
 }
@@ -50,6 +58,7 @@ impl Stream {
             Self::Tcp(stream) => Some(stream),
             #[cfg(unix)]
             Self::Unix(_) => None,
+            Self::Through(_) => None,
             Self::TlsServer(stream) => Some(stream.get_ref().0),
             Self::TlsClient(stream) => stream.get_ref().0.tcp(),
         }

@@ -128,11 +128,12 @@ pub(crate) async fn reach(
     let meant = client.meant.map(|meant| meant.to_string());
     let chosen = meant.as_deref().or(name);
     let cluster = SourceState::reached(&cluster, chosen).ok_or(Reply::NO_UPSTREAM)?;
-    let hash = cluster.hash.as_ref().and_then(|hash| affinity::of_connection(&hash.key, client.peer));
+    let hash = cluster.hash.as_ref().and_then(|hash| affinity::of_connection(&hash.key, client.peer.ip()));
     let host = shared.with_random(|random| cluster.pick(random, &[], hash)).ok_or(Reply::NO_UPSTREAM)?;
     ticket.count_with(side.counter(Some(cluster.hosts[host].version), shared));
     let upstream = &cluster.hosts[host].upstream;
-    match upstream.connect(&cluster.limits, |at| shared.is_own(at)).await {
+    let limits = cluster.limits.toward(&client.ends(false));
+    match upstream.connect(&limits, |at| shared.is_own(at)).await {
         Ok((stream, busy)) => {
             cluster.observe(host, CONNECTED);
             let Limits { idle, lasts, .. } = cluster.limits;

@@ -1,6 +1,7 @@
 //! Upgraded connections: once both sides have agreed to speak another protocol, bytes are passed on as they come.
 
 mod method;
+mod through;
 
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
 pub(crate) use method::connect;
+pub(crate) use through::through;
 
 use crate::drain::Member;
 use crate::flags::Flags;

@@ -201,6 +201,9 @@ pub fn notes(plan: &Plan) -> Vec<String> {
         for route in listener.connections.iter().filter(|route| route.fault.is_some()) {
             notes.push(format!("{}: Envoy has no faults of connections", route.from));
         }
+        for route in listener.connections.iter().filter(|it| tcp::tunnels(it, &plan.clusters).count() > 1) {
+            notes.push(format!("{}: Envoy has one tunnel for all destinations, or none", route.from));
+        }
     }
     for server in plan.listeners.iter().flat_map(|listener| &listener.tls) {
         for curve in server.settings.ecdh_curves.iter().filter(|it| !tls::knows_curve(it)) {

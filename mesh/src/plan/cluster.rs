@@ -97,6 +97,9 @@ pub struct ClusterPolicy {
     pub connect_timeout: Option<Duration>,
     /// The protocol upstream is HTTP/2.
     pub http2: bool,
+    /// The protocol upstream is the one that the client speaks.
+    #[serde(skip_serializing_if = "is_default")]
+    pub client_protocol: bool,
     /// TLS towards the endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Box<TlsClient>>,

@@ -5,11 +5,13 @@ use http::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
 use http::{HeaderValue, Method, Request};
 use http_body_util::BodyExt;
 use mesh::plan::Probe;
+use tokio::io::AsyncWriteExt;
 
 use super::{Answer, CheckKey};
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
 use crate::headers::{DEGRADED, GIVES_UP};
 use crate::pool::Security;
+use crate::preface::preface;
 use crate::stream::Stream;
 use crate::upload::Outgoing;
 
@@ -26,10 +28,13 @@ pub(super) async fn ask(key: &CheckKey, security: &Security) -> Answer {
 
 async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectError> {
     let target = Target::new(&key.address, key.check.port.unwrap_or(key.port));
-    let stream = target.connect(key.check.timeout, Some(0), |_| false).await?;
+    let mut stream = target.connect(key.check.timeout, Some(0), |_| false).await?;
+    if let Some(header) = key.header {
+        stream.write_all(&preface(header, None)).await?;
+    }
     let stream = match security {
         Security::Plain => stream,
-        Security::Tls(origin) => origin.wrap(stream).await?,
+        Security::Tls(origin) => origin.wrap(stream, false).await?,
         Security::Impossible => {
             return Ok(Answer::Failed("TLS is asked for, and cannot be spoken".to_owned()));
         }
@@ -61,7 +66,7 @@ async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectErr
 }
 
 async fn grpc(stream: Stream, host: &str, service: &str) -> Result<Answer, ConnectError> {
-    let mut sender = handshake_h2(stream, ()).await?;
+    let mut sender = handshake_h2(stream, None, ()).await?;
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("http://{host}/grpc.health.v1.Health/Check"))

@@ -47,7 +47,7 @@ impl Checkers {
                 let slot = store.client(cluster, alpn(&check.probe));
                 let security = Security::of(slot.as_ref(), &cluster.key.host);
                 for endpoint in &cluster.endpoints {
-                    let key = CheckKey::new(&cluster.key.host, endpoint, check);
+                    let key = CheckKey::new(cluster, endpoint, check);
                     wanted.entry(key).or_insert_with(|| security.clone());
                 }
             }

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use super::{LeaseError, Limits, Open, Upstream};
 use crate::breaker::Limit;
+use crate::connect::ConnectError;
 use crate::stream::Stream;
+use crate::tunnel::through;
 
 /// Makes an endpoint busier by one for as long as it is there.
 pub(crate) struct Busy {
@@ -25,7 +27,10 @@ impl Upstream {
             return Err(LeaseError::Overflow);
         }
         let busy = Busy::new(self, limits);
-        Ok((self.stream(limits, barred).await?, busy))
+        let stream = self.stream(limits, barred).await?;
+        let Some(tunnel) = &limits.tunnel else { return Ok((stream, busy)) };
+        let asked = tokio::time::timeout(limits.connect, through(stream, tunnel, limits.http2)).await;
+        Ok((asked.unwrap_or(Err(ConnectError::Timeout))?, busy))
     }
 }
 

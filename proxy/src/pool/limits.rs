@@ -1,11 +1,14 @@
 //! How connections to an endpoint are made and kept, and how many.
 
+use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
-use mesh::plan::{ClusterPolicy, Keepalive};
+use mesh::plan::{ClusterPolicy, Keepalive, ProxyHeader, Tunnel};
 
 use crate::breaker::{Ceilings, Limit};
 use crate::config::Config;
+use crate::preface::{Ends, preface};
 use crate::stream::Stream;
 
 /// How connections to an endpoint are made and kept.
@@ -29,12 +32,30 @@ pub(crate) struct Limits {
     pub(crate) counts: (bool, bool),
     /// For how long bytes may stand still that are no HTTP.
     pub(crate) idle: Duration,
+    /// How often connections of HTTP/2 are asked whether they live, and how long they have for the answer.
+    pub(super) pings: Option<(Duration, Duration)>,
+    /// What bytes go through that are no HTTP.
+    pub(super) tunnel: Option<Rc<Tunnel>>,
+    /// What connections begin with. Only those that began with the same are used.
+    pub(super) preface: Option<Rc<[u8]>>,
     keepalive: Option<Keepalive>,
+    /// The rest of it is the client's choice.
+    client: Option<Choice>,
+}
+
+/// What depends on the client.
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    /// Whether it is HTTP/2.
+    protocol: bool,
+    /// The header that says whose the connection is.
+    header: Option<ProxyHeader>,
 }
 
 impl Limits {
     pub(crate) fn new(policy: &ClusterPolicy, config: &Config) -> Self {
         let ceilings = Ceilings::new(&policy.bounds);
+        let choice = Choice { protocol: policy.client_protocol, header: policy.proxy_header() };
         Self {
             connect: policy.connect_timeout.unwrap_or(config.connect_timeout),
             max_idle: config.max_idle_per_endpoint,
@@ -46,7 +67,21 @@ impl Limits {
             ceilings,
             idle: policy.bounds.idle_timeout.unwrap_or(config.idle_timeout),
             keepalive: policy.bounds.keepalive,
+            pings: policy.pings(),
+            tunnel: policy.tunnel().map(Rc::new),
+            preface: None,
+            client: Some(choice).filter(|it| it.protocol || it.header.is_some()),
         }
+    }
+
+    /// The same for a client, where it depends on the client.
+    pub(crate) fn toward(&self, ends: &Ends) -> Cow<'_, Self> {
+        let Some(choice) = self.client else { return Cow::Borrowed(self) };
+        Cow::Owned(Self {
+            http2: if choice.protocol { ends.h2 } else { self.http2 },
+            preface: choice.header.map(|header| preface(header, Some((ends.peer, ends.local))).into()),
+            ..self.clone()
+        })
     }
 
     /// Of what no policy governs.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use tokio::io::AsyncWriteExt;
 
 use super::{Limits, Upstream};
 use crate::connect::ConnectError;
@@ -101,10 +102,14 @@ impl Upstream {
         if security == Security::Impossible {
             return Err(io::Error::other("TLS is asked for, and cannot be spoken").into());
         }
-        let stream = self.target.connect(limits.connect, turn, barred).await?;
+        let mut stream = self.target.connect(limits.connect, turn, barred).await?;
         limits.prepare(&stream);
+        if let Some(preface) = &limits.preface {
+            // A new connection takes so few bytes at once.
+            stream.write_all(preface).await?;
+        }
         let Security::Tls(origin) = security else { return Ok(stream) };
-        match tokio::time::timeout(limits.connect, origin.wrap(stream)).await {
+        match tokio::time::timeout(limits.connect, origin.wrap(stream, limits.http2)).await {
             Ok(wrapped) => Ok(wrapped?),
             Err(_elapsed) => Err(ConnectError::Timeout),
         }

@@ -18,6 +18,10 @@ use crate::stream::Stream;
 /// Stands for the system's authorities in `caCertificates`.
 const SYSTEM: &str = "system";
 
+/// Names of protocols.
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
+
 /// What a client's configuration is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Asked {
@@ -34,6 +38,8 @@ pub(crate) enum Alpn {
     Http1,
     /// HTTP/2.
     Http2,
+    /// Either, as each connection is to carry.
+    Either,
     /// Anything.
     Bytes,
 }
@@ -60,12 +66,19 @@ impl Origin {
         Ok(Self { slot, name })
     }
 
-    /// Speaks TLS on a stream.
-    pub(crate) async fn wrap(&self, stream: Stream) -> io::Result<Stream> {
+    /// Speaks TLS on a stream; HTTP/2 within, where either may be.
+    pub(crate) async fn wrap(&self, stream: Stream, h2: bool) -> io::Result<Stream> {
         let config = self.slot.current().ok_or_else(|| {
             io::Error::other("TLS towards the endpoint is not set up: its certificates cannot be used")
         })?;
-        let stream = TlsConnector::from(config).connect(self.name.clone(), stream).await?;
+        let connector = TlsConnector::from(config);
+        let stream = match self.slot.settings().alpn {
+            Alpn::Either => {
+                let spoken = if h2 { HTTP2 } else { HTTP1 };
+                connector.with_alpn(vec![spoken.to_vec()]).connect(self.name.clone(), stream).await?
+            }
+            _ => connector.connect(self.name.clone(), stream).await?,
+        };
         Ok(Stream::TlsClient(Box::new(stream)))
     }
 }
@@ -119,9 +132,9 @@ pub(super) fn config(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = match asked.alpn {
-        Alpn::Http1 => vec![b"http/1.1".to_vec()],
-        Alpn::Http2 => vec![b"h2".to_vec()],
-        Alpn::Bytes => Vec::new(),
+        Alpn::Http1 => vec![HTTP1.to_vec()],
+        Alpn::Http2 => vec![HTTP2.to_vec()],
+        Alpn::Either | Alpn::Bytes => Vec::new(),
     };
     Ok(config)
 }

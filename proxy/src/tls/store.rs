@@ -142,14 +142,16 @@ impl Store {
     }
 }
 
-/// What is spoken within TLS to a plan's cluster: whatever the client speaks, where routes of connections lead to it.
+/// What is spoken within TLS to a plan's cluster: whatever the client speaks, where routes of connections lead to it and no
+/// tunnel takes them on.
 pub(crate) fn alpn(plan: &Plan, id: ClusterId) -> Alpn {
     let mut routes = plan.listeners.iter().flat_map(|listener| &listener.connections);
-    if routes.any(|route| route.destinations.iter().any(|destination| destination.cluster == id)) {
-        return Alpn::Bytes;
-    }
-    match plan.clusters.get(id.0 as usize) {
-        Some(cluster) if cluster.policy.http2 => Alpn::Http2,
+    let policy = plan.clusters.get(id.0 as usize).map(|cluster| &cluster.policy);
+    let carries = routes.any(|route| route.destinations.iter().any(|it| it.cluster == id));
+    match policy {
+        Some(policy) if carries && policy.tunnel().is_none() => Alpn::Bytes,
+        Some(policy) if policy.client_protocol => Alpn::Either,
+        Some(policy) if policy.http2 => Alpn::Http2,
         _ => Alpn::Http1,
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn connect(
         // Who asks for a name will ask for it in TLS too.
         sni: Some(&host),
         destination: host.trim_matches(['[', ']']).parse().ok(),
-        source: Some(client.peer),
+        source: Some(client.peer.ip()),
     };
     let spoken_to = listener.is_some_and(|it| route::find_virtual_host(it, authority).is_some());
     let passage = listener.filter(|_| !spoken_to);

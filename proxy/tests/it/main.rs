@@ -14,6 +14,7 @@ mod hostile;
 mod interception;
 mod istio;
 mod limits;
+mod onward;
 mod outlier;
 mod plans;
 mod protocol;

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Request;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh::plan::compile;
 use mesh::settings::OutboundPolicy;
 use mesh::{Mesh, Plan, Registry, Settings, Severity, Source, Sources};
 use proxy::Config;
+use tokio::net::TcpStream;
 
 use crate::support::tls::Authority;
-use crate::support::{Connection, Rig, Server, get, reply, request};
+use crate::support::{AnyBody, Connection, Rig, Server, get, reply, request};
 
 /// Says its name, what it was asked, and in which version of HTTP.
 async fn service(name: &'static str) -> Server {
@@ -422,6 +427,63 @@ async fn gateways_within_tls() {
         let mut connection = Connection::on(stream).await;
         let answer = connection.fetch(request("GET", "/", &[("host", name)], "")).await.unwrap();
         assert!(answer.status == 200 && answer.body.contains(wanted), "{config}: {answer:?}");
+    }
+}
+
+/// `GET /` as HTTP/2.
+async fn get_h2(rig: &Rig, host: &str) -> String {
+    let stream = TcpStream::connect(rig.address).await.unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let body: AnyBody = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+    let asked = Request::get(format!("http://{host}/")).body(body).unwrap();
+    let body = sender.send_request(asked).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_clients_protocol_goes_on_where_it_is_asked_for() {
+    let world = World::new().await;
+    let same = policy("b", "{tls: {mode: DISABLE}, connectionPool: {http: {useClientProtocol: true}}}");
+    let open = gateway("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}");
+    let edge = |port: u16| {
+        open.clone()
+            + &bound(
+                "b",
+                "gateway",
+                &format!("{{route: [{{destination: {{host: b, port: {{number: {port}}}}}}}]}}"),
+            )
+    };
+    for (config, via, h1, h2) in [
+        (String::new(), Via::Outbound, "1.1", "1.1"),
+        (same.clone(), Via::Outbound, "1.1", "2.0"),
+        (edge(18080), Via::Gateway(80), "1.1", "1.1"),
+        (edge(18080) + &same, Via::Gateway(80), "1.1", "2.0"),
+        (edge(80) + &same, Via::Gateway(80), "1.1", "2.0"),
+        (edge(85) + &same, Via::Gateway(80), "1.1", "2.0"),
+        (edge(85), Via::Gateway(80), "2.0", "2.0"),
+        (String::new(), Via::Port(18080), "1.1", "2.0"),
+        (policy("b", "{connectionPool: {http: {idleTimeout: 100s}}}"), Via::Outbound, "1.1", "1.1"),
+        (
+            policy(
+                "b",
+                "{connectionPool: {http: {h2UpgradePolicy: UPGRADE, http2KeepAlive: {interval: 15s, timeout: 5s}}}}",
+            ),
+            Via::Outbound,
+            "2.0",
+            "2.0",
+        ),
+    ] {
+        let rig = world.rig(&config, via).await;
+        // One after the other, and again: connections of both kinds wait beside each other.
+        for _ in 0..2 {
+            let host = "b.default.svc.cluster.local";
+            let said = get(rig.address, "/", &[("host", host)]).await.body;
+            assert!(said.starts_with(&format!("b HTTP/{h1}\n")), "{config}: {said}");
+            let said = get_h2(&rig, host).await;
+            assert!(said.starts_with(&format!("b HTTP/{h2}\n")), "{config}: {said}");
+        }
     }
 }
 

@@ -13,8 +13,10 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use envoy_types::pb::envoy::extensions::clusters::dynamic_forward_proxy::v3 as dynamic;
 use envoy_types::pb::envoy::extensions::common::dynamic_forward_proxy::v3::DnsCacheConfig;
+use envoy_types::pb::envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
+use envoy_types::pb::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 use envoy_types::pb::envoy::extensions::upstreams::http::v3 as http;
-use mesh::plan::{Balancer, Cluster, ClusterPolicy, Endpoint, HashTable, Probe, Warmup};
+use mesh::plan::{Balancer, Cluster, ClusterPolicy, Endpoint, HashTable, Probe, ProxyHeader, Warmup};
 
 use super::{Delivery, health, limits, names, pb, tls};
 
@@ -55,6 +57,23 @@ impl Discovery {
     }
 }
 
+/// What begins with a header of the PROXY protocol, where one is asked for.
+fn headed(policy: &ClusterPolicy, inner: Option<core::TransportSocket>) -> Option<core::TransportSocket> {
+    use core::proxy_protocol_config::Version;
+    let Some(header) = policy.proxy_header() else { return inner };
+    let version = match header {
+        ProxyHeader::V1 => Version::V1,
+        ProxyHeader::V2 => Version::V2,
+    };
+    let plain = || pb::transport("envoy.transport_sockets.raw_buffer", pb::any(&RawBuffer {}));
+    let transport = ProxyProtocolUpstreamTransport {
+        config: Some(core::ProxyProtocolConfig { version: version.into(), ..Default::default() }),
+        transport_socket: Some(inner.unwrap_or_else(plain)),
+        ..Default::default()
+    };
+    Some(pb::transport("envoy.transport_sockets.upstream_proxy_protocol", pb::any(&transport)))
+}
+
 /// A plan's cluster. `bytes` says that it carries something else than HTTP.
 pub(super) fn cluster(
     cluster: &Cluster,
@@ -64,6 +83,8 @@ pub(super) fn cluster(
 ) -> envoy::Cluster {
     let name = names::cluster(&cluster.key);
     let policy = &cluster.policy;
+    // A tunnel is HTTP, whatever is within.
+    let bytes = bytes && policy.tunnel().is_none();
     let discovery = Discovery::of(cluster);
     let (lb_policy, lb_config) = match discovery {
         Discovery::Dynamic => (LbPolicy::ClusterProvided, None),
@@ -82,7 +103,7 @@ pub(super) fn cluster(
         outlier_detection: policy.outlier.as_ref().map(limits::outlier),
         health_checks: policy.health.iter().map(|check| health::check(check, &cluster.key.host)).collect(),
         upstream_connection_options: limits::connection(&policy.bounds),
-        transport_socket: tls::upstream(&name, cluster, bytes, delivery),
+        transport_socket: headed(policy, tls::upstream(&name, cluster, bytes, delivery)),
         ..Default::default()
     };
     if !bytes {
@@ -209,17 +230,14 @@ fn common(policy: &ClusterPolicy, distributed: bool) -> CommonLbConfig {
 
 fn protocol(policy: &ClusterPolicy) -> http::HttpProtocolOptions {
     use http::http_protocol_options::explicit_http_config::ProtocolConfig;
-    use http::http_protocol_options::{UpstreamProtocolOptions, UseDownstreamHttpConfig};
     let by_grpc = policy.health.as_ref().is_some_and(|check| matches!(check.probe, Probe::Grpc { .. }));
-    let spoken = if policy.http2 {
+    let spoken = if policy.client_protocol {
+        either(policy)
+    } else if policy.http2 {
         explicitly(ProtocolConfig::Http2ProtocolOptions(http2(policy)))
     } else if by_grpc {
         // Envoy makes checks with gRPC only where HTTP/2 may be spoken at all; requests keep the client's protocol.
-        UpstreamProtocolOptions::UseDownstreamProtocolConfig(UseDownstreamHttpConfig {
-            http_protocol_options: Some(http1()),
-            http2_protocol_options: Some(http2(policy)),
-            ..Default::default()
-        })
+        either(policy)
     } else {
         explicitly(ProtocolConfig::HttpProtocolOptions(http1()))
     };
@@ -236,9 +254,24 @@ fn protocol(policy: &ClusterPolicy) -> http::HttpProtocolOptions {
     }
 }
 
+/// What the client speaks.
+fn either(policy: &ClusterPolicy) -> http::http_protocol_options::UpstreamProtocolOptions {
+    use http::http_protocol_options::{UpstreamProtocolOptions, UseDownstreamHttpConfig};
+    UpstreamProtocolOptions::UseDownstreamProtocolConfig(UseDownstreamHttpConfig {
+        http_protocol_options: Some(http1()),
+        http2_protocol_options: Some(http2(policy)),
+        ..Default::default()
+    })
+}
+
 fn http2(policy: &ClusterPolicy) -> core::Http2ProtocolOptions {
     let streams = policy.bounds.streams_per_connection;
     core::Http2ProtocolOptions {
+        connection_keepalive: policy.pings().map(|(interval, answer)| core::KeepaliveSettings {
+            interval: Some(pb::millis(interval)),
+            timeout: Some(pb::millis(answer)),
+            ..Default::default()
+        }),
         max_concurrent_streams: streams.map(|it| pb::number(it.clamp(1, MOST_STREAMS))),
         ..Default::default()
     }

@@ -10,6 +10,7 @@ use envoy_types::pb::envoy::extensions::filters::http::cors::v3::Cors;
 use envoy_types::pb::envoy::extensions::filters::http::dynamic_forward_proxy::v3 as dynamic;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::listener::http_inspector::v3::HttpInspector;
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as manager;
 use envoy_types::pb::google::protobuf::Any;
@@ -25,6 +26,9 @@ use super::{Delivery, cluster, filters, log, pb, tcp, tls};
 
 /// For how long a client may be silent before it is taken for one that waits for the server; the built-in proxy's time.
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// What Envoy finds in a client's first words, where they are HTTP's.
+const HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
 
 /// How HTTP is served on a listener.
 pub(super) struct Http<'a> {
@@ -55,7 +59,8 @@ pub(super) fn mixed<'a>(
     let mut taken = HashSet::new();
     let mut add = |condition: envoy::FilterChainMatch, filter: envoy::Filter, socket| {
         // Envoy refuses two chains for the same; the first route that takes a connection wins, as everywhere.
-        if taken.insert(format!("{condition:?}")) {
+        let first = taken.insert(format!("{condition:?}"));
+        if first {
             chains.push(envoy::FilterChain {
                 filter_chain_match: Some(condition),
                 filters: vec![filter],
@@ -63,6 +68,7 @@ pub(super) fn mixed<'a>(
                 ..Default::default()
             });
         }
+        first
     };
     // A server without a certificate opens nothing; Envoy would refuse the whole listener for it.
     let opens = |server: &TlsServer| !server.passes() && tls::has_certificate(server);
@@ -93,7 +99,9 @@ pub(super) fn mixed<'a>(
         };
         let passed = it.tls.is_empty() || it.tls.iter().any(TlsServer::passes);
         match route.matches.as_slice() {
-            [] if passed => add(on(tls_port), filter(), None),
+            [] if passed => {
+                add(on(tls_port), filter(), None);
+            }
             matches => {
                 for condition in matches {
                     let own = condition.sni.iter().filter(|name| !opened(name)).collect::<Vec<_>>();
@@ -106,8 +114,15 @@ pub(super) fn mixed<'a>(
         }
     }
     // What is not taken by its name is HTTP where that is spoken.
+    let mut by_words = false;
     if let Some(http) = http(None).filter(|_| it.protocol == Protocol::Http) {
-        add(envoy::FilterChainMatch::default(), connections(&http, delivery), None);
+        let chain = || connections(&http, delivery);
+        by_words = !add(envoy::FilterChainMatch::default(), chain(), None);
+        if by_words {
+            let application_protocols = HTTP.map(str::to_owned).to_vec();
+            let condition = envoy::FilterChainMatch { application_protocols, ..Default::default() };
+            add(condition, chain(), None);
+        }
     }
     let mut made = listener(name, at, chains);
     let inspected = made.filter_chains.iter().filter_map(|chain| chain.filter_chain_match.as_ref());
@@ -122,14 +137,21 @@ pub(super) fn mixed<'a>(
             made.listener_filters_timeout = Some(pb::duration(SILENCE));
             made.continue_on_listener_filters_timeout = true;
         }
-        let inspector = pb::any(&TlsInspector::default());
-        made.listener_filters.push(envoy::ListenerFilter {
-            name: "envoy.filters.listener.tls_inspector".to_owned(),
-            config_type: Some(envoy::listener_filter::ConfigType::TypedConfig(inspector)),
-            ..Default::default()
-        });
+        made.listener_filters
+            .push(inspector("envoy.filters.listener.tls_inspector", pb::any(&TlsInspector::default())));
+    }
+    if by_words {
+        made.listener_filters_timeout = Some(pb::duration(SILENCE));
+        made.continue_on_listener_filters_timeout = true;
+        made.listener_filters
+            .push(inspector("envoy.filters.listener.http_inspector", pb::any(&HttpInspector {})));
     }
     made
+}
+
+fn inspector(name: &str, config: Any) -> envoy::ListenerFilter {
+    let config = Some(envoy::listener_filter::ConfigType::TypedConfig(config));
+    envoy::ListenerFilter { name: name.to_owned(), config_type: config, ..Default::default() }
 }
 
 /// What the secrets of a port's server begin with.

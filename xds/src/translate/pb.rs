@@ -10,6 +10,12 @@ use envoy_types::pb::google::protobuf as google;
 use mesh::plan::Matcher;
 use prost::Message;
 
+/// A transport socket by Envoy's name for it.
+pub(super) fn transport(name: &str, config: google::Any) -> core::TransportSocket {
+    let config = core::transport_socket::ConfigType::TypedConfig(config);
+    core::TransportSocket { name: name.to_owned(), config_type: Some(config) }
+}
+
 /// A message within a field that takes any.
 pub(super) fn any<M: Message + prost::Name>(message: &M) -> google::Any {
     google::Any { type_url: M::type_url(), value: message.encode_to_vec() }

@@ -54,7 +54,10 @@ pub(super) fn upstream(
     let alpn = if bytes {
         Vec::new()
     } else {
-        vec![if cluster.policy.http2 { "h2" } else { "http/1.1" }.to_owned()]
+        // Of either, Envoy asks for what it is about to speak.
+        let policy = &cluster.policy;
+        let spoken = if policy.http2 { "h2" } else { "http/1.1" };
+        if policy.client_protocol { Vec::new() } else { vec![spoken.to_owned()] }
     };
     let context = envoy::UpstreamTlsContext {
         sni: sni(cluster),
@@ -69,7 +72,7 @@ pub(super) fn upstream(
         }),
         ..Default::default()
     };
-    Some(transport(pb::any(&context)))
+    Some(pb::transport(TLS, pb::any(&context)))
 }
 
 /// The secret that has the certificate towards the endpoints of a cluster, where no files do.
@@ -106,7 +109,7 @@ pub(super) fn downstream(name: &str, server: &TlsServer, delivery: Delivery) -> 
         }),
         ..Default::default()
     };
-    transport(pb::any(&context))
+    pb::transport(TLS, pb::any(&context))
 }
 
 /// Whether a server has a certificate to show.
@@ -226,11 +229,6 @@ fn by_name<'s>(
     let source = (delivery != Delivery::Static).then(pb::from_ads);
     let config = |(name, _)| envoy::SdsSecretConfig { name, sds_config: source.clone() };
     named(owner, secrets).map(config).collect()
-}
-
-fn transport(context: envoy_types::pb::google::protobuf::Any) -> core::TransportSocket {
-    let config = core::transport_socket::ConfigType::TypedConfig(context);
-    core::TransportSocket { name: TLS.to_owned(), config_type: Some(config) }
 }
 
 /// A name that a certificate may be for, in each way in which it can say so.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Context;
-use crate::plan::{Balancer, Cluster, ClusterId, ClusterKey, ClusterPolicy, Endpoint};
+use crate::plan::{Balancer, Cluster, ClusterId, ClusterKey, ClusterPolicy, Endpoint, Source};
 use crate::registry::{Discovery, Port, PortProtocol, Service, Viewer, subset};
 use crate::resource::virtual_service::Destination;
 
@@ -73,6 +73,9 @@ impl<'c> Clusters<'c> {
         let mut policy =
             governing.map_or_else(ClusterPolicy::default, |it| it.policy(found, key.port, self.context.mesh));
         policy.http2 |= port.is_some_and(|port| port.protocol == PortProtocol::Http2);
+        // Of what nobody says what it is, a workload's proxy believes the client; a gateway's clients may speak anything.
+        policy.client_protocol |= port.is_some_and(|port| port.protocol == PortProtocol::Auto)
+            && matches!(self.viewer.source, Source::Workload { .. });
         let mut endpoints = match (service, port) {
             (Some(service), Some(port)) if known => endpoints(service, port, &key.host),
             _ => Vec::new(),

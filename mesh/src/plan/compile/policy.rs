@@ -141,7 +141,12 @@ impl<'m> Governing<'m> {
 
     /// The policy of a cluster.
     pub(crate) fn policy(&self, subset: Option<&Subset>, port: u16, mesh: &Mesh) -> ClusterPolicy {
-        let merged = merge(self.policy, subset.and_then(|subset| subset.traffic_policy.as_ref()), port);
+        let over = subset.map(|subset| subset.traffic_policy.as_ref());
+        let mut merged = merge(self.policy, over.flatten(), port);
+        if let Some(merged) = &mut merged {
+            // A tunnel is for all ports, and a subset has only its own.
+            merged.tunnel = over.unwrap_or(self.policy).and_then(|policy| policy.tunnel.clone());
+        }
         let tls =
             merged.as_ref().and_then(|merged| secrets::client(mesh, self.namespace, merged.tls.as_ref()?));
         let policy = merged.map_or_else(ClusterPolicy::default, |merged| resolve::policy(&merged));
@@ -182,7 +187,6 @@ fn merge(rule: Option<&TrafficPolicy>, subset: Option<&TrafficPolicy>, port: u16
         connection_pool: pick(over.connection_pool, base.connection_pool, whole),
         outlier_detection: pick(over.outlier_detection, base.outlier_detection, whole),
         tls: pick(over.tls, base.tls, whole),
-        tunnel: over.tunnel.or(base.tunnel),
         proxy_protocol: over.proxy_protocol.or(base.proxy_protocol),
         retry_budget: over.retry_budget.or(base.retry_budget),
         ..TrafficPolicy::default()

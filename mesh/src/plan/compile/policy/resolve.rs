@@ -29,7 +29,8 @@ pub(super) fn policy(merged: &TrafficPolicy) -> ClusterPolicy {
     let balancer = merged.load_balancer.as_ref();
     let pool = merged.connection_pool.as_ref();
     let tcp = pool.and_then(|pool| pool.tcp.as_ref());
-    let upgrade = pool.and_then(|pool| pool.http.as_ref()).and_then(|http| http.h2_upgrade_policy.as_ref());
+    let http = pool.and_then(|pool| pool.http.as_ref());
+    let upgrade = http.and_then(|http| http.h2_upgrade_policy.as_ref());
     let outlier = merged.outlier_detection.as_ref();
     ClusterPolicy {
         balancer: simple(balancer),
@@ -40,6 +41,7 @@ pub(super) fn policy(merged: &TrafficPolicy) -> ClusterPolicy {
         outlier: outlier.map(outlier_of),
         connect_timeout: tcp.and_then(|tcp| positive(tcp.connect_timeout.as_ref())),
         http2: upgrade == Some(&H2UpgradePolicy::Upgrade),
+        client_protocol: http.and_then(|http| http.use_client_protocol) == Some(true),
         raw: merged.write(),
         health: None,
         from: None,
