@@ -266,3 +266,38 @@ fn inline(bytes: Vec<u8>) -> core::DataSource {
 fn set(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_that_are_not_whole_are_not_asked_for() {
+        let text = |text: &str| Some(text.to_owned());
+        let secret = |certificate: &str| Secret { certificate: certificate.into(), ..Secret::default() };
+        let file = || text("/a.pem");
+        for (certificate, key, secrets, files, asked) in [
+            (file(), file(), vec![], 1, vec![]),
+            (file(), None, vec![], 0, vec![]),
+            (file(), text(""), vec![], 0, vec![]),
+            (None, None, vec![secret(""), secret("x")], 0, vec!["443.0 certificate 1"]),
+        ] {
+            let settings =
+                ServerTls { server_certificate: certificate, private_key: key, ..ServerTls::default() };
+            let server = TlsServer { hosts: Vec::new(), http: true, settings, secrets, authorities: None };
+            let Some(super::core::transport_socket::ConfigType::TypedConfig(made)) =
+                downstream("443.0", &server, Delivery::Delta).config_type
+            else {
+                panic!("no configuration")
+            };
+            let made = envoy::DownstreamTlsContext::decode(made.value.as_slice()).unwrap();
+            let made = made.common_tls_context.unwrap();
+            let names: Vec<&str> =
+                made.tls_certificate_sds_secret_configs.iter().map(|it| it.name.as_str()).collect();
+            assert_eq!((made.tls_certificates.len(), &names), (files, &asked));
+            let sent = super::secrets("443.0", &server.secrets).map(|(name, _)| name).collect::<Vec<_>>();
+            assert_eq!(sent, asked, "what is asked for is there");
+            assert_eq!(has_certificate(&server), files + asked.len() > 0);
+        }
+    }
+}
