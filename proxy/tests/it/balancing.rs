@@ -13,6 +13,7 @@ use mesh::plan::{
 use mesh::registry::LOCALITY_LABELS;
 use proxy::{Config, Notice};
 
+use crate::outlier::strict;
 use crate::plans::{Draft, cluster, retries, to_first};
 use crate::support::{Connection, Rig, Server, assert_drawn, get, reply, request};
 
@@ -195,16 +196,7 @@ async fn another_region_takes_over_when_the_nearest_fails() {
     let near = Server::start(|_| async { reply(503, "down") }).await;
     let mut servers = named(2).await;
     servers.insert(0, near);
-    let outlier = Outlier {
-        errors: Some(1),
-        gateway_errors: None,
-        local_failures: None,
-        codes: Vec::new(),
-        interval: Duration::from_secs(3600),
-        base_ejection: Duration::from_secs(3600),
-        max_ejected: 100,
-        min_healthy: 0,
-    };
+    let outlier = Outlier { errors: Some(1), ..strict() };
     let locality = Locality {
         fails_over: true,
         failover: vec![("here".to_owned(), "there".to_owned())],

@@ -13,6 +13,7 @@ use mesh::resource::traffic_policy::{ClientTls, ClientTlsMode};
 use proxy::{Config, Notice};
 use tokio::net::TcpListener;
 
+use crate::outlier::strict;
 use crate::plans::{Draft, cluster, cluster_at, to_first};
 use crate::support::tls::Authority;
 use crate::support::{AnyBody, Rig, Server, assert_drawn, get, reply};
@@ -259,16 +260,7 @@ async fn a_check_that_passes_ends_an_ejection() {
     })
     .await;
     let mut draft = checked(cluster("v1", &[&server]), check(http()));
-    draft.clusters[0].policy.outlier = Some(Outlier {
-        errors: Some(1),
-        gateway_errors: None,
-        local_failures: None,
-        codes: Vec::new(),
-        interval: Duration::from_secs(3600),
-        base_ejection: Duration::from_secs(3600),
-        max_ejected: 100,
-        min_healthy: 0,
-    });
+    draft.clusters[0].policy.outlier = Some(Outlier { errors: Some(1), ..strict() });
     let mut rig = Rig::start(draft.plan()).await;
     rig.told(well(server.address().port())).await;
     assert_eq!(get(rig.address, "/", &[]).await.status, 500);

@@ -12,7 +12,7 @@ use crate::plans::{Draft, cluster, cluster_at, connections, plan_of, tcp_listene
 use crate::support::{Rig, Server, get, is_envoy, reply};
 
 /// Three errors eject for an hour; any number may be out.
-fn strict() -> Outlier {
+pub(crate) fn strict() -> Outlier {
     Outlier {
         errors: Some(3),
         gateway_errors: None,
