@@ -147,10 +147,14 @@ struct Running {
     /// Sends spans, and ends after the proxy has.
     spans: Option<JoinHandle<()>>,
     read: ArcSwap<World>,
+    /// The files as they were read first.
+    first: Option<Stamp>,
 }
 
 impl Running {
     async fn start(args: &Args) -> Result<Self, Error> {
+        // Before the files are read: what changes from now on is seen.
+        let first = files::stamp(std::slice::from_ref(&args.mesh));
         let world = World::read(
             files::read(std::slice::from_ref(&args.mesh))?,
             &Mesh::default(),
@@ -199,6 +203,7 @@ impl Running {
             plan,
             spans,
             read: ArcSwap::from_pointee(world),
+            first,
         };
         running.open().await;
         Ok(running)
@@ -230,7 +235,7 @@ impl Running {
     async fn follow(&self) -> Infallible {
         let paths = [self.args.mesh.clone()];
         let mut hangup = Hangup::new();
-        let mut taken = files::stamp(&paths);
+        let mut taken = self.first.clone();
         let mut last = taken.clone();
         loop {
             let asked = tokio::select! {

@@ -115,10 +115,9 @@ async fn files_that_change_are_taken() {
     write(folder.path(), "one");
     let args = Args { gateway: Some("ingress".to_owned()), ..args(folder.path()) };
     let running = Running::start(&args).await.unwrap();
+    // Before the watching has begun, which is no reason to miss it.
+    write(folder.path(), "second");
     let changed = async {
-        // Once the watching has begun.
-        tokio::task::yield_now().await;
-        write(folder.path(), "second");
         while get(running.address, "/").await != "second" {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
