@@ -153,6 +153,7 @@ impl Upstream {
                 let sender = Sender::H1(handshake_h1(stream, Rc::clone(&open)).await?);
                 return Ok((Connection { sender, served: 0, open }, false));
             }
+            self.make_room(limits);
             if let Some(Given::Connection(mut connection)) = self.queue.wait().await
                 && connection.open.preface == limits.preface
                 && connection.becomes_ready().await
@@ -178,6 +179,7 @@ impl Upstream {
             if let Some(open) = admitted {
                 break Rc::new(open);
             }
+            self.make_room(limits);
             // Until a stream ends, or a connection.
             self.queue.wait().await;
             if let Some(connection) = self.shared(limits) {
@@ -255,6 +257,20 @@ impl Upstream {
         None
     }
 
+    /// Closes an unused connection that began with what another client's begin with: for this one it never becomes free.
+    fn make_room(&self, limits: &Limits) {
+        let other = |connection: &Connection| connection.open.preface != limits.preface;
+        let mut idle = self.idle.borrow_mut();
+        if let Some(at) = idle.iter().position(|idle| other(&idle.connection)) {
+            idle.remove(at);
+            return;
+        }
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        if let Some(at) = multiplexed.iter().position(|one| other(one) && one.streams() == 0) {
+            multiplexed.remove(at);
+        }
+    }
+
     /// A connection may carry another request.
     fn give_back(&self, connection: Connection, max_idle: usize, now: Instant) {
         if self.gone.get() || connection.is_closed() || connection.open.epoch != self.manner.epoch() {
@@ -272,7 +288,9 @@ impl Upstream {
         let over = |since: Instant| now.saturating_duration_since(since) >= idle_timeout;
         self.idle.borrow_mut().retain(|idle| !idle.connection.is_closed() && !over(idle.since));
         let unused = self.active.get() == 0 && over(self.quiet.get());
-        self.multiplexed.borrow_mut().retain(|connection| !unused && !connection.is_closed());
+        // Of those that only one client can use there may be any number.
+        let left = |one: &Connection| one.open.preface.is_some() && one.streams() == 0;
+        self.multiplexed.borrow_mut().retain(|one| !unused && !one.is_closed() && !left(one));
     }
 
     /// Whether it is in some plan. Where it is not, idle connections are closed, and none becomes idle.

@@ -212,10 +212,8 @@ pub(crate) async fn serve(
                         Rc::new(cluster::View::stranger(upstream, pool::Limits::outside(&shared.config)));
                     let limits = Limits { timeout: None, per_try_timeout: None, retries: None };
                     let way = Way { side, cluster, limits };
-                    {
-                        let h2 = head.version == Version::HTTP_2;
-                        forward(way.exchange(client, &view, &decision, ticket, h2), head, body).await
-                    }
+                    let h2 = head.version == Version::HTTP_2;
+                    forward(way.exchange(client, &view, &decision, ticket, h2), head, body).await
                 }
                 UnknownHost::BadGateway if !connect => Reply::FORBIDDEN_HOST.answer(ticket),
                 _ => Reply::NO_ROUTE.answer(ticket),

@@ -1,6 +1,7 @@
 //! What an endpoint is told before it hears the client: whose connection it is, and where else it is to go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
@@ -12,6 +13,7 @@ use mesh::{Mesh, Plan, Registry, Settings, Sources};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::plans::workload;
@@ -102,6 +104,26 @@ async fn endpoints_are_told_whose_a_connection_is() {
         let began = [connections.recv().await.unwrap(), connections.recv().await.unwrap()];
         assert_eq!(began[..], told[..]);
         assert!(connections.try_recv().is_err(), "{version} {within}");
+    }
+}
+
+/// The only connection that is allowed waits for the client it is of; another client's request does not wait for that one.
+#[tokio::test]
+async fn a_client_that_rests_keeps_no_other_waiting() {
+    let server = Raw::start(|mut stream| async move {
+        let header = header(&mut stream).await;
+        answer(stream, &header).await;
+    })
+    .await;
+    let policy = "proxyProtocol: {version: V1}, connectionPool: {tcp: {maxConnections: 1}}";
+    let rig = Rig::on(plan("HTTP", server.port, policy), 9000).await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = Connection::open(rig.address).await;
+        let asked = client.fetch(request("GET", "/", &[("host", "out.com")], ""));
+        let answer = timeout(Duration::from_secs(10), asked).await.expect("no place").unwrap();
+        assert_eq!(answer.status, 200);
+        clients.push(client);
     }
 }
 
