@@ -226,3 +226,49 @@ async fn requests_are_not_tunnelled() {
     let rig = Rig::on(plan("HTTP", server.address().port(), tunnel), 9000).await;
     assert_eq!(get(rig.address, "/", &[("host", "out.com")]).await.body, "plain");
 }
+
+/// Answers requests over HTTP/2, and tells of each ping that asks for an answer.
+async fn pinged(mut stream: TcpStream, pings: mpsc::UnboundedSender<()>) -> std::io::Result<()> {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await?;
+    // Settings: none of its own.
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).await?;
+        let (kind, flags) = (head[3], head[4]);
+        match kind {
+            // A head: it is answered with the first entry of HPACK's table for a status of 200, and nothing else.
+            1 => {
+                let answer = [&[0, 0, 1, 1, 5][..], &head[5..], &[0x88]].concat();
+                stream.write_all(&answer).await?;
+            }
+            4 if flags == 0 => stream.write_all(&[0, 0, 0, 4, 1, 0, 0, 0, 0]).await?,
+            6 if flags == 0 => {
+                stream.write_all(&[&[0, 0, 8, 6, 1, 0, 0, 0, 0][..], &payload].concat()).await?;
+                let _ = pings.send(());
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_are_asked_whether_they_live() {
+    let (pings, mut seen) = mpsc::unbounded_channel();
+    let server = Raw::start(move |stream| {
+        let pings = pings.clone();
+        async move { drop(pinged(stream, pings).await) }
+    })
+    .await;
+    let policy = "connectionPool: {http: {http2KeepAlive: {interval: 0.05s, timeout: 5s}}}";
+    let rig = Rig::on(plan("HTTP2", server.port, policy), 9000).await;
+    assert_eq!(get(rig.address, "/", &[("host", "out.com")]).await.status, 200);
+    // Also while nothing is asked.
+    for _ in 0..3 {
+        tokio::time::timeout(std::time::Duration::from_secs(10), seen.recv()).await.unwrap().unwrap();
+    }
+    assert_eq!(get(rig.address, "/", &[("host", "out.com")]).await.status, 200);
+}
