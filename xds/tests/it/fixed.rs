@@ -36,6 +36,47 @@ fn envoy_takes_the_sample() {
     assert!(seen.len() > 1, "the workloads' and the gateway's");
 }
 
+/// PROXY headers in plain text and within TLS, tunnels, and HTTP beside other bytes on one port.
+#[test]
+fn envoy_takes_what_goes_before_requests() {
+    let text = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: out}
+spec:
+  hosts: [out.com]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 9000, name: tcp, protocol: TCP}, {number: 80, name: http, protocol: HTTP}, {number: 81, name: any, protocol: ''}]
+  endpoints: [{address: 127.0.0.1, labels: {version: v1}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: out}
+spec:
+  host: out.com
+  trafficPolicy: {POLICY}
+";
+    let mut seen = BTreeSet::new();
+    for (policy, message) in [
+        ("proxyProtocol: {version: V1}", "upstream_proxy_protocol"),
+        ("proxyProtocol: {version: V2}, tls: {mode: SIMPLE}", "upstream_proxy_protocol"),
+        ("tunnel: {targetHost: db.internal, targetPort: 1}", "db.internal:1"),
+        ("loadBalancer: {simple: RANDOM}", "http_inspector"),
+    ] {
+        let sources = Sources::single("mesh.yaml", text.replace("POLICY", policy));
+        let plan = worlds::plans(&sources).into_iter().next().unwrap();
+        let at = |port: u16| (port, std::net::SocketAddr::from(([127, 0, 0, 1], port)));
+        let bind = Bind { ports: [at(80), at(81)].into(), ..Bind::default() };
+        let config = bootstrap::fixed(&plan, &bind, None).unwrap();
+        assert!(config.to_string().contains(message), "{policy}");
+        if let Some(binary) = testkit::envoy() {
+            assert_eq!(envoy::refuses(&binary, &config), None, "{policy}");
+        }
+        assert!(seen.insert(config.to_string()), "{policy}");
+    }
+}
+
 /// The seed's examples, each on the sample's services; Istio's samples, each folder for itself; and the cases of its own tests.
 #[test]
 fn envoy_takes_what_others_wrote() {
