@@ -75,6 +75,51 @@ async fn typed_policies_govern_and_the_graph_shows_it() -> Result<()> {
     .await
 }
 
+#[tokio::test]
+async fn a_typed_health_check_is_made() -> Result<()> {
+    let (well, ill) = (Instance::start().await, Instance::start().await);
+    let folder = tempfile::tempdir()?;
+    let mesh = service("shop", &[well.port, ill.port]) + FRONT.replace("28099", "28098").as_str();
+    std::fs::write(folder.path().join("mesh.yaml"), mesh)?;
+    let server = Server::start(&["--mesh", &folder.path().to_string_lossy(), "--rate", "20"]).await?;
+    Browser::with(1600, 1000, async |browser| {
+        browser.designer(&server.url()).await?;
+        browser.select("shop").await?;
+        browser.tab("resilience").await?;
+        // Everything by the keyboard.
+        let kind = browser.find(".policy-row[title=\"healthCheck\"] select").await?;
+        kind.scroll_into_view().await?;
+        kind.send_keys("HTTP").await?;
+        let row = ".policy-row[title=\"healthCheck\"] small";
+        browser.text_with(row, "HTTP · DestinationRule shop", SOON).await?;
+
+        // What cannot be is said, and nothing is taken.
+        set(browser, "healthCheck.http.path", "healthz").await?;
+        browser.text_with(".toasts", "Path: `path` begins with `/`", SOON).await?;
+        browser.find(".policy-row[title=\"healthCheck.http.path\"] input:invalid").await?;
+        browser.shots("17-health-refused").await?;
+        browser.find(".policy-row[title=\"healthCheck.http.path\"] input").await?.clear().await?;
+        for (field, value) in [("http.path", "/healthz"), ("interval", "0.2"), ("healthyThreshold", "1")] {
+            set(browser, &format!("healthCheck.{field}"), value).await?;
+        }
+        set(browser, "loadBalancer.warmup.duration", "1").await?;
+        set(browser, "loadBalancer.localityLbSetting.failover", "us -> eu").await?;
+        browser.shots("18-health-draft").await?;
+        browser.apply().await?;
+        let snapshot: Snapshot = http::get_json(&server.address, "/api/v1/mesh").await?;
+        let text: String = snapshot.sources.0.values().cloned().collect();
+        let check = "{healthyThreshold: 1, http: {path: /healthz}, interval: 200ms}";
+        ensure!(text.contains(check) && text.contains("duration: 1s") && text.contains("from: us"), "{text}");
+
+        ill.health.store(503, Ordering::SeqCst);
+        browser.text_with(".node .sub.warn", "1 of 2 instances", SOON).await?;
+        browser.shots("19-unhealthy").await?;
+        ill.health.store(200, Ordering::SeqCst);
+        gone(browser, ".node .sub.warn").await
+    })
+    .await
+}
+
 /// Types into the row of a field, and leaves it.
 async fn set(browser: &Browser, field: &str, value: &str) -> Result<()> {
     let input = browser.find(&format!(".policy-row[title=\"{field}\"] input")).await?;

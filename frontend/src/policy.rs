@@ -1,20 +1,24 @@
 //! The policy behind a service, for all of it, for a subset or for a port: what holds, where it comes from, and the edit that
 //! changes it. Pure.
 //!
-//! Policies are read as they are written. As in Istio, `loadBalancer`, `connectionPool` and `outlierDetection` are whole: a
+//! Policies are read as they are written. As in Istio, `loadBalancer`, `connectionPool`, `outlierDetection` and `retryBudget` are whole: a
 //! subset's takes the place of the rule's, and a port's own policy that of all of them. An edit that begins such a part for a subset
 //! or a port takes along what held until then, so that it changes nothing but what it says.
 
 mod change;
+mod health;
+mod places;
 mod table;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use mesh::{Document, Kind, Mesh, ResourceKey, Settings, host};
 use serde_json::Value;
 
-pub use change::{balance, edit};
-pub use table::{ALGORITHMS, Field, GROUPS, Unit, fields};
+pub use change::{balance, change, edit};
+pub use table::{Field, GROUPS, Unit, fields};
+pub use typed::value;
 
 /// What a policy is for: all of the service, one of its subsets, one of its ports, or a port of a subset.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -108,7 +112,22 @@ impl<'m> Rules<'m> {
     pub fn shown(self, scope: &Scope) -> Vec<Shown> {
         let layers = self.layers(scope);
         let own = self.place(scope).and_then(|place| place.value());
-        fields().map(|field| table::shown(field, own, &layers)).collect()
+        let check = self.place(&Scope::default()).and_then(|place| health::read(&place));
+        let checks: Vec<_> =
+            check.iter().map(|check| (format!("DestinationRule {}", check.0), &check.1)).collect();
+        let shown = |field: &'static Field| {
+            if field.path.starts_with(table::HEALTH) {
+                // It is for all of the service, and so is what edits it.
+                let mut shown = table::shown(field, checks.first().map(|check| check.1), &checks);
+                shown.visible &= *scope == Scope::default();
+                return shown;
+            }
+            let mut shown = table::shown(field, own, &layers);
+            // A port's own policy cannot have one.
+            shown.visible &= scope.port.is_none() || !field.path.starts_with("retryBudget");
+            shown
+        };
+        fields().map(shown).collect()
     }
 
     fn documents(self) -> impl Iterator<Item = (&'m ResourceKey, &'m Document)> {

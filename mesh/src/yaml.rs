@@ -16,7 +16,7 @@ mod stream;
 mod tree;
 mod value;
 
-pub use emit::document;
+pub use emit::{document, flow};
 pub use patch::{PatchError, same, update};
 pub use path::{Path, Segment};
 pub use problem::{Problem, Remedy};

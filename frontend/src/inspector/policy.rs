@@ -1,13 +1,10 @@
 //! Limits, ejection and balancing of a service, of a subset or of a port: a row for each field of the table.
 
 use crate::prelude::*;
-use mesh::Edit;
-use mesh::resource::DurationString;
-use serde_json::{Value, json};
+use web_sys::HtmlInputElement;
 
-use crate::inspector::faults::millis;
-use crate::policy::{self, ALGORITHMS, Field, GROUPS, Rules, Scope, Shown, Unit};
-use crate::store::{Store, use_store};
+use crate::policy::{self, Field, GROUPS, Rules, Scope, Shown, Unit};
+use crate::store::{Store, ToastKind, use_store};
 use crate::subject::Subject;
 
 /// What a policy is edited of.
@@ -53,7 +50,7 @@ pub fn Policy(
     });
     view! {
         <label class="field route-picker">
-            "Limits, ejection and balancing of"
+            "Limits, ejection, checks and balancing of"
             <select
                 class="select"
                 on:change=move |event| at.set(event_target_value(&event).parse().unwrap_or(0))
@@ -73,39 +70,39 @@ impl Form {
         let own = move || read(|shown| shown.own.clone());
         let hidden = move || self.shown.with(|all| all.get(position).is_none_or(|shown| !shown.visible));
         let control = match field.unit {
-            Unit::Algorithm => {
-                let option = |(value, name): (&'static str, &'static str)| {
-                    view! { <option value=value selected=move || own() == value>{name}</option> }
+            Unit::Choice(choices) => {
+                let option = |(value, name): &(&'static str, &'static str)| {
+                    let value = *value;
+                    view! { <option value=value selected=move || own() == value>{*name}</option> }
                 };
                 view! {
                     <select class="select" on:change=move |event| {
-                        let choice = event_target_value(&event);
-                        self.put(|rules, scope| policy::balance(rules, scope, &choice));
+                        if let Err(message) = self.put(field, &event_target_value(&event)) {
+                            self.refuse(field, &message);
+                        }
                     }>
-                        {ALGORITHMS.map(option).collect_view()}
+                        {choices.iter().map(option).collect_view()}
                     </select>
                 }
             }
             unit => {
                 let (kind, class) = match unit {
                     Unit::Switch => ("checkbox", "switch"),
-                    Unit::Text => ("text", "input"),
+                    Unit::Text | Unit::List | Unit::Regions | Unit::Shares => ("text", "input"),
                     _ => ("number", "input"),
                 };
                 view! {
                     <input type=kind class=class min="0" step=if unit == Unit::Count || unit == Unit::Percent { "1" } else { "any" }
                         prop:value=own
                         prop:checked=move || !own().is_empty()
-                        on:change=move |event| {
-                            let value = typed(unit, &event);
-                            self.put(|rules, scope| policy::edit(rules, scope, field.path, value));
-                        }
+                        on:change=move |event| self.typed(field, &event_target(&event))
                     />
                 }
             }
         };
+        let long = matches!(field.unit, Unit::List | Unit::Regions | Unit::Shares);
         view! {
-            <label class="policy-row" class:none=hidden title=field.path>
+            <label class="policy-row" class:none=hidden class:long=long title=field.path>
                 <span>{field.label}</span>
                 <small><b>{move || read(|shown| shown.effective.clone())}</b>" · "{move || read(|shown| shown.origin.clone())}</small>
                 {control}
@@ -114,12 +111,40 @@ impl Form {
         .into_any()
     }
 
-    fn put(self, edit: impl FnOnce(Rules<'_>, &Scope) -> Option<Edit>) {
+    /// Takes what was typed. What cannot be is left standing, marked, with a message.
+    fn typed(self, field: &'static Field, input: &HtmlInputElement) {
+        input.set_custom_validity("");
+        let text = match field.unit {
+            Unit::Switch if input.checked() => "on".to_owned(),
+            Unit::Switch => String::new(),
+            _ => input.value(),
+        };
+        let done = match input.check_validity() {
+            true => self.put(field, &text),
+            false => Err(input.validation_message().unwrap_or_default()),
+        };
+        if let Err(message) = done {
+            input.set_custom_validity(&message);
+            self.refuse(field, &message);
+        }
+    }
+
+    fn refuse(self, field: &Field, message: &str) {
+        self.store.ui.toast(ToastKind::Error, format!("{}: {message}", field.label));
+    }
+
+    fn put(self, field: &Field, text: &str) -> Result<(), String> {
+        let value = policy::value(field.unit, text)?;
         let at = self.at.get_untracked();
-        let edit = untrack(|| with(self.store, self.subject, |rules, scopes| edit(rules, scopes.get(at)?)));
+        let edit = untrack(|| {
+            with(self.store, self.subject, |rules, scopes| {
+                policy::change(rules, &scopes[at.min(scopes.len() - 1)], field, value)
+            })
+        })?;
         if let Some(edit) = edit {
             self.store.editing.put(edit);
         }
+        Ok(())
     }
 }
 
@@ -136,18 +161,4 @@ fn with<T>(store: Store, subject: Memo<Subject>, look: impl FnOnce(Rules<'_>, &[
         let ports = draft.catalog.services.get(host).map_or(&[][..], |service| &service.ports);
         look(rules, &rules.scopes(ports))
     })
-}
-
-/// What was typed, as YAML has it; nothing for an empty field.
-fn typed(unit: Unit, event: &leptos::ev::Event) -> Option<Value> {
-    let text = event_target_value(event);
-    match unit {
-        Unit::Switch => event_target_checked(event).then(|| json!({})),
-        Unit::Seconds | Unit::Life => {
-            millis(event).map(|millis| Value::from(DurationString::from_millis(millis).0))
-        }
-        Unit::Text => Some(Value::from(text.trim())).filter(|_| !text.trim().is_empty()),
-        Unit::Percent => text.parse::<u32>().ok().map(|percent| Value::from(percent.min(100))),
-        Unit::Count | Unit::Algorithm => text.parse::<u32>().ok().map(Value::from),
-    }
 }

@@ -1,13 +1,44 @@
 //! The edit that changes a field of a policy.
 
 use mesh::Edit;
-use mesh::edit::{FieldEdit, add_policy};
+use mesh::edit::{FieldEdit, add_rule};
 use serde_json::{Map, Value, json};
 
-use super::{Rules, Scope, at, find, list};
+use super::table::{HEALTH, MAGLEV, RING};
+use super::{Field, Rules, Scope, at, find, health, list};
 
 /// The parts that a port's own policy takes the place of.
 const PARTS: [&str; 4] = ["loadBalancer", "connectionPool", "outlierDetection", "tls"];
+
+/// The edit that gives a field this value, or none with `None`; no edit where that changes nothing. An error says what is wrong.
+pub fn change(
+    rules: Rules<'_>,
+    scope: &Scope,
+    field: &Field,
+    value: Option<Value>,
+) -> Result<Option<Edit>, String> {
+    if field.path.starts_with(HEALTH) {
+        return health::edit(rules, field.path, value);
+    }
+    Ok(match (field.path, value) {
+        ("loadBalancer", choice) => {
+            balance(rules, scope, choice.as_ref().and_then(Value::as_str).unwrap_or_default())
+        }
+        (RING | MAGLEV, Some(size)) => table(rules, scope, field.path, size),
+        (path, value) => edit(rules, scope, path, value),
+    })
+}
+
+/// Sets the size of a hash's table, which takes the place of the other kind's.
+fn table(rules: Rules<'_>, scope: &Scope, path: &str, size: Value) -> Option<Edit> {
+    let layers = rules.layers(scope);
+    let (part, below) = path.split_once('.')?;
+    let mut balancer = set(find(&layers, part)?.0.clone(), below, size);
+    let hash = balancer.get_mut("consistentHash")?.as_object_mut()?;
+    hash.remove("minimumRingSize");
+    hash.remove(if path == RING { "maglev" } else { "ringHash" });
+    edit(rules, scope, part, Some(balancer))
+}
 
 /// Sets a field of a scope's own policy, or removes it with `None`; no edit where that changes nothing.
 pub fn edit(rules: Rules<'_>, scope: &Scope, path: &str, value: Option<Value>) -> Option<Edit> {
@@ -17,7 +48,7 @@ pub fn edit(rules: Rules<'_>, scope: &Scope, path: &str, value: Option<Value>) -
             Some(_) => json!({ "portLevelSettings": [policy] }),
             None => policy,
         };
-        return Some(add_policy(rules.mesh, rules.host, &policy));
+        return Some(add_rule(rules.mesh, rules.host, Some(policy), None));
     };
     let own = place.value();
     let layers = rules.layers(scope);
@@ -49,7 +80,7 @@ pub fn edit(rules: Rules<'_>, scope: &Scope, path: &str, value: Option<Value>) -
     Some(Edit::SetFields { key: place.key.clone(), fields: vec![FieldEdit { path, value }] })
 }
 
-/// Chooses one of [`super::ALGORITHMS`]; the other settings of the part stay.
+/// Chooses one of the algorithms of the table; the other settings of the part stay.
 pub fn balance(rules: Rules<'_>, scope: &Scope, choice: &str) -> Option<Edit> {
     let layers = rules.layers(scope);
     let mut balancer =
@@ -87,7 +118,7 @@ fn inherited(layers: &[(String, &Value)], scope: &Scope) -> Value {
     Value::Object(policy)
 }
 
-fn set(mut value: Value, path: &str, new: Value) -> Value {
+pub(super) fn set(mut value: Value, path: &str, new: Value) -> Value {
     let mut at = &mut value;
     for key in path.split('.') {
         if !at.is_object() {

@@ -3,7 +3,7 @@
 use mesh::resource::DurationString;
 use serde_json::Value;
 
-use super::{Shown, at, find};
+use super::{Shown, at, find, list, places};
 use crate::words;
 
 /// What a field's value is.
@@ -11,24 +11,32 @@ use crate::words;
 pub enum Unit {
     /// A whole number.
     Count,
+    /// A number.
+    Number,
     /// A duration, typed in seconds.
     Seconds,
+    /// A duration, typed in seconds, of which 0 means something else.
+    Life,
     /// 0 to 100.
     Percent,
-    /// A text. It has a meaning only where it is set already: the algorithm asks for it.
+    /// A text.
     Text,
-    /// As [`Unit::Text`], a duration typed in seconds.
-    Life,
+    /// Texts, with commas between them.
+    List,
+    /// Regions that stand in for others: `a → b, c → d`.
+    Regions,
+    /// Shares of the traffic from a place: `a/* → a/*=80 b/*=20, …`.
+    Shares,
     /// Whether there is such a part.
     Switch,
-    /// How an instance is chosen: one of [`ALGORITHMS`].
-    Algorithm,
+    /// One of these: as a select has it, and in words.
+    Choice(&'static [(&'static str, &'static str)]),
 }
 
 /// A field.
 #[derive(Debug)]
 pub struct Field {
-    /// Where it is in a `trafficPolicy`.
+    /// Where it is in a `trafficPolicy`; below [`HEALTH`], in the annotation with the health check.
     pub path: &'static str,
     /// Its name for people.
     pub label: &'static str,
@@ -36,16 +44,32 @@ pub struct Field {
     pub unit: Unit,
     /// What holds where nobody says anything, in words.
     pub default: &'static str,
+    /// It has a meaning only where this is set.
+    needs: &'static str,
 }
 
 const fn field(path: &'static str, label: &'static str, unit: Unit, default: &'static str) -> Field {
-    Field { path, label, unit, default }
+    Field { path, label, unit, default, needs: "" }
 }
 
+impl Field {
+    const fn of(self, needs: &'static str) -> Self {
+        Self { needs, ..self }
+    }
+}
+
+/// The part that is no part of a policy: active health checks, which stand in an annotation.
+pub(super) const HEALTH: &str = "healthCheck";
+
 const NO_LIMIT: &str = "no limit";
+const OF_SYSTEM: &str = "the system's";
+const COOKIE: &str = "loadBalancer.consistentHash.httpCookie";
+const HASH: &str = "loadBalancer.consistentHash";
+const WARMUP: &str = "loadBalancer.warmup";
+const ON: &[(&str, &str)] = &[("", "not set"), ("true", "on"), ("false", "off")];
 
 /// All fields, in groups with a title.
-pub const GROUPS: [(&str, &[Field]); 3] = [
+pub const GROUPS: [(&str, &[Field]); 5] = [
     (
         "Limits",
         &[
@@ -58,9 +82,44 @@ pub const GROUPS: [(&str, &[Field]); 3] = [
                 Unit::Count,
                 NO_LIMIT,
             ),
+            field(
+                "connectionPool.http.maxConcurrentStreams",
+                "Streams per connection",
+                Unit::Count,
+                NO_LIMIT,
+            ),
             field("connectionPool.http.maxRetries", "Retries under way", Unit::Count, NO_LIMIT),
+            field("retryBudget.percent", "Retries, % of requests", Unit::Number, "no budget"),
+            field("retryBudget.minRetryConcurrency", "Retries, at least", Unit::Count, "3").of("retryBudget"),
             field("connectionPool.tcp.connectTimeout", "Connect timeout, s", Unit::Seconds, "10 s"),
             field("connectionPool.http.idleTimeout", "Idle timeout, s", Unit::Seconds, "1 h"),
+            field("connectionPool.tcp.idleTimeout", "Idle timeout of TCP, s", Unit::Seconds, "1 h"),
+            field(
+                "connectionPool.tcp.maxConnectionDuration",
+                "Life of a connection, s",
+                Unit::Seconds,
+                NO_LIMIT,
+            ),
+            field("connectionPool.tcp.tcpKeepalive", "Keep-alive of TCP", Unit::Switch, "off"),
+            field("connectionPool.tcp.tcpKeepalive.time", "First probe after, s", Unit::Seconds, OF_SYSTEM)
+                .of("connectionPool.tcp.tcpKeepalive"),
+            field("connectionPool.tcp.tcpKeepalive.interval", "Between probes, s", Unit::Seconds, OF_SYSTEM)
+                .of("connectionPool.tcp.tcpKeepalive"),
+            field("connectionPool.tcp.tcpKeepalive.probes", "Probes in vain", Unit::Count, OF_SYSTEM)
+                .of("connectionPool.tcp.tcpKeepalive"),
+            field(
+                "connectionPool.http.http2KeepAlive.interval",
+                "Pings of HTTP/2 every, s",
+                Unit::Seconds,
+                "off",
+            ),
+            field(
+                "connectionPool.http.http2KeepAlive.timeout",
+                "Answer to a ping within, s",
+                Unit::Seconds,
+                "",
+            )
+            .of("connectionPool.http.http2KeepAlive"),
         ],
     ),
     (
@@ -81,19 +140,67 @@ pub const GROUPS: [(&str, &[Field]); 3] = [
         ],
     ),
     (
+        "Health checks",
+        &[
+            field(HEALTH, "Ask each instance by", Unit::Choice(KINDS), "not asked"),
+            field("healthCheck.http.path", "Path", Unit::Text, "/").of("healthCheck.http"),
+            field("healthCheck.grpc.service", "Service that is asked for", Unit::Text, "the whole server")
+                .of("healthCheck.grpc"),
+            field("healthCheck.port", "Port", Unit::Count, "the instance's").of(HEALTH),
+            field("healthCheck.interval", "Every, s", Unit::Seconds, "10 s").of(HEALTH),
+            field("healthCheck.timeout", "Answer within, s", Unit::Seconds, "1 s").of(HEALTH),
+            field("healthCheck.unhealthyThreshold", "Out after failures", Unit::Count, "3").of(HEALTH),
+            field("healthCheck.healthyThreshold", "Back after passes", Unit::Count, "2").of(HEALTH),
+        ],
+    ),
+    (
         "Load balancing",
         &[
-            field("loadBalancer", "Algorithm", Unit::Algorithm, "LEAST_REQUEST"),
-            field("loadBalancer.consistentHash.httpHeaderName", "Header", Unit::Text, ""),
-            field("loadBalancer.consistentHash.httpCookie.name", "Cookie", Unit::Text, ""),
-            field("loadBalancer.consistentHash.httpCookie.ttl", "Life of the cookie, s", Unit::Life, ""),
-            field("loadBalancer.consistentHash.httpQueryParameterName", "Query parameter", Unit::Text, ""),
+            field("loadBalancer", "Algorithm", Unit::Choice(ALGORITHMS), "LEAST_REQUEST"),
+            field("loadBalancer.consistentHash.httpHeaderName", "Header", Unit::Text, "")
+                .of("loadBalancer.consistentHash.httpHeaderName"),
+            field("loadBalancer.consistentHash.httpCookie.name", "Cookie", Unit::Text, "").of(COOKIE),
+            field("loadBalancer.consistentHash.httpCookie.path", "Path of the cookie", Unit::Text, "")
+                .of(COOKIE),
+            field(
+                "loadBalancer.consistentHash.httpCookie.ttl",
+                "Life of the cookie, s",
+                Unit::Life,
+                "the client makes it",
+            )
+            .of(COOKIE),
+            field("loadBalancer.consistentHash.httpQueryParameterName", "Query parameter", Unit::Text, "")
+                .of("loadBalancer.consistentHash.httpQueryParameterName"),
+            field(RING, "Ring, entries at least", Unit::Count, "1024").of(HASH),
+            field(MAGLEV, "Maglev's table, a prime", Unit::Count, "none").of(HASH),
+            field("loadBalancer.warmup.duration", "Warm-up of new ones, s", Unit::Seconds, "off"),
+            field("loadBalancer.warmup.minimumPercent", "Warm-up begins at, %", Unit::Number, "10")
+                .of(WARMUP),
+            field("loadBalancer.warmup.aggression", "Warm-up's aggression", Unit::Number, "1").of(WARMUP),
+        ],
+    ),
+    (
+        "Locality",
+        &[
+            field("loadBalancer.localityLbSetting.enabled", "Near ones first", Unit::Choice(ON), "on"),
+            field("loadBalancer.localityLbSetting.failover", "Failover", Unit::Regions, "any region"),
+            field(
+                "loadBalancer.localityLbSetting.failoverPriority",
+                "Failover by labels",
+                Unit::List,
+                "none",
+            ),
+            field("loadBalancer.localityLbSetting.distribute", "Shares", Unit::Shares, "none"),
         ],
     ),
 ];
 
-/// How an instance is chosen: as a select has it, and in words. Those in capitals are values of `simple`.
-pub const ALGORITHMS: [(&str, &str); 9] = [
+/// The two tables that a hash can have; one excludes the other.
+pub(super) const RING: &str = "loadBalancer.consistentHash.ringHash.minimumRingSize";
+pub(super) const MAGLEV: &str = "loadBalancer.consistentHash.maglev.tableSize";
+
+/// How an instance is chosen. Those in capitals are values of `simple`.
+pub(super) const ALGORITHMS: &[(&str, &str)] = &[
     ("", "not set"),
     ("LEAST_REQUEST", "LEAST_REQUEST"),
     ("ROUND_ROBIN", "ROUND_ROBIN"),
@@ -104,6 +211,10 @@ pub const ALGORITHMS: [(&str, &str); 9] = [
     ("useSourceIp", "hash of the source IP"),
     ("httpQueryParameterName", "hash of a query parameter"),
 ];
+
+/// What an instance is asked by.
+const KINDS: &[(&str, &str)] =
+    &[("", "not set"), ("http", "HTTP"), ("tcp", "a TCP connection"), ("grpc", "gRPC")];
 
 /// All of them, one after the other.
 pub fn fields() -> impl Iterator<Item = &'static Field> {
@@ -124,7 +235,7 @@ pub(super) fn shown(field: &Field, own: Option<&Value>, layers: &[(String, &Valu
         own: own.map(|own| typed(field.unit, own)).unwrap_or_default(),
         effective,
         origin: origin.to_owned(),
-        visible: found.is_some() || !matches!(field.unit, Unit::Text | Unit::Life),
+        visible: field.needs.is_empty() || find(layers, field.needs).is_some(),
     }
 }
 
@@ -132,12 +243,14 @@ pub(super) fn shown(field: &Field, own: Option<&Value>, layers: &[(String, &Valu
 fn typed(unit: Unit, value: &Value) -> String {
     match unit {
         Unit::Switch => "on".to_owned(),
-        Unit::Algorithm => algorithm(value).to_owned(),
+        Unit::Choice(choices) => chosen(choices, value).0.to_owned(),
+        Unit::Regions | Unit::Shares => places::written(value),
+        Unit::List => list(Some(value)).iter().map(text).collect::<Vec<_>>().join(", "),
         Unit::Seconds | Unit::Life => match millis(value) {
             Some(millis) => words::seconds(millis),
             None => text(value),
         },
-        Unit::Count | Unit::Percent | Unit::Text => text(value),
+        Unit::Count | Unit::Number | Unit::Percent | Unit::Text => text(value),
     }
 }
 
@@ -146,11 +259,10 @@ fn in_words(field: &Field, value: &Value) -> String {
     let zero = value.as_i64().is_some_and(|number| number <= 0) || millis(value) == Some(0);
     match field.unit {
         Unit::Switch => "on".to_owned(),
-        Unit::Algorithm => {
-            let own = algorithm(value);
-            let known = ALGORITHMS.iter().find(|(name, _)| *name == own && !own.is_empty());
-            known.map_or(field.default, |(_, words)| words).to_owned()
-        }
+        Unit::Choice(choices) => match chosen(choices, value) {
+            ("", _) => field.default.to_owned(),
+            (_, words) => words.to_owned(),
+        },
         Unit::Count if zero && field.path.ends_with("5xxErrors") => "not counted".to_owned(),
         Unit::Count | Unit::Seconds if zero => field.default.to_owned(),
         Unit::Life if zero => "the browser's session".to_owned(),
@@ -159,19 +271,25 @@ fn in_words(field: &Field, value: &Value) -> String {
             Some(millis) => words::millis(millis),
             None => text(value),
         },
-        Unit::Count | Unit::Text => text(value),
+        unit => typed(unit, value),
     }
 }
 
-/// Which of [`ALGORITHMS`] a `loadBalancer` asks for.
-pub(super) fn algorithm(balancer: &Value) -> &'static str {
-    let simple = at(balancer, "simple").and_then(Value::as_str);
-    let hash = at(balancer, "consistentHash");
-    let is = |(name, _): &&(&str, &str)| {
-        simple == Some(name)
-            || hash.and_then(|hash| at(hash, name)).is_some_and(|it| *it != Value::Bool(false))
+/// Which of these a value is: a truth, a part that it has, an algorithm.
+pub(super) fn chosen(
+    choices: &'static [(&'static str, &'static str)],
+    value: &Value,
+) -> (&'static str, &'static str) {
+    let simple = at(value, "simple").and_then(Value::as_str);
+    let has = |name: &str| {
+        let there = |part: Option<&Value>| part.is_some_and(|part| *part != Value::Bool(false));
+        let truth = value.as_bool().is_some_and(|truth| name == if truth { "true" } else { "false" });
+        truth
+            || simple == Some(name)
+            || value.get(name).is_some()
+            || there(at(value, "consistentHash").and_then(|hash| at(hash, name)))
     };
-    ALGORITHMS.iter().find(is).map_or("", |(name, _)| name)
+    choices.iter().find(|(name, _)| has(name)).copied().unwrap_or_default()
 }
 
 fn text(value: &Value) -> String {

@@ -269,7 +269,8 @@ fn another_algorithm_leaves_the_rest() {
         let edit = with(&reading, "cart", |rules| balance(rules, &place, choice)).unwrap();
         reading = reading.edited(&[edit], &Settings::default());
         let found = with(&reading, "cart", |rules| {
-            assert_eq!(table::algorithm(find(&rules.layers(&place), "loadBalancer").unwrap().0), choice);
+            let balancer = find(&rules.layers(&place), "loadBalancer").unwrap().0.clone();
+            assert_eq!(table::chosen(table::ALGORITHMS, &balancer).0, choice);
             find(&rules.layers(&place), "loadBalancer").map(|(value, _)| value.clone())
         });
         assert_eq!(found, Some(expected));
@@ -281,4 +282,143 @@ fn another_algorithm_leaves_the_rest() {
         "LEAST_REQUEST, from default",
         "the rule has a port 9080"
     );
+}
+
+/// The mesh after this was typed into a field of the service `cart`, or why it cannot be.
+fn typed(before: &Reading, service: &str, scope: &Scope, path: &str, text: &str) -> Result<Reading, String> {
+    let field = fields().find(|field| field.path == path).unwrap();
+    let value = value(field.unit, text)?;
+    let edit =
+        with(before, service, |rules| change(rules, scope, field, value))?.expect("it changes something");
+    let after = before.edited(&[edit], &Settings::default());
+    assert_eq!(after.unmade, 0);
+    Ok(after)
+}
+
+/// What stands in the control of a field, and what holds.
+fn seen(reading: &Reading, service: &str, scope: &Scope, path: &str) -> (String, String) {
+    with(reading, service, |rules| {
+        let at = fields().position(|field| field.path == path).unwrap();
+        let shown = rules.shown(scope).swap_remove(at);
+        (
+            shown.own,
+            format!(
+                "{}, from {}{}",
+                shown.effective,
+                shown.origin,
+                if shown.visible { "" } else { " (hidden)" }
+            ),
+        )
+    })
+}
+
+#[test]
+fn what_is_typed_is_set_and_shown() {
+    let all = Scope::default();
+    let warmup = "loadBalancer.warmup";
+    let locality = "loadBalancer.localityLbSetting";
+    for (path, text, own, effective) in [
+        (format!("{warmup}.duration"), "30", "30", "30 s"),
+        (format!("{warmup}.minimumPercent"), "12.5", "12.5", "12.5"),
+        (format!("{locality}.enabled"), "false", "false", "off"),
+        (format!("{locality}.failover"), "us -> eu, eu → asia", "us → eu, eu → asia", "us → eu, eu → asia"),
+        (
+            format!("{locality}.distribute"),
+            "us/* → us/*=80 eu/*=20%",
+            "us/* → eu/*=20 us/*=80",
+            "us/* → eu/*=20 us/*=80",
+        ),
+        (format!("{locality}.failoverPriority"), "region , zone", "region, zone", "region, zone"),
+        ("retryBudget.percent".to_owned(), "20", "20", "20"),
+        ("connectionPool.tcp.tcpKeepalive.time".to_owned(), "7.5", "7.5", "7.5 s"),
+        ("connectionPool.http.http2KeepAlive.interval".to_owned(), "10", "10", "10 s"),
+    ] {
+        let after = typed(&bookinfo(RULE), "cart", &all, &path, text).unwrap();
+        let expected = (own.to_owned(), format!("{effective}, from DestinationRule cart"));
+        assert_eq!(seen(&after, "cart", &all, &path), expected, "{path}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let reading = bookinfo(RULE);
+    let locality = |field: &str| format!("loadBalancer.localityLbSetting.{field}");
+    for (path, text, expected) in [
+        ("outlierDetection.maxEjectionPercent".to_owned(), "120", "it takes 0 to 100"),
+        ("connectionPool.tcp.maxConnections".to_owned(), "1.5", "it takes a whole number, 0 or more"),
+        ("connectionPool.tcp.connectTimeout".to_owned(), "-1", "it takes a number, 0 or more"),
+        (locality("failover"), "us", "“us” is not of the form a → b"),
+        (locality("distribute"), "us/* → us/*=80 eu/*=10", "the shares of “us/*” sum up to 90, not to 100"),
+        (locality("distribute"), "us/* → eu/*", "“us/* → eu/*” is not of the form a/* → a/*=80 b/*=20"),
+    ] {
+        assert_eq!(typed(&reading, "cart", &Scope::default(), &path, text).err().as_deref(), Some(expected));
+    }
+    let checked = typed(&reading, "cart", &Scope::default(), "healthCheck", "http").unwrap();
+    for (path, text, expected) in [
+        ("healthCheck.http.path", "healthz", "`path` begins with `/`"),
+        ("healthCheck.interval", "0", "`interval` and `timeout` are more than 0"),
+    ] {
+        assert_eq!(typed(&checked, "cart", &Scope::default(), path, text).err().as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn health_checks_are_typed_into_their_annotation() {
+    let all = Scope::default();
+    let text = |reading: &Reading, service: &str| {
+        let key = mesh::ResourceKey::new(mesh::Kind::DestinationRule, "default", service);
+        let document = reading.mesh.document(&key).unwrap();
+        document.value("metadata.annotations[\"meshwright.io/health-check\"]").cloned()
+    };
+    for service in ["cart", BARE] {
+        let mut reading = bookinfo(RULE);
+        assert_eq!(seen(&reading, service, &all, "healthCheck").1, "not asked, from default");
+        assert_eq!(seen(&reading, service, &all, "healthCheck.interval").1, "10 s, from default (hidden)");
+        for (path, typing, written) in [
+            ("healthCheck", "http", "{http: {}}"),
+            ("healthCheck.http.path", "/healthz", "{http: {path: /healthz}}"),
+            ("healthCheck.interval", "0.5", "{http: {path: /healthz}, interval: 500ms}"),
+            (
+                "healthCheck.unhealthyThreshold",
+                "1",
+                "{http: {path: /healthz}, interval: 500ms, unhealthyThreshold: 1}",
+            ),
+            ("healthCheck.http.path", "", "{http: {}, interval: 500ms, unhealthyThreshold: 1}"),
+            ("healthCheck", "grpc", "{grpc: {}, interval: 500ms, unhealthyThreshold: 1}"),
+        ] {
+            reading = typed(&reading, service, &all, path, typing).unwrap();
+            assert_eq!(text(&reading, service), Some(Value::from(written)));
+            assert!(mesh::plan::HealthCheck::parse(written).is_ok());
+        }
+        let interval = seen(&reading, service, &all, "healthCheck.interval");
+        assert_eq!(interval, ("0.5".to_owned(), format!("500 ms, from DestinationRule {service}")));
+        assert_eq!(
+            seen(&reading, service, &all, "healthCheck").1,
+            format!("gRPC, from DestinationRule {service}")
+        );
+        assert!(
+            seen(&reading, service, &scope("", 9080), "healthCheck").1.ends_with("(hidden)"),
+            "of ports there are none"
+        );
+        let without = typed(&reading, service, &all, "healthCheck", "").unwrap();
+        assert_eq!(text(&without, service), None);
+    }
+}
+
+#[test]
+fn a_hash_has_one_table() {
+    let (place, ring) = (scope("v2", 9080), table::RING);
+    let reading = typed(&bookinfo(RULE), "cart", &place, ring, "2048").unwrap();
+    assert_eq!(
+        seen(&reading, "cart", &place, ring),
+        ("2048".to_owned(), "2048, from subset v2, port 9080".to_owned())
+    );
+    assert_eq!(seen(&reading, "cart", &place, table::MAGLEV).0, "");
+    let reading = typed(&reading, "cart", &place, table::MAGLEV, "5003").unwrap();
+    assert_eq!(seen(&reading, "cart", &place, table::MAGLEV).0, "5003");
+    assert_eq!(seen(&reading, "cart", &place, ring).0, "");
+    assert!(seen(&reading, "cart", &Scope::default(), ring).1.ends_with("(hidden)"));
+    let path = "loadBalancer.consistentHash.httpCookie.path";
+    let reading = typed(&reading, "cart", &place, path, "/cart").unwrap();
+    assert_eq!(seen(&reading, "cart", &place, path).0, "/cart");
 }

@@ -108,7 +108,9 @@ fn qualified(mesh: &Mesh, target: &RouteTarget, of: &str) -> String {
             host::qualify(of, &named.namespace, &named.domain).into_owned()
         }
         // The domain is the mesh's and compares with itself only.
-        RouteTarget::Route(key) => host::qualify(of, &key.namespace, "cluster.local").into_owned(),
+        RouteTarget::Route(key) | RouteTarget::Tcp(key) | RouteTarget::Tls(key) => {
+            host::qualify(of, &key.namespace, "cluster.local").into_owned()
+        }
     }
 }
 
@@ -164,25 +166,38 @@ fn free_key(mesh: &Mesh, kind: Kind, named: &Named) -> ResourceKey {
     keys.find(|key| mesh.document(key).is_none()).unwrap_or_else(|| ResourceKey::new(kind, "default", name))
 }
 
-/// The edit that gives a service a DestinationRule with this `trafficPolicy`.
-pub fn add_policy(mesh: &Mesh, service: &str, policy: &Value) -> Edit {
+/// The edit that gives a service a DestinationRule with this `trafficPolicy` and these annotations.
+pub fn add_rule(mesh: &Mesh, service: &str, policy: Option<Value>, annotations: Option<Value>) -> Edit {
     let named = named(mesh, service);
     let key = free_key(mesh, Kind::DestinationRule, &named);
-    let spec = json!({ "host": named.host, "trafficPolicy": policy });
-    let (file, yaml) = new(mesh, service, &named, &key, &spec);
+    let mut spec = json!({ "host": named.host });
+    if let Some(policy) = policy {
+        spec["trafficPolicy"] = policy;
+    }
+    let (file, yaml) = new(mesh, service, &named, &key, &spec, annotations);
     Edit::AddResource { file, yaml }
 }
 
 fn create(workspace: &mut Workspace, service: &str, named: &Named, key: &ResourceKey, spec: &Value) {
-    let (file, yaml) = new(workspace.mesh(), service, named, key, spec);
+    let (file, yaml) = new(workspace.mesh(), service, named, key, spec, None);
     workspace.add(&file, &yaml);
 }
 
 /// The file and the text of a new resource of a service.
-fn new(mesh: &Mesh, service: &str, named: &Named, key: &ResourceKey, spec: &Value) -> (String, String) {
+fn new(
+    mesh: &Mesh,
+    service: &str,
+    named: &Named,
+    key: &ResourceKey,
+    spec: &Value,
+    annotations: Option<Value>,
+) -> (String, String) {
     let mut metadata = json!({ "name": key.name });
     if key.namespace != "default" {
         metadata["namespace"] = Value::from(key.namespace.as_str());
+    }
+    if let Some(annotations) = annotations {
+        metadata["annotations"] = annotations;
     }
     let value =
         json!({ "apiVersion": API_VERSION, "kind": key.kind.as_str(), "metadata": metadata, "spec": spec });

@@ -146,7 +146,7 @@ pub(crate) fn below(value: &Value, layout: Layout) -> usize {
 }
 
 /// A value within brackets or braces, on one line.
-pub(crate) fn flow(value: &Value) -> String {
+pub fn flow(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
