@@ -157,6 +157,8 @@ fn slot(edit: &Edit) -> Option<(u8, String)> {
         let target = match target {
             mesh::edit::RouteTarget::Route(key) => format!("{}/{}/{}", key.namespace, key.name, key.index),
             mesh::edit::RouteTarget::Service(host) => host.clone(),
+            mesh::edit::RouteTarget::Tcp(key) => format!("{}/{}/tcp{}", key.namespace, key.name, key.index),
+            mesh::edit::RouteTarget::Tls(key) => format!("{}/{}/tls{}", key.namespace, key.name, key.index),
         };
         Some((kind, format!("{target}|{extra}")))
     };

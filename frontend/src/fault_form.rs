@@ -22,6 +22,8 @@ pub struct FaultForm {
     pub header: HeaderEquals,
     /// When it ends.
     pub ends: Ends,
+    /// It is for connections: they are reset instead of answered, all alike, until somebody ends that.
+    pub connections: bool,
 }
 
 /// When a fault ends.
@@ -39,12 +41,15 @@ impl FaultForm {
     /// The form of a route, with its fault or with figures to start from.
     pub fn of(route: &RouteView) -> Self {
         let fault = route.fault.clone().unwrap_or_default();
+        let connections = route.is_connections();
         let some = route.fault.is_some() && route.only.is_some();
         Self {
             delay: fault.delay.is_some(),
             delay_spec: fault.delay.unwrap_or(DelaySpec { percent: 10.0, millis: 5000 }),
             abort: fault.abort.is_some(),
-            abort_spec: fault.abort.unwrap_or(AbortSpec { percent: 10.0, status: 503 }),
+            abort_spec: fault
+                .abort
+                .unwrap_or(AbortSpec { percent: 10.0, status: if connections { 0 } else { 503 } }),
             some,
             header: route
                 .only
@@ -55,6 +60,7 @@ impl FaultForm {
                 // Nothing ends that nobody gave an end.
                 None => Ends::Never,
             },
+            connections,
         }
     }
 
@@ -118,6 +124,7 @@ mod tests {
             some: true,
             header: HeaderEquals { name: "x".into(), value: "y".into() },
             ends: Ends::After(5),
+            connections: false,
         };
         let Edit::InjectFault { only, fault, expires_at, .. } = form.edit(target(), 1000) else { panic!() };
         assert_eq!(only.unwrap().name, "x");

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mesh::edit::{self, FaultSpec, RouteTarget};
 use mesh::resource::VirtualService;
-use mesh::resource::http::HttpRoute;
 use mesh::{Edit, Kind, ResourceKey, RouteKey, Settings, host};
 
 use crate::catalog::gateway_named;
@@ -45,29 +44,53 @@ pub fn all(reading: &Reading, places: &Places, settings: &Settings) -> Vec<Fault
     let mut faults = Vec::new();
     let expiries: HashMap<RouteKey, i64> = edit::fault_expiries(&reading.mesh).into_iter().collect();
     for (resource, spec) in reading.mesh.virtual_services() {
-        for (index, route) in spec.http.iter().enumerate() {
-            let Some(fault) = route.fault.as_ref().map(subject::fault_spec) else { continue };
-            if fault == FaultSpec::default() {
-                continue;
-            }
-            let to = route.route.iter().find_map(|one| one.destination.as_ref()?.host.as_deref());
-            let named = spec.hosts.iter().map(String::as_str).find(|host| *host != "*");
+        let key = &resource.key;
+        let at = |index| RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index };
+        let named = spec.hosts.iter().map(String::as_str).find(|host| *host != "*");
+        let mut add = |target: RouteTarget, fault: FaultSpec, conditions: &[Condition<'_>], expires_at| {
+            let to = target.destinations(&reading.mesh).into_iter().find_map(|(to, _)| to.host.as_deref());
             let host = to.or(named).unwrap_or_default();
-            let key = &resource.key;
-            let at = RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index };
             faults.push(FaultView {
                 host: host::qualify(host, &key.namespace, &settings.domain).into_owned(),
                 label: label(&fault),
                 fault,
-                expires_at: expiries.get(&at).copied(),
-                callers: callers(reading, places, key, spec, route),
-                strangers: governs(key, spec, route, None, "", &BTreeMap::new()),
-                target: RouteTarget::Route(at),
+                expires_at,
+                callers: callers(reading, places, key, spec, conditions),
+                strangers: governs(key, spec, conditions, None, "", &BTreeMap::new()),
+                target,
             });
+        };
+        for (index, route) in spec.http.iter().enumerate() {
+            let Some(fault) = route.fault.as_ref().map(subject::fault_spec) else { continue };
+            if fault != FaultSpec::default() {
+                let of = route
+                    .r#match
+                    .iter()
+                    .map(|one| (&one.gateways, &one.source_namespace, &one.source_labels));
+                let expires_at = expiries.get(&at(index)).copied();
+                add(RouteTarget::Route(at(index)), fault, &of.collect::<Vec<_>>(), expires_at);
+            }
+        }
+        for (index, route) in spec.tls.iter().enumerate() {
+            let of =
+                route.r#match.iter().map(|one| (&one.gateways, &one.source_namespace, &one.source_labels));
+            if let Some(fault) = edit::connection_fault(resource, "tls", index) {
+                add(RouteTarget::Tls(at(index)), fault, &of.collect::<Vec<_>>(), None);
+            }
+        }
+        for (index, route) in spec.tcp.iter().enumerate() {
+            let of =
+                route.r#match.iter().map(|one| (&one.gateways, &one.source_namespace, &one.source_labels));
+            if let Some(fault) = edit::connection_fault(resource, "tcp", index) {
+                add(RouteTarget::Tcp(at(index)), fault, &of.collect::<Vec<_>>(), None);
+            }
         }
     }
     faults
 }
+
+/// What a route asks of where it is asked from: gateways, namespace and labels.
+type Condition<'r> = (&'r Vec<String>, &'r Option<String>, &'r BTreeMap<String, String>);
 
 /// The nodes whose requests a route governs.
 fn callers(
@@ -75,17 +98,17 @@ fn callers(
     places: &Places,
     key: &ResourceKey,
     spec: &VirtualService,
-    route: &HttpRoute,
+    conditions: &[Condition<'_>],
 ) -> BTreeSet<NodeId> {
     let mut callers = BTreeSet::new();
     for gateway in reading.registry.gateways() {
         let of = ResourceKey::new(Kind::Gateway, &gateway.namespace, &gateway.name);
-        if governs(key, spec, route, Some(&of), &gateway.namespace, &gateway.selector) {
+        if governs(key, spec, conditions, Some(&of), &gateway.namespace, &gateway.selector) {
             callers.insert(places.of_source(&gateway.source()));
         }
     }
     for workload in reading.registry.workloads() {
-        if governs(key, spec, route, None, &workload.namespace, &workload.labels) {
+        if governs(key, spec, conditions, None, &workload.namespace, &workload.labels) {
             callers.insert(places.of_source(&workload.source()));
         }
     }
@@ -96,7 +119,7 @@ fn callers(
 fn governs(
     key: &ResourceKey,
     spec: &VirtualService,
-    route: &HttpRoute,
+    conditions: &[Condition<'_>],
     gateway: Option<&ResourceKey>,
     namespace: &str,
     labels: &BTreeMap<String, String>,
@@ -106,17 +129,16 @@ fn governs(
         None => entry == "mesh",
     };
     let bound = if spec.gateways.is_empty() { gateway.is_none() } else { spec.gateways.iter().any(named) };
-    let mut conditions = route.r#match.iter();
     bound
-        && (route.r#match.is_empty()
-            || conditions.any(|one| {
+        && (conditions.is_empty()
+            || conditions.iter().any(|(gateways, from, source)| {
                 // Gateways that are named stand in place of what is asked of the source.
-                if !one.gateways.is_empty() {
-                    return one.gateways.iter().any(named);
+                if !gateways.is_empty() {
+                    return gateways.iter().any(named);
                 }
-                let from = one.source_namespace.as_deref().unwrap_or_default();
+                let from = from.as_deref().unwrap_or_default();
                 (from.is_empty() || from == namespace)
-                    && one.source_labels.iter().all(|(name, value)| labels.get(name) == Some(value))
+                    && source.iter().all(|(name, value)| labels.get(name) == Some(value))
             }))
 }
 
@@ -136,8 +158,10 @@ pub fn label(fault: &FaultSpec) -> String {
     let delay = fault
         .delay
         .map(|delay| format!("{} delay · {}", words::millis(delay.millis), words::percentage(delay.percent)));
-    let abort =
-        fault.abort.map(|abort| format!("{} abort · {}", abort.status, words::percentage(abort.percent)));
+    let abort = fault.abort.map(|abort| match (abort.status, words::percentage(abort.percent)) {
+        (0, share) => format!("reset · {share}"),
+        (status, share) => format!("{status} abort · {share}"),
+    });
     delay.into_iter().chain(abort).collect::<Vec<_>>().join(" + ")
 }
 

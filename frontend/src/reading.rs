@@ -108,8 +108,12 @@ fn desired(mesh: &Mesh, catalog: &Catalog, settings: &Settings) -> BTreeSet<Link
         if through.is_empty() {
             continue;
         }
-        for one in spec.http.iter().flat_map(|route| &route.route) {
-            let Some(name) = one.destination.as_ref().and_then(|to| to.host.as_deref()) else { continue };
+        let http = spec.http.iter().flat_map(|route| &route.route).map(|one| &one.destination);
+        let tls = spec.tls.iter().flat_map(|route| &route.route);
+        let connections =
+            tls.chain(spec.tcp.iter().flat_map(|route| &route.route)).map(|one| &one.destination);
+        for to in http.chain(connections) {
+            let Some(name) = to.as_ref().and_then(|to| to.host.as_deref()) else { continue };
             let to = places.of_host(&host::qualify(name, own, &settings.domain));
             links.extend(through.iter().map(|from| LinkKey { from: from.clone(), to: to.clone() }));
         }

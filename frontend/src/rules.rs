@@ -1,7 +1,9 @@
 //! A route in words: what it matches and what it does. Pure.
 
+use std::collections::BTreeMap;
+
 use mesh::resource::http::{Headers, HttpMatch, HttpRoute, StringMatch};
-use mesh::resource::virtual_service::Destination;
+use mesh::resource::virtual_service::{Destination, L4Match, TlsMatch};
 
 use crate::topology::short_host;
 use crate::words;
@@ -30,13 +32,7 @@ fn one_match(one: &HttpMatch) -> String {
     if let Some(port) = one.port {
         parts.push(format!("port {port}"));
     }
-    parts.extend(one.source_labels.iter().map(|(name, value)| format!("from {name}={value}")));
-    if let Some(namespace) = &one.source_namespace {
-        parts.push(format!("from namespace {namespace}"));
-    }
-    if !one.gateways.is_empty() {
-        parts.push(format!("through {}", one.gateways.join(" or ")));
-    }
+    sources(&one.source_labels, one.source_namespace.as_ref(), &one.gateways, &mut parts);
     if parts.is_empty() { "every request".to_owned() } else { parts.join(" and ") }
 }
 
@@ -65,22 +61,70 @@ pub fn outcome(route: &HttpRoute) -> String {
     if let Some(delegate) = &route.delegate {
         return format!("goes on in VirtualService {}", delegate.name.as_deref().unwrap_or_default());
     }
-    let total: i64 = route.route.iter().filter_map(|one| one.weight).sum();
-    let alone = route.route.len() == 1;
-    let parts: Vec<String> = route
-        .route
+    shares(route.route.iter().map(|one| (one.destination.as_ref(), one.weight)))
+}
+
+/// Destinations with their shares.
+pub fn shares<'r>(to: impl Iterator<Item = (Option<&'r Destination>, Option<i64>)>) -> String {
+    let all: Vec<_> = to.collect();
+    let total: i64 = all.iter().filter_map(|(_, weight)| *weight).sum();
+    let parts: Vec<String> = all
         .iter()
-        .map(|one| {
-            let name = destination(one.destination.as_ref());
-            if alone || total == 0 {
+        .map(|(to, weight)| {
+            let name = destination(*to);
+            if all.len() == 1 || total == 0 {
                 return name;
             }
             #[expect(clippy::cast_precision_loss, reason = "weights are small")]
-            let percent = one.weight.unwrap_or(0) as f64 * 100.0 / total as f64;
+            let percent = weight.unwrap_or(0) as f64 * 100.0 / total as f64;
             format!("{name} {}", words::percentage(percent))
         })
         .collect();
     if parts.is_empty() { "goes nowhere".to_owned() } else { format!("to {}", parts.join(" · ")) }
+}
+
+/// What a TLS connection must have.
+pub fn tls_match(one: &TlsMatch) -> String {
+    let names = (!one.sni_hosts.is_empty()).then(|| format!("SNI {}", one.sni_hosts.join(" or ")));
+    let from = (&one.source_labels, &one.source_namespace, one.gateways.as_slice());
+    connection(names, one.port, &one.destination_subnets, None, from)
+}
+
+/// What a TCP connection must have.
+pub fn tcp_match(one: &L4Match) -> String {
+    let from = (&one.source_labels, &one.source_namespace, one.gateways.as_slice());
+    connection(None, one.port, &one.destination_subnets, one.source_subnet.as_ref(), from)
+}
+
+fn connection(
+    names: Option<String>,
+    port: Option<i64>,
+    subnets: &[String],
+    source: Option<&String>,
+    (labels, namespace, gateways): (&BTreeMap<String, String>, &Option<String>, &[String]),
+) -> String {
+    let mut parts: Vec<String> = names.into_iter().collect();
+    parts.extend(port.map(|port| format!("port {port}")));
+    if !subnets.is_empty() {
+        parts.push(format!("to {}", subnets.join(" or ")));
+    }
+    parts.extend(source.map(|subnet| format!("from {subnet}")));
+    sources(labels, namespace.as_ref(), gateways, &mut parts);
+    if parts.is_empty() { "every connection".to_owned() } else { parts.join(" and ") }
+}
+
+/// Where a request or a connection comes from.
+fn sources(
+    labels: &BTreeMap<String, String>,
+    namespace: Option<&String>,
+    gateways: &[String],
+    parts: &mut Vec<String>,
+) {
+    parts.extend(labels.iter().map(|(name, value)| format!("from {name}={value}")));
+    parts.extend(namespace.map(|namespace| format!("from namespace {namespace}")));
+    if !gateways.is_empty() {
+        parts.push(format!("through {}", gateways.join(" or ")));
+    }
 }
 
 /// A destination: `reviews v2`, `details:9080`.

@@ -78,12 +78,11 @@ impl SplitView {
         }
         let subsets = subsets(mesh, catalog, service);
         let mut shares = match &route.target {
-            RouteTarget::Route(key) => {
-                let (_, http) = mesh.route(key)?;
-                let alone = http.route.len() == 1;
-                let found = http.route.iter().filter_map(|one| {
-                    let to = one.destination.as_ref()?;
-                    let weight = if alone { 100 } else { one.weight.unwrap_or(0) };
+            RouteTarget::Service(host) => default_shares(host, versions),
+            target => {
+                let all = target.destinations(mesh);
+                let found = all.iter().filter_map(|(to, weight)| {
+                    let weight = if all.len() == 1 { 100 } else { weight.unwrap_or(0) };
                     Some(Share {
                         host: to.host.clone()?,
                         subset: to.subset.clone(),
@@ -93,9 +92,9 @@ impl SplitView {
                 });
                 found.collect::<Vec<_>>()
             }
-            RouteTarget::Service(host) => default_shares(host, versions),
         };
-        let namespace = route.key().map_or("default", |key| key.namespace.as_str());
+        let key = route.key().or_else(|| Some(route.target.connections()?.1));
+        let namespace = key.map_or("default", |key| key.namespace.as_str());
         let own = |share: &Share| host::qualify(&share.host, namespace, &settings.domain) == service;
         // A route that leads elsewhere has no versions of this service to offer.
         if let Some(first) = shares.iter().find(|share| own(share)).cloned() {

@@ -2,6 +2,7 @@
 
 use mesh::edit::{self, AbortSpec, DelaySpec, FaultSpec, HeaderEquals, RetrySpec, RouteTarget};
 use mesh::resource::http::{HttpFault, HttpMatch, HttpRoute};
+use mesh::resource::virtual_service::RouteDestination;
 use mesh::resource::{DurationString, Percent, Resource, Spec, VirtualService};
 use mesh::{Mesh, ResourceKey, RouteKey, Settings, host};
 
@@ -111,6 +112,14 @@ impl Subject {
         for (index, at) in edit::expiries_of(resource, spec) {
             self.routes[first + index].expires_at = Some(at);
         }
+        for (index, route) in spec.tls.iter().enumerate() {
+            let matches = route.r#match.iter().map(rules::tls_match).collect();
+            self.routes.push(RouteView::connections(resource, "tls", index, matches, settings, &route.route));
+        }
+        for (index, route) in spec.tcp.iter().enumerate() {
+            let matches = route.r#match.iter().map(rules::tcp_match).collect();
+            self.routes.push(RouteView::connections(resource, "tcp", index, matches, settings, &route.route));
+        }
     }
 }
 
@@ -154,10 +163,43 @@ impl RouteView {
 
     fn default_route(service: &str) -> Self {
         Self {
-            target: RouteTarget::Service(service.to_owned()),
             label: "default route".to_owned(),
-            matches: Vec::new(),
             outcome: "to all instances, the less busy first".to_owned(),
+            hosts: vec![service.to_owned()],
+            ..Self::bare(RouteTarget::Service(service.to_owned()))
+        }
+    }
+
+    /// A route of `spec.tcp` or `spec.tls`.
+    fn connections(
+        resource: &Resource,
+        kind: &str,
+        index: usize,
+        matches: Vec<String>,
+        settings: &Settings,
+        to: &[RouteDestination],
+    ) -> Self {
+        let key = &resource.key;
+        let at = RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index };
+        let hosts = to.iter().filter_map(|one| one.destination.as_ref()?.host.as_deref());
+        Self {
+            label: format!("{} {}", if kind == "tls" { "TLS" } else { "TCP" }, index + 1),
+            matches,
+            outcome: rules::shares(to.iter().map(|one| (one.destination.as_ref(), one.weight))),
+            hosts: hosts
+                .map(|name| host::qualify(name, &key.namespace, &settings.domain).into_owned())
+                .collect(),
+            fault: edit::connection_fault(resource, kind, index),
+            ..Self::bare(if kind == "tls" { RouteTarget::Tls(at) } else { RouteTarget::Tcp(at) })
+        }
+    }
+
+    fn bare(target: RouteTarget) -> Self {
+        Self {
+            target,
+            label: String::new(),
+            matches: Vec::new(),
+            outcome: String::new(),
             extras: Vec::new(),
             forwards: true,
             timeout: None,
@@ -166,15 +208,20 @@ impl RouteView {
             only: None,
             expires_at: None,
             copy: false,
-            hosts: vec![service.to_owned()],
+            hosts: Vec::new(),
         }
     }
 
-    /// The key, where the route is one of a VirtualService.
+    /// It is for connections, which have neither headers nor retries.
+    pub fn is_connections(&self) -> bool {
+        self.target.connections().is_some()
+    }
+
+    /// The key, where the route is one of requests, of a VirtualService.
     pub fn key(&self) -> Option<&RouteKey> {
         match &self.target {
             RouteTarget::Route(key) => Some(key),
-            RouteTarget::Service(_) => None,
+            _ => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! change of something else.
 
 mod apply;
+mod connections;
 mod error;
 mod expiry;
 mod fault;
@@ -16,13 +17,16 @@ mod workspace;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ResourceKey, RouteKey};
+use crate::resource::Spec;
+use crate::resource::virtual_service::{Destination, RouteDestination};
+use crate::{Mesh, ResourceKey, RouteKey};
 
 pub use apply::{Applied, apply, apply_to};
+pub use connections::connection_fault;
 pub use error::EditError;
 pub use expiry::{EXPIRES, expiries_of, fault_expiries};
 pub use fault::{COPY_PREFIX, is_fault_copy};
-pub use service::add_policy;
+pub use service::add_rule;
 pub use summary::summary;
 
 /// What a field-level edit acts on.
@@ -34,6 +38,45 @@ pub enum RouteTarget {
     /// The default route of a service (its fully qualified host) that no VirtualService names yet: applying the edit
     /// creates the VirtualService with one catch-all route, and the DestinationRule's subsets where they are missing.
     Service(String),
+    /// A route of TCP connections that exists: of `spec.tcp`.
+    Tcp(RouteKey),
+    /// A route of TLS connections that exists: of `spec.tls`.
+    Tls(RouteKey),
+}
+
+impl RouteTarget {
+    /// The list of the VirtualService that the route is in, where it is one of connections, and its key.
+    pub fn connections(&self) -> Option<(&'static str, &RouteKey)> {
+        match self {
+            Self::Tcp(key) => Some(("tcp", key)),
+            Self::Tls(key) => Some(("tls", key)),
+            Self::Route(_) | Self::Service(_) => None,
+        }
+    }
+
+    /// Destinations and weights of the route, as they are written; nothing for a default route.
+    pub fn destinations<'m>(&self, mesh: &'m Mesh) -> Vec<(&'m Destination, Option<i64>)> {
+        let spec = |key: &RouteKey| match mesh.resource(&key.resource()).map(|resource| &resource.spec) {
+            Some(Spec::VirtualService(spec)) => Some(spec),
+            _ => None,
+        };
+        let of = |route: &'m [RouteDestination]| {
+            route.iter().filter_map(|one| Some((one.destination.as_ref()?, one.weight))).collect()
+        };
+        let found = match self {
+            Self::Service(_) => None,
+            Self::Route(key) => mesh.route(key).map(|(_, http)| {
+                http.route.iter().filter_map(|one| Some((one.destination.as_ref()?, one.weight))).collect()
+            }),
+            Self::Tcp(key) => {
+                spec(key).and_then(|spec| spec.tcp.get(key.index)).map(|route| of(&route.route))
+            }
+            Self::Tls(key) => {
+                spec(key).and_then(|spec| spec.tls.get(key.index)).map(|route| of(&route.route))
+            }
+        };
+        found.unwrap_or_default()
+    }
 }
 
 /// The share of one destination of a split.
@@ -75,7 +118,7 @@ pub struct DelaySpec {
 pub struct AbortSpec {
     /// Percentage of requests, 0 to 100.
     pub percent: f64,
-    /// HTTP status, 200 to 599.
+    /// HTTP status, 200 to 599; of a connection, 0: it is reset.
     pub status: u16,
 }
 

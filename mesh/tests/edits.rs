@@ -129,6 +129,95 @@ fn check(edit: Edit, summary: &str, expected: &[&str]) {
     assert_eq!(changes(&before, &after.sources), expected, "{summary}");
 }
 
+const DB: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: db
+spec:
+  hosts: [db]
+  tls:
+  - match: [{sniHosts: [db.example.com]}]
+    route:
+    - destination: {host: db, subset: v1} # alone
+  tcp:
+  - match: [{port: 5432}]
+    route:
+    - {destination: {host: db, subset: v1}, weight: 90}
+    - {destination: {host: db, subset: v2}, weight: 10} # new
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db}
+spec:
+  host: db
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+";
+
+#[test]
+fn routes_of_connections() {
+    let before = Sources::single("db.yaml", DB);
+    let to = |subset: &str, weight| Share { host: "db".into(), ..share(subset, weight) };
+    let weights = |target, shares: [(&str, u32); 2]| Edit::SetWeights {
+        target,
+        shares: shares.map(|(subset, weight)| to(subset, weight)).to_vec(),
+    };
+    let fault = |target, fault| Edit::InjectFault { target, only: None, fault, expires_at: None };
+    let delay = Some(DelaySpec { percent: 2.5, millis: 1500 });
+    let (tcp, tls) = (|| RouteTarget::Tcp(key("db", 0)), || RouteTarget::Tls(key("db", 0)));
+    let shifted = [
+        "-    - {destination: {host: db, subset: v1}, weight: 90}",
+        "-    - {destination: {host: db, subset: v2}, weight: 10} # new",
+        "+    - {destination: {host: db, subset: v1}, weight: 50}",
+        "+    - {destination: {host: db, subset: v2}, weight: 50} # new",
+    ];
+    for (edit, summary, expected) in [
+        (weights(tcp(), [("v1", 50), ("v2", 50)]), "db tcp #1: split 90/10 → 50/50", &shifted[..]),
+        (
+            weights(tls(), [("v1", 70), ("v2", 30)]),
+            "db tls #1: split 100/0 → 70/30",
+            &[
+                "+      weight: 70",
+                "+    - destination:",
+                "+        host: db",
+                "+        subset: v2",
+                "+      weight: 30",
+            ],
+        ),
+        (
+            fault(tcp(), Some(FaultSpec { delay, abort: abort(0, 10.0).unwrap().abort })),
+            "db tcp #1: delay 1.5s on 2.5 %, reset of 10 %",
+            &[
+                "+  annotations:",
+                "+    meshwright.io/connection-faults: \"tcp[0] delay 1.5s 2.5%; tcp[0] reset 10%\"",
+            ],
+        ),
+    ] {
+        let after = applied(&before, &[edit]);
+        assert_eq!(after.summary, summary);
+        assert_eq!(changes(&before, &after.sources), expected, "{summary}");
+    }
+    // A fault takes the place of the one before, and leaves those of other rules; without any nothing remains.
+    let edits = [
+        fault(tcp(), abort(0, 10.0)),
+        fault(tls(), abort(0, 5.0)),
+        fault(tcp(), None),
+        fault(tls(), abort(0, 1.0)),
+    ];
+    let after = applied(&before, &edits);
+    assert_eq!(
+        changes(&before, &after.sources),
+        ["+  annotations:", "+    meshwright.io/connection-faults: \"tls[0] reset 1%\""]
+    );
+    assert_eq!(applied(&after.sources, &[fault(tls(), None)]).sources, before);
+    for edit in [
+        weights(RouteTarget::Tcp(key("db", 1)), [("v1", 1), ("v2", 99)]),
+        Edit::SetTimeout { target: tcp(), millis: Some(1) },
+    ] {
+        assert!(matches!(apply(&before, &[edit]), Err(EditError::NoRoute(_))));
+    }
+}
+
 #[test]
 fn weights() {
     check(

@@ -32,6 +32,10 @@ pub fn FaultsTab(
         form.update(|form| match (form.as_mut(), next) {
             // Parts that are off keep what was typed.
             (Some(old), Some(mut new)) => {
+                if old.connections != new.connections {
+                    *old = new;
+                    return;
+                }
                 if !new.delay {
                     new.delay_spec = old.delay_spec;
                 }
@@ -92,11 +96,14 @@ type Change = Box<dyn FnOnce(&mut FaultForm)>;
 #[component]
 fn Form(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoView {
     let fields = Fields { form, change };
+    let connections = memo(move |_| form.with(|form| form.as_ref().is_some_and(|form| form.connections)));
     view! {
         {fields.delay()}
-        {fields.abort()}
-        <Which form change/>
-        <Ending form change/>
+        <Show when=move || !connections.get() fallback=move || fields.reset()>
+            {fields.abort()}
+            <Which form change/>
+            <Ending form change/>
+        </Show>
         <div class="buttons">
             <button
                 class="btn danger"
@@ -107,7 +114,7 @@ fn Form(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoV
             </button>
         </div>
         <p class="note">
-            "Delay and abort are drawn independently for each request; the delay comes first. The fault acts before the request leaves its caller."
+            "Delay and abort are drawn independently for each request or connection; the delay comes first. The fault acts before the request leaves its caller."
         </p>
     }
 }

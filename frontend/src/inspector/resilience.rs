@@ -28,12 +28,14 @@ pub fn ResilienceTab(
     let store = use_store();
     let route = route_picker::route(store, id.clone(), subject);
     let host = id.host().is_some();
-    let forwards = memo(move |_| route.with(|route| route.as_ref().is_some_and(|route| route.forwards)));
+    let forwards = memo(move |_| {
+        route.with(|route| route.as_ref().is_some_and(|route| route.forwards && !route.is_connections()))
+    });
     view! {
         <RoutePicker id subject/>
         <Show
             when=move || forwards.get()
-            fallback=|| view! { <p class="empty">"This route forwards nothing, so it neither times out nor retries."</p> }
+            fallback=|| view! { <p class="empty">"Timeouts and retries are for requests that a route forwards, and this one forwards none."</p> }
         >
             <Timeout route/>
             <Retries route/>

@@ -2,6 +2,7 @@
 
 use crate::prelude::*;
 
+use crate::inspector::rules;
 use crate::store::{Store, use_store};
 use crate::subject::{RouteView, Subject};
 use crate::topology::NodeId;
@@ -36,7 +37,7 @@ pub fn RoutePicker(
         subject.with(|subject| {
             let label = |route: &RouteView| match route.matches.first() {
                 Some(first) => format!("{}: {first}", route.label),
-                None => format!("{}: every request", route.label),
+                None => format!("{}: {}", route.label, rules::every(route)),
             };
             subject.routes.iter().map(label).collect::<Vec<_>>()
         })

@@ -55,7 +55,7 @@ fn Card(at: usize, route: RouteView, total: Memo<u64>) -> impl IntoView {
         })
     };
     let matches =
-        if route.matches.is_empty() { vec!["every request".to_owned()] } else { route.matches.clone() };
+        if route.matches.is_empty() { vec![every(&route).to_owned()] } else { route.matches.clone() };
     let fault = route.fault.as_ref().map(faults::label);
     view! {
         <article class="card" class:unreachable=unreachable>
@@ -80,6 +80,11 @@ fn Card(at: usize, route: RouteView, total: Memo<u64>) -> impl IntoView {
     }
 }
 
+/// What a route without conditions takes.
+pub(super) fn every(route: &RouteView) -> &'static str {
+    if route.is_connections() { "every connection" } else { "every request" }
+}
+
 /// Requests that the route took in the last minute; `None` where nobody counts: the default route.
 fn taken(store: Store, route: &RouteView) -> Option<u64> {
     let key = route.key()?;
@@ -91,8 +96,9 @@ fn taken(store: Store, route: &RouteView) -> Option<u64> {
 
 /// What validation says of the route.
 fn problems(store: Store, route: &RouteView) -> Vec<Diagnostic> {
-    let Some(key) = route.key() else { return Vec::new() };
-    let (resource, path) = (key.resource(), format!("spec.http[{}]", key.index));
+    let found = route.target.connections().or_else(|| Some(("http", route.key()?)));
+    let Some((kind, key)) = found else { return Vec::new() };
+    let (resource, path) = (key.resource(), format!("spec.{kind}[{}]", key.index));
     let draft = store.derived.draft.get();
     let of = |one: &&Diagnostic| one.resource.as_ref() == Some(&resource) && one.path.starts_with(&path);
     draft.diagnostics.iter().filter(of).cloned().collect()

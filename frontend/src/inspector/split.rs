@@ -114,6 +114,8 @@ fn observed(store: Store, split: &SplitView) -> Option<Split> {
         let of = |candidate: &&Split| match &split.target {
             RouteTarget::Route(key) => candidate.route.as_ref() == Some(key),
             RouteTarget::Service(host) => candidate.route.is_none() && candidate.host == *host,
+            // Connections are counted on their edges, not by their routes.
+            RouteTarget::Tcp(_) | RouteTarget::Tls(_) => false,
         };
         tick.as_ref()?.splits.iter().find(of).cloned()
     })

@@ -8,7 +8,7 @@ use crate::yaml::{Path, Segment};
 use crate::{Mesh, Sources};
 
 use super::workspace::Workspace;
-use super::{Edit, EditError, FieldEdit, RetrySpec, expiry, fault, routes, summary, weights};
+use super::{Edit, EditError, FieldEdit, RetrySpec, connections, expiry, fault, routes, summary, weights};
 
 /// What edits lead to.
 #[derive(Debug, Clone)]
@@ -43,6 +43,9 @@ pub fn apply_to(mesh: &Mesh, sources: &Sources, edits: &[Edit]) -> Result<Applie
 fn one(workspace: &mut Workspace, edit: &Edit) -> Result<(), EditError> {
     match edit {
         Edit::SetWeights { target, shares } => weights::set(workspace, target, shares),
+        Edit::InjectFault { target, fault, .. } if target.connections().is_some() => target
+            .connections()
+            .map_or(Ok(()), |(kind, key)| connections::inject(workspace, kind, key, fault.as_ref())),
         Edit::InjectFault { target, only, fault, expires_at } => routes::change(workspace, target, |http| {
             let change = fault::inject(&mut http.routes, http.index, only.as_ref(), fault.as_ref());
             expiry::follow(http, &change, fault.as_ref().and(*expires_at));

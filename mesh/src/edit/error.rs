@@ -10,7 +10,7 @@ pub enum EditError {
     #[error("there is no {0}")]
     NoResource(ResourceKey),
     /// The VirtualService is there, the route is not.
-    #[error("the VirtualService {}/{} has no HTTP route {}", .0.namespace, .0.name, .0.index)]
+    #[error("the VirtualService {}/{} has no such route {}", .0.namespace, .0.name, .0.index)]
     NoRoute(RouteKey),
     /// The route redirects, answers by itself or delegates.
     #[error("the HTTP route {} of {}/{} forwards to no destinations", .0.index, .0.namespace, .0.name)]

@@ -28,6 +28,8 @@ pub(super) fn change(
     let key = match target {
         RouteTarget::Route(key) => key.clone(),
         RouteTarget::Service(host) => service::default_route(workspace, host)?,
+        // What else can be set of a route is for requests.
+        RouteTarget::Tcp(key) | RouteTarget::Tls(key) => return Err(EditError::NoRoute(key.clone())),
     };
     workspace.change(&key.resource(), |value| {
         let mut routes = list(value.pointer("/spec/http"));

@@ -1,7 +1,7 @@
 //! Edits in words: `reviews: split 100/0 → 90/10`.
 
 use crate::resource::{DurationString, HttpRoute};
-use crate::{Mesh, ResourceKey, RouteKey};
+use crate::{Mesh, ResourceKey};
 
 use super::{Edit, FaultSpec, HeaderEquals, RetrySpec, RouteTarget, Share, fault};
 
@@ -67,6 +67,8 @@ fn name(mesh: &Mesh, target: &RouteTarget) -> String {
     let key = match target {
         RouteTarget::Service(host) => return host.split('.').next().unwrap_or(host).to_owned(),
         RouteTarget::Route(key) => key,
+        RouteTarget::Tcp(key) => return format!("{} tcp #{}", key.name, key.index + 1),
+        RouteTarget::Tls(key) => return format!("{} tls #{}", key.name, key.index + 1),
     };
     let Some((service, route)) = mesh.route(key) else { return format!("{} #{}", key.name, key.index + 1) };
     let is_copy = fault::is_fault_copy(route.name.as_deref());
@@ -91,16 +93,18 @@ fn requests(route: &HttpRoute) -> String {
 }
 
 fn route<'m>(mesh: &'m Mesh, target: &RouteTarget) -> Option<&'m HttpRoute> {
-    let key: &RouteKey = match target {
-        RouteTarget::Route(key) => key,
-        RouteTarget::Service(_) => return None,
-    };
-    mesh.route(key).map(|(_, route)| route)
+    match target {
+        RouteTarget::Route(key) => mesh.route(key).map(|(_, route)| route),
+        _ => None,
+    }
 }
 
 /// The weights that a route's destinations have, in the order of the shares; those that go are put behind.
 fn old_weights(mesh: &Mesh, target: &RouteTarget, shares: &[Share]) -> Option<String> {
-    let old = &route(mesh, target)?.route;
+    let old = target.destinations(mesh);
+    if old.is_empty() {
+        return None;
+    }
     let weight = |weight: Option<i64>| weight.unwrap_or(if old.len() == 1 { 100 } else { 0 }).to_string();
     let of = |share: &Share, host: Option<&str>, subset: Option<&str>, port: Option<i64>| {
         host == Some(share.host.as_str())
@@ -110,17 +114,15 @@ fn old_weights(mesh: &Mesh, target: &RouteTarget, shares: &[Share]) -> Option<St
     let found: Vec<Option<usize>> = shares
         .iter()
         .map(|share| {
-            old.iter().position(|one| {
-                one.destination.as_ref().is_some_and(|to| {
-                    let port = to.port.as_ref().and_then(|port| port.number);
-                    of(share, to.host.as_deref(), to.subset.as_deref(), port)
-                })
+            old.iter().position(|(to, _)| {
+                let port = to.port.as_ref().and_then(|port| port.number);
+                of(share, to.host.as_deref(), to.subset.as_deref(), port)
             })
         })
         .collect();
     let gone = (0..old.len()).filter(|at| !found.contains(&Some(*at)));
-    let kept = found.iter().map(|at| at.map_or_else(|| "0".to_owned(), |at| weight(old[at].weight)));
-    Some(slashes(kept.chain(gone.map(|at| weight(old[at].weight)))))
+    let kept = found.iter().map(|at| at.map_or_else(|| "0".to_owned(), |at| weight(old[at].1)));
+    Some(slashes(kept.chain(gone.map(|at| weight(old[at].1)))))
 }
 
 fn slashes(numbers: impl Iterator<Item = String>) -> String {
@@ -133,7 +135,10 @@ fn injected(fault: Option<&FaultSpec>, only: Option<&HeaderEquals>) -> String {
         phrases.push(format!("delay {} on {} %", DurationString::from_millis(delay.millis), delay.percent));
     }
     if let Some(abort) = fault.and_then(|fault| fault.abort.as_ref()) {
-        phrases.push(format!("abort {} on {} %", abort.status, abort.percent));
+        phrases.push(match abort.status {
+            0 => format!("reset of {} %", abort.percent),
+            status => format!("abort {status} on {} %", abort.percent),
+        });
     }
     let what = if phrases.is_empty() { "fault removed".to_owned() } else { phrases.join(", ") };
     match only {

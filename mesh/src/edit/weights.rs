@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::routes::{self, list};
 use super::workspace::Workspace;
-use super::{EditError, RouteTarget, Share, fault, service};
+use super::{EditError, RouteTarget, Share, connections, fault, service};
 
 /// Sets the destinations of a route and of the copies of it that carry a fault.
 pub(super) fn set(
@@ -16,6 +16,15 @@ pub(super) fn set(
         return Err(EditError::NoShares);
     }
     let mut added = Vec::new();
+    let is_new = |old: &[Value], share: &Share| !old.iter().any(|destination| is_of(destination, share));
+    if let Some((kind, key)) = target.connections() {
+        connections::route(workspace, kind, key, |_, all| {
+            added = shares.iter().filter(|share| is_new(all, share)).cloned().collect();
+            *all = destinations(std::mem::take(all), shares);
+            Some(())
+        })?;
+        return service::ensure_subsets(workspace, target, &added);
+    }
     routes::change(workspace, target, |http| {
         for at in fault::with_copies(&http.routes, http.index) {
             let route = &mut http.routes[at];
@@ -24,8 +33,7 @@ pub(super) fn set(
             }
             let old = list(route.get("route"));
             if at == http.index {
-                let is_new = |share: &&Share| !old.iter().any(|destination| is_of(destination, share));
-                added = shares.iter().filter(is_new).cloned().collect();
+                added = shares.iter().filter(|share| is_new(&old, share)).cloned().collect();
             }
             route["route"] = Value::Array(destinations(old, shares));
         }

@@ -65,14 +65,25 @@ impl Fields {
         half(self, "Delay", |form| &mut form.delay, figures)
     }
 
-    pub(super) fn abort(self) -> AnyView {
-        let percent = self.number(
-            "Percent of requests to abort",
+    fn aborted(self, label: &'static str) -> AnyView {
+        self.number(
+            label,
             PERCENT,
             None,
             |form| form.abort_spec.percent.to_string(),
             |form, percent| form.abort_spec.percent = percent.clamp(0.0, 100.0),
-        );
+        )
+    }
+
+    /// What there is for connections in place of an abort.
+    pub(super) fn reset(self) -> AnyView {
+        let percent = self.aborted("Percent of connections to reset");
+        let figures = view! { <label class="unit">{percent}"% of connections"</label> };
+        half(self, "Reset", |form| &mut form.abort, figures)
+    }
+
+    pub(super) fn abort(self) -> AnyView {
+        let percent = self.aborted("Percent of requests to abort");
         let status = self.number(
             "HTTP status of aborted requests",
             ["200", "599", "1"],

@@ -31,7 +31,7 @@ pub(crate) fn entries(text: &str) -> impl Iterator<Item = (&str, Option<Entry<'_
 }
 
 /// The faults of a rule, by its kind (`http`, `tcp`, `tls`) and position. Entries that cannot be read say nothing.
-pub(super) fn of(resource: &Resource, kind: &str, index: usize) -> Option<ConnectionFault> {
+pub(crate) fn of(resource: &Resource, kind: &str, index: usize) -> Option<ConnectionFault> {
     let all = resource.metadata.annotations.get(CONNECTION_FAULTS)?;
     let mut fault = ConnectionFault::default();
     let own = entries(all).filter_map(|(_, entry)| entry).filter(|it| it.kind == kind && it.index == index);
