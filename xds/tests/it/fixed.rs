@@ -1,6 +1,6 @@
 //! Files that say all that an Envoy does: Envoy takes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use mesh::Sources;
@@ -14,9 +14,8 @@ use crate::{envoy, worlds};
 /// What Envoy says against the plans of all sources of a mesh, each different file once; and how many files that were.
 fn refused(binary: &PathBuf, sources: &Sources, seen: &mut BTreeSet<String>) -> Vec<String> {
     let mut refused = Vec::new();
-    let bind = Bind { ports: BTreeMap::from([(9001, ([127, 0, 0, 1], 9001).into())]), ..Bind::default() };
     for plan in worlds::plans(sources) {
-        let config = bootstrap::fixed(&plan, &bind, None).unwrap();
+        let config = bootstrap::fixed(&plan, &Bind::default(), None).unwrap();
         if seen.insert(config.to_string())
             && let Some(why) = envoy::refuses(binary, &config)
             // Certificates in files that are not on this machine.
@@ -115,39 +114,6 @@ fn envoy_takes_what_others_wrote() {
     println!("{} meshes, {} files, {} refused", meshes.len(), seen.len(), all.len());
     assert!(meshes.len() > 20, "{}", meshes.len());
     assert_eq!(all, Vec::<String>::new());
-}
-
-/// Messages that only few meshes need are described as well, so that they can be written.
-#[test]
-fn envoy_takes_headers_and_ports_of_any_protocol() {
-    let Some(binary) = testkit::envoy() else { return };
-    let yaml = "\
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: out}
-spec:
-  hosts: [out.com]
-  resolution: STATIC
-  ports: [{number: 9000, name: http}]
-  endpoints: [{address: 127.0.0.1}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: any}
-spec: {ports: [{port: 9001}]}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: out}
-spec: {host: out.com, trafficPolicy: {proxyProtocol: {version: V2}}}
-";
-    let (mut sources, mut seen) = (worlds::sample(), BTreeSet::new());
-    sources.0.extend([("out.yaml".to_owned(), yaml.to_owned())]);
-    assert_eq!(refused(&binary, &sources, &mut seen), Vec::<String>::new());
-    let all = seen.into_iter().collect::<String>();
-    for part in ["ProxyProtocolUpstreamTransport", "HttpInspector", "RawBuffer"] {
-        assert!(all.contains(part), "{part}");
-    }
 }
 
 /// Maps of the standard library have another order each time that one is made, so that what is made twice would differ.
