@@ -60,13 +60,20 @@ impl Browser {
             .context("open a Chromium session")?;
         driver.set_script_timeout(Duration::from_secs(60)).await?;
         // A window's size counts the bars that a headless one does not even show.
-        let devtools = driver.cdp();
-        devtools
-            .emulation()
+        let browser = Self { driver, _process: process, _profile: profile };
+        browser.resize(width, height).await?;
+        Ok(browser)
+    }
+
+    /// Gives the view another size.
+    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        let devtools = self.driver.cdp();
+        let metrics = devtools.emulation();
+        metrics
             .set_device_metrics_override(width, height, 1.0, false)
             .await
             .context("set the size of the view")?;
-        Ok(Self { driver, _process: process, _profile: profile })
+        Ok(())
     }
 
     /// Runs JavaScript and gives its result.

@@ -53,10 +53,10 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     browser.shot("15-envoys").await?;
 
     // On a smaller screen the targets still have their names.
-    browser.driver.set_window_rect(0, 0, 1280, 800).await?;
+    browser.resize(1280, 800).await?;
     browser.text_with(chip, "Envoy\n8/8\nrev 2", SOON).await?;
     browser.shots("15-envoys-small").await?;
-    browser.driver.set_window_rect(0, 0, 1600, 1000).await?;
+    browser.resize(1600, 1000).await?;
 
     // What an Envoy refuses is said in its words, beside the way back.
     let broken = json!({"base": 2, "resources": BROKEN});

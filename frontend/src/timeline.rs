@@ -80,7 +80,7 @@ fn Story(store: Store) -> impl IntoView {
             view! {
                 <p class="timeline-story">
                     <b>"rev "{number.to_string()}</b>
-                    <span class="timeline-what">{revision.summary}</span>
+                    <span class="timeline-what" title=revision.summary.clone()>{revision.summary.clone()}</span>
                     <span>"by "{revision.author}</span>
                     <time>{clock::moment(revision.at)}</time>
                     {undo}

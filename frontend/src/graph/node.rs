@@ -55,7 +55,7 @@ pub fn NodeCard(
     };
     let kind = kind(&node.id);
     let radius = if kind == "gateway" { HEAD_HEIGHT / 2.0 } else { 10.0 };
-    let left = if kind == "gateway" { 20.0 } else { 15.0 };
+    let left = if kind == "gateway" { 17.0 } else { 15.0 };
     let title = {
         let name = node.name.clone();
         memo(move |_| {

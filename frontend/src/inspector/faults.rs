@@ -98,7 +98,7 @@ fn Form(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoV
     let fields = Fields { form, change };
     let connections = memo(move |_| form.with(|form| form.as_ref().is_some_and(|form| form.connections)));
     view! {
-        {fields.delay()}
+        {move || fields.delay(connections.get())}
         <Show when=move || !connections.get() fallback=move || fields.reset()>
             {fields.abort()}
             <Which form change/>

@@ -43,7 +43,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn delay(self) -> AnyView {
+    pub(super) fn delay(self, connections: bool) -> AnyView {
         let percent = self.number(
             "Percent of requests to delay",
             PERCENT,
@@ -59,7 +59,7 @@ impl Fields {
             |form, seconds| form.delay_spec.millis = whole_millis(seconds.clamp(0.001, LONGEST)),
         );
         let figures = view! {
-            <label class="unit">{percent}"% of requests by"</label>
+            <label class="unit">{percent}{if connections { "% of connections by" } else { "% of requests by" }}</label>
             <label class="unit">{duration}"seconds"</label>
         };
         half(self, "Delay", |form| &mut form.delay, figures)
