@@ -81,7 +81,11 @@ impl Relayed {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        let polled = match &mut self.rest {
+            Some((_, lease)) => lease.poll_frame(cx, &mut self.incoming),
+            None => Pin::new(&mut self.incoming).poll_frame(cx),
+        };
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let (Some(data), Some((ticket, _))) = (frame.data_ref(), &mut self.rest) {
                     ticket.received(data.len());

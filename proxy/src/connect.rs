@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::local::{LocalExecutor, timer};
+use crate::pool::Driver;
 use crate::stream::Stream;
 use crate::upload::Outgoing;
 
@@ -120,22 +121,15 @@ async fn tcp(address: SocketAddr, barred: impl Fn(SocketAddr) -> bool) -> Result
     Ok(Stream::Tcp(stream))
 }
 
-/// Speaks HTTP/1.1 on a stream; a task of its own drives it until either side closes it, and keeps `open` until then.
+/// Speaks HTTP/1.1 on a stream.
 pub(crate) async fn handshake_h1(
     stream: Stream,
-    open: impl Sized + 'static,
-) -> Result<http1::SendRequest<Outgoing>, ConnectError> {
+) -> Result<(http1::SendRequest<Outgoing>, Driver), ConnectError> {
     let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "a connection to an upstream ended");
-        }
-        drop(open);
-    });
-    Ok(sender)
+    Ok((sender, Driver::new(connection.with_upgrades())))
 }
 
-/// Speaks HTTP/2 on a stream.
+/// Speaks HTTP/2 on a stream; a task of its own drives it until either side closes it, and keeps `open` until then.
 ///
 /// `pings` says how often it is asked whether it lives, and how long it has for the answer.
 pub(crate) async fn handshake_h2(

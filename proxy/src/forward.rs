@@ -116,7 +116,7 @@ pub(crate) async fn forward(
         // The whole request's time was up before the try's.
         exchange.cluster.observe(host, Seen::Timeout);
     }
-    let answered = match answered {
+    let mut answered = match answered {
         Ok(answered) => answered,
         Err(Reply::TIMEOUT) if alternative => {
             exchange.ticket.flag(Flags::TIMEOUT);
@@ -128,6 +128,10 @@ pub(crate) async fn forward(
             return response;
         }
     };
+    if upload.as_ref().is_some_and(|upload| upload.ended_at().is_none()) {
+        // What the client still sends goes on while it is in no hurry to read.
+        answered.lease.run_apart();
+    }
     let whole = expiry(timeout, started, upload.as_ref());
     let upgrade = upgrade.filter(|_| upgrades).map(|upgrade| (upgrade, multiplexed));
     exchange.respond(answered, whole, upgrade)

@@ -68,8 +68,9 @@ pub(crate) fn send(
 }
 
 /// Reads a response that nobody wants to its end, if that is near.
-pub(crate) async fn discard(body: Incoming, lease: Lease) {
+pub(crate) async fn discard(body: Incoming, mut lease: Lease) {
     use http_body::Body as _;
+    lease.run_apart();
     let near = body.size_hint().upper().is_some_and(|bytes| bytes <= WORTH_READING);
     if near && body.collect().await.is_ok() {
         lease.release(Instant::now());

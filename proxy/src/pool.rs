@@ -3,6 +3,7 @@
 //! more may be opened.
 
 mod bytes;
+mod driver;
 mod lease;
 mod limits;
 mod queue;
@@ -23,6 +24,7 @@ use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
 use crate::upload::Outgoing;
 
 pub(crate) use bytes::Busy;
+pub(crate) use driver::Driver;
 pub(crate) use lease::{Lease, LeaseError, SendError};
 pub(crate) use limits::Limits;
 use queue::{Given, Queue};
@@ -67,7 +69,9 @@ struct Connection {
 }
 
 enum Sender {
-    H1(http1::SendRequest<Outgoing>),
+    /// Without a driver, a task of its own drives the connection.
+    H1(http1::SendRequest<Outgoing>, Option<Driver>),
+    /// Always has a task.
     H2(http2::SendRequest<Outgoing>),
 }
 
@@ -149,9 +153,9 @@ impl Upstream {
         loop {
             if let Some(open) = self.admit(limits) {
                 let stream = self.stream(limits, barred).await?;
-                let open = Rc::new(open);
-                let sender = Sender::H1(handshake_h1(stream, Rc::clone(&open)).await?);
-                return Ok((Connection { sender, served: 0, open }, false));
+                let (sender, driver) = handshake_h1(stream).await?;
+                let sender = Sender::H1(sender, Some(driver));
+                return Ok((Connection { sender, served: 0, open: Rc::new(open) }, false));
             }
             self.make_room(limits);
             if let Some(Given::Connection(mut connection)) = self.queue.wait().await
@@ -272,8 +276,8 @@ impl Upstream {
     }
 
     /// A connection may carry another request.
-    fn give_back(&self, connection: Connection, max_idle: usize, now: Instant) {
-        if self.gone.get() || connection.is_closed() || connection.open.epoch != self.manner.epoch() {
+    fn give_back(&self, mut connection: Connection, max_idle: usize, now: Instant) {
+        if self.gone.get() || !connection.settles() || connection.open.epoch != self.manner.epoch() {
             return;
         }
         let Some(connection) = self.queue.give(connection) else { return };
@@ -286,7 +290,7 @@ impl Upstream {
     /// Closes connections that were closed from afar, or that have waited too long.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) {
         let over = |since: Instant| now.saturating_duration_since(since) >= idle_timeout;
-        self.idle.borrow_mut().retain(|idle| !idle.connection.is_closed() && !over(idle.since));
+        self.idle.borrow_mut().retain_mut(|idle| idle.connection.settles() && !over(idle.since));
         let unused = self.active.get() == 0 && over(self.quiet.get());
         // Of those that only one client can use there may be any number.
         let left = |one: &Connection| one.open.preface.is_some() && one.streams() == 0;
@@ -315,14 +319,37 @@ impl Connection {
             return true;
         }
         match &self.sender {
-            Sender::H1(sender) => sender.is_closed(),
+            Sender::H1(sender, _) => sender.is_closed(),
             Sender::H2(sender) => sender.is_closed(),
+        }
+    }
+
+    /// Brings it on while nobody uses it; false: it takes no more requests.
+    fn settles(&mut self) -> bool {
+        let ended = match &mut self.sender {
+            // With nobody to drive it, an exchange that is not over now never will be.
+            Sender::H1(sender, Some(driver)) => !driver.settle() || !sender.is_ready(),
+            Sender::H1(_, None) | Sender::H2(_) => false,
+        };
+        !ended && !self.is_closed()
+    }
+
+    /// Has a task of its own from now on, if it has none yet.
+    fn run_apart(&mut self) {
+        if let Sender::H1(_, driver) = &mut self.sender
+            && let Some(driver) = driver.take()
+        {
+            let open = Rc::clone(&self.open);
+            tokio::task::spawn_local(async move {
+                driver.run().await;
+                drop(open);
+            });
         }
     }
 
     fn is_ready(&self) -> bool {
         match &self.sender {
-            Sender::H1(sender) => sender.is_ready(),
+            Sender::H1(sender, _) => sender.is_ready(),
             Sender::H2(sender) => sender.is_ready(),
         }
     }
@@ -330,7 +357,8 @@ impl Connection {
     /// Waits for the end of its last exchange; false when it was closed.
     async fn becomes_ready(&mut self) -> bool {
         match &mut self.sender {
-            Sender::H1(sender) => sender.ready().await.is_ok(),
+            Sender::H1(sender, Some(driver)) => driver.during(sender.ready()).await.is_ok(),
+            Sender::H1(sender, None) => sender.ready().await.is_ok(),
             Sender::H2(sender) => sender.ready().await.is_ok(),
         }
     }

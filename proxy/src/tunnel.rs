@@ -18,7 +18,14 @@ use crate::pool::Lease;
 use crate::ticket::Ticket;
 
 /// Connects both sides until either ends. The ticket's request lasts as long.
-pub(crate) fn open(client: OnUpgrade, upstream: OnUpgrade, mut ticket: Ticket, lease: Lease, member: Member) {
+pub(crate) fn open(
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+    mut ticket: Ticket,
+    mut lease: Lease,
+    member: Member,
+) {
+    lease.run_apart();
     tokio::task::spawn_local(async move {
         let (client, upstream) = match tokio::try_join!(client, upstream) {
             Ok(sides) => sides,

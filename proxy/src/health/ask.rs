@@ -48,7 +48,8 @@ async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectErr
             else {
                 return Ok(Answer::Failed("the check's path or host cannot be sent".to_owned()));
             };
-            let response = handshake_h1(stream, ()).await?.send_request(request).await?;
+            let (mut sender, mut driver) = handshake_h1(stream).await?;
+            let response = driver.during(sender.send_request(request)).await?;
             let status = response.status().as_u16();
             let answered = || format!("it answered {status}");
             Ok(match status {

@@ -1,12 +1,15 @@
 //! A connection for one request: waiting for it, sending, and giving it back.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use http_body::{Body as _, Frame};
+use hyper::body::{Bytes, Incoming};
 
 use super::{Connection, Limits, Reuse, Sender, Upstream, Wire};
 use crate::breaker::Limit;
@@ -111,7 +114,8 @@ impl Lease {
     /// Sends a request and waits for the head of its response.
     pub(crate) async fn send(&mut self, request: Request<Outgoing>) -> Result<Response<Incoming>, SendError> {
         let sent = match self.connection.as_mut().map(|connection| &mut connection.sender) {
-            Some(Sender::H1(sender)) => sender.try_send_request(request).await,
+            Some(Sender::H1(sender, Some(driver))) => driver.during(sender.try_send_request(request)).await,
+            Some(Sender::H1(sender, None)) => sender.try_send_request(request).await,
             Some(Sender::H2(sender)) => sender.try_send_request(request).await,
             None => unreachable!("only a release takes the connection, and it takes the lease too"),
         };
@@ -119,6 +123,25 @@ impl Lease {
             unsent: failed.take_message().is_some(),
             error: failed.into_error(),
         })
+    }
+
+    /// The next piece of a response's body.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut Incoming,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.connection.as_mut().map(|connection| &mut connection.sender) {
+            Some(Sender::H1(_, Some(driver))) => driver.poll_frame(cx, body),
+            _ => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    /// Lets the connection have a task of its own: it goes on where nobody waits for what it brings.
+    pub(crate) fn run_apart(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.run_apart();
+        }
     }
 
     /// The exchange has ended in order `now`: the connection may carry another one.
