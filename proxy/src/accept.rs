@@ -66,7 +66,8 @@ async fn speak(
     let ends = (peer, stream.local_addr()?);
     let client = Client { meant, ..Client::plain(front, ends, member.activity()) };
     if client.takes_connections() {
-        return connection::begin(client, stream, member).await;
+        // Far larger than what most connections need.
+        return Box::pin(connection::begin(client, stream, member)).await;
     }
     plain_http(client, stream, member).await
 }

@@ -1,29 +1,25 @@
 //! The access log: a line for each request that has ended, in Envoy's format or as JSON.
 //!
-//! Threads hand over what is known of a request, and one thread of the log's own writes it down. A log that cannot keep up
-//! loses lines and says how many; traffic never waits for it.
+//! Each thread writes lines onto a page of its own, and one thread of the log's takes the pages to the file. A log that cannot
+//! keep up loses lines and says how many; traffic never waits for it.
 
-use std::fs::OpenOptions;
-use std::io::{self, BufWriter, Write};
+mod page;
+
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use http::header::{HeaderName, USER_AGENT};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version, request};
-use jiff::Timestamp;
 use serde_json::json;
 
-use crate::flags::Flags;
-use crate::headers::REQUEST_ID;
-use crate::trace::{Recording, Span, text};
+pub(crate) use page::{Clock, Log, Sink};
 
-/// Lines that may wait.
-const WAITING: usize = 16_384;
+use crate::flags::Flags;
+use crate::headers::{FORWARDED_FOR, REQUEST_ID};
+use crate::trace::{Recording, Span, text};
 
 /// Where and how requests are written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,21 +53,20 @@ impl FromStr for Format {
 }
 
 /// What is written of a request.
-#[derive(Debug)]
 pub(crate) struct Line {
-    sink: Option<Sink>,
+    log: Option<Rc<Log>>,
     /// It is also a part of a trace.
     pub(crate) recording: Option<Recording>,
     started: SystemTime,
     method: Method,
-    path: String,
+    path: Option<PathAndQuery>,
     protocol: &'static str,
     authority: String,
     forwarded_for: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     pub(crate) request_id: Option<HeaderValue>,
     pub(crate) route: Option<String>,
-    pub(crate) upstream: Option<String>,
+    pub(crate) upstream: Option<Rc<str>>,
     /// From the request's head to the response's.
     pub(crate) answered: Option<Duration>,
     pub(crate) status: u16,
@@ -83,18 +78,16 @@ pub(crate) struct Line {
     pub(crate) took: Duration,
 }
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
 impl Line {
     /// What is known of a request when it comes.
-    pub(crate) fn new(sink: Option<&Sink>, head: &request::Parts, authority: &str) -> Box<Self> {
+    pub(crate) fn new(log: Option<&Rc<Log>>, head: &request::Parts, authority: &str) -> Box<Self> {
         let header = |name: &HeaderName| head.headers.get(name).cloned();
         Box::new(Self {
-            sink: sink.cloned(),
+            log: log.cloned(),
             recording: None,
             started: SystemTime::now(),
             method: head.method.clone(),
-            path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            path: head.uri.path_and_query().cloned(),
             protocol: if head.version == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" },
             authority: authority.to_owned(),
             forwarded_for: header(&FORWARDED_FOR),
@@ -116,16 +109,19 @@ impl Line {
         self.request_id = headers.get(REQUEST_ID).cloned();
     }
 
-    /// Hands it over.
+    /// Puts it where it is wanted.
     pub(crate) fn put(mut self: Box<Self>, retries: u32) {
         if let Some(recording) = self.recording.take() {
             let sink = recording.sink.clone();
             sink.put(self.span(recording, retries));
         }
-        let Some(sink) = self.sink.clone() else { return };
-        if sink.lines.try_send(self).is_err() {
-            sink.lost.fetch_add(1, Ordering::Relaxed);
+        if let Some(log) = self.log.take() {
+            log.put(&self);
         }
+    }
+
+    fn path(&self) -> &str {
+        self.path.as_ref().map_or("", PathAndQuery::as_str)
     }
 
     fn span(&self, recording: Recording, retries: u32) -> Span {
@@ -140,7 +136,7 @@ impl Line {
             method: self.method.to_string(),
             scheme,
             authority: self.authority.clone(),
-            path: self.path.clone(),
+            path: self.path().to_owned(),
             protocol: self.protocol,
             user_agent: text(self.user_agent.as_ref()),
             request_id: text(self.request_id.as_ref()),
@@ -148,111 +144,68 @@ impl Line {
             status: self.status,
             flags: self.flags.to_string(),
             cluster,
-            upstream: self.upstream.clone(),
+            upstream: self.upstream.as_deref().map(str::to_owned),
             retries,
             received: self.received,
             sent: self.sent,
         }
     }
 
-    fn write(&self, format: Format, to: &mut impl Write) -> io::Result<()> {
-        let started = Timestamp::try_from(self.started).unwrap_or_default();
-        let [forwarded, agent, id] =
-            [&self.forwarded_for, &self.user_agent, &self.request_id].map(|value| text(value.as_ref()));
-        let answered = self.answered.map(|time| time.as_millis());
+    fn write(&self, format: Format, clock: &mut Clock, to: &mut Vec<u8>) {
         match format {
-            Format::Envoy => {
-                let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-                writeln!(
-                    to,
-                    "[{started:.3}] \"{} {} {}\" {} {} {} {} {} {} \"{}\" \"{}\" \"{}\" \"{}\" \"{}\"",
-                    self.method,
-                    self.path,
-                    self.protocol,
-                    self.status,
-                    self.flags,
-                    self.received,
-                    self.sent,
-                    self.took.as_millis(),
-                    or_none(&answered.map(|millis| millis.to_string())),
-                    or_none(&forwarded),
-                    or_none(&agent),
-                    or_none(&id),
-                    self.authority,
-                    or_none(&self.upstream),
-                )
-            }
-            Format::Json => {
-                let line = json!({
-                    "start_time": format!("{started:.3}"),
-                    "method": self.method.as_str(),
-                    "path": self.path,
-                    "protocol": self.protocol,
-                    "response_code": self.status,
-                    "response_flags": self.flags.to_string(),
-                    "bytes_received": self.received,
-                    "bytes_sent": self.sent,
-                    "duration": self.took.as_millis(),
-                    "upstream_service_time": answered,
-                    "x_forwarded_for": forwarded,
-                    "user_agent": agent,
-                    "request_id": id,
-                    "authority": self.authority,
-                    "upstream_host": self.upstream,
-                    "route_name": self.route,
-                });
-                writeln!(to, "{line}")
+            Format::Envoy => self.write_envoys(clock, to),
+            Format::Json => self.write_json(clock, to),
+        }
+        to.push(b'\n');
+    }
+
+    fn write_envoys(&self, clock: &mut Clock, to: &mut Vec<u8>) {
+        let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| to.extend_from_slice(part));
+        let mut digits = <[itoa::Buffer; 5]>::default();
+        let [status, received, sent, took, answered] = &mut digits;
+        put(&[b"[", clock.show(self.started).as_bytes(), b"] \"", self.method.as_str().as_bytes(), b" "]);
+        put(&[self.path().as_bytes(), b" ", self.protocol.as_bytes(), b"\" "]);
+        put(&[status.format(self.status).as_bytes(), b" "]);
+        if self.flags.is_empty() {
+            put(&[b"-"]);
+        } else {
+            put(&[self.flags.to_string().as_bytes()]);
+        }
+        put(&[b" ", received.format(self.received).as_bytes(), b" ", sent.format(self.sent).as_bytes()]);
+        put(&[b" ", took.format(self.took.as_millis()).as_bytes(), b" "]);
+        put(&[self.answered.map_or("-", |time| answered.format(time.as_millis())).as_bytes()]);
+        for header in [&self.forwarded_for, &self.user_agent, &self.request_id] {
+            match header.as_ref().map(|value| (value, value.to_str())) {
+                None => put(&[b" \"-\""]),
+                Some((_, Ok(text))) => put(&[b" \"", text.as_bytes(), b"\""]),
+                Some((value, Err(_))) => {
+                    put(&[b" \"", String::from_utf8_lossy(value.as_bytes()).as_bytes(), b"\""]);
+                }
             }
         }
+        put(&[b" \"", self.authority.as_bytes(), b"\" \""]);
+        put(&[self.upstream.as_deref().unwrap_or("-").as_bytes(), b"\""]);
     }
-}
 
-/// What takes lines from a thread of the proxy.
-#[derive(Debug, Clone)]
-pub(crate) struct Sink {
-    lines: SyncSender<Box<Line>>,
-    lost: Arc<AtomicU64>,
-}
-
-impl Sink {
-    /// Opens the log. Its thread ends once the last sink has gone and all lines are written.
-    pub(crate) fn open(log: &AccessLog) -> io::Result<(Self, JoinHandle<()>)> {
-        let to: Box<dyn Write + Send> = match &log.path {
-            Some(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
-            None => Box::new(io::stdout()),
-        };
-        let (lines, waiting) = sync_channel(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let (counted, format) = (Arc::clone(&lost), log.format);
-        let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
-            if let Err(error) = write_down(&waiting, format, &mut BufWriter::new(to), &counted) {
-                tracing::error!(%error, "the access log cannot be written any more");
-            }
-        })?;
-        Ok((Self { lines, lost }, thread))
-    }
-}
-
-fn write_down(
-    waiting: &Receiver<Box<Line>>,
-    format: Format,
-    to: &mut impl Write,
-    lost: &AtomicU64,
-) -> io::Result<()> {
-    loop {
-        let line = match waiting.try_recv() {
-            Ok(line) => line,
-            Err(TryRecvError::Empty) => {
-                to.flush()?;
-                let lost = lost.swap(0, Ordering::Relaxed);
-                if lost > 0 {
-                    tracing::warn!(lost, "the access log could not keep up");
-                }
-                let Ok(line) = waiting.recv() else { return Ok(()) };
-                line
-            }
-            Err(TryRecvError::Disconnected) => return to.flush(),
-        };
-        line.write(format, to)?;
+    fn write_json(&self, clock: &mut Clock, to: &mut Vec<u8>) {
+        let line = json!({
+            "start_time": clock.show(self.started),
+            "method": self.method.as_str(),
+            "path": self.path(),
+            "protocol": self.protocol,
+            "response_code": self.status,
+            "response_flags": self.flags.to_string(),
+            "bytes_received": self.received,
+            "bytes_sent": self.sent,
+            "duration": self.took.as_millis(),
+            "upstream_service_time": self.answered.map(|time| time.as_millis()),
+            "x_forwarded_for": text(self.forwarded_for.as_ref()),
+            "user_agent": text(self.user_agent.as_ref()),
+            "request_id": text(self.request_id.as_ref()),
+            "authority": self.authority,
+            "upstream_host": self.upstream.as_deref(),
+            "route_name": self.route,
+        });
+        to.extend_from_slice(line.to_string().as_bytes());
     }
 }

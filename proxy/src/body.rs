@@ -32,6 +32,8 @@ struct Relayed {
     incoming: Incoming,
     /// There until the end.
     rest: Option<(Ticket, Lease)>,
+    /// Why it broke off, until that is told.
+    broken: Option<hyper::Error>,
     deadline: Option<Instant>,
     /// Made when the body first keeps us waiting.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -56,7 +58,8 @@ impl ClientBody {
 
     /// An upstream's body, until the deadline. Once it has ended the connection is released and the ticket counted.
     pub(crate) fn relay(incoming: Incoming, ticket: Ticket, lease: Lease, deadline: Option<Instant>) -> Self {
-        let mut relayed = Relayed { incoming, rest: Some((ticket, lease)), deadline, alarm: None };
+        let rest = Some((ticket, lease));
+        let mut relayed = Relayed { incoming, rest, broken: None, deadline, alarm: None };
         if relayed.incoming.is_end_stream() {
             relayed.end();
         }
@@ -81,6 +84,9 @@ impl Relayed {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error.into())));
+        }
         let polled = match &mut self.rest {
             Some((_, lease)) => lease.poll_frame(cx, &mut self.incoming),
             None => Pin::new(&mut self.incoming).poll_frame(cx),
@@ -101,7 +107,10 @@ impl Relayed {
             }
             Poll::Ready(Some(Err(error))) => {
                 self.fail(Flags::UPSTREAM_CLOSED);
-                Poll::Ready(Some(Err(error.into())))
+                self.broken = Some(error);
+                // What came before it is sent first.
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Poll::Pending => {
                 let Some(deadline) = self.deadline else { return Poll::Pending };

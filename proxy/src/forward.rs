@@ -208,7 +208,7 @@ impl Exchange<'_> {
             let version = self.cluster.hosts[host].version;
             self.ticket.count_with(self.side.counter(Some(version), self.shared));
             let upstream = &self.cluster.hosts[host].upstream;
-            self.ticket.tell(|line| line.upstream = Some(upstream.target().to_string()));
+            self.ticket.tell(|line| line.upstream = Some(upstream.name()));
             let per_try = self.limits.per_try_timeout;
             let began = if attempt == 1 { started } else { Instant::now() };
             self.trying.set(Some(host));

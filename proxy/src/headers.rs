@@ -22,6 +22,10 @@ pub(crate) const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overl
 pub(crate) const GIVES_UP: HeaderName = HeaderName::from_static("x-envoy-immediate-health-check-fail");
 /// An instance says so in its answer to a health check: it is well, and others should be asked first.
 pub(crate) const DEGRADED: HeaderName = HeaderName::from_static("x-envoy-degraded");
+/// A server has answered enough.
+pub(crate) const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
+/// How a gRPC call ended.
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// Identifies a request across hops.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The clients that a request came through.
@@ -37,11 +41,16 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 
 /// Takes off what concerns only this connection, and returns the protocol that an HTTP/1.1 message wants to upgrade to.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    if !headers.keys().any(is_hop_by_hop) {
-        return None;
+    let (mut connection, mut others) = (false, false);
+    for name in headers.keys() {
+        match name.as_str() {
+            "connection" => connection = true,
+            "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade" => others = true,
+            _ => {}
+        }
     }
     let mut upgrades = false;
-    if headers.contains_key(CONNECTION) {
+    if connection {
         let listed: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
         headers.remove(CONNECTION);
         for name in listed.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')) {
@@ -53,6 +62,9 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
             }
         }
     }
+    if !others {
+        return None;
+    }
     headers.remove(KEEP_ALIVE);
     headers.remove(PROXY_CONNECTION);
     headers.remove(TRANSFER_ENCODING);
@@ -61,13 +73,6 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
         headers.remove(TE);
     }
     headers.remove(UPGRADE).filter(|_| upgrades)
-}
-
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
-    )
 }
 
 /// Whether any header is one of Envoy's own. Most requests have none, and need not be searched for each of them.
@@ -113,15 +118,12 @@ pub(crate) fn request_id(random: u128) -> HeaderValue {
 }
 
 /// Adds a client to those that the request came through.
-pub(crate) fn forwarded_for(headers: &mut HeaderMap, client: std::net::IpAddr) {
+pub(crate) fn forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
     let before = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
-    let list = match before {
-        Some(before) => format!("{before},{client}"),
-        None => client.to_string(),
-    };
-    if let Ok(list) = HeaderValue::try_from(list) {
-        headers.insert(FORWARDED_FOR, list);
-    }
+    let list = before.and_then(|before| {
+        HeaderValue::from_bytes(&[before.as_bytes(), b",", client.as_bytes()].concat()).ok()
+    });
+    headers.insert(FORWARDED_FOR, list.unwrap_or_else(|| client.clone()));
 }
 
 /// The one authority of an HTTP/1.1 request's `Host`; `None` when there is none, or more than one.
@@ -196,8 +198,8 @@ mod tests {
     #[test]
     fn clients_are_listed() {
         let mut headers = HeaderMap::new();
-        forwarded_for(&mut headers, [10, 0, 0, 1].into());
-        forwarded_for(&mut headers, [10, 0, 0, 2].into());
+        forwarded_for(&mut headers, &HeaderValue::from_static("10.0.0.1"));
+        forwarded_for(&mut headers, &HeaderValue::from_static("10.0.0.2"));
         assert_eq!(headers[FORWARDED_FOR], "10.0.0.1,10.0.0.2");
     }
 

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::ops::DerefMut;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -35,7 +36,8 @@ pub(crate) async fn speak(
         let client = Rc::clone(&client);
         service_fn(move |request| {
             let client = Rc::clone(&client);
-            async move {
+            // Where it is moved to is small, and an idle connection keeps none of it.
+            Box::pin(async move {
                 let connects = request.method() == Method::CONNECT;
                 let mut response = serve(&client, request).await;
                 if let Ok(response) = &mut response
@@ -46,14 +48,15 @@ pub(crate) async fn speak(
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 response
-            }
+            })
         })
     };
     if h2 {
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.timer(timer()).max_concurrent_streams(config.max_streams).enable_connect_protocol();
         builder.max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
-        let connection = builder.serve_connection(io, service);
+        // Several times as large as one of HTTP/1.1, of which there are more.
+        let connection = Box::pin(builder.serve_connection(io, service));
         drive(connection, member, false, http2::Connection::graceful_shutdown).await
     } else {
         let mut builder = http1::Builder::new();
@@ -64,14 +67,14 @@ pub(crate) async fn speak(
             builder.max_headers(config.max_headers);
         }
         let connection = builder.serve_connection(io, service).with_upgrades();
-        drive(connection, member, true, http1::UpgradeableConnection::graceful_shutdown).await
+        drive(pin!(connection), member, true, http1::UpgradeableConnection::graceful_shutdown).await
     }
 }
 
 /// Drives a connection to its end, which comes soon once the member is told to end; not before a moment has passed where
 /// it `lingers` (HTTP/2 has words for that).
 async fn drive<C, E>(
-    connection: C,
+    mut connection: Pin<impl DerefMut<Target = C>>,
     member: &Member,
     lingers: bool,
     shut_down: impl Fn(Pin<&mut C>),
@@ -79,7 +82,6 @@ async fn drive<C, E>(
 where
     C: Future<Output = Result<(), E>>,
 {
-    let mut connection = pin!(connection);
     let (mut told, mut wait) = (false, None);
     poll_fn(|cx| {
         match member.order(cx.waker()) {

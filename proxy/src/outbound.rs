@@ -1,7 +1,6 @@
 //! A request as it goes upstream: what routing sees of it, and what becomes of its head.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
 use http::uri::{PathAndQuery, Scheme};
@@ -16,6 +15,9 @@ use crate::headers::{
 use crate::pool::Wire;
 use crate::trace::Context;
 use crate::upload::Outgoing;
+
+/// Headers that a request gets on its way, usually.
+const ADDED: usize = 8;
 
 /// A request's head, as routing sees it.
 pub(crate) struct Inbound<'r> {
@@ -40,7 +42,7 @@ pub(crate) struct Outbound {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Voucher<'c> {
     /// Its address.
-    pub(crate) client: IpAddr,
+    pub(crate) client: &'c HeaderValue,
     /// It speaks TLS.
     pub(crate) secure: bool,
     /// Its certificate, where it showed one.
@@ -115,6 +117,7 @@ impl Outbound {
     ) -> Self {
         let headers = &mut head.headers;
         let upgrade = strip_request(headers);
+        headers.reserve(ADDED);
         if !headers.contains_key(REQUEST_ID) {
             headers.insert(REQUEST_ID, request_id(random()));
         }

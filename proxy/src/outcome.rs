@@ -6,6 +6,7 @@ use mesh::plan::RetryOn;
 use mesh::route::Outcome;
 
 use crate::connect::ConnectError;
+use crate::headers::{GRPC_STATUS, RATE_LIMITED};
 use crate::outlier::Seen;
 use crate::pool::{LeaseError, SendError};
 use crate::reply::Reply;
@@ -23,12 +24,12 @@ pub(crate) fn outcome(response: &Response<Incoming>) -> Outcome {
     Outcome::Response {
         status,
         grpc: grpc_status(response),
-        rate_limited: status >= 400 && response.headers().contains_key("x-envoy-ratelimited"),
+        rate_limited: status >= 400 && response.headers().contains_key(RATE_LIMITED),
     }
 }
 
 fn grpc_status(response: &Response<Incoming>) -> Option<u32> {
-    response.headers().get("grpc-status")?.to_str().ok()?.parse().ok()
+    response.headers().get(GRPC_STATUS)?.to_str().ok()?.parse().ok()
 }
 
 /// What outlier detection sees of a response: of a gRPC call that failed at once, its status as one of HTTP.

@@ -34,6 +34,7 @@ pub(crate) use security::{Security, Wire};
 /// An endpoint with its connections. Outlives plans.
 pub(crate) struct Upstream {
     target: Target,
+    name: Rc<str>,
     common: Arc<Common>,
     /// For what its connections refer to.
     this: Weak<Self>,
@@ -105,6 +106,7 @@ impl Upstream {
     /// An endpoint without connections.
     pub(crate) fn new(target: Target, common: Arc<Common>) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
+            name: target.to_string().into(),
             target,
             common,
             this: Weak::clone(this),
@@ -126,9 +128,9 @@ impl Upstream {
         &self.common
     }
 
-    /// Where it is.
-    pub(crate) fn target(&self) -> &Target {
-        &self.target
+    /// Where it is, as a text.
+    pub(crate) fn name(&self) -> Rc<str> {
+        Rc::clone(&self.name)
     }
 
     /// Requests under way.

@@ -9,7 +9,7 @@ use mesh::plan::{AbortWith, Direct};
 
 use crate::body::ClientBody;
 use crate::flags::Flags;
-use crate::headers::OVERLOADED;
+use crate::headers::{GRPC_STATUS, OVERLOADED};
 use crate::ticket::Ticket;
 
 /// An answer: status, flag and body.
@@ -124,7 +124,7 @@ pub(crate) fn aborted(with: AbortWith, is_grpc: bool, mut ticket: Ticket) -> Res
             let mut response = answer(StatusCode::OK, Bytes::new(), ticket);
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            headers.insert("grpc-status", HeaderValue::from(code));
+            headers.insert(GRPC_STATUS, HeaderValue::from(code));
             headers.insert("grpc-message", HeaderValue::from_static("fault filter abort"));
             response
         }

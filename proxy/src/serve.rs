@@ -51,6 +51,8 @@ pub(crate) struct Client {
     pub(crate) front: Rc<Front>,
     pub(crate) activity: Rc<Activity>,
     pub(crate) peer: SocketAddr,
+    /// Its address as a header's value.
+    pub(crate) peer_shown: HeaderValue,
     /// Where it came to.
     pub(crate) local: SocketAddr,
     /// Where it wanted to go, if the kernel redirected it here.
@@ -110,7 +112,7 @@ impl Client {
 
     fn voucher(&self) -> Voucher<'_> {
         Voucher {
-            client: self.peer.ip(),
+            client: &self.peer_shown,
             secure: self.secured.is_some(),
             certificate: self.secured.as_ref().and_then(|secured| secured.certificate.as_ref()),
         }
@@ -122,7 +124,10 @@ impl Client {
         (peer, local): (SocketAddr, SocketAddr),
         activity: Rc<Activity>,
     ) -> Self {
-        Self { front, activity, peer, local, meant: None, secured: None }
+        // There is nothing in an address that a header must not have.
+        let peer_shown =
+            HeaderValue::try_from(peer.ip().to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Self { front, activity, peer, peer_shown, local, meant: None, secured: None }
     }
 
     /// Its connection, for those that are told whose it is.
@@ -172,7 +177,7 @@ pub(crate) async fn serve(
     let authority = inbound.authority();
     if connect && !front.gateway {
         let authority = authority.to_owned();
-        return Ok(tunnel::connect(client, &view, head, &authority, ticket).await);
+        return Ok(Box::pin(tunnel::connect(client, &view, head, &authority, ticket)).await);
     }
     let listener = view.listener(client.port(), authority);
     let decision = match listener {

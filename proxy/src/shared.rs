@@ -12,7 +12,7 @@ use mesh::route::Draws;
 use mesh::{Plan, Source};
 use tokio::sync::mpsc;
 
-use crate::access_log::Sink;
+use crate::access_log::{Log, Sink};
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::fleet::Fleet;
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) tls: Arc<Store>,
     /// Where requests are written down.
-    pub(crate) log: Option<Sink>,
+    pub(crate) log: Option<Rc<Log>>,
     /// Where requests are recorded, as parts of traces.
     pub(crate) recorder: Option<trace::Sink>,
     pub(crate) stats: Table,
@@ -55,7 +55,7 @@ impl Shared {
         Self {
             config,
             tls,
-            log,
+            log: log.map(|sink| Rc::new(Log::new(sink))),
             recorder,
             stats: Table::default(),
             work: Rc::default(),

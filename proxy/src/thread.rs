@@ -173,8 +173,9 @@ impl Thread {
         }
     }
 
-    /// Hands over what was counted, unless nobody reads: then it is counted on.
+    /// Hands over what was written down and counted, unless nobody reads: then it is counted on.
     fn flush(&self) {
+        self.turn_page();
         if let Ok(place) = self.outbox.batches.try_reserve() {
             let stats = self.shared.stats.take();
             if !stats.is_empty() {
@@ -183,7 +184,14 @@ impl Thread {
         }
     }
 
+    fn turn_page(&self) {
+        if let Some(log) = &self.shared.log {
+            log.turn();
+        }
+    }
+
     async fn flush_all(&self) {
+        self.turn_page();
         let stats = self.shared.stats.take();
         if !stats.is_empty() {
             // Where nobody reads any more, nobody misses it.

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{Answer, CheckKey};
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
-use crate::headers::{DEGRADED, GIVES_UP};
+use crate::headers::{DEGRADED, GIVES_UP, GRPC_STATUS};
 use crate::pool::Security;
 use crate::preface::preface;
 use crate::stream::Stream;
@@ -79,9 +79,9 @@ async fn grpc(stream: Stream, host: &str, service: &str) -> Result<Answer, Conne
         return Ok(Answer::Failed("the service's host cannot be asked for".to_owned()));
     };
     let response = sender.send_request(request).await?;
-    let of_head = response.headers().get("grpc-status").cloned();
+    let of_head = response.headers().get(GRPC_STATUS).cloned();
     let body = response.into_body().collect().await?;
-    let status = of_head.or_else(|| body.trailers()?.get("grpc-status").cloned());
+    let status = of_head.or_else(|| body.trailers()?.get(GRPC_STATUS).cloned());
     let status = status.as_ref().and_then(|status| status.to_str().ok()).unwrap_or("none").to_owned();
     Ok(match (status.as_str(), serves(&body.to_bytes())) {
         ("0", true) => Answer::Passed,

@@ -66,7 +66,8 @@ impl Upstream {
             Some(connection) => (connection, true),
             None => {
                 let _pending = self.pends(limits)?;
-                self.open(limits, barred).await?
+                // Far larger than what a request needs that finds a connection.
+                Box::pin(self.open(limits, barred)).await?
             }
         };
         let (counted, _) = limits.counts;
