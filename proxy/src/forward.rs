@@ -69,8 +69,8 @@ const MAX_STALE: usize = 3;
 
 /// Forwards a request and returns its response as soon as its head is there.
 pub(crate) async fn forward(
-    mut exchange: Exchange<'_>,
-    mut head: request::Parts,
+    mut exchange: Box<Exchange<'_>>,
+    mut head: Box<request::Parts>,
     body: Incoming,
 ) -> Response<ClientBody> {
     let shared = exchange.shared;
@@ -78,7 +78,7 @@ pub(crate) async fn forward(
     let multiplexed = exchange.ends.h2;
     let alternative = head.headers.contains_key(TIMEOUT_ALTERNATIVE);
     let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
-    let mut outbound = Outbound::new(head, authority, exchange.decision, exchange.voucher, || {
+    let mut outbound = Outbound::new(*head, authority, exchange.decision, exchange.voucher, || {
         shared.with_random(|random| random.u128(..))
     });
     if let Some(context) = exchange.ticket.context() {
@@ -212,57 +212,59 @@ impl Exchange<'_> {
             let per_try = self.limits.per_try_timeout;
             let began = if attempt == 1 { started } else { Instant::now() };
             self.trying.set(Some(host));
-            let result = {
-                let trial = pin!(self.trial(host, attempt, &mut outbound, upload));
-                within(per_try, began, upload.map(|upload| &**upload), trial).await
-            };
-            let result = match result {
-                Some(Ok((response, lease))) => {
-                    Ok(Answered { response, lease, deadline: expiry(per_try, began, upload) })
+            // What a try brought is gone before the next one is waited for, and needs no place beside it.
+            let wait = {
+                let result = {
+                    let trial = pin!(self.trial(host, attempt, &mut outbound, upload));
+                    within(per_try, began, upload.map(|upload| &**upload), trial).await
+                };
+                self.trying.set(None);
+                let result = match result {
+                    Some(Ok((response, lease))) => {
+                        Ok(Answered { response, lease, deadline: expiry(per_try, began, upload) })
+                    }
+                    Some(Err(failed)) => Err(failed),
+                    None => Err(Failed {
+                        reply: Reply::TIMEOUT,
+                        outcome: Some(Outcome::Reset { before_request: false }),
+                    }),
+                };
+                self.observe(host, &result);
+                let Some(retry) = self.limits.retries.as_deref() else {
+                    return result.map_err(|failed| failed.reply);
+                };
+                let outcome = match &result {
+                    Ok(answered) => Some(outcome(&answered.response)),
+                    Err(failed) => failed.outcome,
+                };
+                if !outcome.is_some_and(|outcome| retry.on.matches(outcome)) {
+                    return result.map_err(|failed| failed.reply);
                 }
-                Some(Err(failed)) => Err(failed),
-                None => Err(Failed {
-                    reply: Reply::TIMEOUT,
-                    outcome: Some(Outcome::Reset { before_request: false }),
-                }),
+                let spent = attempt > retry.attempts;
+                if spent {
+                    self.ticket.flag(Flags::RETRIES_EXHAUSTED);
+                }
+                if spent || outbound.is_none() || upload.is_some_and(|upload| !upload.replayable()) {
+                    return result.map_err(|failed| failed.reply);
+                }
+                // The one before is over.
+                drop(retrying.take());
+                let Some(permit) = self.cluster.retry() else {
+                    self.ticket.flag(Flags::OVERFLOW);
+                    return result.map_err(|failed| failed.reply);
+                };
+                retrying = Some(permit);
+                if let Ok(answered) = result {
+                    tokio::task::spawn_local(mirror::discard(answered.response.into_body(), answered.lease));
+                }
+                if retry.ignore_previous_hosts {
+                    tried.push(host);
+                }
+                if retry.remote_localities {
+                    been.push(host);
+                }
+                route::back_off(retry.back_off, attempt, self.shared.with_random(|random| random.u64(..)))
             };
-            self.trying.set(None);
-            self.observe(host, &result);
-            let Some(retry) = self.limits.retries.as_deref() else {
-                return result.map_err(|failed| failed.reply);
-            };
-            let outcome = match &result {
-                Ok(answered) => Some(outcome(&answered.response)),
-                Err(failed) => failed.outcome,
-            };
-            if !outcome.is_some_and(|outcome| retry.on.matches(outcome)) {
-                return result.map_err(|failed| failed.reply);
-            }
-            let spent = attempt > retry.attempts;
-            if spent {
-                self.ticket.flag(Flags::RETRIES_EXHAUSTED);
-            }
-            if spent || outbound.is_none() || upload.is_some_and(|upload| !upload.replayable()) {
-                return result.map_err(|failed| failed.reply);
-            }
-            // The one before is over.
-            drop(retrying.take());
-            let Some(permit) = self.cluster.retry() else {
-                self.ticket.flag(Flags::OVERFLOW);
-                return result.map_err(|failed| failed.reply);
-            };
-            retrying = Some(permit);
-            if let Ok(answered) = result {
-                tokio::task::spawn_local(mirror::discard(answered.response.into_body(), answered.lease));
-            }
-            if retry.ignore_previous_hosts {
-                tried.push(host);
-            }
-            if retry.remote_localities {
-                been.push(host);
-            }
-            let wait =
-                route::back_off(retry.back_off, attempt, self.shared.with_random(|random| random.u64(..)));
             tokio::time::sleep(wait).await;
             self.ticket.retried();
             attempt += 1;

@@ -9,7 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ::http::header::CONNECTION;
-use ::http::{HeaderValue, Method, StatusCode};
+use ::http::{HeaderValue, Method, Request, StatusCode};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -34,12 +35,14 @@ pub(crate) async fn speak(
     let io = TokioIo::new(Downstream::new(stream, client.activity.resets()));
     let service = {
         let client = Rc::clone(&client);
-        service_fn(move |request| {
+        service_fn(move |request: Request<Incoming>| {
             let client = Rc::clone(&client);
+            let (head, body) = request.into_parts();
+            let head = Box::new(head);
             // Where it is moved to is small, and an idle connection keeps none of it.
             Box::pin(async move {
-                let connects = request.method() == Method::CONNECT;
-                let mut response = serve(&client, request).await;
+                let connects = head.method == Method::CONNECT;
+                let mut response = serve(&client, head, body).await;
                 if let Ok(response) = &mut response
                     && !h2
                     && client.activity.is_ending()

@@ -11,6 +11,7 @@ mod security;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -359,7 +360,7 @@ impl Connection {
     /// Waits for the end of its last exchange; false when it was closed.
     async fn becomes_ready(&mut self) -> bool {
         match &mut self.sender {
-            Sender::H1(sender, Some(driver)) => driver.during(sender.ready()).await.is_ok(),
+            Sender::H1(sender, Some(driver)) => driver.during(pin!(sender.ready())).await.is_ok(),
             Sender::H1(sender, None) => sender.ready().await.is_ok(),
             Sender::H2(sender) => sender.ready().await.is_ok(),
         }

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, LOCATION, SEC_WEBSOCKET_KEY, UPGRADE};
-use http::{Method, Request, Response, StatusCode, Version, request};
+use http::{Method, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
 use mesh::Source;
 use mesh::plan::{AbortWith, Cors, Direct, Listener, Protocol, Redirect, UnknownHost, split_authority};
@@ -160,13 +160,13 @@ fn as_upgrade(head: &mut request::Parts, random: impl FnOnce() -> u128) -> bool 
 /// Serves a request.
 pub(crate) async fn serve(
     client: &Client,
-    request: Request<Incoming>,
+    mut head: Box<request::Parts>,
+    body: Incoming,
 ) -> Result<Response<ClientBody>, Reset> {
     let began = Instant::now();
     let front = &*client.front;
     let shared = &*front.shared;
     let view = front.source.current();
-    let (mut head, body) = request.into_parts();
     let connect =
         head.method == Method::CONNECT && !as_upgrade(&mut head, || shared.with_random(|it| it.u128(..)));
     let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity);
@@ -177,7 +177,7 @@ pub(crate) async fn serve(
     let authority = inbound.authority();
     if connect && !front.gateway {
         let authority = authority.to_owned();
-        return Ok(Box::pin(tunnel::connect(client, &view, head, &authority, ticket)).await);
+        return Ok(Box::pin(tunnel::connect(client, &view, *head, &authority, ticket)).await);
     }
     let listener = view.listener(client.port(), authority);
     let decision = match listener {
@@ -321,9 +321,9 @@ impl<'p> Way<'p> {
         decision: &'p Decision<'p>,
         ticket: Ticket,
         h2: bool,
-    ) -> Exchange<'p> {
+    ) -> Box<Exchange<'p>> {
         let front = &*client.front;
-        Exchange {
+        Box::new(Exchange {
             shared: &front.shared,
             source: &front.source,
             view,
@@ -337,7 +337,7 @@ impl<'p> Way<'p> {
             trying: Cell::new(None),
             ticket,
             delayed: decision.chosen().is_some_and(|chosen| chosen.delay.is_some()),
-        }
+        })
     }
 }
 
@@ -368,7 +368,7 @@ impl<'p> Act<'p> {
         view: &View,
         decision: &Decision<'_>,
         ticket: Ticket,
-        (head, body): (request::Parts, Incoming),
+        (head, body): (Box<request::Parts>, Incoming),
     ) -> Response<ClientBody> {
         let mut response = match self {
             Self::Forward(side, limits) => match reachable(&side, &head) {

@@ -1,5 +1,7 @@
 //! One check: over HTTP, as a connection, or by gRPC's own protocol for it. Each has a connection of its own.
 
+use std::pin::pin;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
 use http::{HeaderValue, Method, Request};
@@ -49,7 +51,7 @@ async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectErr
                 return Ok(Answer::Failed("the check's path or host cannot be sent".to_owned()));
             };
             let (mut sender, mut driver) = handshake_h1(stream).await?;
-            let response = driver.during(sender.send_request(request)).await?;
+            let response = driver.during(pin!(sender.send_request(request))).await?;
             let status = response.status().as_u16();
             let answered = || format!("it answered {status}");
             Ok(match status {

@@ -3,7 +3,7 @@
 //! other would take six, each with all that it needs gone from the processor's caches.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use http_body::{Body, Frame};
@@ -45,9 +45,11 @@ impl Driver {
     }
 
     /// Brings it on until the work is done.
-    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        poll_fn(|cx| self.poll_with(cx, |cx| work.as_mut().poll(cx))).await
+    pub(crate) fn during<T>(
+        &mut self,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> impl Future<Output = T> {
+        poll_fn(move |cx| self.poll_with(cx, |cx| work.as_mut().poll(cx)))
     }
 
     /// The next piece of a response's body.

@@ -1,7 +1,7 @@
 //! A connection for one request: waiting for it, sending, and giving it back.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -115,7 +115,9 @@ impl Lease {
     /// Sends a request and waits for the head of its response.
     pub(crate) async fn send(&mut self, request: Request<Outgoing>) -> Result<Response<Incoming>, SendError> {
         let sent = match self.connection.as_mut().map(|connection| &mut connection.sender) {
-            Some(Sender::H1(sender, Some(driver))) => driver.during(sender.try_send_request(request)).await,
+            Some(Sender::H1(sender, Some(driver))) => {
+                driver.during(pin!(sender.try_send_request(request))).await
+            }
             Some(Sender::H1(sender, None)) => sender.try_send_request(request).await,
             Some(Sender::H2(sender)) => sender.try_send_request(request).await,
             None => unreachable!("only a release takes the connection, and it takes the lease too"),
