@@ -108,8 +108,9 @@ pub(crate) async fn forward(
     let upgrades = outbound.upgrade.is_some();
     // What a fault delayed has its time from now on.
     let started = if exchange.delayed { Instant::now() } else { exchange.ticket.began() };
+    let mut outbound = Some(outbound);
     let answered = {
-        let tries = pin!(exchange.tries(started, outbound, upload.as_ref()));
+        let tries = pin!(exchange.tries(started, &mut outbound, upload.as_ref()));
         within(timeout, started, upload.as_deref(), tries).await.unwrap_or(Err(Reply::TIMEOUT))
     };
     if let Some(host) = exchange.trying.take() {
@@ -184,14 +185,13 @@ impl Exchange<'_> {
         drawn.map(|mirror| self.view.mirror_side(mirror, self.source, self.shared)).collect()
     }
 
-    /// Tries until one succeeds, or there is no use in another.
+    /// Tries until one succeeds, or there is no use in another. What is needed for another stays in `outbound`.
     async fn tries(
         &mut self,
         started: Instant,
-        outbound: Outbound,
+        outbound: &mut Option<Outbound>,
         upload: Option<&Rc<Upload>>,
     ) -> Result<Answered, Reply> {
-        let mut outbound = Some(outbound);
         let mut tried = Vec::new();
         // The same, where a retry may go to another locality.
         let mut been = Vec::new();
@@ -215,7 +215,7 @@ impl Exchange<'_> {
             // What a try brought is gone before the next one is waited for, and needs no place beside it.
             let wait = {
                 let result = {
-                    let trial = pin!(self.trial(host, attempt, &mut outbound, upload));
+                    let trial = pin!(self.trial(host, attempt, outbound, upload));
                     within(per_try, began, upload.map(|upload| &**upload), trial).await
                 };
                 self.trying.set(None);
@@ -290,7 +290,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// One try on one host. What is needed for another one stays in `outbound`.
+    /// One try on one host.
     async fn trial(
         &self,
         host: usize,

@@ -397,7 +397,7 @@ impl<'p> Act<'p> {
 /// The cluster that a request goes to, by the name that it says where the client chooses.
 fn reachable(side: &Side, head: &request::Parts) -> Result<Rc<cluster::View>, Reply> {
     let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
-    let name = Inbound::new(head, false).filter(|_| cluster.chosen_by_client());
-    let name = name.map(|inbound| inbound.authority().to_owned());
+    let inbound = cluster.chosen_by_client().then(|| Inbound::new(head, false)).flatten();
+    let name = inbound.map(|inbound| inbound.authority().to_owned());
     SourceState::reached(&cluster, name.as_deref()).ok_or(Reply::NO_UPSTREAM)
 }

@@ -20,6 +20,10 @@ mod traffic;
 
 use traffic::{Peers, Scenario};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Requests of the two runs.
