@@ -160,7 +160,9 @@ impl Upstream {
                 let sender = Sender::H1(sender, Some(driver));
                 return Ok((Connection { sender, served: 0, open: Rc::new(open) }, false));
             }
-            self.make_room(limits);
+            if self.make_room(limits) {
+                continue;
+            }
             if let Some(Given::Connection(mut connection)) = self.queue.wait().await
                 && connection.open.preface == limits.preface
                 && connection.becomes_ready().await
@@ -186,7 +188,9 @@ impl Upstream {
             if let Some(open) = admitted {
                 break Rc::new(open);
             }
-            self.make_room(limits);
+            if self.make_room(limits) {
+                continue;
+            }
             // Until a stream ends, or a connection.
             self.queue.wait().await;
             if let Some(connection) = self.shared(limits) {
@@ -265,17 +269,19 @@ impl Upstream {
     }
 
     /// Closes an unused connection that began with what another client's begin with: for this one it never becomes free.
-    fn make_room(&self, limits: &Limits) {
+    /// True: it is gone already, and those who wait were told before this one does.
+    fn make_room(&self, limits: &Limits) -> bool {
         let other = |connection: &Connection| connection.open.preface != limits.preface;
         let mut idle = self.idle.borrow_mut();
         if let Some(at) = idle.iter().position(|idle| other(&idle.connection)) {
             idle.remove(at);
-            return;
+            return true;
         }
         let mut multiplexed = self.multiplexed.borrow_mut();
         if let Some(at) = multiplexed.iter().position(|one| other(one) && one.streams() == 0) {
             multiplexed.remove(at);
         }
+        false
     }
 
     /// A connection may carry another request.
