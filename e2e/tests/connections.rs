@@ -79,6 +79,8 @@ async fn connections_follow_their_sliders() -> Result<()> {
         percent.send_keys(Key::Tab + "").await?;
         browser.apply().await?;
         until(address, "to both", |seen| seen.keys().eq(["v1", "v2"])).await?;
+        browser.text_with(".node.service .rate", "rps", SOON).await?;
+        browser.shots("23-tcp-traffic").await?;
         let snapshot: Snapshot = http::get_json(&server.address, "/api/v1/mesh").await?;
         let text: String = snapshot.sources.0.values().cloned().collect();
         ensure!(text.contains("tcp: # by port") && text.matches("weight: 50").count() == 2, "{text}");

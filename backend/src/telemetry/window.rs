@@ -21,9 +21,9 @@ const MINUTE: usize = 60;
 /// What one edge did in a stretch of time.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// Requests that ended.
+    /// Requests that ended, and connections that were opened to pass bytes on.
     pub requests: u64,
-    /// Of these, failed: status 500 or more, or none.
+    /// Of these, failed: status 500 or more, or none; connections that led nowhere or broke.
     pub errors: u64,
     /// Requests that a delay was injected into.
     pub delays: u64,
@@ -40,7 +40,9 @@ pub struct Counts {
 impl Counts {
     /// Adds what a proxy thread counted.
     pub fn add(&mut self, stats: &Stats) {
-        self.requests += stats.requests;
+        // A connection may last: it counts from its beginning, and its bytes as they pass.
+        self.requests += stats.requests + stats.connections_opened;
+        let connections = stats.requests == 0 && stats.connections_closed > 0;
         for (&code, &count) in &stats.codes {
             *self.codes.entry(code).or_default() += count;
             if code == 0 || code >= 500 {
@@ -52,6 +54,10 @@ impl Counts {
             match flag {
                 "DI" => self.delays += count,
                 "FI" => self.aborts += count,
+                "UH" | "UF" | "UO" | "UC" | "NC" | "NR" if connections => {
+                    self.errors += count;
+                    *self.codes.entry(0).or_default() += count;
+                }
                 _ => {}
             }
         }
@@ -60,6 +66,10 @@ impl Counts {
         self.latencies.extend(
             stats.latency.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value())),
         );
+    }
+
+    fn is_empty(&self) -> bool {
+        self.requests + self.bytes_sent + self.bytes_received == 0
     }
 
     fn merge(&mut self, other: &Self) {
@@ -144,10 +154,11 @@ impl Window {
 
     /// Whether nothing happened in the last minute, so that the window can go.
     pub fn idle(&self) -> bool {
-        self.minute.requests == 0
-            && self.second.requests == 0
-            && self.current.requests == 0
-            && self.ticks.iter().all(|tick| tick.requests == 0)
+        let Totals { requests, bytes_sent, bytes_received, .. } = self.minute;
+        requests + bytes_sent + bytes_received == 0
+            && self.second.is_empty()
+            && self.current.is_empty()
+            && self.ticks.iter().all(Counts::is_empty)
     }
 
     /// The figures at the end of the last tick.
@@ -254,6 +265,25 @@ mod tests {
             }
         });
         assert_eq!((got.requests, got.rps), (0, 10.0));
+    }
+
+    #[test]
+    fn connections_count_when_they_begin_and_stay_while_bytes_pass() {
+        let begun = Stats { connections_opened: 3, ..Stats::default() };
+        let ended =
+            Stats { connections_closed: 2, flags: HashMap::from([("UF", 1), ("DC", 1)]), ..Stats::default() };
+        let bytes = Stats { bytes_received: 100, ..Stats::default() };
+        let (window, got) = after(4 * 70, |tick, window| match tick {
+            240 => window.add(&begun),
+            241 => window.add(&ended),
+            tick => window.add(if tick < 240 { &begun } else { &bytes }),
+        });
+        assert_eq!(got.minute.codes, [(0, 1)]);
+        assert_eq!(got.minute.bytes_received, 38 * 100);
+        assert!(!window.idle());
+        let (window, got) = after(4 * 70, |tick, window| window.add(if tick < 4 { &begun } else { &bytes }));
+        assert_eq!((got.rps, got.minute.requests), (0.0, 0));
+        assert!(!window.idle(), "bytes still pass");
     }
 
     #[test]

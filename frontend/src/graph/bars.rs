@@ -13,7 +13,7 @@ use crate::topology::{Node, NodeId, version_color};
 /// Diameter of a slider's knob: the native control needs half of it on both sides.
 const KNOB: f64 = 14.0;
 /// Room for the percentage at the right.
-const PERCENT: f64 = 48.0;
+const PERCENT: f64 = 54.0;
 
 /// What one bar says.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -81,7 +81,8 @@ pub fn Empty() -> impl IntoView {
             store.head.listeners.with(|listeners| {
                 let gateway =
                     listeners.iter().find(|one| matches!(one.source, mesh::Source::Gateway { .. }))?;
-                Some(format!("http://{}/", gateway.address))
+                // It may take other things than HTTP.
+                Some(gateway.address.clone())
             })
         })
     };

@@ -52,13 +52,17 @@ fn server_card(
     let address = store.head.listeners.with(|all| {
         all.iter().find(|one| one.source == *source && one.port == Some(port)).map(|one| one.address.clone())
     });
-    let scheme = if protocol.eq_ignore_ascii_case("https") { "https" } else { "http" };
+    let speaks = |other: &str| protocol.eq_ignore_ascii_case(other);
+    let scheme = if speaks("https") { "https" } else { "http" };
+    // What else comes in cannot be looked at in a browser.
+    let bytes = speaks("tcp") || speaks("tls");
     // The page that the load generator asks for is the one that a person wants to see, too.
     let path = store.head.load.with(|load| {
         let (load, address) = (load.as_ref()?, address.as_ref()?);
         load.url.split_once(address.as_str()).map(|(_, path)| path.to_owned())
     });
     let address = match address {
+        Some(address) if bytes => view! { <code>{address}</code> }.into_any(),
         Some(address) => {
             let url = format!("{scheme}://{address}{}", path.unwrap_or_default());
             let text = url.clone();
