@@ -1,7 +1,8 @@
 //! What the proxy does to headers of its own accord, and how the mesh's operations reach a header map.
 
 use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use mesh::route::HeadersMut;
 
@@ -142,16 +143,21 @@ impl HeadersMut for Edited<'_> {
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), written(value)) {
             self.0.insert(name, value);
         }
     }
 
     fn append(&mut self, name: &str, value: &str) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), written(value)) {
             self.0.append(name, value);
         }
     }
+}
+
+/// A value as a rule has it, where a percent sign is written twice.
+fn written(value: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    if value.contains('%') { value.replace("%%", "%").try_into() } else { value.try_into() }
 }
 
 /// Whether they are a gRPC call's.

@@ -22,13 +22,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    each_way(context, &mut |resource, operations, at| one_way(resource, operations, at, report));
     for http in context.http_routes() {
         http.at(|at| {
-            both_ways(http.resource, http.route.headers.as_ref(), &at.field("headers"), report);
-            for (index, entry) in http.route.route.iter().enumerate() {
-                let at = at.field("route");
-                both_ways(http.resource, entry.headers.as_ref(), &at.index(index).field("headers"), report);
-            }
             for (index, entry) in http.route.r#match.iter().enumerate() {
                 let at = at.field("match");
                 for (field, map) in [("headers", &entry.headers), ("withoutHeaders", &entry.without_headers)]
@@ -46,12 +42,23 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn both_ways(resource: &Resource, headers: Option<&Headers>, at: &At<'_>, report: &mut Report<'_>) {
-    let Some(headers) = headers else { return };
-    for (name, operations) in [("request", &headers.request), ("response", &headers.response)] {
-        if let Some(operations) = operations {
-            one_way(resource, operations, &at.field(name), report);
-        }
+/// All operations on headers, of requests and of responses.
+pub(super) fn each_way(context: &Context<'_>, work: &mut dyn FnMut(&Resource, &HeaderOperations, &At<'_>)) {
+    for http in context.http_routes() {
+        let mut both = |headers: Option<&Headers>, at: &At<'_>| {
+            let Some(headers) = headers else { return };
+            for (name, operations) in [("request", &headers.request), ("response", &headers.response)] {
+                if let Some(operations) = operations {
+                    work(http.resource, operations, &at.field(name));
+                }
+            }
+        };
+        http.at(|at| {
+            both(http.route.headers.as_ref(), &at.field("headers"));
+            for (index, entry) in http.route.route.iter().enumerate() {
+                both(entry.headers.as_ref(), &at.field("route").index(index).field("headers"));
+            }
+        });
     }
 }
 

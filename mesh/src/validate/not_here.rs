@@ -5,6 +5,7 @@ use crate::resource::traffic_policy::ClientTlsMode;
 use crate::resource::walk::At;
 
 use super::context::Context;
+use super::headers::each_way;
 use super::policies::each_policy;
 use super::rule::{Check, Report, Rule};
 
@@ -12,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0432",
     severity: Severity::Info,
     title: "The built-in proxy does not do this",
-    explanation: "The field stays as it is and holds in a cluster. The built-in proxy speaks plain text where ISTIO_MUTUAL is asked for (the certificates are the cluster's), and listens where it is told to when it is started. `defaultEndpoint` does nothing in Istio either.",
+    explanation: "The field stays as it is and holds in a cluster. The built-in proxy speaks plain text where ISTIO_MUTUAL is asked for (the certificates are the cluster's), listens where it is told to when it is started, and sends commands of Envoy in the values of headers (`%HOSTNAME%`) as they are written. `defaultEndpoint` does nothing in Istio either.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -27,6 +28,19 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 &at.field("tls"),
                 said("speaks plain text where ISTIO_MUTUAL is asked for"),
             );
+        }
+    });
+    each_way(context, &mut |resource, operations, at| {
+        for (field, map) in [("set", &operations.set), ("add", &operations.add)] {
+            for (name, value) in map {
+                if value.replace("%%", "").contains('%') {
+                    report.add(
+                        resource,
+                        &at.field(field).key(name),
+                        said("sends commands of Envoy as they are written"),
+                    );
+                }
+            }
         }
     });
     let servers = At::SPEC.field("servers");

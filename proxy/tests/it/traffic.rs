@@ -183,6 +183,11 @@ async fn heads() {
             &["> set-cookie: c=3\n", "!a=1"],
         ),
         (with("response: {set: {X-Own: '2'}}"), "/", &["> x-own: 2\n", "!x-own: 1"]),
+        (
+            with("request: {set: {own: 100%%}}, response: {set: {x-own: '%%%%'}}"),
+            "/",
+            &["own: 100%\n", "> x-own: %%\n"],
+        ),
     ] {
         check(&world, &config, Via::Outbound, &[("GET", "b", asked, 200, wanted)]).await;
     }
