@@ -1,6 +1,7 @@
 //! One request from its head to its response: the mesh decides, and this does what was decided.
 
-use std::cell::Cell;
+mod act;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,23 +10,22 @@ use std::time::Instant;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, LOCATION, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
 use mesh::Source;
-use mesh::plan::{AbortWith, Cors, Direct, Listener, Protocol, Redirect, UnknownHost, split_authority};
+use mesh::plan::{AbortWith, Cors, Listener, Protocol, UnknownHost, split_authority};
 use mesh::route::headers::Direction;
 use mesh::route::{self, Chosen, Decision, Limits};
 
 use crate::access_log::Line;
-use crate::affinity::Affinity;
 use crate::body::ClientBody;
 use crate::cluster;
 use crate::control::Entry;
 use crate::cors::{self, Verdict};
 use crate::drain::Activity;
 use crate::flags::Flags;
-use crate::forward::{Exchange, forward};
+use crate::forward::forward;
 use crate::headers::{Edited, is_grpc};
 use crate::outbound::{Inbound, Voucher, scheme};
 use crate::pool;
@@ -36,7 +36,8 @@ use crate::source::SourceState;
 use crate::ticket::Ticket;
 use crate::trace::{Context, Recording};
 use crate::tunnel;
-use crate::view::{Side, View};
+use crate::view::Side;
+use act::{Act, Way};
 
 /// A listener's side of serving: whose traffic it is.
 pub(crate) struct Front {
@@ -304,100 +305,4 @@ async fn interrupt(
         (Verdict::Ignored, _) => Err(reply::answer(StatusCode::OK, Bytes::new(), ticket)),
         _ => Ok(ticket),
     }
-}
-
-/// Where a request goes, and within which limits.
-struct Way<'p> {
-    side: Rc<Side>,
-    cluster: Rc<cluster::View>,
-    limits: Limits<'p>,
-}
-
-impl<'p> Way<'p> {
-    fn exchange(
-        self,
-        client: &'p Client,
-        view: &'p View,
-        decision: &'p Decision<'p>,
-        ticket: Ticket,
-        h2: bool,
-    ) -> Box<Exchange<'p>> {
-        let front = &*client.front;
-        Box::new(Exchange {
-            shared: &front.shared,
-            source: &front.source,
-            view,
-            voucher: front.gateway.then(|| client.voucher()),
-            ends: client.ends(h2),
-            decision,
-            side: self.side,
-            cluster: self.cluster,
-            limits: self.limits,
-            affinity: Affinity::default(),
-            trying: Cell::new(None),
-            ticket,
-            delayed: decision.chosen().is_some_and(|chosen| chosen.delay.is_some()),
-        })
-    }
-}
-
-/// What the route does, with all that had to be read from the request for it.
-enum Act<'p> {
-    Forward(Rc<Side>, Limits<'p>),
-    Redirect(&'p Redirect, Option<HeaderValue>),
-    Direct(&'p Direct),
-    Nothing,
-}
-
-impl<'p> Act<'p> {
-    fn new(decision: &Decision<'p>, inbound: &Inbound<'_>, side: Rc<Side>) -> Self {
-        match decision {
-            Decision::Forward(_, forward, _) => Self::Forward(side, Limits::of(forward, inbound)),
-            Decision::Redirect(_, redirect) => {
-                let location = route::location(decision, inbound);
-                Self::Redirect(redirect, location.and_then(|location| HeaderValue::try_from(location).ok()))
-            }
-            Decision::Direct(_, direct) => Self::Direct(direct),
-            Decision::NoRoute(_) | Decision::NoHost => Self::Nothing,
-        }
-    }
-
-    async fn run(
-        self,
-        client: &Client,
-        view: &View,
-        decision: &Decision<'_>,
-        ticket: Ticket,
-        (head, body): (Box<request::Parts>, Incoming),
-    ) -> Response<ClientBody> {
-        let mut response = match self {
-            Self::Forward(side, limits) => match reachable(&side, &head) {
-                Ok(cluster) => {
-                    let way = Way { side, cluster, limits };
-                    let h2 = head.version == Version::HTTP_2;
-                    return forward(way.exchange(client, view, decision, ticket, h2), head, body).await;
-                }
-                Err(reply) => reply.answer(ticket),
-            },
-            Self::Redirect(redirect, Some(location)) => {
-                let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
-                let mut response = reply::answer(status, Bytes::new(), ticket);
-                response.headers_mut().insert(LOCATION, location);
-                response
-            }
-            Self::Redirect(_, None) => return Reply::BAD_REQUEST.answer(ticket),
-            Self::Direct(direct) => reply::direct(direct, ticket),
-            Self::Nothing => return Reply::NO_ROUTE.answer(ticket),
-        };
-        route::apply(decision, Direction::Response, &mut Edited(response.headers_mut()));
-        response
-    }
-}
-
-/// The cluster that a request goes to, by the name that it says where the client chooses.
-fn reachable(side: &Side, head: &request::Parts) -> Result<Rc<cluster::View>, Reply> {
-    let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
-    let inbound = cluster.chosen_by_client().then(|| Inbound::new(head, false)).flatten();
-    let name = inbound.map(|inbound| inbound.authority().to_owned());
-    SourceState::reached(&cluster, name.as_deref()).ok_or(Reply::NO_UPSTREAM)
 }

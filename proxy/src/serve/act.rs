@@ -1,0 +1,120 @@
+//! What becomes of a request once its route is known.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::{HeaderValue, LOCATION};
+use http::{Response, StatusCode, Version, request};
+use hyper::body::Incoming;
+use mesh::plan::{Direct, Redirect};
+use mesh::route::headers::Direction;
+use mesh::route::{self, Decision, Limits};
+
+use super::Client;
+use crate::affinity::Affinity;
+use crate::body::ClientBody;
+use crate::cluster;
+use crate::forward::{Exchange, forward};
+use crate::headers::Edited;
+use crate::outbound::Inbound;
+use crate::reply::{self, Reply};
+use crate::source::SourceState;
+use crate::ticket::Ticket;
+use crate::view::{Side, View};
+
+/// Where a request goes, and within which limits.
+pub(super) struct Way<'p> {
+    pub(super) side: Rc<Side>,
+    pub(super) cluster: Rc<cluster::View>,
+    pub(super) limits: Limits<'p>,
+}
+
+impl<'p> Way<'p> {
+    pub(super) fn exchange(
+        self,
+        client: &'p Client,
+        view: &'p View,
+        decision: &'p Decision<'p>,
+        ticket: Ticket,
+        h2: bool,
+    ) -> Box<Exchange<'p>> {
+        let front = &*client.front;
+        Box::new(Exchange {
+            shared: &front.shared,
+            source: &front.source,
+            view,
+            voucher: front.gateway.then(|| client.voucher()),
+            ends: client.ends(h2),
+            decision,
+            side: self.side,
+            cluster: self.cluster,
+            limits: self.limits,
+            affinity: Affinity::default(),
+            trying: Cell::new(None),
+            ticket,
+            delayed: decision.chosen().is_some_and(|chosen| chosen.delay.is_some()),
+        })
+    }
+}
+
+/// What the route does, with all that had to be read from the request for it.
+pub(super) enum Act<'p> {
+    Forward(Rc<Side>, Limits<'p>),
+    Redirect(&'p Redirect, Option<HeaderValue>),
+    Direct(&'p Direct),
+    Nothing,
+}
+
+impl<'p> Act<'p> {
+    pub(super) fn new(decision: &Decision<'p>, inbound: &Inbound<'_>, side: Rc<Side>) -> Self {
+        match decision {
+            Decision::Forward(_, forward, _) => Self::Forward(side, Limits::of(forward, inbound)),
+            Decision::Redirect(_, redirect) => {
+                let location = route::location(decision, inbound);
+                Self::Redirect(redirect, location.and_then(|location| HeaderValue::try_from(location).ok()))
+            }
+            Decision::Direct(_, direct) => Self::Direct(direct),
+            Decision::NoRoute(_) | Decision::NoHost => Self::Nothing,
+        }
+    }
+
+    pub(super) async fn run(
+        self,
+        client: &Client,
+        view: &View,
+        decision: &Decision<'_>,
+        ticket: Ticket,
+        (head, body): (Box<request::Parts>, Incoming),
+    ) -> Response<ClientBody> {
+        let mut response = match self {
+            Self::Forward(side, limits) => match reachable(&side, &head) {
+                Ok(cluster) => {
+                    let way = Way { side, cluster, limits };
+                    let h2 = head.version == Version::HTTP_2;
+                    return forward(way.exchange(client, view, decision, ticket, h2), head, body).await;
+                }
+                Err(reply) => reply.answer(ticket),
+            },
+            Self::Redirect(redirect, Some(location)) => {
+                let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
+                let mut response = reply::answer(status, Bytes::new(), ticket);
+                response.headers_mut().insert(LOCATION, location);
+                response
+            }
+            Self::Redirect(_, None) => return Reply::BAD_REQUEST.answer(ticket),
+            Self::Direct(direct) => reply::direct(direct, ticket),
+            Self::Nothing => return Reply::NO_ROUTE.answer(ticket),
+        };
+        route::apply(decision, Direction::Response, &mut Edited(response.headers_mut()));
+        response
+    }
+}
+
+/// The cluster that a request goes to, by the name that it says where the client chooses.
+fn reachable(side: &Side, head: &request::Parts) -> Result<Rc<cluster::View>, Reply> {
+    let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
+    let inbound = cluster.chosen_by_client().then(|| Inbound::new(head, false)).flatten();
+    let name = inbound.map(|inbound| inbound.authority().to_owned());
+    SourceState::reached(&cluster, name.as_deref()).ok_or(Reply::NO_UPSTREAM)
+}
