@@ -14,6 +14,9 @@ use crate::pool::Driver;
 use crate::stream::Stream;
 use crate::upload::Outgoing;
 
+/// Bytes that are read ahead of a client, at most. The head of a response has to fit.
+const BUFFER: usize = 64 * 1024;
+
 /// Where an endpoint is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -125,7 +128,8 @@ async fn tcp(address: SocketAddr, barred: impl Fn(SocketAddr) -> bool) -> Result
 pub(crate) async fn handshake_h1(
     stream: Stream,
 ) -> Result<(http1::SendRequest<Outgoing>, Driver), ConnectError> {
-    let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await?;
+    let (sender, connection) =
+        http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await?;
     Ok((sender, Driver::new(connection.with_upgrades())))
 }
 
