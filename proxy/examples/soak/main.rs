@@ -18,6 +18,10 @@ use proxy::{Config, Entry, Events, Proxy, Stats};
 
 mod peers;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A server's number, whose parity is its version, and its port.

@@ -10,18 +10,23 @@ use http_body::{Body, Frame};
 use hyper::body::{Bytes, Incoming};
 
 /// Brings a connection on. Ends it when it is dropped.
-pub(crate) struct Driver(Option<Pin<Box<dyn Future<Output = Result<(), hyper::Error>>>>>);
+pub(crate) struct Driver {
+    /// There until it has ended.
+    connection: Option<Pin<Box<dyn Future<Output = Result<(), hyper::Error>>>>>,
+    /// Nobody waits for anything.
+    idle: bool,
+}
 
 impl Driver {
     pub(crate) fn new(connection: impl Future<Output = Result<(), hyper::Error>> + 'static) -> Self {
-        Self(Some(Box::pin(connection)))
+        Self { connection: Some(Box::pin(connection)), idle: false }
     }
 
     /// Brings it on as far as it goes; false once it has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(connection) = &mut self.0 else { return false };
+        let Some(connection) = &mut self.connection else { return false };
         let Poll::Ready(ended) = connection.as_mut().poll(cx) else { return true };
-        self.0 = None;
+        self.connection = None;
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection to an upstream ended");
         }
@@ -30,6 +35,7 @@ impl Driver {
 
     /// Brings it on while nobody waits for anything; false once it has ended.
     pub(super) fn settle(&mut self) -> bool {
+        self.idle = true;
         self.poll(&mut Context::from_waker(Waker::noop()))
     }
 
@@ -39,6 +45,7 @@ impl Driver {
         cx: &mut Context<'_>,
         mut work: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
+        self.idle = false;
         // Nothing but the connection can wake the work, and it is polled right here.
         let mut asleep = Context::from_waker(Waker::noop());
         if self.poll(cx) { work(&mut asleep) } else { work(cx) }
@@ -69,5 +76,15 @@ impl Driver {
     /// Brings it on until it ends.
     pub(super) async fn run(mut self) {
         poll_fn(|cx| if self.poll(cx) { Poll::Pending } else { Poll::Ready(()) }).await;
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Whoever could have sent another request has gone before, so a connection that waited says its farewell now: within
+        // TLS a server would take anything else for an accident.
+        if self.idle {
+            self.settle();
+        }
     }
 }

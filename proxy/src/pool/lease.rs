@@ -157,6 +157,8 @@ impl Lease {
         connection.served = connection.served.saturating_add(1);
         if connection.served < self.requests_per_connection {
             self.upstream.give_back(connection, self.max_idle, now);
+        } else {
+            connection.settles();
         }
     }
 }

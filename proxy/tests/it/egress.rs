@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mesh::settings::OutboundPolicy;
 use mesh::{Mesh, Plan, Registry, Settings, Sources};
 use proxy::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::plans::workload;
 use crate::support::tls::{Authority, Client};
@@ -256,6 +258,43 @@ async fn connections_are_wrapped_too_and_pools_do_not_outlive_their_tls() {
     let closed = open + &rule("api.example.com", "{tls: {mode: SIMPLE, insecureSkipVerify: true}}");
     rig.swap(plan(&closed, OutboundPolicy::RegistryOnly)).await;
     assert!(fetch(&rig, "api.example.com").await.starts_with("503 "));
+}
+
+/// Within TLS a connection is ended by a word of TLS, whatever it ends for: without one a server takes it for an accident.
+#[tokio::test]
+async fn connections_within_tls_end_in_order() {
+    let config = Arc::new(Authority::new().server(&["api.example.com"], None));
+    let (told, mut ends) = tokio::sync::mpsc::unbounded_channel();
+    let server = Raw::start(move |stream| {
+        let (acceptor, told) = (tokio_rustls::TlsAcceptor::from(Arc::clone(&config)), told.clone());
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            let _ = told.send(stream.read(&mut [0]).await.map_err(|error| error.to_string()));
+        }
+    })
+    .await;
+    let endpoint =
+        format!("resolution: STATIC\n  endpoints: [{{address: 127.0.0.1, ports: {{p: {}}}}}]", server.port);
+    let within = |policy: &str| {
+        let policy = format!("{{tls: {{mode: SIMPLE, insecureSkipVerify: true}}{policy}}}");
+        let yaml = entry("api.example.com", 80, "HTTP", &endpoint) + &rule("api.example.com", &policy);
+        plan(&yaml, OutboundPolicy::RegistryOnly)
+    };
+    let mut end = async || timeout(Duration::from_secs(10), ends.recv()).await.expect("it goes on").unwrap();
+    // It has carried all that it may.
+    let rig = Rig::start(within(", connectionPool: {http: {maxRequestsPerConnection: 1}}")).await;
+    assert_eq!(fetch(&rig, "api.example.com").await, "200 ");
+    assert_eq!(end().await, Ok(0));
+    // It waits, and its service goes.
+    rig.swap(within("")).await;
+    assert_eq!(fetch(&rig, "api.example.com").await, "200 ");
+    rig.swap(plan("", OutboundPolicy::RegistryOnly)).await;
+    assert_eq!(end().await, Ok(0));
 }
 
 #[tokio::test]
