@@ -1,7 +1,7 @@
 //! Connections whose bytes are passed on as they come: plain TCP, and TLS that is not opened.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh::plan::{UnknownHost, split_authority};
 use mesh::route::Passage;
@@ -46,6 +46,7 @@ impl Transfer {
         (downstream, read): (Downstream, Vec<u8>),
     ) -> Self {
         let shared = &client.front.shared;
+        shared.routed_by(view.plan.revision, Instant::now());
         let side = view.connection_side(passage, &client.front.source, shared);
         let ticket = Ticket::connection(side.counter(None, shared), &client.activity);
         let (delay, reset) = (passage.delay, passage.reset);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mesh::plan::{ConnectionFault, Protocol, Subnet};
+use proxy::Notice;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -53,6 +54,7 @@ async fn bytes_pass_both_ways_and_are_counted() {
     assert_eq!((key.version.as_str(), key.subset.as_deref()), ("v1", Some("v1")));
     assert_eq!((stats.bytes_sent, stats.bytes_received, stats.chosen), (5, 11, 1));
     assert!(stats.flags.is_empty() && stats.codes.is_empty());
+    rig.told_here(|notice| matches!(notice, Notice::FirstRequest { revision: 1, .. }).then_some(())).await;
 }
 
 #[tokio::test]
