@@ -39,6 +39,7 @@ mod hostnames;
 mod load_balancer;
 mod locality;
 mod matches;
+mod mesh_config;
 mod names_of_parts;
 mod negative;
 mod never_ejects;
@@ -53,6 +54,8 @@ mod required;
 mod retries;
 mod rule_without_service;
 mod shadowed_match;
+mod sidecars;
+mod sni_hosts;
 mod statuses;
 mod timeouts;
 mod unknown_delegate;
@@ -119,6 +122,7 @@ pub const RULES: &[Rule] = &[
     lean(cors::RULE),
     lean(faults::RULE),
     lean(endpoints::RULE),
+    lean(sni_hosts::RULE),
     lean(duplicate_resource::RULE),
     lean(duplicate_subsets::RULE),
     lean(unreachable_rule::RULE),
@@ -142,6 +146,8 @@ pub const RULES: &[Rule] = &[
     lean(health_check::RULE),
     lean(connection_faults::RULE),
     lean(not_here::RULE),
+    lean(sidecars::RULE),
+    lean(mesh_config::RULE),
 ];
 
 /// A rule without the words that only its documentation needs: the page would carry them for nothing.

@@ -483,7 +483,7 @@ spec:
     }
     fixes.sort();
     let expected =
-        ["MW0010", "MW0011", "MW0013", "MW0014", "MW0014", "MW0020", "MW0020", "MW0021", "MW0021", "MW0022"];
+        ["MW0010", "MW0011", "MW0013", "MW0014", "MW0014", "MW0020", "MW0020", "MW0021", "MW0022", "MW0025"];
     assert_eq!(fixes, expected);
     assert_eq!(
         sources.0["b.yaml"],

@@ -31,10 +31,10 @@ fn what_is_said() {
         ("weights", &[("MW0020", 1)], &["VirtualService default/cart"]),
         ("timeout-and-retries", &[], &["VirtualService default/stock"]),
         ("delay-percent", &[("MW0020", 1), ("MW0021", 11)], &["VirtualService default/stock"]),
-        ("abort-percent", &[("MW0020", 1), ("MW0021", 11)], &["VirtualService default/stock"]),
+        ("abort-percent", &[("MW0020", 1), ("MW0025", 11)], &["VirtualService default/stock"]),
         (
             "delay-without-percent",
-            &[("MW0020", 1), ("MW0024", 14), ("MW0021", 17)],
+            &[("MW0020", 1), ("MW0024", 14), ("MW0025", 17)],
             &["VirtualService default/stock"],
         ),
         (

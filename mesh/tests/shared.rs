@@ -44,7 +44,7 @@ fn seed_loads() {
         }
     }
     assert_eq!(codes["MW0020"], examples.len());
-    for code in ["MW0010", "MW0011", "MW0013", "MW0021", "MW0023", "MW0024"] {
+    for code in ["MW0010", "MW0011", "MW0013", "MW0021", "MW0023", "MW0024", "MW0025"] {
         assert!(codes.contains_key(code), "{code} {codes:?}");
     }
 }

@@ -29,7 +29,7 @@ impl Code {
     pub fn corresponds_to(code: &str) -> &'static [&'static str] {
         match code {
             "MW0002" | "MW0004" => &["IST0106"],
-            "MW0021" => &["IST0002"],
+            "MW0021" | "MW0025" => &["IST0002"],
             "MW0022" => &["IST0133"],
             _ => &[],
         }
@@ -98,8 +98,7 @@ pub const CODES: &[Code] = &[
         "MW0021",
         Severity::Info,
         "Integer percent of a fault",
-        "`percent` of a delay is deprecated, that of an abort is gone from the API. Both are read; `percentage` replaces \
-         them.",
+        "`percent` is deprecated for `percentage`, and read.",
     ),
     code(
         "MW0022",
@@ -119,6 +118,13 @@ pub const CODES: &[Code] = &[
         Severity::Warning,
         "Fault without a percentage",
         "In documents of `v1alpha3` it meant all requests, and is read so; Istio today injects none. Write the percentage.",
+    ),
+    code(
+        "MW0025",
+        Severity::Warning,
+        "Integer percent of an abort",
+        "`percent` of an abort is gone from the API. It is read here; a cluster drops it, and aborts nothing without \
+         `percentage`.",
     ),
 ];
 

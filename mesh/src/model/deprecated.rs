@@ -54,9 +54,23 @@ fn virtual_service(
             fault_percent(percentage, *percent, old, &path.key("delay"), found);
         }
         if let Some(FaultAbort { percentage, percent, .. }) = &mut fault.abort {
-            fault_percent(percentage, *percent, old, &path.key("abort"), found);
+            let path = path.key("abort");
+            match percent {
+                Some(percent) if percentage.is_none() => dropped_percent(&path, *percent, found),
+                _ => fault_percent(percentage, *percent, old, &path, found),
+            }
         }
     }
+}
+
+/// `percent` of an abort, which no custom resource definition has any more: a cluster prunes it without a word.
+fn dropped_percent(path: &Path, percent: i64, found: &mut Findings<'_>) {
+    let place = path.key("percent");
+    let fields = vec![(place.clone(), None), (path.key("percentage"), Some(json!({ "value": percent })))];
+    let message = format!(
+        "`percent` is gone from the API: it is read as `percentage`, value {percent}, and a cluster drops it and aborts nothing."
+    );
+    found.add_with("MW0025", Severity::Warning, &place, message, Some(("Upgrade to a percentage", fields)));
 }
 
 fn fault_percent(

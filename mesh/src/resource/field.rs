@@ -64,6 +64,11 @@ pub(crate) trait Typed: Default + Walk {
 
     /// The value as it is written.
     fn write(&self) -> Value;
+
+    /// Whether it is a scalar's zero value.
+    fn is_zero(&self) -> bool {
+        false
+    }
 }
 
 /// A field of a message: optional or a collection.
@@ -73,6 +78,9 @@ pub(crate) trait Field: Walk {
 
     /// What is written; nothing where it is empty.
     fn give(&self) -> Option<Value>;
+
+    /// Makes a scalar that has its zero value absent.
+    fn forget_zero(&mut self) {}
 }
 
 /// The name of a field.
@@ -82,6 +90,8 @@ pub(crate) struct Name {
     pub(crate) field: &'static str,
     /// Its names in YAML, the first of which is written. None: the field's own in camel case.
     pub(crate) keys: &'static [&'static str],
+    /// Its zero value is a value. Otherwise that is as good as nothing.
+    pub(crate) present: bool,
 }
 
 impl Name {
@@ -122,7 +132,12 @@ pub(crate) fn read(
     let Value::Object(map) = value else { return Err(Wrong::new("a mapping")) };
     for (key, value) in map {
         match names.iter().zip(&mut *fields).find(|(name, _)| name.is(key)) {
-            Some((_, field)) => field.take(value).map_err(|wrong| wrong.within(Segment::Key(key.clone())))?,
+            Some((name, field)) => {
+                field.take(value).map_err(|wrong| wrong.within(Segment::Key(key.clone())))?;
+                if !name.present {
+                    field.forget_zero();
+                }
+            }
             None => {
                 extra.insert(key.clone(), value.clone());
             }
@@ -167,6 +182,10 @@ impl<T: Typed> Field for Option<T> {
 
     fn give(&self) -> Option<Value> {
         self.as_ref().map(T::write)
+    }
+
+    fn forget_zero(&mut self) {
+        self.take_if(|value| value.is_zero());
     }
 }
 
@@ -225,6 +244,10 @@ impl Typed for String {
     fn write(&self) -> Value {
         Value::from(self.as_str())
     }
+
+    fn is_zero(&self) -> bool {
+        self.is_empty()
+    }
 }
 
 impl Typed for bool {
@@ -235,6 +258,10 @@ impl Typed for bool {
 
     fn write(&self) -> Value {
         Value::Bool(*self)
+    }
+
+    fn is_zero(&self) -> bool {
+        !*self
     }
 }
 
@@ -247,6 +274,10 @@ impl Typed for i64 {
     fn write(&self) -> Value {
         Value::from(*self)
     }
+
+    fn is_zero(&self) -> bool {
+        *self == 0
+    }
 }
 
 impl Typed for f64 {
@@ -257,6 +288,10 @@ impl Typed for f64 {
 
     fn write(&self) -> Value {
         Value::from(*self)
+    }
+
+    fn is_zero(&self) -> bool {
+        *self == 0.0
     }
 }
 
@@ -283,6 +318,13 @@ impl Typed for IntOrString {
         match self {
             Self::Int(number) => Value::from(*number),
             Self::String(text) => Value::from(text.as_str()),
+        }
+    }
+
+    fn is_zero(&self) -> bool {
+        match self {
+            Self::Int(number) => *number == 0,
+            Self::String(text) => text.is_empty(),
         }
     }
 }

@@ -76,7 +76,7 @@ messages! {
         /// Curves.
         ecdh_curves: Vec<String>,
         /// Clients are not checked.
-        insecure_skip_verify: Option<bool>,
+        insecure_skip_verify [present]: Option<bool>,
     }
 
     /// Files of one certificate.

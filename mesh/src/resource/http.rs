@@ -33,7 +33,7 @@ messages! {
         /// Where copies go, each with its share.
         mirrors: Vec<HttpMirror>,
         /// Share of `mirror`, in percent. Deprecated for `mirrorPercentage`.
-        mirror_percent as "mirrorPercent" | "mirror_percent": Option<i64>,
+        mirror_percent [present] as "mirrorPercent" | "mirror_percent": Option<i64>,
         /// Share of `mirror`.
         mirror_percentage: Option<Percent>,
         /// Cross-origin policy.
@@ -77,11 +77,11 @@ messages! {
     /// A comparison; one of the three at most. None of them means presence.
     StringMatch {
         /// Equal.
-        exact: Option<String>,
+        exact [present]: Option<String>,
         /// Begins with it.
-        prefix: Option<String>,
+        prefix [present]: Option<String>,
         /// The whole matches, in RE2's syntax.
-        regex: Option<String>,
+        regex [present]: Option<String>,
     }
 
     /// A weighted destination.
@@ -103,7 +103,7 @@ messages! {
         /// New authority.
         authority: Option<String>,
         /// New port.
-        port: Option<i64>,
+        port [present]: Option<i64>,
         /// Where the port comes from.
         derive_port: Option<DerivePort>,
         /// New scheme.
@@ -123,9 +123,9 @@ messages! {
     /// A body; one of the two.
     HttpBody {
         /// Text.
-        string: Option<String>,
+        string [present]: Option<String>,
         /// Base64.
-        bytes: Option<String>,
+        bytes [present]: Option<String>,
     }
 
     /// A VirtualService that goes on.
@@ -163,9 +163,9 @@ messages! {
         /// Conditions, comma-separated.
         retry_on: Option<String>,
         /// Other localities are tried too.
-        retry_remote_localities: Option<bool>,
+        retry_remote_localities [present]: Option<bool>,
         /// Hosts already tried are avoided.
-        retry_ignore_previous_hosts: Option<bool>,
+        retry_ignore_previous_hosts [present]: Option<bool>,
         /// Base of the back-off.
         backoff: Option<DurationString>,
     }
@@ -187,21 +187,21 @@ messages! {
         /// Of requests. Missing together with `percent`, it is none.
         percentage: Option<Percent>,
         /// In whole percents. Deprecated for `percentage`.
-        percent: Option<i64>,
+        percent [present]: Option<i64>,
     }
 
     /// An abort.
     FaultAbort {
         /// Status.
-        http_status: Option<i64>,
+        http_status [present]: Option<i64>,
         /// gRPC status, by name or number.
-        grpc_status: Option<String>,
+        grpc_status [present]: Option<String>,
         /// HTTP/2 error; Istio does not implement it.
-        http2_error: Option<String>,
+        http2_error [present]: Option<String>,
         /// Of requests. Missing together with `percent`, it is none.
         percentage: Option<Percent>,
         /// In whole percents. Gone from the API, which has `percentage`.
-        percent: Option<i64>,
+        percent [present]: Option<i64>,
     }
 
     /// A copy of traffic.
@@ -227,7 +227,7 @@ messages! {
         /// How long the answer holds.
         max_age: Option<DurationString>,
         /// With credentials.
-        allow_credentials: Option<bool>,
+        allow_credentials [present]: Option<bool>,
         /// What a preflight that does not match gets.
         unmatched_preflights: Option<UnmatchedPreflights>,
     }

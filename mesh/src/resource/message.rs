@@ -6,8 +6,13 @@ use std::collections::BTreeMap;
 pub type Extra = BTreeMap<String, serde_json::Value>;
 
 /// Declares messages of the API: structs in camel case whose fields may all be missing, with an `extra` for the rest.
+///
+/// A scalar that is written with its zero value (`port: 0`, `uri: ""`) is absent, as in proto3: templates write those. Fields
+/// marked `[present]`, wrapped numbers and members of a `oneof`, tell zero from nothing.
 macro_rules! messages {
-    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident $(as $($key:literal)|+)?: $type:ty,)* })*) => { $(
+    ($($(#[$meta:meta])* $name:ident {
+        $($(#[$field_meta:meta])* $field:ident $([$present:ident])? $(as $($key:literal)|+)?: $type:ty,)*
+    })*) => { $(
         $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct $name {
@@ -21,7 +26,11 @@ macro_rules! messages {
 
         impl $name {
             const FIELDS: &[crate::resource::field::Name] = &[
-                $(crate::resource::field::Name { field: stringify!($field), keys: &[$($($key),+)?] }),*
+                $(crate::resource::field::Name {
+                    field: stringify!($field),
+                    keys: &[$($($key),+)?],
+                    present: !stringify!($($present)?).is_empty(),
+                }),*
             ];
 
             fn fields(&self) -> [&dyn crate::resource::field::Field; Self::FIELDS.len()] {

@@ -61,19 +61,19 @@ messages! {
     /// By zone, with a share kept local.
     ZoneAwareLbSetting {
         /// On unless set.
-        enabled: Option<bool>,
+        enabled [present]: Option<bool>,
         /// Where traffic goes when a region fails.
         failover: Vec<LocalityFailover>,
         /// Labels by which endpoints are ordered.
         failover_priority: Vec<String>,
         /// Fewer endpoints than this turn it off.
-        min_cluster_size: Option<i64>,
+        min_cluster_size [present]: Option<i64>,
     }
 
     /// By load that endpoints report.
     BackendUtilization {
         /// Weight of errors in percent.
-        error_utilization_penalty_percent: Option<i64>,
+        error_utilization_penalty_percent [present]: Option<i64>,
         /// Metrics that the load is computed from.
         metric_names_for_computing_utilization: Vec<String>,
         /// Until a report is stale.
@@ -87,13 +87,13 @@ messages! {
     /// Hashing; one key and one algorithm.
     ConsistentHash {
         /// By a header.
-        http_header_name: Option<String>,
+        http_header_name [present]: Option<String>,
         /// By a cookie.
         http_cookie: Option<HttpCookie>,
         /// By the source's address.
-        use_source_ip: Option<bool>,
+        use_source_ip [present]: Option<bool>,
         /// By a query parameter.
-        http_query_parameter_name: Option<String>,
+        http_query_parameter_name [present]: Option<String>,
         /// Ring hash.
         ring_hash: Option<RingHash>,
         /// Maglev.
@@ -143,7 +143,7 @@ messages! {
         /// Labels by which endpoints are ordered.
         failover_priority: Vec<String>,
         /// On unless set.
-        enabled: Option<bool>,
+        enabled [present]: Option<bool>,
     }
 
     /// Shares of the traffic from one locality.
@@ -167,9 +167,9 @@ messages! {
         /// How long.
         duration: Option<DurationString>,
         /// Share at the start.
-        minimum_percent: Option<f64>,
+        minimum_percent [present]: Option<f64>,
         /// Shape of the curve.
-        aggression: Option<f64>,
+        aggression [present]: Option<f64>,
     }
 
     /// Limits.
@@ -241,11 +241,11 @@ messages! {
         /// Local errors are counted apart.
         split_external_local_origin_errors: Option<bool>,
         /// Local errors in a row.
-        consecutive_local_origin_failures: Option<i64>,
+        consecutive_local_origin_failures [present]: Option<i64>,
         /// 502, 503 and 504 in a row.
-        consecutive_gateway_errors: Option<i64>,
+        consecutive_gateway_errors [present]: Option<i64>,
         /// 5xx in a row.
-        consecutive_5xx_errors: Option<i64>,
+        consecutive_5xx_errors [present]: Option<i64>,
         /// Between sweeps.
         interval: Option<DurationString>,
         /// Times the number of ejections.
@@ -275,7 +275,7 @@ messages! {
         /// SNI.
         sni: Option<String>,
         /// The server is not checked.
-        insecure_skip_verify: Option<bool>,
+        insecure_skip_verify [present]: Option<bool>,
         /// File of revoked certificates.
         ca_crl: Option<String>,
     }
@@ -299,7 +299,7 @@ messages! {
     /// Limit of concurrent retries, as a share of active requests.
     RetryBudget {
         /// 20 unless set.
-        percent: Option<f64>,
+        percent [present]: Option<f64>,
         /// 3 unless set.
         min_retry_concurrency: Option<i64>,
         /// Over which requests are counted.

@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0309",
     severity: Severity::Error,
     title: "A setting needs another one",
-    explanation: "HTTP/2 keep-alive needs both its interval and its timeout. Errors of local origin are counted apart only with `splitExternalLocalOriginErrors`.",
+    explanation: "HTTP/2 keep-alive needs both its interval and its timeout. Errors of local origin are counted apart only with `splitExternalLocalOriginErrors`. A tunnel needs a host and a port to ask for.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -33,6 +33,18 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                         &at.field("http").field("http2KeepAlive").field(name),
                         message,
                     );
+                }
+            }
+        }
+        if let Some(tunnel) = policy.tunnel {
+            let there = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
+            for (name, there) in [
+                ("targetHost", there(tunnel.target_host.as_ref())),
+                ("targetPort", tunnel.target_port.is_some()),
+            ] {
+                if !there {
+                    let message = format!("The tunnel needs `{name}`: a cluster refuses the rule.");
+                    report.add(policy.resource, &at.field("tunnel").field(name), message);
                 }
             }
         }

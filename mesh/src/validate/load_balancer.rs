@@ -1,7 +1,7 @@
-//! Load balancers that contradict themselves.
+//! Load balancers that contradict themselves, or are incomplete.
 
 use crate::Severity;
-use crate::resource::traffic_policy::ConsistentHash;
+use crate::resource::traffic_policy::{ConsistentHash, Warmup};
 use crate::resource::walk::At;
 
 use super::context::Context;
@@ -11,8 +11,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0310",
     severity: Severity::Error,
-    title: "A load balancer contradicts itself",
-    explanation: "A policy has one algorithm, and a hash one key and one table. The size of a Maglev table is a prime of 5,000,011 at most.",
+    title: "A load balancer contradicts itself, or is incomplete",
+    explanation: "A policy has one algorithm, and a hash one key and one table. The size of a Maglev table is a prime of 5,000,011 at most. A warmup needs its duration.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -30,6 +30,9 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             let message = "`localityLbSetting` and `zoneAwareLbSetting` exclude each other: a cluster refuses the rule.";
             report.add(policy.resource, &at.field("zoneAwareLbSetting"), message);
         }
+        if let Some(wanted) = &balancer.warmup {
+            warmup(policy, wanted, &at.field("warmup"), report);
+        }
         if let Some(hash) = &balancer.consistent_hash {
             let at = at.field("consistentHash");
             if balancer.simple.is_some() {
@@ -39,6 +42,20 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             consistent_hash(policy, hash, &at, report);
         }
     });
+}
+
+fn warmup(policy: Policy<'_>, warmup: &Warmup, at: &At<'_>, report: &mut Report<'_>) {
+    if warmup.duration.is_none() {
+        report.add(
+            policy.resource,
+            &at.field("duration"),
+            "`duration` is missing: a cluster refuses the rule.",
+        );
+    }
+    if warmup.aggression.is_some_and(|aggression| aggression <= 0.0) {
+        let message = "`aggression` must be greater than 0: a cluster refuses the rule.";
+        report.add(policy.resource, &at.field("aggression"), message);
+    }
 }
 
 fn consistent_hash(policy: Policy<'_>, hash: &ConsistentHash, at: &At<'_>, report: &mut Report<'_>) {
@@ -67,7 +84,21 @@ fn consistent_hash(policy: Policy<'_>, hash: &ConsistentHash, at: &At<'_>, repor
         let message = "`ringHash` and `maglev` exclude each other: a cluster refuses the rule.";
         report.add(policy.resource, &at.field("maglev"), message);
     }
-    if let Some(size) = hash.maglev.as_ref().and_then(|maglev| maglev.table_size)
+    for (field, name) in [
+        ("httpHeaderName", &hash.http_header_name),
+        ("httpQueryParameterName", &hash.http_query_parameter_name),
+    ] {
+        if name.as_deref() == Some("") {
+            let message = "The name to hash by is empty: Envoy refuses every route to the service.";
+            report.add(policy.resource, &at.field(field), message);
+        }
+    }
+    let size = hash.maglev.as_ref().map(|maglev| maglev.table_size);
+    if let Some(None) = size {
+        let message = "A Maglev table needs its `tableSize`, 65537 for example: a cluster refuses the rule.";
+        report.add(policy.resource, &at.field("maglev").field("tableSize"), message);
+    }
+    if let Some(Some(size)) = size
         && (size > LARGEST_TABLE || !is_prime(size))
     {
         let message = format!(
@@ -85,7 +116,11 @@ fn consistent_hash(policy: Policy<'_>, hash: &ConsistentHash, at: &At<'_>, repor
         );
     }
     for (index, attribute) in cookie.attributes.iter().enumerate() {
-        if cookie.attributes[..index].iter().any(|other| other.name == attribute.name) {
+        let there = attribute.name.as_deref().is_some_and(|name| !name.is_empty());
+        if !there {
+            let message = "The attribute has no `name`: a cluster refuses the rule.";
+            report.add(policy.resource, &at.field("attributes").index(index).field("name"), message);
+        } else if cookie.attributes[..index].iter().any(|other| other.name == attribute.name) {
             let name = attribute.name.as_deref().unwrap_or_default();
             let message =
                 format!("The cookie has the attribute `{name}` already: a cluster refuses the rule.");

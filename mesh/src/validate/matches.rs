@@ -55,7 +55,9 @@ fn compare(http: Http<'_>, matcher: &StringMatch, at: &At<'_>, may_be_empty: boo
         }
     }
     for (name, text) in [("prefix", &matcher.prefix), ("regex", &matcher.regex)] {
-        if text.as_deref() == Some("") {
+        // A path begins with nothing, too: that prefix is allowed, and takes all.
+        let on_path = name == "prefix" && at.name() == "uri";
+        if text.as_deref() == Some("") && !on_path {
             let message = format!(
                 "An empty `{name}` would match everything: a cluster refuses it; leave the match out instead."
             );

@@ -1,7 +1,7 @@
 //! The traffic policies of a DestinationRule: of the host, of its subsets, and of single ports of each.
 
 use crate::resource::traffic_policy::{
-    ClientTls, ConnectionPool, LoadBalancer, OutlierDetection, TrafficPolicy,
+    ClientTls, ConnectionPool, LoadBalancer, OutlierDetection, TrafficPolicy, Tunnel,
 };
 use crate::resource::walk::At;
 use crate::resource::{DestinationRule, Resource};
@@ -19,6 +19,8 @@ pub(super) struct Policy<'m> {
     pub(super) connection_pool: Option<&'m ConnectionPool>,
     pub(super) outlier_detection: Option<&'m OutlierDetection>,
     pub(super) tls: Option<&'m ClientTls>,
+    /// Ports have none of their own.
+    pub(super) tunnel: Option<&'m Tunnel>,
 }
 
 /// Shows every policy of every DestinationRule with its place.
@@ -51,6 +53,7 @@ fn of_level<'m>(
         connection_pool: policy.connection_pool.as_ref(),
         outlier_detection: policy.outlier_detection.as_ref(),
         tls: policy.tls.as_ref(),
+        tunnel: policy.tunnel.as_ref(),
     };
     see(at, whole);
     let list = at.field("portLevelSettings");
@@ -61,6 +64,7 @@ fn of_level<'m>(
             connection_pool: settings.connection_pool.as_ref(),
             outlier_detection: settings.outlier_detection.as_ref(),
             tls: settings.tls.as_ref(),
+            tunnel: None,
             ..whole
         };
         see(&list.index(index), port);

@@ -20,9 +20,9 @@ pub(super) const RULE: Rule = Rule {
 fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'_>) {
     let Leaf::Int(port) = leaf else { return };
     let is_port = match at.name() {
-        "number" | "port" => true,
-        // 0 is the same as nothing there.
-        "target_port" | "node_port" => port != 0,
+        "number" | "target_port" | "node_port" => true,
+        // That of a redirect is one of two, so that its 0 is there: as if nothing was.
+        "port" => port != 0,
         "ports" => matches!(at, At::Key(..)),
         _ => false,
     };

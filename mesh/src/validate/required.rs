@@ -114,6 +114,7 @@ fn http_route(resource: &Resource, route: &HttpRoute, at: &At<'_>, report: &mut 
     {
         report.add(resource, &at.field("mirror").field("host"), "`host` is missing: nothing is mirrored.");
     }
+    port(resource, route.mirror.as_ref(), &at.field("mirror"), report);
     for (index, mirror) in route.mirrors.iter().enumerate() {
         destination(resource, mirror.destination.as_ref(), &at.field("mirrors").index(index), report);
     }
@@ -124,12 +125,11 @@ fn http_route(resource: &Resource, route: &HttpRoute, at: &At<'_>, report: &mut 
         && redirect.scheme.is_none()
         && redirect.port.is_none()
         && redirect.derive_port.is_none()
-        && redirect.redirect_code.is_none()
     {
         report.add(
             resource,
             &at.field("redirect"),
-            "The redirect says neither `uri`, `authority`, `scheme`, `port` nor `redirectCode`: it leads back to itself.",
+            "The redirect says neither `uri`, `authority`, `scheme` nor `port`: it leads back to itself, and a cluster refuses it.",
         );
     }
     if let Some(answer) = &route.direct_response
@@ -183,6 +183,15 @@ fn destination(resource: &Resource, destination: Option<&Destination>, at: &At<'
             &at.field("destination"),
             "`destination.host` is missing: traffic to it gets 503.",
         );
+    }
+    port(resource, destination, &at.field("destination"), report);
+}
+
+/// A port that is there has a number: without one, or with 0, no service has it.
+fn port(resource: &Resource, destination: Option<&Destination>, at: &At<'_>, report: &mut Report<'_>) {
+    if destination.and_then(|it| it.port.as_ref()).is_some_and(|port| port.number.is_none()) {
+        let message = "`port.number` is missing or 0, which no service has: traffic to it gets 503.";
+        report.add(resource, &at.field("port").field("number"), message);
     }
 }
 
@@ -241,7 +250,9 @@ fn gateway_server(resource: &Resource, server: &Server, at: &At<'_>, report: &mu
             report.add(resource, &at.field("port"), "`port` is missing: the server listens on nothing.");
         }
         Some(port) => {
-            if port.number.is_none() {
+            // On a Unix socket there is none.
+            let on_socket = server.bind.as_deref().is_some_and(|bind| bind.starts_with("unix://"));
+            if port.number.is_none() && !on_socket {
                 report.add(
                     resource,
                     &at.field("port").field("number"),

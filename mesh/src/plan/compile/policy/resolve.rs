@@ -27,14 +27,17 @@ const LARGEST_MAGLEV: u32 = 5_000_011;
 /// What a policy comes to.
 pub(super) fn policy(merged: &TrafficPolicy) -> ClusterPolicy {
     let balancer = merged.load_balancer.as_ref();
+    let asked = balancer.and_then(|it| it.consistent_hash.as_ref());
+    let hash = asked.and_then(hash);
     let pool = merged.connection_pool.as_ref();
     let tcp = pool.and_then(|pool| pool.tcp.as_ref());
     let http = pool.and_then(|pool| pool.http.as_ref());
     let upgrade = http.and_then(|http| http.h2_upgrade_policy.as_ref());
     let outlier = merged.outlier_detection.as_ref();
     ClusterPolicy {
-        balancer: simple(balancer),
-        hash: balancer.and_then(|it| it.consistent_hash.as_ref()).and_then(hash),
+        // A hash that no request has a key for goes anywhere.
+        balancer: if asked.is_some() && hash.is_none() { Balancer::Random } else { simple(balancer) },
+        hash,
         warmup: balancer.and_then(warmup),
         locality: locality(balancer.and_then(|it| it.locality_lb_setting.as_ref()), outlier.is_some()),
         bounds: bounds(pool, merged),
@@ -61,7 +64,7 @@ fn simple(balancer: Option<&LoadBalancer>) -> Balancer {
 
 fn hash(it: &HashSpec) -> Option<ConsistentHash> {
     let key = if let Some(name) = &it.http_header_name {
-        HashKey::Header(name.to_ascii_lowercase())
+        HashKey::Header(Some(name.to_ascii_lowercase()).filter(|name| !name.is_empty())?)
     } else if let Some(cookie) = &it.http_cookie {
         let attributes = cookie.attributes.iter();
         HashKey::Cookie(HashCookie {
@@ -75,7 +78,7 @@ fn hash(it: &HashSpec) -> Option<ConsistentHash> {
     } else if it.use_source_ip == Some(true) {
         HashKey::SourceIp
     } else {
-        HashKey::Query(it.http_query_parameter_name.clone()?)
+        HashKey::Query(it.http_query_parameter_name.clone().filter(|name| !name.is_empty())?)
     };
     let table = match &it.maglev {
         Some(maglev) => HashTable::Maglev(number(maglev.table_size).unwrap_or(MAGLEV).min(LARGEST_MAGLEV)),

@@ -245,6 +245,16 @@ fn what_governs_the_way_behind_a_cluster() {
         of(&format!("{{loadBalancer: {{consistentHash: {{useSourceIp: true{more}}}}}}}")).hash.unwrap().table
     };
     assert_eq!((table(""), table(", maglev: {}")), (HashTable::Ring(1024), HashTable::Maglev(65_537)));
+    // Without a key a request goes anywhere; a key that is switched off is none.
+    for no_key in ["{}", "{useSourceIp: false}", "{httpHeaderName: ''}", "{ringHash: {minimumRingSize: 64}}"]
+    {
+        let random = of(&format!("{{loadBalancer: {{consistentHash: {no_key}}}}}"));
+        assert_eq!((random.hash, random.balancer), (None, Balancer::Random), "{no_key}");
+    }
+    let zeros =
+        of("{outlierDetection: {maxEjectionPercent: 0}, retryBudget: {percent: 0, minRetryConcurrency: 0}}");
+    assert_eq!(zeros.outlier.unwrap().max_ejected, 10);
+    assert_eq!(zeros.bounds.retry_budget, Some(RetryBudget { parts_per_million: 0, at_least: 3 }));
     assert_eq!(of("{loadBalancer: {simple: LEAST_CONN}}").balancer, Balancer::LeastRequest);
     assert_eq!(of("{}").balancer, Balancer::LeastRequest);
 
