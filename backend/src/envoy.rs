@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::state::TargetStatus;
-use proxy::Batch;
+use proxy::{Batch, Names};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -114,10 +114,11 @@ impl Envoys {
     pub(crate) fn hear(
         &self,
         logs: Logs,
+        names: Arc<Names>,
         batches: mpsc::Sender<Batch>,
         control: mpsc::Sender<Command>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        observe::run(logs, self.states.clone(), Arc::clone(&self.worlds), batches, control)
+        observe::run(logs, names, self.states.clone(), Arc::clone(&self.worlds), batches, control)
     }
 
     /// The Envoys that this program runs in the built-in proxy's place.

@@ -16,6 +16,8 @@ use state::State;
 
 /// Events that can be resumed from: a minute of ticks and some.
 const RING: usize = 320;
+/// Their bytes at most: a large mesh has long ticks. Who was away for longer than that gets a snapshot.
+const RING_BYTES: usize = 32 * 1024 * 1024;
 
 /// An event, ready to send.
 #[derive(Debug, Clone)]
@@ -38,13 +40,15 @@ struct Inner {
     state: State,
     seq: u64,
     ring: VecDeque<Message>,
+    ring_bytes: usize,
 }
 
 impl Hub {
     /// A hub that starts with this state. `first` is the number before the first event; the program takes the time in
     /// milliseconds, so that the numbers of an earlier run are never mistaken for those of this one.
     pub fn new(snapshot: Snapshot, first: u64) -> Self {
-        let inner = Inner { state: State::new(snapshot), seq: first, ring: VecDeque::with_capacity(RING) };
+        let ring = VecDeque::with_capacity(RING);
+        let inner = Inner { state: State::new(snapshot), seq: first, ring, ring_bytes: 0 };
         Self { inner: Mutex::new(inner), newest: watch::Sender::new(first) }
     }
 
@@ -55,10 +59,7 @@ impl Hub {
         inner.seq += 1;
         let seq = inner.seq;
         let message = Message { seq, json: encode(&Event { seq, delta }) };
-        if inner.ring.len() == RING {
-            inner.ring.pop_front();
-        }
-        inner.ring.push_back(message);
+        inner.remember(message);
         drop(inner);
         self.newest.send_replace(seq);
     }
@@ -100,6 +101,18 @@ impl Hub {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // The state is whole after each delta, also when a thread panicked later.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn remember(&mut self, message: Message) {
+        self.ring_bytes += message.json.len();
+        self.ring.push_back(message);
+        // Subscribers read the newest one from here, however long it is.
+        while self.ring.len() > RING || (self.ring_bytes > RING_BYTES && self.ring.len() > 1) {
+            let Some(oldest) = self.ring.pop_front() else { return };
+            self.ring_bytes -= oldest.json.len();
+        }
     }
 }
 

@@ -146,6 +146,7 @@ impl Server {
         let (proxy, outcome) = proxy::Proxy::start(proxy_config)?;
         let exporter = config.tracing.map(|(_, exporter)| exporter);
         let spans = exporter.zip(outcome.spans).map(|(exporter, spans)| tokio::spawn(exporter.run(spans)));
+        let names = proxy.names();
         let plane = DataPlane::new(proxy);
         let (envoys, logs) = Envoys::start(config.envoys).await?;
         let for_envoys = envoys.address;
@@ -162,7 +163,7 @@ impl Server {
         let first = u64::try_from(now_millis()).unwrap_or_default();
         let hub = Arc::new(Hub::new(snapshot(name, &head, &store, &settings, target)?, first));
         let stop = CancellationToken::new();
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(Arc::clone(&names)));
         let (desired, desires) = mpsc::channel(16);
         let (from_envoys, of_envoys) = mpsc::channel(16);
         let (mut actor, control, commands) = Actor::new(Parts {
@@ -188,7 +189,7 @@ impl Server {
             metrics: Arc::clone(&metrics),
             control: commands.clone(),
         }));
-        tasks.spawn(actor.for_envoys().hear(logs, from_envoys, commands.clone()));
+        tasks.spawn(actor.for_envoys().hear(logs, names, from_envoys, commands.clone()));
         actor.start().await;
         if let Some(root) = config.mesh.clone() {
             tasks.spawn(folder::watch(root, commands));

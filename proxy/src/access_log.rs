@@ -19,7 +19,7 @@ pub(crate) use page::{Clock, Log, Sink};
 
 use crate::flags::Flags;
 use crate::headers::{FORWARDED_FOR, REQUEST_ID};
-use crate::trace::{Recording, Span, text};
+use crate::trace::{Recording, Span, beginning, text};
 
 /// Where and how requests are written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,11 @@ impl FromStr for Format {
         }
     }
 }
+
+/// The longest text of a client's that a line has, in bytes; of a longer one it has the beginning.
+const LONGEST: usize = 4096;
+/// The same of a span: thousands of them wait for a collector. Envoy's default for paths (`max_path_tag_length`).
+const LONGEST_OF_SPAN: usize = 256;
 
 /// What is written of a request.
 pub(crate) struct Line {
@@ -89,7 +94,7 @@ impl Line {
             method: head.method.clone(),
             path: head.uri.path_and_query().cloned(),
             protocol: if head.version == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" },
-            authority: authority.to_owned(),
+            authority: beginning(authority, LONGEST).to_owned(),
             forwarded_for: header(&FORWARDED_FOR),
             user_agent: header(&USER_AGENT),
             request_id: header(&REQUEST_ID),
@@ -121,11 +126,16 @@ impl Line {
     }
 
     fn path(&self) -> &str {
-        self.path.as_ref().map_or("", PathAndQuery::as_str)
+        beginning(self.path.as_ref().map_or("", PathAndQuery::as_str), LONGEST)
+    }
+
+    fn method(&self) -> &str {
+        beginning(self.method.as_str(), LONGEST_OF_SPAN)
     }
 
     fn span(&self, recording: Recording, retries: u32) -> Span {
-        let Recording { context, source, scheme, peer, cluster, .. } = recording;
+        let Recording { context, source, scheme, peer, cluster, host, .. } = recording;
+        let short = |text: &str| beginning(text, LONGEST_OF_SPAN).to_owned();
         Span {
             trace: context.trace,
             id: context.span,
@@ -133,17 +143,18 @@ impl Line {
             source,
             started: self.started,
             took: self.took,
-            method: self.method.to_string(),
+            method: self.method().to_owned(),
             scheme,
-            authority: self.authority.clone(),
-            path: self.path().to_owned(),
+            authority: short(&self.authority),
+            path: short(self.path()),
             protocol: self.protocol,
-            user_agent: text(self.user_agent.as_ref()),
-            request_id: text(self.request_id.as_ref()),
+            user_agent: text(self.user_agent.as_ref()).as_deref().map(short),
+            request_id: text(self.request_id.as_ref()).as_deref().map(short),
             peer,
             status: self.status,
             flags: self.flags.to_string(),
             cluster,
+            host,
             upstream: self.upstream.as_deref().map(str::to_owned),
             retries,
             received: self.received,
@@ -163,7 +174,7 @@ impl Line {
         let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| to.extend_from_slice(part));
         let mut digits = <[itoa::Buffer; 5]>::default();
         let [status, received, sent, took, answered] = &mut digits;
-        put(&[b"[", clock.show(self.started).as_bytes(), b"] \"", self.method.as_str().as_bytes(), b" "]);
+        put(&[b"[", clock.show(self.started).as_bytes(), b"] \"", self.method().as_bytes(), b" "]);
         put(&[self.path().as_bytes(), b" ", self.protocol.as_bytes(), b"\" "]);
         put(&[status.format(self.status).as_bytes(), b" "]);
         if self.flags.is_empty() {
@@ -177,9 +188,10 @@ impl Line {
         for header in [&self.forwarded_for, &self.user_agent, &self.request_id] {
             match header.as_ref().map(|value| (value, value.to_str())) {
                 None => put(&[b" \"-\""]),
-                Some((_, Ok(text))) => put(&[b" \"", text.as_bytes(), b"\""]),
+                Some((_, Ok(text))) => put(&[b" \"", beginning(text, LONGEST).as_bytes(), b"\""]),
                 Some((value, Err(_))) => {
-                    put(&[b" \"", String::from_utf8_lossy(value.as_bytes()).as_bytes(), b"\""]);
+                    let text = String::from_utf8_lossy(value.as_bytes());
+                    put(&[b" \"", beginning(&text, LONGEST).as_bytes(), b"\""]);
                 }
             }
         }
@@ -188,9 +200,10 @@ impl Line {
     }
 
     fn write_json(&self, clock: &mut Clock, to: &mut Vec<u8>) {
+        let text = |value| text(value).map(|text| beginning(&text, LONGEST).to_owned());
         let line = json!({
             "start_time": clock.show(self.started),
-            "method": self.method.as_str(),
+            "method": self.method(),
             "path": self.path(),
             "protocol": self.protocol,
             "response_code": self.status,

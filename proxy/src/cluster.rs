@@ -26,13 +26,37 @@ use crate::tls::{Slot, Store};
 
 pub(crate) use common::{Common, Instance};
 
+/// Endpoints that clients chose, by their name and port.
+pub(crate) type Chosen = HashMap<(String, u16), Rc<Upstream>>;
+
+/// So many of them keep their connections; those beyond are connected to anew for each request.
+const MOST_CHOSEN: usize = 1024;
+
+/// One of them. Anybody can make up names, and each stays until it is swept, so only so many are kept.
+pub(crate) fn chosen(
+    all: &mut Chosen,
+    host: &str,
+    port: u16,
+    make: impl FnOnce() -> Rc<Upstream>,
+) -> Rc<Upstream> {
+    let key = (host.to_owned(), port);
+    if let Some(known) = all.get(&key) {
+        return Rc::clone(known);
+    }
+    let upstream = make();
+    if all.len() < MOST_CHOSEN {
+        all.insert(key, Rc::clone(&upstream));
+    }
+    upstream
+}
+
 /// What outlives plans.
 pub(crate) struct State {
     common: Arc<Common>,
     turn: Cell<usize>,
     upstreams: RefCell<HashMap<(String, u16), Rc<Upstream>>>,
     /// Endpoints that clients chose, where the cluster has none of its own.
-    chosen: RefCell<HashMap<(String, u16), Rc<Upstream>>>,
+    chosen: RefCell<Chosen>,
     /// What the newest plan says.
     rules: RefCell<Rules>,
 }
@@ -119,11 +143,8 @@ impl State {
 
     /// An endpoint that a client chose, kept as long as it is used.
     fn chosen(&self, host: &str, port: u16) -> Rc<Upstream> {
-        let mut chosen = self.chosen.borrow_mut();
-        let upstream = chosen
-            .entry((host.to_owned(), port))
-            .or_insert_with(|| Upstream::new(Target::new(host, port), Arc::clone(&self.common)));
-        Rc::clone(upstream)
+        let make = || Upstream::new(Target::new(host, port), Arc::clone(&self.common));
+        chosen(&mut self.chosen.borrow_mut(), host, port, make)
     }
 
     /// Closes connections that have been idle for too long.

@@ -16,6 +16,7 @@ use crate::access_log::Sink;
 use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::listen::listen;
+use crate::names::Names;
 use crate::observation::{Batch, Notice};
 use crate::thread;
 use crate::tls::Store;
@@ -33,6 +34,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct Proxy {
     inboxes: Arc<[mpsc::UnboundedSender<Command>]>,
     tls: Arc<Store>,
+    names: Arc<Names>,
     /// The thread that writes the access log.
     writing: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -123,6 +125,7 @@ impl Proxy {
         let (batch_sender, batches) = mpsc::channel(BATCHES_PER_THREAD * threads);
         let (notice_sender, notices) = mpsc::channel(NOTICES);
         let fleet = Arc::new(Fleet::new(notice_sender.clone()));
+        let names = Arc::clone(&fleet.names);
         let inboxes = (0..threads)
             .map(|index| {
                 let (sender, inbox) = mpsc::unbounded_channel();
@@ -139,7 +142,12 @@ impl Proxy {
             })
             .collect::<Result<_, io::Error>>()?;
         let writing = Arc::new(Mutex::new(writing));
-        Ok((Self { inboxes, tls, writing }, Events { batches, notices, spans }))
+        Ok((Self { inboxes, tls, names, writing }, Events { batches, notices, spans }))
+    }
+
+    /// The names that clients made up. Whoever else counts what they asked for counts it under these.
+    pub fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
     }
 
     /// Listens for a source's traffic on the first of these addresses that is free (port 0: any port), and says where.

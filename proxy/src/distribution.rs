@@ -1,5 +1,7 @@
 //! How values are spread, in the buckets that Envoy has and Istio's dashboards expect.
 
+use std::collections::HashMap;
+
 /// Upper bounds of buckets: Envoy's, for milliseconds and for bytes alike.
 pub const BOUNDS: [f64; 19] = [
     0.5,
@@ -61,6 +63,54 @@ const fn whole(by: u64) -> [u64; BOUNDS.len()] {
     all
 }
 
+/// Requests by status and flags, as Envoy's access log writes flags: `UF,URX`, or `-` for none. Backends choose a status, and clients
+/// what backends do, so only [`Answers::MOST`] of them are told apart; the rest is counted by the class of the status, with the
+/// flags [`Answers::OTHER`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answers(HashMap<(u16, String), Answered>);
+
+impl Answers {
+    /// So many are told apart.
+    pub const MOST: usize = 32;
+    /// Flags of the rest.
+    pub const OTHER: &str = "other";
+
+    /// Where requests with this status and these flags are counted.
+    pub fn entry(&mut self, status: u16, flags: &str) -> &mut Answered {
+        self.entry_up_to(Self::MOST, status, flags)
+    }
+
+    fn entry_up_to(&mut self, most: usize, status: u16, flags: &str) -> &mut Answered {
+        let mut key = (status, flags.to_owned());
+        if self.0.len() >= most && !self.0.contains_key(&key) {
+            key = (class(status), Self::OTHER.to_owned());
+        }
+        self.0.entry(key).or_default()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &str, &Answered)> {
+        self.0.iter().map(|((status, flags), answered)| (*status, flags.as_str(), answered))
+    }
+
+    /// Adds what others counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.merge_up_to(Self::MOST, other);
+    }
+
+    /// The same, with fewer that are told apart.
+    pub fn merge_up_to(&mut self, most: usize, other: &Self) {
+        for (status, flags, answered) in other.iter() {
+            self.entry_up_to(most, status, flags).merge(answered);
+        }
+    }
+}
+
+/// The first status of a status's class: 404 is of 400. What is no status of HTTP is none.
+pub(crate) const fn class(status: u16) -> u16 {
+    if status < 1000 { status / 100 * 100 } else { 0 }
+}
+
 impl Distribution {
     fn record(&mut self, value: u64, bounds: &[u64; BOUNDS.len()]) {
         self.counts[bounds.partition_point(|most| *most < value)] += 1;
@@ -109,5 +159,25 @@ mod tests {
         let mut twice = all.clone();
         twice.merge(&all);
         assert_eq!((twice.requests, twice.took.counts[0], twice.sent.sum), (12, 4, 7_200_030));
+    }
+
+    #[test]
+    fn only_so_many_answers_are_told_apart() {
+        let mut all = Answers::default();
+        for status in 100..1000 {
+            all.entry(status, "-").record(1, 1, 1);
+        }
+        all.entry(100, "-").record(1, 1, 1);
+        all.entry(60_000, "UF").record(1, 1, 1);
+        let mut twice = all.clone();
+        twice.merge(&all);
+        assert_eq!(twice.iter().count(), Answers::MOST + 10);
+        let counted = |status, flags| {
+            let found = twice.iter().find(|(known, with, _)| (*known, *with) == (status, flags));
+            found.map(|(.., answered)| answered.requests)
+        };
+        assert_eq!(counted(100, "-"), Some(4));
+        assert_eq!([counted(100, Answers::OTHER), counted(400, Answers::OTHER)], [Some(136), Some(200)]);
+        assert_eq!([counted(0, Answers::OTHER), counted(404, "-")], [Some(2), None]);
     }
 }

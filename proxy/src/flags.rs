@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::BitOrAssign;
 
+use crate::distribution::Answers;
+
 /// A set of flags.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u16);
@@ -41,6 +43,9 @@ impl Flags {
     /// What came from the upstream is not what its protocol allows.
     pub(crate) const UPSTREAM_PROTOCOL: Self = Self(1 << 12);
 
+    /// Not a flag: what is counted together, whatever its flags are.
+    pub(crate) const ANY: Self = Self(1 << 15);
+
     /// Positions of the flags that are set.
     pub(crate) fn positions(self) -> impl Iterator<Item = usize> {
         (0..Self::COUNT).filter(move |position| self.0 & (1 << position) != 0)
@@ -62,6 +67,9 @@ impl fmt::Display for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return f.write_str("-");
+        }
+        if *self == Self::ANY {
+            return f.write_str(Answers::OTHER);
         }
         for (at, position) in self.positions().enumerate() {
             f.write_str(if at == 0 { "" } else { "," })?;

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::cluster::Common;
 use crate::health::Checks;
+use crate::names::Names;
 use crate::observation::Notice;
 
 /// All of it. Threads come here when a plan is new to them, never while a request passes.
@@ -16,12 +17,15 @@ use crate::observation::Notice;
 pub(crate) struct Fleet {
     clusters: Mutex<HashMap<(Arc<Source>, ClusterKey), Weak<Common>>>,
     pub(crate) checks: Checks,
+    /// Of hosts that clients made up.
+    pub(crate) names: Arc<Names>,
     notices: mpsc::Sender<Notice>,
 }
 
 impl Fleet {
     pub(crate) fn new(notices: mpsc::Sender<Notice>) -> Self {
-        Self { clusters: Mutex::default(), checks: Checks::new(notices.clone()), notices }
+        let checks = Checks::new(notices.clone());
+        Self { clusters: Mutex::default(), checks, names: Arc::default(), notices }
     }
 
     /// What is known of a source's cluster, as long as some thread has it.

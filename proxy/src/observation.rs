@@ -9,7 +9,8 @@ use mesh::plan::ClusterKey;
 use mesh::{RouteKey, Source};
 
 use crate::breaker::Limit;
-use crate::distribution::Answered;
+use crate::distribution::Answers;
+use crate::names::Name;
 use crate::outlier::EjectedFor;
 
 /// Significant digits of latencies: each is told within 1 %.
@@ -24,8 +25,8 @@ pub struct ObservationKey {
     pub revision: u64,
     /// The route; `None` for default routes and for requests that no route took.
     pub route: Option<RouteKey>,
-    /// Destination service's fully qualified host, or the authority where no virtual host has it.
-    pub host: String,
+    /// Destination service's fully qualified host; where no virtual host has it, what [`crate::Names`] makes of the authority.
+    pub host: Name,
     /// Subset that the route named.
     pub subset: Option<String>,
     /// Label `version` of the instance that the last try went to; the subset where there was none.
@@ -42,8 +43,8 @@ pub struct Stats {
     pub requests: u64,
     /// By status; 0 stands for no response.
     pub codes: HashMap<u16, u64>,
-    /// By status and flags, as Envoy's access log writes them: `UF,URX`, or `-` for none.
-    pub answers: HashMap<(u16, String), Answered>,
+    /// By status and flags.
+    pub answers: Answers,
     /// By response flag (`DI`, `FI`, `UH`, `UF`, `UO`, `UC`, `UT`, `NR`, `NC`, `URX`, `DC`, `UR`, `UPE`).
     pub flags: HashMap<&'static str, u64>,
     /// Time from the request's head to the end of the response, in microseconds.
@@ -69,9 +70,7 @@ impl Stats {
         for (&code, count) in &other.codes {
             *self.codes.entry(code).or_default() += count;
         }
-        for (answer, count) in &other.answers {
-            self.answers.entry(answer.clone()).or_default().merge(count);
-        }
+        self.answers.merge(&other.answers);
         for (&flag, count) in &other.flags {
             *self.flags.entry(flag).or_default() += count;
         }
@@ -91,7 +90,7 @@ impl Default for Stats {
             chosen: 0,
             requests: 0,
             codes: HashMap::new(),
-            answers: HashMap::new(),
+            answers: Answers::default(),
             flags: HashMap::new(),
             latency: latencies(),
             bytes_sent: 0,

@@ -271,6 +271,7 @@ fn note(
             scheme: scheme(client.secured.is_some()),
             peer: client.peer.ip(),
             cluster: side.cluster_key(),
+            host: side.name().clone(),
         });
     }
     if shared.log.is_some() || recording.is_some() {

@@ -12,6 +12,7 @@ use mesh::{Plan, Source};
 use crate::cluster::{self, Common};
 use crate::connect::Target;
 use crate::fleet::Fleet;
+use crate::names::{Name, Names};
 use crate::pool::Upstream;
 use crate::view::View;
 
@@ -23,9 +24,10 @@ pub(crate) struct SourceState {
     current: RefCell<Rc<View>>,
     clusters: RefCell<HashMap<ClusterKey, Rc<cluster::State>>>,
     /// Addresses outside the mesh that requests named.
-    strangers: RefCell<HashMap<String, Rc<Upstream>>>,
+    strangers: RefCell<cluster::Chosen>,
     /// What is known of all of these together.
     outside: Arc<Common>,
+    names: Arc<Names>,
 }
 
 impl SourceState {
@@ -40,6 +42,7 @@ impl SourceState {
             clusters: RefCell::default(),
             strangers: RefCell::default(),
             outside,
+            names: Arc::clone(&fleet.names),
         }
     }
 
@@ -73,13 +76,15 @@ impl SourceState {
         self.clusters.borrow().values().for_each(|cluster| cluster.look(now));
     }
 
+    /// The name that what a client asked for is counted under, where the mesh has no such host.
+    pub(crate) fn name(&self, authority: &str) -> Name {
+        self.names.of_client(&self.source, authority)
+    }
+
     /// Connections to an address outside the mesh.
     pub(crate) fn stranger(&self, host: &str, port: u16) -> Rc<Upstream> {
-        let mut strangers = self.strangers.borrow_mut();
-        let upstream = strangers
-            .entry(format!("{host}:{port}"))
-            .or_insert_with(|| Upstream::new(Target::new(host, port), Arc::clone(&self.outside)));
-        Rc::clone(upstream)
+        let make = || Upstream::new(Target::new(host, port), Arc::clone(&self.outside));
+        cluster::chosen(&mut self.strangers.borrow_mut(), host, port, make)
     }
 
     /// The cluster itself; of one whose endpoint the client chooses, that endpoint, by the name (and port) that the client

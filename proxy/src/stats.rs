@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::distribution::Answered;
+use crate::distribution::{Answered, Answers, class};
 use crate::flags::Flags;
 use crate::observation::{ObservationKey, Stats, latencies};
 
@@ -46,7 +46,7 @@ struct Counts {
     requests: u64,
     /// By status and flags. A handful at most: a search through them is faster than a hash.
     answers: Vec<(u16, Flags, Answered)>,
-    /// Of connections.
+    /// Of connections, and of requests that are counted with others.
     flags: [u64; Flags::COUNT],
     latency: Histogram<u32>,
     sent: u64,
@@ -121,12 +121,7 @@ impl Counter {
         let mut counts = self.counts.borrow_mut();
         counts.requests += 1;
         let micros = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX >> 1);
-        let known = counts.answers.iter().position(|one| one.0 == ended.status && one.1 == ended.flags);
-        let at = known.unwrap_or_else(|| {
-            counts.answers.push((ended.status, ended.flags, Answered::default()));
-            counts.answers.len() - 1
-        });
-        counts.answers[at].2.record(micros, ended.sent, ended.received);
+        counts.answer(ended.status, ended.flags).record(micros, ended.sent, ended.received);
         // It grows as it needs to, so there is no value that it cannot take.
         let _ = counts.latency.record(micros);
         counts.sent += ended.sent;
@@ -151,6 +146,26 @@ impl Default for Counts {
 }
 
 impl Counts {
+    fn answer(&mut self, status: u16, flags: Flags) -> &mut Answered {
+        let position = |all: &[(u16, Flags, Answered)], status, flags| {
+            all.iter().position(|one| one.0 == status && one.1 == flags)
+        };
+        let (mut status, mut flags) = (status, flags);
+        let mut known = position(&self.answers, status, flags);
+        if known.is_none() && self.answers.len() >= Answers::MOST {
+            for position in flags.positions() {
+                self.flags[position] += 1;
+            }
+            (status, flags) = (class(status), Flags::ANY);
+            known = position(&self.answers, status, flags);
+        }
+        let at = known.unwrap_or_else(|| {
+            self.answers.push((status, flags, Answered::default()));
+            self.answers.len() - 1
+        });
+        &mut self.answers[at].2
+    }
+
     fn is_empty(&self) -> bool {
         self.requests + self.closed + self.sent + self.received == 0
     }
@@ -172,7 +187,7 @@ impl From<Counts> for Stats {
         for (status, flags, answered) in counts.answers {
             let count = answered.requests;
             *stats.codes.entry(status).or_default() += count;
-            stats.answers.entry((status, flags.to_string())).or_default().merge(&answered);
+            stats.answers.entry(status, &flags.to_string()).merge(&answered);
             for position in flags.positions() {
                 *stats.flags.entry(Flags::name(position)).or_default() += count;
             }
@@ -191,6 +206,7 @@ mod tests {
     use mesh::Source;
 
     use super::*;
+    use crate::names::Name;
 
     fn key() -> ObservationKey {
         let source = Source::Workload { namespace: "default".to_owned(), name: "w".to_owned() };
@@ -198,7 +214,7 @@ mod tests {
             source: Arc::new(source),
             revision: 1,
             route: None,
-            host: "reviews".to_owned(),
+            host: Name::of_mesh("reviews"),
             subset: None,
             version: String::new(),
         }
@@ -223,5 +239,19 @@ mod tests {
         assert!(stats.latency.max().abs_diff(10_000) < 100);
         assert!(table.take().is_empty());
         assert!(table.counters.borrow().is_empty());
+    }
+
+    #[test]
+    fn answers_that_nobody_expects_are_counted_together() {
+        let table = Table::default();
+        let counter = table.counter(key());
+        for status in 400..500 {
+            counter.count(&Ended { status, flags: Flags::CLIENT_GONE, ..Ended::default() });
+        }
+        let stats = &table.take()[&key()];
+        assert_eq!((stats.requests, stats.flags["DC"]), (100, 100));
+        assert_eq!((stats.codes.len(), stats.codes.values().sum::<u64>()), (Answers::MOST, 100));
+        let rest = stats.answers.iter().find(|(.., answered)| answered.requests > 1).unwrap();
+        assert_eq!((rest.0, rest.1, rest.2.requests), (400, "other", 68));
     }
 }

@@ -8,7 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 mod spans;
 
-pub(crate) use spans::{Recording, Sink, text};
+pub(crate) use spans::{Recording, Sink, beginning, text};
 pub use spans::{Span, Spans};
 
 /// How requests are traced.

@@ -14,21 +14,19 @@ use mesh::{Plan, RouteKey};
 use rustls::ServerConfig;
 
 use crate::cluster;
+use crate::names::Name;
 use crate::observation::ObservationKey;
 use crate::shared::Shared;
 use crate::source::SourceState;
 use crate::stats::Counter;
 use crate::tls::{Slot, Store, alpn};
 
-/// Hosts that no virtual host has are counted by name up to this many, and together beyond.
-const MAX_UNKNOWN_HOSTS: usize = 100;
-
 pub(crate) struct View {
     pub(crate) plan: Arc<Plan>,
     clusters: Vec<OnceCell<Rc<cluster::View>>>,
     /// By the address, within the plan, of what was decided.
     sides: RefCell<HashMap<usize, Rc<Side>, BuildHasherDefault<AddressHasher>>>,
-    unknown_hosts: RefCell<HashMap<String, Rc<Side>>>,
+    unknown_hosts: RefCell<HashMap<Name, Rc<Side>>>,
     /// TLS by the address, within the plan, of a listener's server.
     servers: RefCell<HashMap<usize, Arc<Slot<TlsServer, ServerConfig>>>>,
 }
@@ -108,15 +106,15 @@ impl View {
         let side = Rc::new(match decision {
             Decision::Forward(chosen, _, destination) => {
                 let key = self.plan.clusters.get(destination.cluster.0 as usize).map(|cluster| &cluster.key);
-                let host = key.map_or(&chosen.host.name, |key| &key.host);
+                let host = Name::of_mesh(key.map_or(&chosen.host.name, |key| &key.host));
                 let subset = key.and_then(|key| key.subset.clone());
                 let cluster = self.cluster(destination.cluster, source, shared);
-                self.new_side(source, route_key(chosen), host.clone(), subset, cluster)
+                self.new_side(source, route_key(chosen), host, subset, cluster)
             }
             Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
-                self.new_side(source, route_key(chosen), chosen.host.name.clone(), None, None)
+                self.new_side(source, route_key(chosen), Name::of_mesh(&chosen.host.name), None, None)
             }
-            Decision::NoRoute(host) => self.new_side(source, None, host.name.clone(), None, None),
+            Decision::NoRoute(host) => self.new_side(source, None, Name::of_mesh(&host.name), None, None),
             Decision::NoHost => return self.unknown_side(authority, source),
         });
         self.sides.borrow_mut().insert(address, Rc::clone(&side));
@@ -126,15 +124,13 @@ impl View {
     /// What stands beside a name that nobody has.
     pub(crate) fn unknown_side(&self, authority: &str, source: &SourceState) -> Rc<Side> {
         let mut hosts = self.unknown_hosts.borrow_mut();
-        // Anybody can make up names; they must not fill the memory.
-        let name =
-            if hosts.len() < MAX_UNKNOWN_HOSTS || hosts.contains_key(authority) { authority } else { "*" };
-        if let Some(side) = hosts.get(name) {
+        if let Some(side) = hosts.get(authority) {
             return Rc::clone(side);
         }
-        let side = Rc::new(self.new_side(source, None, name.to_owned(), None, None));
-        hosts.insert(name.to_owned(), Rc::clone(&side));
-        side
+        // Anybody can make up names; they must not fill the memory.
+        let name = source.name(authority);
+        let make = || Rc::new(self.new_side(source, None, name.clone(), None, None));
+        Rc::clone(hosts.entry(name.clone()).or_insert_with(make))
     }
 
     /// The TLS of a listener's server, as it is now; `None` where it cannot be spoken.
@@ -173,7 +169,7 @@ impl View {
             return Rc::clone(side);
         }
         let key = self.plan.clusters.get(at.0 as usize).map(|cluster| &cluster.key);
-        let host = key.map_or(otherwise, |key| &key.host).to_owned();
+        let host = Name::of_mesh(key.map_or(otherwise, |key| &key.host));
         let cluster = self.cluster(at, source, shared);
         let side =
             Rc::new(self.new_side(source, None, host, key.and_then(|key| key.subset.clone()), cluster));
@@ -185,7 +181,7 @@ impl View {
         &self,
         source: &SourceState,
         route: Option<RouteKey>,
-        host: String,
+        host: Name,
         subset: Option<String>,
         cluster: Option<Rc<cluster::View>>,
     ) -> Side {
@@ -202,11 +198,16 @@ fn route_key(chosen: &Chosen<'_>) -> Option<RouteKey> {
 }
 
 impl Side {
+    /// What it is counted under.
+    pub(crate) fn name(&self) -> &Name {
+        &self.key.host
+    }
+
     /// The cluster that it leads to.
     pub(crate) fn cluster_key(&self) -> Option<ClusterKey> {
         let cluster = self.cluster.as_ref()?;
         let ObservationKey { host, subset, .. } = &self.key;
-        Some(ClusterKey { host: host.clone(), subset: subset.clone(), port: cluster.port })
+        Some(ClusterKey { host: host.to_string(), subset: subset.clone(), port: cluster.port })
     }
 
     /// The same, leading to a cluster.

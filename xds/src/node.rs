@@ -10,6 +10,8 @@ use mesh::Source;
 
 /// The field of a node's metadata under which all of ours is.
 pub const METADATA: &str = "meshwright";
+/// The longest id, and the longest name in the metadata, in bytes: what Envoys say of themselves is kept and shown.
+const LONGEST: usize = 512;
 
 /// An Envoy, as it introduces itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,6 +54,9 @@ pub enum NodeError {
     /// The first request carries no node.
     #[error("the first request of a stream says which node it comes from")]
     Absent,
+    /// Nobody could read it, and it is kept.
+    #[error("the node's {0} has more than {LONGEST} bytes")]
+    Long(&'static str),
     /// A field of the metadata is missing or wrong.
     #[error("the node's metadata `{METADATA}.{field}` is {value:?}: {wanted}")]
     Field {
@@ -73,6 +78,14 @@ impl Node {
             _ => None,
         });
         let text = |field| own.and_then(|own| text_of(own.fields.get(field)?));
+        if node.id.len() > LONGEST {
+            return Err(NodeError::Long("id"));
+        }
+        for field in ["workload", "gateway", "address", "http"] {
+            if text(field).is_some_and(|text| text.len() > LONGEST) {
+                return Err(NodeError::Long(field));
+            }
+        }
         let source = match (text("workload"), text("gateway")) {
             (Some(name), None) => Source::named("workload", name),
             (None, Some(name)) => Source::named("gateway", name),
@@ -189,5 +202,10 @@ mod tests {
             assert!(error.to_string().contains(part), "{error}");
         }
         assert!(matches!(Node::read(None), Err(NodeError::Absent)));
+        let long = "x".repeat(LONGEST + 1);
+        let own = serde_json::json!({ METADATA: { "workload": long.as_str() } });
+        let node = core::Node { metadata: Some(structure(&own)), ..core::Node::default() };
+        assert!(matches!(Node::read(Some(&node)), Err(NodeError::Long("workload"))));
+        assert!(matches!(Node::read(Some(&core::Node { id: long, ..node })), Err(NodeError::Long("id"))));
     }
 }

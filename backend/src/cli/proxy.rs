@@ -144,6 +144,7 @@ struct Running {
     others: Mutex<HashMap<Entry, SocketAddr>>,
     admin: Option<SocketAddr>,
     plan: Arc<ArcSwap<Plan>>,
+    metrics: Arc<Metrics>,
     /// Sends spans, and ends after the proxy has.
     spans: Option<JoinHandle<()>>,
     read: ArcSwap<World>,
@@ -184,11 +185,11 @@ impl Running {
         proxy.swap(vec![Arc::clone(&plan)]).await;
         let address = proxy.bind(entry, &[args.listen]).await?;
         let plan = Arc::new(ArcSwap::new(plan));
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(proxy.names()));
         tokio::spawn(count(events, Arc::clone(&metrics)));
         let admin = match args.admin {
             Some(address) => {
-                let serving = admin::serve(address, metrics, Arc::clone(&plan)).await;
+                let serving = admin::serve(address, Arc::clone(&metrics), Arc::clone(&plan)).await;
                 Some(serving.map_err(|source| Error::Admin { address, source })?)
             }
             None => None,
@@ -201,6 +202,7 @@ impl Running {
             others: Mutex::default(),
             admin,
             plan,
+            metrics,
             spans,
             read: ArcSwap::from_pointee(world),
             first,
@@ -268,6 +270,7 @@ impl Running {
         let plan = Arc::new(plan(&world, &self.args, self.plan.load().revision + 1)?);
         self.proxy.swap(vec![Arc::clone(&plan)]).await;
         let revision = plan.revision;
+        self.metrics.follow(std::iter::once(&*plan));
         self.plan.store(plan);
         self.open().await;
         self.read.store(Arc::new(world));

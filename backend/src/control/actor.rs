@@ -260,6 +260,7 @@ impl Actor {
         if !own {
             self.swap(revision, &plans, progress).await;
         }
+        self.parts.metrics.follow(plans.values().map(AsRef::as_ref));
         if self.troubles.follow(&plans) {
             self.tell_troubles();
         }

@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use mesh::plan::{Cluster, Plan};
+use mesh::plan::{Cluster, Plan, VirtualHost};
 use mesh::route::find_virtual_host;
-use proxy::{Batch, ObservationKey, Stats};
+use mesh::{RouteKey, Source};
+use proxy::{Batch, Name, Names, ObservationKey, Stats};
 use tokio::sync::{mpsc, watch};
 use xds::ads::States;
 use xds::als::{self, Entry, Logs};
-use xds::translate::names;
+use xds::translate::names::{parse_cluster, parse_route};
 
 use super::worlds::Worlds;
 use crate::control::Command;
@@ -18,13 +19,13 @@ use crate::control::Command;
 /// Reads what Envoys say and hands it on, until the server for them ends.
 pub(super) async fn run(
     mut logs: Logs,
+    names: Arc<Names>,
     mut states: watch::Receiver<States>,
     worlds: Arc<Worlds>,
     batches: mpsc::Sender<Batch>,
     control: mpsc::Sender<Command>,
 ) {
     let mut revisions = Revisions::default();
-    let mut strangers = Strangers::default();
     let mut first = 0;
     loop {
         let said = tokio::select! {
@@ -37,7 +38,7 @@ pub(super) async fn run(
         };
         let Some(said) = said else { return };
         let Some(plan) = worlds.plan(&said.node.source) else { continue };
-        let batch = observed(&said, &plan, &revisions, &mut strangers);
+        let batch = observed(&said, &plan, &revisions, &names);
         let newest = batch.stats.keys().map(|key| key.revision).max().unwrap_or_default();
         if newest > first {
             first = newest;
@@ -84,37 +85,22 @@ impl Revisions {
     }
 }
 
-/// Hosts that the mesh does not know: clients make them up, and each is counted for good, so only the first ones are told apart.
-#[derive(Debug, Default)]
-struct Strangers(HashSet<String>);
-
-impl Strangers {
-    const MOST: usize = 100;
-
-    fn name(&mut self, host: &str) -> String {
-        if self.0.len() < Self::MOST {
-            self.0.insert(host.to_owned());
-        }
-        if self.0.contains(host) { host.to_owned() } else { "*".to_owned() }
-    }
-}
-
-fn observed(said: &als::Batch, plan: &Plan, revisions: &Revisions, strangers: &mut Strangers) -> Batch {
+/// What an Envoy says is counted under names that the mesh has; `names` bounds any other.
+fn observed(said: &als::Batch, plan: &Plan, revisions: &Revisions, names: &Names) -> Batch {
     let source = Arc::new(said.node.source.clone());
     let mut batch = Batch::default();
     for entry in said.entries.iter().filter(|entry| !entry.open) {
-        let key = names::parse_cluster(&entry.cluster);
+        let key = parse_cluster(&entry.cluster);
         let cluster = plan.clusters.iter().find(|cluster| Some(&cluster.key) == key.as_ref());
-        let subset = key.as_ref().and_then(|key| key.subset.clone());
-        let host = match key {
-            Some(key) => key.host,
-            None => host_of(plan, entry, strangers),
-        };
+        let subset = cluster.and_then(|cluster| cluster.key.subset.clone());
         let key = ObservationKey {
-            source: Arc::clone(&source),
             revision: revisions.at(&said.node.id, entry.start),
-            route: names::parse_route(&entry.route),
-            host,
+            route: parse_route(&entry.route).filter(|route| has_route(plan, entry, route)),
+            host: match cluster {
+                Some(cluster) => Name::of_mesh(&cluster.key.host),
+                None => host_of(plan, entry, &source, names),
+            },
+            source: Arc::clone(&source),
             version: version(cluster, &entry.upstream).or_else(|| subset.clone()).unwrap_or_default(),
             subset,
         };
@@ -137,10 +123,12 @@ fn count(stats: &mut Stats, entry: &Entry) {
     };
     stats.requests += 1;
     stats.retries += u64::from(entry.attempts.saturating_sub(1));
-    *stats.codes.entry(http.code).or_default() += 1;
+    // What is no status of HTTP is none.
+    let code = if http.code < 1000 { http.code } else { 0 };
+    *stats.codes.entry(code).or_default() += 1;
     let flags = if entry.flags.is_empty() { "-".to_owned() } else { entry.flags.join(",") };
     let micros = u64::try_from(entry.duration.as_micros()).unwrap_or(u64::MAX);
-    stats.answers.entry((http.code, flags)).or_default().record(micros, entry.received, entry.sent);
+    stats.answers.entry(code, &flags).record(micros, entry.received, entry.sent);
     // It grows as it needs to, so there is no value that it cannot take.
     let _ = stats.latency.record(micros);
 }
@@ -159,19 +147,33 @@ fn version(cluster: Option<&Cluster>, upstream: &str) -> Option<String> {
     found.or_else(|| only().filter(|_| !upstream.is_empty())).map(|endpoint| endpoint.version().to_owned())
 }
 
+/// The virtual host that a request was for.
+fn virtual_host<'p>(plan: &'p Plan, entry: &Entry) -> Option<&'p VirtualHost> {
+    let authority = &entry.http.as_ref()?.authority;
+    find_virtual_host(plan.listener_for(authority)?, authority)
+}
+
 /// The host of what came to no cluster: its virtual host's name, or what was asked for.
-fn host_of(plan: &Plan, entry: &Entry, strangers: &mut Strangers) -> String {
-    let Some(http) = &entry.http else { return "*".to_owned() };
-    let listener = plan.listener_for(&http.authority);
-    let found = listener.and_then(|listener| find_virtual_host(listener, &http.authority));
-    found.map_or_else(|| strangers.name(&http.authority), |host| host.name.clone())
+fn host_of(plan: &Plan, entry: &Entry, source: &Arc<Source>, names: &Names) -> Name {
+    match (virtual_host(plan, entry), &entry.http) {
+        (Some(host), _) => Name::of_mesh(&host.name),
+        (None, Some(http)) => names.of_client(source, &http.authority),
+        (None, None) => names.of_client(source, &entry.sni),
+    }
+}
+
+/// Whether the plan has a route: most likely the virtual host that was asked for has it, unless the route has rewritten the host.
+fn has_route(plan: &Plan, entry: &Entry, key: &RouteKey) -> bool {
+    let has = |host: &VirtualHost| host.routes.iter().any(|route| route.key.as_ref() == Some(key));
+    virtual_host(plan, entry).is_some_and(has)
+        || plan.listeners.iter().flat_map(|listener| listener.hosts.list.iter()).any(has)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use mesh::{Mesh, Registry, RouteKey, Settings, Source};
+    use mesh::{Mesh, Registry, Settings};
     use xds::als::Http;
     use xds::node::{Bind, Node};
 
@@ -212,7 +214,7 @@ mod tests {
         let cluster = plan.clusters.iter().find(reviews).unwrap();
         let instance = &cluster.endpoints[0];
         let (named, upstream) =
-            (names::cluster(&cluster.key), format!("{}:{}", instance.address, instance.port));
+            (xds::translate::names::cluster(&cluster.key), format!("{}:{}", instance.address, instance.port));
         let node = Node { id: "n".to_owned(), source: source.clone(), bind: Bind::default() };
         let said = als::Batch {
             node: Arc::new(node),
@@ -225,31 +227,51 @@ mod tests {
         };
         let since = SystemTime::UNIX_EPOCH + Duration::from_secs(11);
         let revisions = Revisions(HashMap::from([("n".to_owned(), Had { revision: 7, since, before: 6 })]));
-        let batch = observed(&said, &plan, &revisions, &mut Strangers::default());
+        let batch = observed(&said, &plan, &revisions, &Names::default());
         let route = Some(RouteKey { namespace, name: "reviews".to_owned(), index: 0 });
         assert!(
             batch.stats.keys().all(|key| key.route == route && key.revision == 6 && *key.source == source)
         );
         let at_version = |host: &str, version: &str| {
-            let found = batch.stats.iter().find(|(key, _)| key.host == host && key.version == version);
+            let found = batch.stats.iter().find(|(key, _)| *key.host == *host && key.version == version);
             found.map(|(_, stats)| stats.clone()).unwrap()
         };
         let reached = at_version(&cluster.key.host, instance.version());
         assert_eq!((reached.requests, reached.chosen, reached.retries), (2, 2, 2));
         assert_eq!((reached.codes[&200], reached.codes[&503], reached.flags["UH"]), (1, 1, 1));
-        assert_eq!(reached.answers[&(503, "UH".to_owned())].requests, 1);
+        assert_eq!(reached.answers.clone().entry(503, "UH").requests, 1);
         assert_eq!((reached.bytes_sent, reached.bytes_received, reached.latency.max()), (6, 8, 5_023));
         let lost = at_version("reviews.default.svc.cluster.local", "");
         assert_eq!((lost.requests, lost.flags["NR"]), (1, 1));
     }
 
     #[test]
-    fn only_so_many_strangers_are_told_apart() {
-        let mut strangers = Strangers::default();
-        for number in 0..Strangers::MOST {
-            assert_eq!(strangers.name(&number.to_string()), number.to_string());
+    fn what_an_envoy_makes_up_is_bounded() {
+        let (settings, sources) = (Settings::default(), crate::sample::mesh());
+        let mesh = Mesh::parse(&sources).mesh;
+        let registry = Registry::of(&mesh, &settings);
+        let source = Source::Workload { namespace: "default".to_owned(), name: "productpage-v1".to_owned() };
+        let plan = mesh::plan::compile(&mesh, &registry, &settings, &source, 7);
+        let node = Arc::new(Node { id: "n".to_owned(), source, bind: Bind::default() });
+        let names = Names::default();
+        let (mut hosts, mut routes, mut bytes) = (HashSet::new(), HashSet::new(), 0);
+        for number in 0..600 {
+            let long = format!("{number}.{}", "x".repeat(if number < 300 { 10 } else { 50_000 }));
+            let mut entry = entry(&format!("outbound|80|{long}|{long}"), "", 60_000, Vec::new());
+            entry.route = format!("default/{long} http[{number}]");
+            entry.http.as_mut().unwrap().authority = long;
+            let said = als::Batch { node: Arc::clone(&node), log: "http".into(), entries: vec![entry] };
+            let batch = observed(&said, &plan, &Revisions::default(), &names);
+            let (key, stats) = batch.stats.into_iter().next().unwrap();
+            assert_eq!((stats.codes.keys().next(), key.version.as_str(), key.subset), (Some(&0), "", None));
+            routes.insert(key.route);
+            if hosts.insert(key.host.clone()) {
+                bytes += key.host.len();
+            }
         }
-        assert_eq!([strangers.name("more"), strangers.name("7")], ["*", "7"]);
+        assert_eq!(routes, HashSet::from([None]));
+        assert_eq!(hosts.len(), Names::MOST + 1);
+        assert!(bytes <= Names::BYTES + 5, "{bytes} bytes");
     }
 
     #[test]

@@ -14,8 +14,10 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use proxy::observation::{ObservationKey, Stats};
-use proxy::{EjectedFor, Limit, Notice};
+use proxy::{EjectedFor, Limit, Name, Notice};
 use xds::translate::names::cluster as name;
+
+use super::there::There;
 
 /// All that has been counted since the start, and what holds now.
 #[derive(Debug, Default)]
@@ -24,7 +26,7 @@ pub(super) struct Envoy(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     /// By source, host and subset.
-    traffic: HashMap<(Arc<Source>, String, Option<String>), Traffic>,
+    traffic: HashMap<(Arc<Source>, Name, Option<String>), Traffic>,
     /// Endpoints that are out, with their clusters.
     ejected: HashSet<(Arc<Source>, ClusterKey, Place)>,
     ejections: HashMap<(Arc<Source>, ClusterKey, EjectedFor), i64>,
@@ -97,6 +99,19 @@ impl Envoy {
             *traffic.flags.entry(flag).or_default() += count(*requests);
         }
         traffic.retries += count(stats.retries);
+    }
+
+    /// Drops what is gone.
+    pub(super) fn follow(&self, there: &There<'_>) {
+        let mut state = self.state();
+        state.traffic.retain(|(source, host, subset), _| {
+            there.has(source, host, subset.as_deref().unwrap_or_default())
+        });
+        let has =
+            |source: &Source, key: &ClusterKey| there.has_cluster(source, &key.host, key.subset.as_deref());
+        state.ejected.retain(|(source, key, _)| has(source, key));
+        state.ejections.retain(|(source, key, _), _| has(source, key));
+        state.open.retain(|(source, key, _), _| has(source, key));
     }
 
     pub(super) fn notice(&self, notice: &Notice) {
@@ -310,7 +325,7 @@ mod tests {
             source: Arc::clone(&source),
             revision: 1,
             route: None,
-            host: host.to_owned(),
+            host: Name::of_mesh(host),
             subset: Some("v1".to_owned()),
             version: "v1".to_owned(),
         };

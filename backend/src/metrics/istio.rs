@@ -12,17 +12,25 @@ use mesh::plan::Endpoint;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::exemplar::Exemplar;
 use proxy::observation::{ObservationKey, Stats};
-use proxy::{Answered, BOUNDS, Distribution};
+use proxy::{Answered, Answers, BOUNDS, Distribution, Name, Names};
+
+use super::NO_EXEMPLAR;
+use super::there::There;
 
 const UNKNOWN: &str = "unknown";
+
+/// Answers that are told apart of a host whose name clients made up, each of which is some seventy series.
+const OF_STRANGERS: usize = 4;
+
+/// By source, host and version.
+type Edge = (Arc<Source>, Name, String);
 
 /// All that has been counted since the start.
 #[derive(Debug, Default)]
 pub(super) struct Istio {
-    /// By source, host and version.
-    edges: Mutex<HashMap<(Arc<Source>, String, String), Counts>>,
+    edges: Mutex<HashMap<Edge, Counts>>,
+    names: Arc<Names>,
     /// Of a host's version: its workload, where it is only one.
     workloads: Mutex<HashMap<(String, String), Option<String>>>,
 }
@@ -59,7 +67,7 @@ struct Answer {
 
 #[derive(Debug, Default)]
 struct Counts {
-    answers: HashMap<(u16, String), Answered>,
+    answers: Answers,
     opened: u64,
     closed: u64,
     tcp_sent: u64,
@@ -67,6 +75,11 @@ struct Counts {
 }
 
 impl Istio {
+    /// Nothing yet; `names` are those that clients made up.
+    pub(super) fn new(names: Arc<Names>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     /// Learns which workloads serve which versions, from hosts and their endpoints.
     pub(super) fn know<'m>(&self, endpoints: impl Iterator<Item = (&'m str, &'m Endpoint)>) {
         let mut workloads: HashMap<(String, String), Option<String>> = HashMap::new();
@@ -83,10 +96,17 @@ impl Istio {
     pub(super) fn observe(&self, key: &ObservationKey, stats: &Stats) {
         let edge = (Arc::clone(&key.source), key.host.clone(), key.version.clone());
         let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
-        edges.entry(edge).or_default().add(stats);
+        let most = if self.names.has(&key.source, &key.host) { OF_STRANGERS } else { Answers::MOST };
+        edges.entry(edge).or_default().add(stats, most);
     }
 
-    fn peers(&self, (source, host, version): &(Arc<Source>, String, String)) -> Peers {
+    /// Drops what is gone.
+    pub(super) fn follow(&self, there: &There<'_>) {
+        let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        edges.retain(|(source, host, version), _| there.has(source, host, version));
+    }
+
+    fn peers(&self, (source, host, version): &Edge) -> Peers {
         let (name, namespace, parts) = match &**source {
             // Workloads are named `<service>-<version>` where nothing says otherwise.
             Source::Workload { namespace, name } => (name, namespace, name.rsplit_once('-')),
@@ -96,7 +116,7 @@ impl Istio {
         let mut parts = host.split('.');
         let (service, of) = (parts.next().unwrap_or_default(), parts.next().unwrap_or(UNKNOWN));
         let workloads = self.workloads.lock().unwrap_or_else(PoisonError::into_inner);
-        let workload = workloads.get(&(host.clone(), version.clone())).cloned().flatten();
+        let workload = workloads.get(&(host.to_string(), version.clone())).cloned().flatten();
         let version = if version.is_empty() { UNKNOWN } else { version };
         Peers {
             reporter: "source",
@@ -108,7 +128,7 @@ impl Istio {
             source_canonical_revision: own_version.to_owned(),
             destination_workload: workload.unwrap_or_else(|| UNKNOWN.to_owned()),
             destination_workload_namespace: of.to_owned(),
-            destination_service: host.clone(),
+            destination_service: host.to_string(),
             destination_service_name: service.to_owned(),
             destination_service_namespace: of.to_owned(),
             destination_app: service.to_owned(),
@@ -121,10 +141,8 @@ impl Istio {
 }
 
 impl Counts {
-    fn add(&mut self, stats: &Stats) {
-        for (answer, answered) in &stats.answers {
-            self.answers.entry(answer.clone()).or_default().merge(answered);
-        }
+    fn add(&mut self, stats: &Stats, most: usize) {
+        self.answers.merge_up_to(most, &stats.answers);
         self.opened += stats.connections_opened;
         self.closed += stats.connections_closed;
         // A counter is of requests or of connections, never of both.
@@ -134,9 +152,6 @@ impl Counts {
         }
     }
 }
-
-/// There are none, and their type has to be said.
-const NO_EXEMPLAR: Option<&Exemplar<[(String, String); 0], f64>> = None;
 
 /// What a registry collects from.
 #[derive(Debug)]
@@ -150,13 +165,9 @@ impl Collector for Shared {
         let tcp = || edges.iter().filter(|(_, counts)| counts.opened > 0);
         let http = || {
             edges.iter().flat_map(|(peers, counts)| {
-                counts.answers.iter().map(move |((code, flags), answered)| {
-                    let flags = flags.clone();
-                    (
-                        peers,
-                        Answer { request_protocol: "http", response_code: *code, response_flags: flags },
-                        answered,
-                    )
+                counts.answers.iter().map(move |(response_code, flags, answered)| {
+                    let response_flags = flags.to_owned();
+                    (peers, Answer { request_protocol: "http", response_code, response_flags }, answered)
                 })
             })
         };
@@ -238,7 +249,7 @@ mod tests {
             }),
             revision: 1,
             route: None,
-            host: "reviews.default.svc.cluster.local".to_owned(),
+            host: Name::of_mesh("reviews.default.svc.cluster.local"),
             subset: Some("v2".to_owned()),
             version: "v2".to_owned(),
         };
@@ -248,14 +259,14 @@ mod tests {
         well.record(7_000, 3, 100);
         let mut failed = Answered::default();
         failed.record(8_000, 0, 0);
-        stats.answers.insert((200, "-".to_owned()), well);
-        stats.answers.insert((503, "UF,URX".to_owned()), failed);
+        *stats.answers.entry(200, "-") = well;
+        *stats.answers.entry(503, "UF,URX") = failed;
         istio.observe(&key, &stats);
         istio.observe(&key, &stats);
         let mut endpoint = Endpoint::named("10.0.0.1", 9080);
         endpoint.workload = "reviews-v2".to_owned();
         endpoint.labels.insert("version".to_owned(), "v2".to_owned());
-        istio.know([(key.host.as_str(), &endpoint)].into_iter());
+        istio.know([(&*key.host, &endpoint)].into_iter());
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Shared(Arc::new(istio))));
         let mut text = String::new();

@@ -57,11 +57,11 @@ pub(super) fn data(span: &Span) -> SpanData {
     }
 }
 
-/// As Istio names operations.
+/// As Istio names operations. Names that clients make up are bounded.
 fn name(span: &Span) -> String {
     match &span.cluster {
         Some(cluster) => format!("{}:{}/*", cluster.host, cluster.port),
-        None => span.authority.clone(),
+        None => span.host.to_string(),
     }
 }
 

@@ -35,7 +35,7 @@ impl Collector {
         for (key, stats) in &batch.stats {
             let edge = EdgeKey {
                 source: (*key.source).clone(),
-                host: key.host.clone(),
+                host: key.host.to_string(),
                 version: key.version.clone(),
             };
             self.edges.entry(edge).or_default().add(stats);
@@ -92,7 +92,7 @@ mod tests {
     use std::sync::Arc;
 
     use hdrhistogram::Histogram;
-    use proxy::{ObservationKey, Stats};
+    use proxy::{Name, ObservationKey, Stats};
 
     use super::*;
 
@@ -104,7 +104,7 @@ mod tests {
             }),
             revision: 1,
             route: Some(RouteKey { namespace: "default".to_owned(), name: "r".to_owned(), index: 0 }),
-            host: "reviews".to_owned(),
+            host: Name::of_mesh("reviews"),
             subset: None,
             version: "v1".to_owned(),
         };

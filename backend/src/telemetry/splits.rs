@@ -29,9 +29,9 @@ impl Part {
 
     fn holds(&self, key: &ObservationKey) -> bool {
         match self {
-            Self::Subset(host, subset) => key.subset.as_ref() == Some(subset) && key.host == *host,
-            Self::Version(host, version) => key.version == *version && key.host == *host,
-            Self::Host(host) => key.host == *host,
+            Self::Subset(host, subset) => key.subset.as_ref() == Some(subset) && *key.host == **host,
+            Self::Version(host, version) => key.version == *version && *key.host == **host,
+            Self::Host(host) => *key.host == **host,
         }
     }
 }
@@ -172,7 +172,7 @@ impl SplitLog {
     pub fn add(&mut self, key: &ObservationKey, requests: u64) {
         let at = match &key.route {
             Some(route) => self.by_route.get(route),
-            None => self.by_host.get(&key.host),
+            None => self.by_host.get(&*key.host),
         };
         let Some(state) = at.and_then(|&at| self.splits.get_mut(at)) else { return };
         if key.revision < state.since {

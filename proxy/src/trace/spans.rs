@@ -10,6 +10,7 @@ use mesh::plan::ClusterKey;
 use tokio::sync::mpsc;
 
 use super::{Context, Duration, SystemTime};
+use crate::names::Name;
 
 /// Spans that may wait.
 const WAITING: usize = 8_192;
@@ -51,6 +52,8 @@ pub struct Span {
     pub flags: String,
     /// Where the request was sent.
     pub cluster: Option<ClusterKey>,
+    /// What it is counted under: the cluster's host, or the one that was asked for.
+    pub host: Name,
     /// The address of the last try.
     pub upstream: Option<String>,
     /// Tries beyond the first.
@@ -96,6 +99,8 @@ pub(crate) struct Recording {
     pub(crate) scheme: &'static str,
     pub(crate) peer: std::net::IpAddr,
     pub(crate) cluster: Option<ClusterKey>,
+    /// What the request is counted under.
+    pub(crate) host: Name,
 }
 
 impl Sink {
@@ -115,4 +120,9 @@ impl Sink {
 /// A header as text.
 pub(crate) fn text(value: Option<&HeaderValue>) -> Option<String> {
     value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// The beginning of a text, at most so many bytes.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }

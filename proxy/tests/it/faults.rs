@@ -67,7 +67,7 @@ async fn shares_are_drawn_independently() {
     assert_eq!(stats.codes[&500], aborted);
     if !rig.is_envoy() {
         let answers = [(500, "DI,FI"), (200, "DI"), (500, "FI"), (200, "-")];
-        let counts = answers.map(|(code, flags)| stats.answers[&(code, flags.to_owned())].requests);
+        let counts = answers.map(|(code, flags)| stats.answers.clone().entry(code, flags).requests);
         assert_drawn(&counts, &[1, 1, 3, 3]);
     }
 }

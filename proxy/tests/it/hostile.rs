@@ -548,3 +548,26 @@ async fn one_name_over_tls_is_not_another() {
     let said = connection.fetch(request("GET", "/", &fields, "")).await.unwrap().body;
     assert!(!said.contains("forged") && said.contains("x-envoy-attempt-count: 1"), "{said}");
 }
+
+/// A key of the counters outlives its request: what clients write there must not.
+#[tokio::test]
+async fn names_that_clients_invent_are_bounded_for_all_revisions() {
+    let server = Server::echo().await;
+    let draft = || Draft::new(vec![cluster("v1", &[&server])], vec![to_first(|_| {})]);
+    let mut rig = Rig::of(Config { threads: 2, ..Config::default() }, draft().plan(), None, false).await;
+    let mut hosts = std::collections::BTreeSet::new();
+    for revision in 0..3 {
+        let mut connection = Connection::open(rig.address).await;
+        for number in 0..200 {
+            let length = if number % 2 == 0 { 50_000 } else { 20 };
+            let host = format!("r{revision}-{number}.{}", "x".repeat(length));
+            connection.fetch(request("GET", "/", &[("host", &host)], "")).await.unwrap();
+        }
+        rig.swap(draft().plan()).await;
+        hosts.extend(rig.observed(200).await.keys().map(|key| key.host.clone()));
+    }
+    let bytes: usize = hosts.iter().map(|host| host.len()).sum();
+    assert!(hosts.len() <= proxy::Names::MOST + 1, "{} names", hosts.len());
+    assert!(bytes <= proxy::Names::BYTES + 5, "{bytes} bytes");
+    assert!(hosts.contains("other"), "{hosts:?}");
+}

@@ -34,7 +34,7 @@ async fn requests_are_forwarded_and_observed() {
 
     let observed = rig.observed(1).await;
     let (key, stats) = observed.only();
-    assert_eq!(key.host, "reviews.default.svc.cluster.local");
+    assert_eq!(&*key.host, "reviews.default.svc.cluster.local");
     assert_eq!((key.subset.as_deref(), key.version.as_str(), key.revision), (Some("v1"), "v1", 1));
     assert_eq!(key.route.as_ref().unwrap().index, 0);
     assert_eq!((stats.bytes_sent, stats.bytes_received), (5, answer.body.len() as u64));
@@ -133,7 +133,7 @@ async fn hosts_outside_the_mesh() {
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, body));
         let observed = rig.observed(1).await;
         assert_eq!(observed.outcome(), outcome);
-        assert_eq!(observed.only().0.host, host);
+        assert_eq!(*observed.only().0.host, *host);
     }
 }
 

@@ -165,8 +165,8 @@ impl Nodes {
         let stream = inner.next;
         let state = NodeState {
             node: client.node,
-            agent: client.agent,
-            version: client.version,
+            agent: beginning(client.agent),
+            version: beginning(client.version),
             address: client.address,
             delta: client.delta,
             link: Link::Up(now),
@@ -177,6 +177,9 @@ impl Nodes {
             took: None,
             rejection: None,
         };
+        if inner.entries.len() >= MOST {
+            inner.forget_oldest();
+        }
         let entry = inner.entries.entry(key.clone()).or_insert_with(|| Entry {
             state: Arc::new(state.clone()),
             streams: BTreeMap::new(),
@@ -203,6 +206,16 @@ impl Nodes {
     }
 }
 
+/// So many nodes are remembered; beyond, those that left longest ago are forgotten before their time.
+const MOST: usize = 10_000;
+/// The longest word of a node's that is kept, in bytes; of a longer one its beginning is.
+const LONGEST: usize = 4096;
+
+fn beginning(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(LONGEST));
+    text
+}
+
 /// How often states are published at most.
 const PERIOD: Duration = Duration::from_millis(5);
 
@@ -227,7 +240,7 @@ impl Presence {
 
     /// The node answered a response.
     pub(super) fn answered(&self, kind: Kind, revision: u64, error: Option<String>) {
-        let Some(words) = error else { return };
+        let Some(words) = error.map(beginning) else { return };
         self.change(|entry, _| {
             let state = Arc::make_mut(&mut entry.state);
             let same = |it: &&mut Rejection| it.stands && it.kind == kind && it.words == words;
@@ -270,6 +283,20 @@ impl Drop for Presence {
     }
 }
 
+impl Inner {
+    /// Makes room. Nodes that are there stay: each of them has a connection.
+    fn forget_oldest(&mut self) {
+        let left = |entry: &Entry| match entry.state.link {
+            Link::Up(_) => None,
+            Link::Down(since) => Some(since),
+        };
+        let gone = self.entries.iter().filter_map(|(key, entry)| Some((left(entry)?, key)));
+        if let Some(oldest) = gone.min().map(|(_, key)| key.clone()) {
+            self.entries.remove(&oldest);
+        }
+    }
+}
+
 impl Entry {
     /// Puts together what its streams have; whether that changed anything.
     fn derive(&mut self, now: SystemTime) -> bool {
@@ -303,5 +330,32 @@ impl Entry {
             rejection.stands = false;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Bind;
+
+    #[test]
+    fn nodes_that_come_and_go_do_not_pile_up() {
+        let nodes = Nodes::default();
+        let come = |number: usize| {
+            let source = mesh::Source::named("workload", "a");
+            let node = Node { id: number.to_string(), source, bind: Bind::default() };
+            let agent = "x".repeat(2 * LONGEST);
+            nodes.arrive(Client { node, delta: true, agent, version: String::new(), address: None }, 1)
+        };
+        let stays = come(0);
+        for number in 1..=MOST {
+            drop(come(number));
+        }
+        let inner = nodes.lock();
+        assert_eq!(inner.entries.len(), MOST);
+        let there = |id: &str| inner.entries.keys().any(|key| key.0 == id);
+        assert_eq!([there("0"), there("1"), there("2")], [true, false, true]);
+        assert!(inner.entries.values().all(|entry| entry.state.agent.len() == LONGEST));
+        drop((inner, stays));
     }
 }

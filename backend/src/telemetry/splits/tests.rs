@@ -6,6 +6,7 @@ use mesh::plan::{
     ClusterId, ClusterKey, ClusterPolicy, Destination, Endpoint, HeaderOps, Listener, Protocol, Route,
     UnknownHost, VirtualHost, VirtualHosts,
 };
+use proxy::Name;
 
 use super::*;
 
@@ -97,7 +98,7 @@ fn observation(
         source: Arc::new(gateway()),
         revision,
         route,
-        host: REVIEWS.to_owned(),
+        host: Name::of_mesh(REVIEWS),
         subset: subset.map(str::to_owned),
         version: version.to_owned(),
     }

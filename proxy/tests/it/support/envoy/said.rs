@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mesh::plan::ClusterKey;
 use mesh::{Plan, Source};
-use proxy::{EjectedFor, Limit, Notice, ObservationKey, Stats};
+use proxy::{EjectedFor, Limit, Name, Notice, ObservationKey, Stats};
 use serde_json::Value;
 use xds::translate::names;
 
@@ -48,7 +48,7 @@ impl Ended {
             source: Arc::new(Source::clone(&plan.source)),
             revision: plan.revision,
             route: names::parse_route(&text("route")),
-            host: cluster.map_or_else(|| text("authority"), |key| key.host),
+            host: Name::of_mesh(&cluster.map_or_else(|| text("authority"), |key| key.host)),
             version: instance
                 .map_or_else(|| subset.clone().unwrap_or_default(), |it| it.version().to_owned()),
             subset,
