@@ -5,6 +5,8 @@
 //! and what was observed.
 
 pub mod event;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod observed;
 pub mod problem;
 pub mod read;

@@ -15,7 +15,7 @@ pub struct RevisionInfo {
     pub at: i64,
     /// What was done, in a line: `reviews: split 100/0/0 → 50/25/25`.
     pub summary: String,
-    /// The edits that led to it; empty for the first.
+    /// The edits that led to it; empty for the first. Of those that are large the type alone: the files say the rest.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub edits: Edits,
     /// The revision that this one takes back, where it is an undo.
@@ -41,10 +41,22 @@ impl Edits {
     }
 }
 
+/// Bytes of a revision's edits that travel with its description: every browser gets the descriptions of hundreds.
+const TOLD: usize = 16 << 10;
+
 impl From<&[Edit]> for Edits {
     /// Edits are made of texts and numbers, all of which JSON can say.
     fn from(edits: &[Edit]) -> Self {
-        Self(edits.iter().map(|edit| serde_json::to_value(edit).unwrap_or_default()).collect())
+        let mut left = TOLD;
+        let told = |edit: &Edit| {
+            let mut value = serde_json::to_value(edit).unwrap_or_default();
+            match left.checked_sub(mesh::json::write(&value).len()) {
+                Some(less) => left = less,
+                None => value = serde_json::json!({ "type": value["type"] }),
+            }
+            value
+        };
+        Self(edits.iter().map(told).collect())
     }
 }
 
@@ -90,4 +102,19 @@ pub enum Stage {
     FirstRequest,
     /// The observed shares agree with the desired ones.
     Converged,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_edits_are_told_by_their_type() {
+        let file =
+            |bytes: usize| Edit::SetFiles { files: vec![("a.yaml".to_owned(), Some("x".repeat(bytes)))] };
+        let edits = Edits::from([file(10), file(TOLD), file(20)].as_slice());
+        assert_eq!(edits.kinds().collect::<Vec<_>>(), ["set_files"; 3]);
+        assert!(serde_json::to_string(&edits).unwrap().len() < 300);
+        assert_eq!(Edit::deserialize(&edits.0[2]).unwrap(), file(20));
+    }
 }

@@ -1,5 +1,7 @@
 //! The state of the program, whole: what a browser needs to draw everything.
 
+use std::fmt;
+
 use mesh::{Settings, Source, Sources};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,31 @@ pub struct Snapshot {
     /// Instances that are not used, and limits that are reached.
     #[serde(default)]
     pub troubles: Vec<Trouble>,
+    /// A revision that could not be run when the program started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<SetAside>,
+}
+
+/// A revision of the log that could not be run when the program started. It stays in the log; another one took its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SetAside {
+    /// Its number.
+    pub revision: u64,
+    /// The last revision before it that could be run.
+    pub runs: u64,
+    /// Why it could not, in words.
+    pub why: String,
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, runs, why } = self;
+        write!(
+            f,
+            "revision {revision} cannot be run and is set aside ({why}); the mesh runs as revision {runs} had it"
+        )
+    }
 }
 
 /// What a target says that it runs.

@@ -8,9 +8,12 @@ pub mod diff;
 pub mod edit;
 pub mod explain;
 pub mod export;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod host;
 pub mod json;
 pub mod key;
+pub mod limits;
 pub mod model;
 pub mod order;
 pub mod plan;

@@ -12,15 +12,16 @@ mod resource;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::diagnostic::Place;
 use crate::resource::{
     DestinationRule, Gateway, Resource, Service, ServiceEntry, Spec, VirtualService,
     service_entry::WorkloadEntry,
 };
-use crate::{Diagnostic, ResourceKey, RouteKey, Sources, yaml};
+use crate::{Diagnostic, ResourceKey, RouteKey, Severity, Sources, limits, yaml};
 
 pub use codes::{CODES, Code};
-use document::Body;
 pub use document::Document;
+use document::{Body, Budget};
 
 /// All documents of a mesh.
 #[derive(Debug, Clone, Default)]
@@ -49,9 +50,23 @@ impl Mesh {
         let known: HashMap<&str, &Arc<Body>> =
             previous.documents.iter().map(|document| (document.body.text.as_str(), &document.body)).collect();
         let mut parsed = Parsed::default();
-        for (file, text) in &sources.0 {
-            if is_yaml(file) {
-                parsed.read_file(file, text, &known);
+        let mut budget = Budget::default();
+        let mut bytes = 0;
+        for (number, (file, text)) in sources.0.iter().filter(|(file, _)| is_yaml(file)).enumerate() {
+            bytes += text.len();
+            let fits = limits::within("a file", "bytes", limits::FILE_BYTES, text.len())
+                .and_then(|()| limits::within("a mesh", "bytes", limits::MESH_BYTES, bytes))
+                .and_then(|()| limits::within("a mesh", "files", limits::FILES, number + 1));
+            match fits {
+                Ok(()) => parsed.read_file(file, text, &known, &mut budget),
+                Err(exceeded) => {
+                    parsed.diagnostics.push(left_out(file, &exceeded));
+                    // Of what is too large the rest may still fit; of too many files one is told.
+                    if number >= limits::FILES {
+                        break;
+                    }
+                    bytes -= text.len();
+                }
             }
         }
         parsed
@@ -138,21 +153,28 @@ impl Mesh {
 }
 
 impl Parsed {
-    fn read_file(&mut self, file: &str, text: &str, known: &HashMap<&str, &Arc<Body>>) {
+    fn read_file(&mut self, file: &str, text: &str, known: &HashMap<&str, &Arc<Body>>, budget: &mut Budget) {
         let file: Arc<str> = file.into();
         for (index, chunk) in yaml::chunks(text).into_iter().enumerate() {
             if chunk.empty {
                 continue;
             }
+            if !budget.is_left() {
+                return;
+            }
             let part = text.get(chunk.span.clone()).unwrap_or_default();
-            let body = known.get(part).map_or_else(|| Arc::new(Body::read(part)), |body| Arc::clone(body));
+            let mut body =
+                known.get(part).map_or_else(|| Arc::new(Body::read(part)), |body| Arc::clone(body));
+            if let Err(why) = budget.take(&body) {
+                body = Arc::new(Body::left_out(part, why));
+            }
             let start = self.mesh.documents.len();
             let count = body.items.len().max(1);
             for item in 0..count {
                 let (file, body) = (Arc::clone(&file), Arc::clone(&body));
                 self.add(Document { file, index, start: chunk.span.start, line: chunk.line, body, item });
             }
-            self.diagnostics.extend(self.mesh.documents[start].diagnostics(text));
+            self.diagnostics.extend(self.mesh.documents[start].diagnostics(text, budget));
         }
     }
 
@@ -161,6 +183,20 @@ impl Parsed {
             self.mesh.by_key.insert(resource.key.clone(), self.mesh.documents.len());
         }
         self.mesh.documents.push(document);
+    }
+}
+
+/// A file that is not read.
+fn left_out(file: &str, exceeded: &limits::Exceeded) -> Diagnostic {
+    Diagnostic {
+        code: "MW0009".into(),
+        severity: Severity::Error,
+        resource: None,
+        path: String::new(),
+        place: Some(Place { file: file.to_owned(), line: 1, column: 1 }),
+        message: format!("The file is left out: {exceeded}."),
+        corresponds_to: Vec::new(),
+        fix: None,
     }
 }
 

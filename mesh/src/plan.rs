@@ -21,7 +21,7 @@ pub use action::{
     RetryOn, Rewrite,
 };
 pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
-pub use compile::{Compiler, compile, compile_all, delegate_conflicts, merge_delegate};
+pub use compile::{Compiler, compile, compile_all, delegate_conflicts, fits, merge_delegate};
 pub use connection::{ConnectionFault, ConnectionMatch, ConnectionRoute, Subnet};
 pub use health::{HEALTH_CHECK, HealthCheck, Probe};
 pub use listeners::split_authority;

@@ -58,6 +58,7 @@ mod sidecars;
 mod sni_hosts;
 mod statuses;
 mod timeouts;
+mod too_large;
 mod unknown_delegate;
 mod unknown_fields;
 mod unknown_gateway;
@@ -148,6 +149,7 @@ pub const RULES: &[Rule] = &[
     lean(not_here::RULE),
     lean(sidecars::RULE),
     lean(mesh_config::RULE),
+    lean(too_large::RULE),
 ];
 
 /// A rule without the words that only its documentation needs: the page would carry them for nothing.

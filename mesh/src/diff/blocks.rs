@@ -8,6 +8,9 @@ use std::ops::Range;
 
 use crate::order;
 
+/// Edits that a search for the fewest goes through. The work grows with their square; beyond them all is taken to have changed.
+const MOST_EDITS: usize = 2000;
+
 /// Lines of the old text that others of the new text stand in place of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
@@ -136,7 +139,7 @@ fn middle(old: &[usize], new: &[usize]) -> (usize, usize) {
     let last = width + height;
     let mut ahead: Vec<Option<usize>> = vec![None; last + 1];
     let mut back = ahead.clone();
-    for edits in 0..=last {
+    for edits in 0..=last.min(MOST_EDITS) {
         for diagonal in diagonals(height, edits, last) {
             let y = |x: usize| x + height - diagonal;
             let right = diagonal.checked_sub(1).and_then(|from| ahead[from]).map(|x| x + 1);
@@ -178,7 +181,7 @@ fn middle(old: &[usize], new: &[usize]) -> (usize, usize) {
             }
         }
     }
-    // They have met by now; this leads there as well, with more edits.
+    // They have met by now, or are too far apart; this leads there as well, with more edits.
     (width, 0)
 }
 
@@ -224,6 +227,15 @@ mod tests {
         check("-, a,-, b,-, c", "-, a,-, c", &["@2 --, b +"]);
         check("-, c", "-, b,-, c", &["@0 - +-, b"]);
         check("-, a", "-, a,-, b", &["@2 - +-, b"]);
+    }
+
+    #[test]
+    fn texts_that_have_nothing_in_order_are_compared_within_bounds() {
+        let lines: Vec<String> = (0..200_000).map(|number| number.to_string()).collect();
+        let old: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let new: Vec<&str> = old.iter().rev().copied().collect();
+        let found = blocks(&old, &new);
+        assert_eq!(found.iter().map(|block| block.old.len()).sum::<usize>(), old.len());
     }
 
     proptest! {

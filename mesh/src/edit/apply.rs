@@ -5,10 +5,13 @@ use serde_json::Value;
 use crate::model::Parsed;
 use crate::resource::DurationString;
 use crate::yaml::{Path, Segment};
-use crate::{Mesh, Sources};
+use crate::{Mesh, Sources, limits};
 
 use super::workspace::Workspace;
 use super::{Edit, EditError, FieldEdit, RetrySpec, connections, expiry, fault, routes, summary, weights};
+
+/// Longest summary, in bytes.
+const SUMMARY: usize = 1000;
 
 /// What edits lead to.
 #[derive(Debug, Clone)]
@@ -30,14 +33,28 @@ pub fn apply(sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
 
 /// As [`apply`], for sources that were read already: `mesh` is what they say.
 pub fn apply_to(mesh: &Mesh, sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
+    limits::edits(edits)?;
     let mut workspace = Workspace::new(sources.clone(), mesh);
-    let mut phrases = Vec::with_capacity(edits.len());
+    let mut phrases = String::new();
     for edit in edits {
-        phrases.push(summary(workspace.mesh(), edit));
+        if phrases.len() < SUMMARY {
+            phrases += if phrases.is_empty() { "" } else { "; " };
+            phrases += &summary(workspace.mesh(), edit);
+        }
         one(&mut workspace, edit)?;
     }
-    let (sources, parsed, inverse) = workspace.finish();
-    Ok(Applied { sources, parsed, inverse, summary: phrases.join("; ") })
+    let (sources, parsed, inverse) = workspace.finish()?;
+    Ok(Applied { sources, parsed, inverse, summary: shortened(phrases) })
+}
+
+/// A summary of one line, for people.
+fn shortened(mut summary: String) -> String {
+    if summary.len() > SUMMARY {
+        let end = (0..=SUMMARY).rev().find(|end| summary.is_char_boundary(*end)).unwrap_or(0);
+        summary.truncate(end);
+        summary.push('…');
+    }
+    summary
 }
 
 fn one(workspace: &mut Workspace, edit: &Edit) -> Result<(), EditError> {
@@ -69,15 +86,9 @@ fn one(workspace: &mut Workspace, edit: &Edit) -> Result<(), EditError> {
             })
         }),
         Edit::ReplaceResource { key, yaml } => workspace.replace(key, yaml),
-        Edit::AddResource { file, yaml } => {
-            workspace.add(file, yaml);
-            Ok(())
-        }
+        Edit::AddResource { file, yaml } => workspace.add(file, yaml),
         Edit::RemoveResource { key } => workspace.remove(key),
-        Edit::SetFiles { files } => {
-            workspace.set_files(files.clone());
-            Ok(())
-        }
+        Edit::SetFiles { files } => workspace.set_files(files.clone()),
     }
 }
 

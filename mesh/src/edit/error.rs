@@ -24,6 +24,9 @@ pub enum EditError {
     /// A document was expected, and this is several.
     #[error("the text holds {0} documents where one is expected")]
     NotOneDocument(usize),
+    /// It is more than it may be.
+    #[error(transparent)]
+    Limit(#[from] crate::limits::Exceeded),
     /// The text cannot be changed.
     #[error("{key}: {source}")]
     Text {

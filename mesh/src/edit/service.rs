@@ -53,7 +53,7 @@ pub(super) fn default_route(workspace: &mut Workspace, service: &str) -> Result<
         None => {
             let key = free_key(workspace.mesh(), Kind::VirtualService, &named);
             let spec = json!({ "hosts": [named.host], "http": [route] });
-            create(workspace, service, &named, &key, &spec);
+            create(workspace, service, &named, &key, &spec)?;
             Ok(route_key(&key, 0))
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn ensure_subsets(
             None => {
                 let key = free_key(workspace.mesh(), Kind::DestinationRule, &named);
                 let spec = json!({ "host": named.host, "subsets": [entry] });
-                create(workspace, &service, &named, &key, &spec);
+                create(workspace, &service, &named, &key, &spec)?;
             }
         }
     }
@@ -178,9 +178,15 @@ pub fn add_rule(mesh: &Mesh, service: &str, policy: Option<Value>, annotations: 
     Edit::AddResource { file, yaml }
 }
 
-fn create(workspace: &mut Workspace, service: &str, named: &Named, key: &ResourceKey, spec: &Value) {
+fn create(
+    workspace: &mut Workspace,
+    service: &str,
+    named: &Named,
+    key: &ResourceKey,
+    spec: &Value,
+) -> Result<(), EditError> {
     let (file, yaml) = new(workspace.mesh(), service, named, key, spec, None);
-    workspace.add(&file, &yaml);
+    workspace.add(&file, &yaml)
 }
 
 /// The file and the text of a new resource of a service.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::{Document, Parsed};
 use crate::yaml::{self, Path, Segment};
-use crate::{Mesh, ResourceKey, Sources};
+use crate::{Mesh, ResourceKey, Sources, limits};
 
 use super::{Edit, EditError};
 
@@ -18,13 +18,15 @@ pub(super) struct Workspace {
     read: bool,
     /// In the order of the edits; undone from the end.
     inverse: Vec<Edit>,
+    /// Bytes of text that were read again.
+    work: usize,
 }
 
 impl Workspace {
     /// `mesh` is what the sources say.
     pub(super) fn new(sources: Sources, mesh: &Mesh) -> Self {
         let parsed = Parsed { mesh: mesh.clone(), diagnostics: Vec::new() };
-        Self { sources, parsed, read: false, inverse: Vec::new() }
+        Self { sources, parsed, read: false, inverse: Vec::new(), work: 0 }
     }
 
     /// The mesh as it is now.
@@ -33,12 +35,12 @@ impl Workspace {
     }
 
     /// The texts, what they say, and the way back.
-    pub(super) fn finish(mut self) -> (Sources, Parsed, Vec<Edit>) {
+    pub(super) fn finish(mut self) -> Result<(Sources, Parsed, Vec<Edit>), EditError> {
         if !self.read {
-            self.read();
+            self.read(0)?;
         }
         self.inverse.reverse();
-        (self.sources, self.parsed, self.inverse)
+        Ok((self.sources, self.parsed, self.inverse))
     }
 
     fn document(&self, key: &ResourceKey) -> Result<Document, EditError> {
@@ -64,8 +66,7 @@ impl Workspace {
         let document = self.document(key)?;
         let yaml = one_document(yaml)?;
         if document.base().0.is_empty() {
-            self.splice(&document, &yaml);
-            return Ok(());
+            return self.splice(&document, &yaml);
         }
         let mut value = document.root_value().clone();
         if let Some(entry) = descend(&mut value, &document.base()) {
@@ -75,7 +76,7 @@ impl Workspace {
     }
 
     /// Adds a document at the end of a file.
-    pub(super) fn add(&mut self, file: &str, yaml: &str) {
+    pub(super) fn add(&mut self, file: &str, yaml: &str) -> Result<(), EditError> {
         let mut text = self.sources.0.get(file).cloned().unwrap_or_default();
         let last_is_empty = yaml::chunks(&text).last().is_none_or(|chunk| chunk.empty);
         if !text.is_empty() && !text.ends_with('\n') {
@@ -88,7 +89,7 @@ impl Workspace {
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        self.set_files(vec![(file.to_owned(), Some(text))]);
+        self.set_files(vec![(file.to_owned(), Some(text))])
     }
 
     /// Removes a resource.
@@ -103,12 +104,12 @@ impl Workspace {
         }
         let text = self.sources.0.get(document.file()).cloned().unwrap_or_default();
         let text = without_document(&text, &document.span());
-        self.set_files(vec![(document.file().to_owned(), text)]);
-        Ok(())
+        self.set_files(vec![(document.file().to_owned(), text)])
     }
 
     /// Sets whole files.
-    pub(super) fn set_files(&mut self, files: Vec<(String, Option<String>)>) {
+    pub(super) fn set_files(&mut self, files: Vec<(String, Option<String>)>) -> Result<(), EditError> {
+        let bytes = files.iter().filter_map(|(_, text)| text.as_ref()).map(String::len).sum();
         let mut before = Vec::with_capacity(files.len());
         for (file, text) in files {
             let old = match text {
@@ -120,27 +121,34 @@ impl Workspace {
         // The same file twice: the older text must come last.
         before.reverse();
         self.inverse.push(Edit::SetFiles { files: before });
-        self.read();
+        self.read(bytes)
     }
 
-    fn read(&mut self) {
+    /// Reads the texts again, of which so many bytes are new.
+    fn read(&mut self, new: usize) -> Result<(), EditError> {
+        limits::sources(&self.sources)?;
+        // What is known is found again by its text, which takes a small part of the time that reading does.
+        let known = self.sources.0.values().map(String::len).sum::<usize>() / 16;
+        self.work += new + known;
+        limits::within("the texts that a request's edits read", "bytes", limits::EDIT_WORK, self.work)?;
         self.parsed = Mesh::parse_after(&self.sources, &self.parsed.mesh);
         self.read = true;
+        Ok(())
     }
 
     /// Writes the value of a whole document into its text.
     fn write(&mut self, key: &ResourceKey, document: &Document, value: &Value) -> Result<(), EditError> {
         let text = yaml::update(document.text(), value)
             .map_err(|source| EditError::Text { key: key.clone(), source })?;
-        if text != document.text() {
-            self.splice(document, &text);
+        if text == document.text() {
+            return Ok(());
         }
-        Ok(())
+        self.splice(document, &text)
     }
 
     /// Puts another text in the place of a document. The way back is one document where that is certain, so that undoing
     /// on top of others' changes leaves theirs alone.
-    fn splice(&mut self, document: &Document, text: &str) {
+    fn splice(&mut self, document: &Document, text: &str) -> Result<(), EditError> {
         let file = document.file().to_owned();
         let before = self.sources.0.get(&file).cloned().unwrap_or_default();
         let span = document.span();
@@ -148,12 +156,14 @@ impl Workspace {
         let mut after = before.clone();
         after.replace_range(span, &text);
         self.sources.0.insert(file.clone(), after);
-        self.read();
+        // It was read once to be changed, and once to see that it says what it should.
+        self.read(3 * text.len())?;
         let undo = match self.key_at(document).filter(|_| document.base().0.is_empty()) {
             Some(key) => Edit::ReplaceResource { key, yaml: document.text().to_owned() },
             None => Edit::SetFiles { files: vec![(file, Some(before))] },
         };
         self.inverse.push(undo);
+        Ok(())
     }
 
     /// The key that the resource in a document's place has now, where that document is what the key leads to.

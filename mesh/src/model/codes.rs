@@ -59,6 +59,33 @@ pub const CODES: &[Code] = &[
         "The document's aliases expand to more than a resource may hold. It is left out.",
     ),
     code(
+        "MW0006",
+        Severity::Error,
+        "Nested too deeply",
+        "A document may be 100 levels deep, its aliases put in place. It is left out. A resource of Istio has some 15 levels, a large \
+         definition of a resource some 40.",
+    ),
+    code(
+        "MW0007",
+        Severity::Error,
+        "Too large",
+        "A document may have 500,000 keys and values, a mesh 2,000,000 in 50,000 resources. What is beyond that is left out. \
+         Divide the document, or the mesh.",
+    ),
+    code(
+        "MW0008",
+        Severity::Error,
+        "More than is told",
+        "Of the findings about one document the first 200 are told one by one. This one is as bad as the worst of the others: \
+         mend what is told, and the next are.",
+    ),
+    code(
+        "MW0009",
+        Severity::Error,
+        "File too large",
+        "A file may have 8 MiB, a mesh 32 MiB in 10,000 files. What is beyond that is left out.",
+    ),
+    code(
         "MW0010",
         Severity::Warning,
         "Wildcard without quotes",

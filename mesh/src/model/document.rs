@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use crate::diagnostic::{Fix, Place};
 use crate::edit::FieldEdit;
+use crate::limits::{DOCUMENTS, FIX_BYTES, MESH_ALIASED_BYTES, MESH_NODES, PROBLEMS};
 use crate::order;
 use crate::resource::Resource;
 use crate::yaml::{self, Path, Problem, Remedy};
-use crate::{Diagnostic, Edit, ResourceKey};
+use crate::{Diagnostic, Edit, ResourceKey, Severity};
 
 use super::codes::Code;
 use super::resource;
@@ -35,6 +36,59 @@ pub(super) struct Body {
     pub(super) problems: Vec<(Option<ResourceKey>, Problem)>,
 }
 
+/// What is left of the mesh's budget while its documents are read.
+#[derive(Debug, Clone)]
+pub(super) struct Budget {
+    documents: usize,
+    nodes: usize,
+    aliased: usize,
+    /// Bytes of text in edits that mend findings.
+    fixes: usize,
+    /// Something had no room.
+    over: bool,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            documents: DOCUMENTS,
+            nodes: MESH_NODES,
+            aliased: MESH_ALIASED_BYTES,
+            fixes: FIX_BYTES,
+            over: false,
+        }
+    }
+}
+
+impl Budget {
+    /// Whether all that came so far had room.
+    pub(super) fn is_left(&self) -> bool {
+        !self.over
+    }
+
+    /// Takes what a document needs; where that is not left, why.
+    pub(super) fn take(&mut self, body: &Body) -> Result<(), String> {
+        let (count, cost) = (body.items.len().max(1), body.read.cost);
+        let lacking = [
+            (self.documents, count, "resources", DOCUMENTS),
+            (self.nodes, cost.nodes, "keys and values", MESH_NODES),
+            (self.aliased, cost.aliased, "bytes that come of aliases", MESH_ALIASED_BYTES),
+        ]
+        .into_iter()
+        .find(|(left, needed, ..)| needed > left);
+        if let Some((.., what, most)) = lacking {
+            self.over = true;
+            return Err(format!(
+                "With this document the mesh has more than {most} {what}; from here on it is left out."
+            ));
+        }
+        self.documents -= count;
+        self.nodes -= cost.nodes;
+        self.aliased -= cost.aliased;
+        Ok(())
+    }
+}
+
 /// A resource in a document.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
@@ -55,8 +109,27 @@ impl Body {
             }
         }
         order::sort_by_key(&mut problems, |(_, problem)| problem.offset);
+        let mut more = read.more;
+        problems.iter().skip(PROBLEMS).for_each(|(_, problem)| more.add(problem.severity));
+        problems.truncate(PROBLEMS);
+        if let Some(severity) = more.worst {
+            let message =
+                format!("{} more findings about this document are not told one by one.", more.count);
+            problems.push((None, about_all("MW0008", severity, message)));
+        }
         Self { text: text.to_owned(), read, items, problems }
     }
+
+    /// A document for which there is no room.
+    pub(super) fn left_out(text: &str, why: String) -> Self {
+        let problems = vec![(None, about_all("MW0007", Severity::Error, why))];
+        Self { text: text.to_owned(), read: yaml::Text::default(), items: Vec::new(), problems }
+    }
+}
+
+/// A finding about a whole document.
+fn about_all(code: &'static str, severity: Severity, message: String) -> Problem {
+    Problem { code, severity, path: Path::default(), offset: 0, message: message.into(), fix: None }
 }
 
 impl Document {
@@ -135,7 +208,14 @@ impl Document {
     }
 
     /// What reading this document, with all its entries, had to say. `file_text` is the text of its file.
-    pub(super) fn diagnostics(&self, file_text: &str) -> Vec<Diagnostic> {
+    pub(super) fn diagnostics(&self, file_text: &str, budget: &mut Budget) -> Vec<Diagnostic> {
+        let mut fits = |remedy: &Remedy| {
+            // What mends a field is small; what mends a text has all of it.
+            let bytes = if matches!(remedy, Remedy::Fields(_)) { 0 } else { file_text.len() };
+            let left = budget.fixes.checked_sub(bytes);
+            budget.fixes = left.unwrap_or(budget.fixes);
+            left.is_some()
+        };
         let diagnostic = |(key, problem): &(Option<ResourceKey>, Problem)| Diagnostic {
             code: problem.code.into(),
             severity: problem.severity,
@@ -144,7 +224,7 @@ impl Document {
             place: Some(self.place_of(problem.offset)),
             message: problem.message.clone().into_owned(),
             corresponds_to: Code::corresponds_to(problem.code).iter().map(|code| (*code).into()).collect(),
-            fix: problem.fix.as_ref().map(|(title, remedy)| Fix {
+            fix: problem.fix.as_ref().filter(|(_, remedy)| fits(remedy)).map(|(title, remedy)| Fix {
                 title: title.clone().into_owned(),
                 edit: self.mending(key.as_ref(), remedy, file_text),
             }),

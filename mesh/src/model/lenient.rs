@@ -41,8 +41,10 @@ impl Findings<'_> {
     }
 }
 
-/// More wrong fields than this in one resource are not told one by one.
+/// More wrong fields than this in one resource are not mended one by one.
 const MOST: usize = 200;
+/// Each turn looks at the whole resource again. A large one has fewer turns, so that all of them look at this many nodes.
+const WORK: usize = 5_000_000;
 
 /// The value at `base` (within the resource) as a `T`. What cannot be read as its type is left out.
 pub(super) fn typed<T: Typed>(value: Option<&Value>, base: &Path, found: &mut Findings<'_>) -> T {
@@ -66,7 +68,8 @@ fn readable(
 ) -> bool {
     let Err(mut wrong) = attempt(value) else { return true };
     let mut value = value.clone();
-    for _ in 0..MOST {
+    let most = (WORK / found.tree.len().max(1)).clamp(10, MOST);
+    for _ in 0..most {
         mend(&mut value, &wrong, attempt, base, found);
         match attempt(&value) {
             Ok(()) => return true,

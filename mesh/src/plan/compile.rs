@@ -17,6 +17,7 @@ pub(crate) mod reset;
 mod rules;
 mod secrets;
 mod sidecar;
+mod size;
 mod trace;
 mod translate;
 
@@ -31,6 +32,7 @@ use clusters::Clusters;
 use policy::Policies;
 pub(crate) use rules::{Rulebook, Rules};
 pub use rules::{delegate_conflicts, merge_delegate};
+pub use size::fits;
 pub(crate) use trace::{Entry, Skip, Standing, Trace};
 
 /// Compiles the plan of one source.

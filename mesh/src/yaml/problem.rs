@@ -26,6 +26,24 @@ pub struct Problem {
     pub fix: Option<(Cow<'static, str>, Remedy)>,
 }
 
+/// Findings that are not told one by one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct More {
+    /// How many.
+    pub count: usize,
+    /// How bad the worst of them is.
+    pub worst: Option<Severity>,
+}
+
+impl More {
+    /// Counts one.
+    pub fn add(&mut self, severity: Severity) {
+        self.count += 1;
+        // The worst is the least.
+        self.worst = Some(self.worst.map_or(severity, |worst| worst.min(severity)));
+    }
+}
+
 /// What mends a problem.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Remedy {

@@ -4,12 +4,13 @@ use granit_parser::ScanError;
 use serde_json::Value;
 
 use crate::Severity;
+use crate::limits::{DEPTH, NODES};
 
 use super::path::Path;
-use super::problem::Problem;
+use super::problem::{More, Problem};
 use super::repair::{Repaired, repair};
-use super::tree::Tree;
-use super::value;
+use super::tree::{Tree, Unreadable};
+use super::value::{self, Cost};
 
 /// A document as it was read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,6 +23,10 @@ pub struct Text {
     pub value: Value,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+    /// What else is wrong with it.
+    pub more: More,
+    /// What it takes of the mesh's budget.
+    pub(crate) cost: Cost,
 }
 
 /// Reads the text of one document. What is not YAML but plain in its meaning is repaired, which the problems tell.
@@ -29,25 +34,44 @@ pub fn read(text: &str) -> Text {
     let mut read = Text::default();
     match Tree::parse(text) {
         Ok(tree) => read.tree = tree,
-        Err(error) => match repair(text) {
+        Err(Unreadable::Syntax(error)) => match repair(text) {
             Some(Repaired { text: repaired, tree, problems }) => {
                 read.repaired = (repaired != text).then_some(repaired);
                 (read.tree, read.problems) = (tree, problems);
             }
             None => read.problems.push(not_yaml(&error)),
         },
+        Err(Unreadable::Deep) => read.problems.push(deep()),
+        Err(Unreadable::Large) => read.problems.push(large()),
     }
-    read.value = value::value(&read.tree, &mut read.problems);
+    (read.value, read.cost) = value::value(&read.tree, &mut read.problems, &mut read.more);
     read
 }
 
 fn not_yaml(error: &ScanError) -> Problem {
+    let message = format!("This is not YAML, and the document is left out: {}.", error.info());
+    left_out("MW0001", error.marker().byte_offset().unwrap_or(0), message)
+}
+
+/// The document is nested too deeply.
+pub(super) fn deep() -> Problem {
+    let message = format!("The document is nested more than {DEPTH} levels deep, and is left out.");
+    left_out("MW0006", 0, message)
+}
+
+fn large() -> Problem {
+    let message = format!("The document has more than {NODES} keys and values, and is left out: divide it.");
+    left_out("MW0007", 0, message)
+}
+
+/// A document that cannot be read.
+pub(super) fn left_out(code: &'static str, offset: usize, message: String) -> Problem {
     Problem {
-        code: "MW0001",
+        code,
         severity: Severity::Error,
         path: Path::default(),
-        offset: error.marker().byte_offset().unwrap_or(0),
-        message: format!("This is not YAML, and the document is left out: {}.", error.info()).into(),
+        offset,
+        message: message.into(),
         fix: None,
     }
 }

@@ -3,10 +3,14 @@
 use granit_parser::{ErrorKind, ScanError};
 
 use crate::Severity;
+use crate::limits::PROBLEMS;
 
 use super::path::Path;
 use super::problem::{Problem, Remedy};
-use super::tree::Tree;
+use super::tree::{Tree, Unreadable};
+
+/// Stars of one document that are put in quotes.
+const MOST_STARS: usize = 50;
 
 /// A text that could be read after repairs.
 pub(crate) struct Repaired {
@@ -32,14 +36,15 @@ pub(crate) fn repair(text: &str) -> Option<Repaired> {
 
 /// Parses a text with its placeholders blanked and its bare stars quoted.
 fn parse(mut text: String, mut problems: Vec<Problem>) -> Option<Repaired> {
-    // Each turn quotes one star; no document has more of them than it has bytes.
-    for _ in 0..text.len() {
+    // Each turn quotes one star, and reads the text again.
+    for _ in 0..MOST_STARS {
         match Tree::parse(&blanked(&text)) {
             Ok(tree) => {
                 placeholders(&text, &mut problems);
                 return Some(Repaired { text, tree, problems });
             }
-            Err(error) => quote_star(&mut text, &error, &mut problems)?,
+            Err(Unreadable::Syntax(error)) => quote_star(&mut text, &error, &mut problems)?,
+            Err(Unreadable::Deep | Unreadable::Large) => return None,
         }
     }
     None
@@ -86,7 +91,7 @@ fn is_placeholder(line: &str) -> bool {
 fn placeholders(text: &str, problems: &mut Vec<Problem>) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        if is_placeholder(line) {
+        if is_placeholder(line) && problems.len() < PROBLEMS {
             problems.push(placeholder(at + leading(line).len(), Path::default()));
         }
         at += line.len();

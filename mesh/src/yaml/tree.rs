@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 
 use super::path::{Path, Segment};
+use crate::limits::{DEPTH, NODES};
 
 /// A node's number within its tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,14 +65,35 @@ pub struct Tree {
     root: Option<NodeId>,
 }
 
+/// Why a text has no nodes.
+#[derive(Debug, Clone)]
+pub enum Unreadable {
+    /// It is not YAML; in the words of the parser.
+    Syntax(Box<ScanError>),
+    /// It is nested more deeply than [`DEPTH`].
+    Deep,
+    /// It has more nodes than [`NODES`].
+    Large,
+}
+
 impl Tree {
-    /// Parses the text of one document. The error is that of the parser.
-    pub fn parse(text: &str) -> Result<Self, Box<ScanError>> {
-        let options = granit_parser::options! { emit_unresolved_aliases: true };
+    /// Parses the text of one document.
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+        let options = granit_parser::options! {
+            emit_unresolved_aliases: true,
+            flow_nesting_limit: DEPTH,
+            block_nesting_limit: DEPTH,
+        };
         let mut builder = Builder { text, ..Builder::default() };
         for event in Parser::new_from_str_with_options(text, options) {
-            let (event, span) = event.map_err(Box::new)?;
+            let (event, span) = event.map_err(|error| match error.kind() {
+                ErrorKind::RecursionLimitExceeded => Unreadable::Deep,
+                _ => Unreadable::Syntax(Box::new(error)),
+            })?;
             builder.event(event, span);
+            if builder.tree.nodes.len() > NODES {
+                return Err(Unreadable::Large);
+            }
         }
         Ok(builder.tree)
     }
@@ -84,6 +106,16 @@ impl Tree {
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
+    }
+
+    /// How many nodes it has.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether it has none: that of a document of comments.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
     }
 
     /// All nodes, children after the start of their parents.

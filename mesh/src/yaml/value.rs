@@ -5,112 +5,167 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use crate::Severity;
+use crate::limits::{ALIASED_BYTES, ALIASED_NODES, DEPTH, KEY_BYTES, PROBLEMS};
 
-use super::emit;
-use super::path::Path;
-use super::problem::{Problem, Remedy};
+use super::path::{Path, Segment};
+use super::problem::{More, Problem, Remedy};
 use super::repair::placeholder;
-use super::scalar;
 use super::tree::{NodeId, NodeKind, Tree};
+use super::{emit, read, scalar};
 
-/// Nodes of one document after all aliases are put in place. Ten times the largest object that Kubernetes stores.
-const MAX_NODES: usize = 200_000;
-/// Levels, aliases put in place.
-const MAX_DEPTH: usize = 200;
+/// What a document takes of the mesh's budget.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// Nodes, aliases put in place.
+    pub(crate) nodes: usize,
+    /// Bytes of text that aliases add.
+    pub(crate) aliased: usize,
+}
 
-/// The value of the whole document, and what is wrong with it.
-pub(crate) fn value(tree: &Tree, problems: &mut Vec<Problem>) -> Value {
-    let mut reader = Reader { tree, problems, left: MAX_NODES, exhausted: false };
-    let value = tree.root().map_or(Value::Null, |root| reader.node(root, &Path::default(), 0));
-    if reader.exhausted {
-        reader.problems.push(Problem {
-            code: "MW0005",
-            severity: Severity::Error,
-            path: Path::default(),
-            offset: 0,
-            message: "The document's aliases expand to more than it may hold; it is left out.".into(),
-            fix: None,
-        });
-        return Value::Null;
+/// The value of the whole document with its cost, and what is wrong with it.
+pub(crate) fn value(tree: &Tree, problems: &mut Vec<Problem>, more: &mut More) -> (Value, Cost) {
+    let (path, added) = (Vec::new(), Cost::default());
+    let mut reader = Reader { tree, problems, more, path, aliases: 0, added, over: None };
+    let value = tree.root().map_or(Value::Null, |root| reader.node(root));
+    let Reader { added, over, .. } = reader;
+    if let Some(over) = over {
+        problems.push(over);
+        return (Value::Null, Cost { nodes: tree.len(), aliased: 0 });
     }
-    value
+    (value, Cost { nodes: tree.len() + added.nodes, ..added })
+}
+
+/// A step of the way to the node that is read.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+    /// What an alias stands for, and what a merge key brings, is where they are.
+    Here,
 }
 
 struct Reader<'a> {
     tree: &'a Tree,
     problems: &'a mut Vec<Problem>,
-    left: usize,
-    exhausted: bool,
+    more: &'a mut More,
+    path: Vec<Step<'a>>,
+    /// Aliases on the way.
+    aliases: usize,
+    /// By aliases.
+    added: Cost,
+    /// Why the document is left out.
+    over: Option<Problem>,
 }
 
-impl Reader<'_> {
-    fn node(&mut self, id: NodeId, path: &Path, depth: usize) -> Value {
-        if self.left == 0 || depth > MAX_DEPTH {
-            self.exhausted = true;
+impl<'a> Reader<'a> {
+    fn at(&self) -> Path {
+        let segments = self.path.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(Segment::Key((*key).to_owned())),
+            Step::Index(index) => Some(Segment::Index(*index)),
+            Step::Here => None,
+        });
+        Path(segments.collect())
+    }
+
+    fn below(&mut self, step: Step<'a>, id: NodeId) -> Value {
+        self.path.push(step);
+        let value = self.node(id);
+        self.path.pop();
+        value
+    }
+
+    fn node(&mut self, id: NodeId) -> Value {
+        if self.path.len() >= DEPTH {
+            self.over.get_or_insert_with(read::deep);
+        }
+        let tree = self.tree;
+        let kind = &tree.node(id).kind;
+        self.added.nodes += usize::from(self.aliases > 0);
+        if let (NodeKind::Plain(text) | NodeKind::Text { text, .. }, true) = (kind, self.aliases > 0) {
+            self.aliased(text);
+        }
+        if self.added.nodes > ALIASED_NODES {
+            self.over.get_or_insert_with(expands);
+        }
+        if self.over.is_some() {
             return Value::Null;
         }
-        self.left -= 1;
-        let tree = self.tree;
-        match &tree.node(id).kind {
+        match kind {
             NodeKind::Missing => Value::Null,
             NodeKind::Plain(text) if text == "..." => {
-                self.problems.push(placeholder(tree.node(id).span.start, path.clone()));
+                self.add(Severity::Warning, |at| placeholder(tree.node(id).span.start, at));
                 Value::Null
             }
             NodeKind::Plain(text) => scalar::resolve(text),
             NodeKind::Text { text, .. } => Value::String(text.clone()),
             NodeKind::Dangling(text) => {
-                self.problems.push(dangling(text, &tree.node(id).span, path));
+                self.add(Severity::Warning, |at| dangling(text, &tree.node(id).span, at));
                 Value::String(text.clone())
             }
-            NodeKind::Alias(target) => self.node(*target, path, depth + 1),
+            NodeKind::Alias(target) => {
+                self.aliases += 1;
+                let value = self.below(Step::Here, *target);
+                self.aliases -= 1;
+                value
+            }
             NodeKind::Sequence { items, .. } => Value::Array(
-                items
-                    .iter()
-                    .enumerate()
-                    .map(|(at, item)| self.node(*item, &path.index(at), depth + 1))
-                    .collect(),
+                items.iter().enumerate().map(|(at, item)| self.below(Step::Index(at), *item)).collect(),
             ),
-            NodeKind::Mapping { entries, .. } => Value::Object(self.mapping(entries, path, depth)),
+            NodeKind::Mapping { entries, .. } => Value::Object(self.mapping(entries)),
         }
     }
 
-    fn mapping(&mut self, entries: &[(NodeId, NodeId)], path: &Path, depth: usize) -> Map<String, Value> {
+    /// Counts text that aliases add.
+    fn aliased(&mut self, text: &str) {
+        self.added.aliased += text.len();
+        if self.added.aliased > ALIASED_BYTES {
+            self.over.get_or_insert_with(expands);
+        }
+    }
+
+    fn mapping(&mut self, entries: &'a [(NodeId, NodeId)]) -> Map<String, Value> {
         let mut map = Map::new();
         for (key, value) in entries {
-            let offset = self.tree.node(*key).span.start;
+            if self.over.is_some() {
+                return map;
+            }
+            let key_node = self.tree.node(*key);
+            let offset = key_node.span.start;
             let Some(name) = self.tree.key(*key) else {
-                self.problem("MW0004", path, offset, "A key must be text; this one is left out.".to_owned());
+                self.problem("MW0004", offset, "A key must be text; this one is left out.".to_owned());
                 continue;
             };
-            if name == "<<" && matches!(self.tree.node(*key).kind, NodeKind::Plain(_)) {
+            if name.len() > KEY_BYTES {
+                let message = format!("A key may have {KEY_BYTES} bytes at most; this one is left out.");
+                self.problem("MW0004", offset, message);
                 continue;
             }
-            let at = path.key(name);
-            let value = self.node(*value, &at, depth + 1);
+            if name == "<<" && matches!(key_node.kind, NodeKind::Plain(_)) {
+                continue;
+            }
+            if self.aliases > 0 || matches!(key_node.kind, NodeKind::Alias(_)) {
+                self.aliased(name);
+            }
+            let value = self.below(Step::Key(name), *value);
             if map.insert(name.to_owned(), value).is_some() {
                 let message =
                     format!("`{name}` is there twice; the last one counts here, and kubectl refuses both.");
-                self.problem("MW0003", &at, offset, message);
+                self.path.push(Step::Key(name));
+                self.problem("MW0003", offset, message);
+                self.path.pop();
             }
         }
-        self.merge(entries, path, depth, &mut map);
+        self.merge(entries, &mut map);
         map
     }
 
     /// `<<: *base`: what the mapping does not have itself, as kubectl reads it.
-    fn merge(
-        &mut self,
-        entries: &[(NodeId, NodeId)],
-        path: &Path,
-        depth: usize,
-        map: &mut Map<String, Value>,
-    ) {
+    fn merge(&mut self, entries: &'a [(NodeId, NodeId)], map: &mut Map<String, Value>) {
         for (key, value) in entries {
             if !matches!(&self.tree.node(*key).kind, NodeKind::Plain(text) if text == "<<") {
                 continue;
             }
-            let bases = match self.node(*value, path, depth + 1) {
+            let bases = match self.below(Step::Here, *value) {
                 Value::Array(bases) => bases,
                 base => vec![base],
             };
@@ -123,25 +178,39 @@ impl Reader<'_> {
         }
     }
 
-    fn problem(&mut self, code: &'static str, path: &Path, offset: usize, message: String) {
-        self.problems.push(Problem {
+    fn problem(&mut self, code: &'static str, offset: usize, message: String) {
+        self.add(Severity::Error, |path| Problem {
             code,
             severity: Severity::Error,
-            path: path.clone(),
+            path,
             offset,
             message: message.into(),
             fix: None,
         });
     }
+
+    /// Tells of a problem here, unless there are so many that they are only counted.
+    fn add(&mut self, severity: Severity, problem: impl FnOnce(Path) -> Problem) {
+        if self.problems.len() < PROBLEMS {
+            self.problems.push(problem(self.at()));
+        } else {
+            self.more.add(severity);
+        }
+    }
+}
+
+fn expands() -> Problem {
+    let message = "The document's aliases expand to more than it may hold; it is left out.".to_owned();
+    read::left_out("MW0005", 0, message)
 }
 
 /// An alias of nothing is almost always a wildcard that should be in quotes.
-fn dangling(text: &str, span: &Range<usize>, path: &Path) -> Problem {
+fn dangling(text: &str, span: &Range<usize>, path: Path) -> Problem {
     let quoted = emit::text(text);
     Problem {
         code: "MW0010",
         severity: Severity::Warning,
-        path: path.clone(),
+        path,
         offset: span.start,
         message: format!(
             "`{text}` without quotes is an alias in YAML, and nothing has that name: kubectl refuses it; it is read as \
