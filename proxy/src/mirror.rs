@@ -1,4 +1,5 @@
-//! Copies of requests, sent to see what happens and not waited for. They are counted as requests to where they went.
+//! Copies of requests, sent to see what happens and not waited for. They are counted as requests to where they went, and as chosen by
+//! nobody: no split made them, so no shares count them.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -45,7 +46,6 @@ pub(crate) fn send(
             let host =
                 shared.with_random(|random| cluster.pick(random, &[], None)).ok_or(Flags::NO_UPSTREAM)?;
             counter = side.counter(Some(cluster.hosts[host].version), &shared);
-            counter.choose();
             let upstream = &cluster.hosts[host].upstream;
             let limits = cluster.limits.toward(&ends);
             let leased = upstream.lease(&limits, Reuse::Fresh, |address| shared.is_own(address)).await;

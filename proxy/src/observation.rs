@@ -37,7 +37,8 @@ pub struct ObservationKey {
 #[derive(Debug, Clone)]
 pub struct Stats {
     /// Requests that were sent this way, counted when an instance was picked for their first try (at their end where none
-    /// was). Shares are counted by this: by their ends, those of a slow version would seem too few.
+    /// was). Shares are counted by this: by their ends, those of a slow version would seem too few. Copies of requests are not
+    /// among them.
     pub chosen: u64,
     /// Requests that ended.
     pub requests: u64,

@@ -39,7 +39,8 @@ impl Collector {
                 version: key.version.clone(),
             };
             self.edges.entry(edge).or_default().add(stats);
-            self.splits.add(key, stats.chosen);
+            // Connections that are passed on are of no split: those of hosts are of requests.
+            self.splits.add(key, stats.chosen.saturating_sub(stats.connections_opened));
             if let Some(route) = &key.route {
                 let seconds = self.routes.entry(route.clone()).or_insert_with(|| VecDeque::from([0]));
                 if let Some(second) = seconds.back_mut() {
@@ -120,6 +121,30 @@ mod tests {
             ..Stats::default()
         };
         Batch { stats: HashMap::from([(key, stats)]) }
+    }
+
+    #[test]
+    fn neither_copies_nor_connections_are_of_a_hosts_split() {
+        use crate::telemetry::splits::Part;
+        let host = "reviews".to_owned();
+        let shares = ["v1", "v2"].map(|version| (Part::Version(host.clone(), version.to_owned()), 0.5));
+        let mut collector = Collector::default();
+        collector.set_head(1, vec![Desired { route: None, host, shares: shares.into() }]);
+        let add = |collector: &mut Collector, version: &str, stats: Stats| {
+            let mut batch = batch(0);
+            let (mut key, _) = batch.stats.drain().next().unwrap();
+            (key.route, key.version) = (None, version.to_owned());
+            collector.add(&Batch { stats: HashMap::from([(key, stats)]) });
+        };
+        for version in ["v1", "v2"] {
+            add(&mut collector, version, Stats { chosen: 50, requests: 50, ..Stats::default() });
+        }
+        // What is mirrored to v2, and what speaks TCP with it.
+        add(&mut collector, "v2", Stats { requests: 1000, ..Stats::default() });
+        add(&mut collector, "v2", Stats { chosen: 1000, connections_opened: 1000, ..Stats::default() });
+        let split = collector.tick(0, 250).splits.remove(0);
+        let counts: Vec<_> = split.shares.iter().map(|share| (share.count, share.n)).collect();
+        assert_eq!(counts, [(50, 100), (50, 100)]);
     }
 
     #[test]

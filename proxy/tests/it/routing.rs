@@ -289,6 +289,7 @@ async fn copies_are_sent_and_forgotten() {
     assert_eq!(observed.versions(), BTreeMap::from([("v1", 2), ("v2", 2)]));
     let routes = observed.keys().filter(|key| key.version == "v2").all(|key| key.route.is_none());
     assert!(routes, "copies are of no route, so no route's shares count them");
+    assert_eq!(observed.sum(|stats| stats.chosen), 2, "nor does a host's default split");
 }
 
 #[tokio::test]
