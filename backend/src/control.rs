@@ -1,16 +1,18 @@
 //! The control loop: one task owns the newest revision, so edits come one after the other.
 //!
-//! What a change leads to is decided in [`change`]; here it is done, in this order: stored on disk, acknowledged, told to the
-//! browsers, swapped into the proxy. Every milestone on the way is measured.
+//! What a change leads to is decided in [`change`], at a [`desk`] away from the loop, so that one that takes long holds up no other.
+//! Then it is done, in this order: stored on disk, acknowledged, told to the browsers, swapped into the proxy. Every milestone on
+//! the way is measured.
 
 pub mod change;
 pub mod revert;
 pub mod timeline;
 
 mod actor;
+mod desk;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api::RevisionInfo;
 use api::request::{NewRevision, PostAccept, PostRevert, PostRevision};
@@ -19,9 +21,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use actor::{Actor, OWN, Parts};
 pub use change::{Head, Refusal};
+use desk::Decided;
 
 /// Commands that may wait for the loop.
 const QUEUE: usize = 64;
+
+/// How long a change may take until it is stored. Within the time that a request has, so that nothing is stored of which people
+/// were told that it failed.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
 
@@ -34,6 +41,11 @@ pub(crate) enum Command {
     Revert(u64, PostRevert, Instant, Answer<NewRevision>),
     /// Make a revision of what the folder proposes.
     Accept(PostAccept, Instant, Answer<NewRevision>),
+    /// What was asked for is decided on.
+    Decided(Box<Decided>),
+    /// A fault of the loop.
+    #[cfg(test)]
+    Fault,
     /// Forget what the folder proposes.
     Dismiss(Answer<()>),
     /// The folder on disk as it is now.
@@ -67,6 +79,17 @@ impl Control {
     /// The newest revision.
     pub fn head(&self) -> Arc<Head> {
         Arc::clone(&self.head.borrow())
+    }
+
+    /// Whether the loop runs: without it nothing can be changed any more.
+    pub fn runs(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
+    /// Ends the loop as a fault in it would.
+    #[cfg(test)]
+    pub(crate) async fn fault(&self) {
+        drop(self.commands.send(Command::Fault).await);
     }
 
     /// Makes a revision. It is on disk when this returns.

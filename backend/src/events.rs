@@ -7,6 +7,7 @@
 mod state;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::{Delta, Event, Snapshot};
@@ -33,6 +34,8 @@ pub struct Message {
 pub struct Hub {
     inner: Mutex<Inner>,
     newest: watch::Sender<u64>,
+    /// Whether a target runs a revision, for those who ask often and must not wait.
+    ready: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -49,19 +52,26 @@ impl Hub {
     pub fn new(snapshot: Snapshot, first: u64) -> Self {
         let ring = VecDeque::with_capacity(RING);
         let inner = Inner { state: State::new(snapshot), seq: first, ring, ring_bytes: 0 };
-        Self { inner: Mutex::new(inner), newest: watch::Sender::new(first) }
+        let ready = AtomicBool::new(inner.state.runs());
+        Self { inner: Mutex::new(inner), newest: watch::Sender::new(first), ready }
     }
 
     /// Changes the state and tells everyone.
     pub fn publish(&self, delta: Delta) {
         let mut inner = self.lock();
         inner.state.apply(&delta);
+        self.ready.store(inner.state.runs(), Relaxed);
         inner.seq += 1;
         let seq = inner.seq;
         let message = Message { seq, json: encode(&Event { seq, delta }) };
         inner.remember(message);
         drop(inner);
         self.newest.send_replace(seq);
+    }
+
+    /// Whether a target runs a revision. Costs nothing.
+    pub fn ready(&self) -> bool {
+        self.ready.load(Relaxed)
     }
 
     /// The mesh's name.

@@ -49,6 +49,11 @@ impl Watched {
         (!files.is_empty()).then_some(Proposal { at: self.at, files })
     }
 
+    /// Whether its files are those that it proposed this for.
+    pub fn proposes(&self, proposal: &Proposal) -> bool {
+        self.at == proposal.at
+    }
+
     /// What it has now is taken or dismissed.
     pub fn settle(&mut self) -> Sources {
         self.baseline = self.found.clone();

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::mesh::Settings;
+use api::state::SetAside;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -42,6 +43,7 @@ use crate::events::Hub;
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::work::Work;
 
 pub use guard::Guard;
 pub(crate) use guard::allowed as allowed_in_token;
@@ -66,6 +68,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Mesh settings.
     pub settings: Settings,
+    /// For questions about the model, which do not hold up changes.
+    pub work: Work,
+    /// A revision that could not be run at the start.
+    pub set_aside: Option<Arc<SetAside>>,
     /// Told when the program ends.
     pub stop: CancellationToken,
 }

@@ -20,4 +20,5 @@ pub mod server;
 pub mod spans;
 pub mod store;
 pub mod telemetry;
+pub mod work;
 pub mod world;

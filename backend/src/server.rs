@@ -1,7 +1,9 @@
 //! The whole server put together: log, proxy, sample, control loop, telemetry, load and HTTP; and its end, in the right order.
 
+mod head;
 mod identity;
 mod listen;
+mod watch;
 mod wire;
 
 use std::net::SocketAddr;
@@ -9,16 +11,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::revision::Edits;
+use api::Snapshot;
 use api::state::{Target, TargetState, TargetStatus};
-use api::{RevisionInfo, Snapshot};
-use mesh::{Mesh, Settings, Sources};
+use mesh::{Settings, Sources};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_millis;
-use crate::control::{Actor, Head, OWN, Parts};
+use crate::control::{Actor, Head, Parts};
 use crate::data_plane::DataPlane;
 use crate::envoy::{self, Envoys};
 use crate::events::Hub;
@@ -28,12 +29,14 @@ use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::sample;
 use crate::spans::Exporter;
-use crate::store::{Revision, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::telemetry;
-use crate::world::World;
+use crate::work::Work;
 use crate::{files, http};
+use head::First;
 
 pub use listen::{DEFAULT as DEFAULT_ADDRESS, ListenError};
+pub use watch::Ended;
 
 /// Revisions that a snapshot starts with.
 const HISTORY: usize = 200;
@@ -79,6 +82,9 @@ pub enum ServeError {
     /// The revision log.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No revision of the log.
+    #[error("no revision of the log can be run: {0}")]
+    NoneRuns(String),
     /// There is no home folder to keep the log in.
     #[error("there is no home folder to keep the revision log in; name a folder with --data")]
     NoHome,
@@ -106,9 +112,13 @@ pub struct Server {
     pub for_envoys: SocketAddr,
     /// A page of the mesh itself, behind its gateway, for people to open.
     pub page: Option<String>,
+    #[cfg(test)]
+    pub(crate) handle: crate::control::Control,
     stop: CancellationToken,
     http: JoinHandle<()>,
     control: JoinHandle<()>,
+    /// What the rest cannot be without has ended.
+    ended: mpsc::Receiver<Ended>,
     tasks: JoinSet<()>,
     /// Sends spans, and ends after the proxy has.
     spans: Option<JoinHandle<()>>,
@@ -133,7 +143,7 @@ impl Server {
         let found = config.mesh.as_deref().map(files::folder).transpose()?;
         let store = Store::open(&data)?;
         let settings = Settings::default();
-        let head = first_head(&store, found.as_ref(), &settings)?;
+        let First { head, plans, set_aside } = head::first(&store, found.as_ref(), &settings).await?;
         let watched = found.map(|found| watched(&store, found)).transpose()?;
 
         let proxy_config = proxy::Config {
@@ -161,7 +171,8 @@ impl Server {
         let ports = sample.as_ref().map(wire::moved_ports).unwrap_or_default();
 
         let first = u64::try_from(now_millis()).unwrap_or_default();
-        let hub = Arc::new(Hub::new(snapshot(name, &head, &store, &settings, target)?, first));
+        let state = snapshot(name, &head, &store, &settings, target)?;
+        let hub = Arc::new(Hub::new(Snapshot { set_aside: set_aside.clone(), ..state }, first));
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new(Arc::clone(&names)));
         let (desired, desires) = mpsc::channel(16);
@@ -179,6 +190,7 @@ impl Server {
             ports,
             folder: watched,
             head,
+            plans,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(telemetry::task::run(telemetry::task::Feeds {
@@ -205,12 +217,41 @@ impl Server {
             names: config.allow_hosts.iter().map(|name| name.to_ascii_lowercase()).collect(),
             token: config.token.clone(),
         };
-        let app = App { hub, control, store, load, metrics, settings, stop: stop.clone() };
+        #[cfg(test)]
+        let handle = control.clone();
+        let (work, set_aside) = (Work::default(), set_aside.map(Arc::new));
+        let app = App { hub, control, store, load, metrics, settings, work, set_aside, stop: stop.clone() };
         let service = http::router(app, Arc::new(guard));
-        let http = tokio::spawn(listen::serve(listener, service, stop.clone(), GRACE));
-        let control = tokio::spawn(actor.run(stop.clone(), GRACE));
+        let (tell, ended) = mpsc::channel(2);
+        let serve = listen::serve(listener, service, stop.clone(), GRACE);
+        let http = watch::watched("the API", serve, stop.clone(), tell.clone());
+        let control = watch::watched("the control loop", actor.run(stop.clone(), GRACE), stop.clone(), tell);
         let url = identity::url(address, config.token.as_deref());
-        Ok(Self { address, url, moved, for_envoys, page, stop, http, control, tasks, spans, sample })
+        Ok(Self {
+            #[cfg(test)]
+            handle,
+            address,
+            url,
+            moved,
+            for_envoys,
+            page,
+            stop,
+            http,
+            control,
+            ended,
+            tasks,
+            spans,
+            sample,
+        })
+    }
+
+    /// Waits until a part has ended that the rest cannot be without. The program is to end then, with an error.
+    pub async fn ended(&mut self) -> Ended {
+        match self.ended.recv().await {
+            Some(ended) => ended,
+            // Nobody is left to tell of it: all ended as they should.
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends it: no new requests, those under way are answered, then the proxy drains, then the rest goes.
@@ -231,30 +272,6 @@ impl Server {
             tracing::warn!("not all spans were sent");
         }
     }
-}
-
-/// The newest revision of the log; of a new log the first, which is made here.
-fn first_head(store: &Store, folder: Option<&Sources>, settings: &Settings) -> Result<Head, StoreError> {
-    if let Some(Revision { info, sources, .. }) = store.head()? {
-        return Ok(Head { info, world: Arc::new(World::read(sources, &Mesh::default(), settings)) });
-    }
-    let (sources, summary) = match folder {
-        Some(folder) => (folder.clone(), "read from the folder"),
-        None => (sample::mesh(), "the sample mesh"),
-    };
-    let info = RevisionInfo {
-        number: 1,
-        author: OWN.to_owned(),
-        at: now_millis(),
-        summary: summary.to_owned(),
-        edits: Edits::default(),
-        reverts: None,
-    };
-    store.append(&Revision { info: info.clone(), inverse: Vec::new(), sources: sources.clone() })?;
-    if folder.is_some() {
-        store.set_folder(&sources)?;
-    }
-    Ok(Head { info, world: Arc::new(World::read(sources, &Mesh::default(), settings)) })
 }
 
 /// What changed on disk while the server was away is proposed, too.
@@ -285,5 +302,6 @@ fn snapshot(
         series: Vec::new(),
         proposal: None,
         troubles: Vec::new(),
+        set_aside: None,
     })
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mesh::edit::{Applied, RouteTarget};
 use mesh::model::Parsed;
 use mesh::plan::compile_all;
-use mesh::{Diagnostic, Edit, Mesh, Plan, Registry, Settings, Severity, Source, Sources};
+use mesh::{Diagnostic, Edit, Mesh, Plan, Registry, Settings, Severity, Source, Sources, limits};
 
 /// Ports of the files that are somewhere else today, with where: the sample's services move when their ports are taken.
 pub type Ports = HashMap<u16, u16>;
@@ -39,10 +39,19 @@ pub struct Changed {
     pub summary: String,
 }
 
-/// An edit that cannot be made on this text, in words.
+/// One plan for each source.
+pub type Plans = HashMap<Source, Arc<Plan>>;
+
+/// An edit that cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct EditError(pub String);
+pub enum EditError {
+    /// It does not fit this text; in words.
+    #[error("{0}")]
+    Unfit(String),
+    /// It is more than it may be.
+    #[error(transparent)]
+    Limit(#[from] limits::Exceeded),
+}
 
 impl World {
     /// Reads and validates, taking over from an earlier reading what did not change.
@@ -84,8 +93,10 @@ fn identity(diagnostic: &Diagnostic) -> (&str, Option<&mesh::ResourceKey>, &str,
 pub fn apply(world: &World, edits: &[Edit]) -> Result<Changed, EditError> {
     paths::check(edits)?;
     let applied = mesh::edit::apply_to(&world.mesh, &world.sources, edits);
-    let Applied { sources, parsed, inverse, summary } =
-        applied.map_err(|error| EditError(error.to_string()))?;
+    let Applied { sources, parsed, inverse, summary } = applied.map_err(|error| match error {
+        mesh::edit::EditError::Limit(exceeded) => EditError::Limit(exceeded),
+        error => EditError::Unfit(error.to_string()),
+    })?;
     Ok(Changed { sources, parsed, inverse, summary })
 }
 
@@ -103,11 +114,13 @@ pub fn differences(from: &Sources, to: &Sources) -> Vec<(String, Option<String>)
 
 /// Edits that replace each resource of some YAML where it exists, and add it where not.
 pub fn replace_resources(mesh: &Mesh, yaml: &str) -> Result<Vec<Edit>, EditError> {
+    limits::within("`resources`", "bytes", limits::FILE_BYTES, yaml.len())?;
     let parsed = Mesh::parse(&Sources::single("resources.yaml", yaml));
     let mut edits = Vec::new();
+    limits::within("`resources`", "resources", limits::EDITS, parsed.mesh.documents().len())?;
     for document in parsed.mesh.documents() {
         let resource = document.resource().ok_or_else(|| {
-            EditError(format!("document {} of `resources` is no resource", document.index() + 1))
+            EditError::Unfit(format!("document {} of `resources` is no resource", document.index() + 1))
         })?;
         let key = resource.key.clone();
         let yaml = mesh::export::document(&parsed.mesh, &key).unwrap_or_default();
@@ -133,16 +146,25 @@ pub fn list_files(files: &[(String, Option<String>)]) -> String {
     }
 }
 
-/// One plan for each source.
-pub fn compile(
-    world: &World,
-    settings: &Settings,
-    revision: u64,
-    ports: &Ports,
-) -> HashMap<Source, Arc<Plan>> {
+/// One plan for each source; refused where they would be too large to be made.
+pub fn compile(world: &World, settings: &Settings, revision: u64) -> Result<Plans, limits::Exceeded> {
+    fits(world)?;
     let plans = compile_all(&world.mesh, &world.registry, settings, revision);
-    let moved = plans.into_iter().map(|plan| if ports.is_empty() { plan } else { redirect(plan, ports) });
-    moved.map(|plan| (plan.source.clone(), Arc::new(plan))).collect()
+    Ok(plans.into_iter().map(|plan| (plan.source.clone(), Arc::new(plan))).collect())
+}
+
+/// Refuses what is too large to be compiled.
+pub fn fits(world: &World) -> Result<(), limits::Exceeded> {
+    mesh::plan::fits(&world.mesh, &world.registry).map_err(|(exceeded, _)| exceeded)
+}
+
+/// Leads to where the endpoints really are.
+pub fn moved(plans: Plans, ports: &Ports) -> Plans {
+    if ports.is_empty() {
+        return plans;
+    }
+    let moved = |plan| Arc::new(redirect(Arc::unwrap_or_clone(plan), ports));
+    plans.into_iter().map(|(source, plan)| (source, moved(plan))).collect()
 }
 
 /// Leads endpoints on loopback to the ports where they really are.

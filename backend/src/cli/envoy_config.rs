@@ -12,7 +12,7 @@ use xds::node::Bind;
 
 use super::source;
 use crate::files;
-use crate::world::World;
+use crate::world::{self, World};
 
 /// Arguments of `envoy-config`.
 #[derive(Debug, Clone, clap::Args)]
@@ -55,6 +55,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (sources, settings) = (files::read(std::slice::from_ref(&args.mesh))?, Settings::default());
     let world = World::read(sources, &Mesh::default(), &settings);
     let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
+    world::fits(&world)?;
     let plan = mesh::plan::compile(&world.mesh, &world.registry, &settings, &source, 1);
     let bind = Bind { address: args.address, ..Bind::default() };
     let config = bootstrap::fixed(&plan, &bind, args.admin)?;

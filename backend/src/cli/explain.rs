@@ -63,6 +63,8 @@ enum Error {
     Files(#[from] files::Error),
     #[error(transparent)]
     NoSource(#[from] NoSource),
+    #[error(transparent)]
+    Limit(#[from] mesh::limits::Exceeded),
 }
 
 /// The exit code of what cannot be done as it was asked for.
@@ -92,6 +94,7 @@ fn explain(args: &Args) -> Result<Explanation, Error> {
     let settings = Settings::default();
     let mesh = Mesh::parse(&files::read(&args.mesh)?).mesh;
     let registry = Registry::of(&mesh, &settings);
+    mesh::plan::fits(&mesh, &registry).map_err(|(exceeded, _)| exceeded)?;
     let request = ExplainRequest {
         method: args.method.clone(),
         host: args.host.clone(),

@@ -26,7 +26,7 @@ use crate::data_plane::{near, wanted};
 use crate::files::{self, Stamp};
 use crate::metrics::Metrics;
 use crate::spans::ExporterError;
-use crate::world::World;
+use crate::world::{self, World};
 
 /// How often the files are looked at. A change is taken once two looks agree.
 const LOOK: Duration = Duration::from_millis(500);
@@ -84,6 +84,9 @@ pub enum Error {
     /// The files have errors that they had not before.
     #[error("{0} new errors; `meshwright validate` shows them")]
     Invalid(usize),
+    /// The plans would be too large to be made.
+    #[error(transparent)]
+    Limit(#[from] mesh::limits::Exceeded),
     /// The proxy did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -286,6 +289,7 @@ fn is_news(taken: Option<&Stamp>, last: Option<&Stamp>, now: Option<&Stamp>) -> 
 /// The plan of the source that was asked for.
 fn plan(world: &World, args: &Args, revision: u64) -> Result<Plan, Error> {
     let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
+    world::fits(world)?;
     Ok(mesh::plan::compile(&world.mesh, &world.registry, &Settings::default(), &source, revision))
 }
 

@@ -132,10 +132,7 @@ impl ServeArgs {
         if self.app {
             app_window::open(&server.url);
         }
-        stop.await;
-        tracing::info!("ending: requests under way are answered first");
-        server.shutdown().await;
-        Ok(())
+        run(server, stop).await
     }
 
     /// Says where everything is. Who started the program may have stopped listening, which is no reason to end it.
@@ -170,6 +167,17 @@ impl ServeArgs {
     }
 }
 
+/// Runs until it is told to stop, or until a part has ended that the rest cannot be without, which is an error.
+async fn run(mut server: Server, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let ended = tokio::select! {
+        () = stop => None,
+        ended = server.ended() => Some(ended),
+    };
+    tracing::info!("ending: requests under way are answered first");
+    server.shutdown().await;
+    ended.map_or(Ok(()), |ended| Err(ended.into()))
+}
+
 /// Ends with the first SIGINT or SIGTERM. A second SIGINT ends the program at once.
 pub(super) fn signals() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
@@ -188,4 +196,57 @@ pub(super) fn signals() -> std::io::Result<impl Future<Output = ()>> {
             std::process::exit(130);
         });
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+
+    use super::*;
+
+    async fn server(folder: &std::path::Path) -> Server {
+        let config = Config {
+            mesh: Some(folder.to_owned()),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            data: Some(folder.join("data")),
+            threads: 1,
+            ..Config::default()
+        };
+        Server::start(config).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_the_control_loop_is_said_and_ends_the_program_with_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut running = server(folder.path()).await;
+        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
+        let address = running.address;
+        let ready = async || {
+            let answer = client.get(format!("http://{address}/readyz").parse().unwrap()).await.unwrap();
+            let status = answer.status().as_u16();
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            (status, String::from_utf8_lossy(&body).into_owned())
+        };
+        assert_eq!(ready().await, (200, "ready".to_owned()));
+        running.handle.fault().await;
+        let said = "the control loop has ended: the program has a fault: a test's fault";
+        assert_eq!(running.ended().await.to_string(), said);
+        let (status, body) = ready().await;
+        assert!(status == 503 && body.contains("the control loop has ended by a fault"), "{status} {body}");
+        running.shutdown().await;
+
+        let running = server(folder.path()).await;
+        running.handle.fault().await;
+        assert_eq!(run(running, pending()).await.unwrap_err().to_string(), said);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_told_to_end_ends_well() {
+        let folder = tempfile::tempdir().unwrap();
+        run(server(folder.path()).await, async {}).await.unwrap();
+    }
 }

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::event::Delta;
-use api::request::{NewRevision, PostRevision};
+use api::request::NewRevision;
 use api::revision::Stage;
 use api::state::{Proposal, TargetState};
 use arc_swap::ArcSwap;
+use mesh::limits::EDITS;
 use mesh::{Edit, Settings};
 use proxy::Notice;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::change::{self, Head, Prepared, Refusal, Wish};
+use super::change::{Head, Prepared, Refusal, Wish};
+use super::desk::{Ask, Decided, Desk, Waiting};
 use super::timeline::Progress;
-use super::{Command, Control, QUEUE, answer, revert};
+use super::{Command, Control, PATIENCE, QUEUE, answer};
 use crate::clock::now_millis;
 use crate::data_plane::{DataPlane, Entries};
 use crate::envoy::Envoys;
@@ -28,7 +30,8 @@ use crate::metrics::Metrics;
 use crate::store::{Revision, Store};
 use crate::telemetry::splits::{self, Desired};
 use crate::telemetry::troubles::Troubles;
-use crate::world::{self, Ports};
+use crate::work::Work;
+use crate::world::{self, Plans, Ports};
 
 /// Author of the program's own revisions.
 pub const OWN: &str = "meshwright";
@@ -63,6 +66,8 @@ pub struct Parts {
     pub folder: Option<Watched>,
     /// The newest revision.
     pub head: Head,
+    /// What it is compiled into.
+    pub plans: Plans,
 }
 
 /// The loop.
@@ -71,9 +76,14 @@ pub struct Actor {
     parts: Parts,
     commands: mpsc::Receiver<Command>,
     head: watch::Sender<Arc<Head>>,
+    desk: Desk,
     progress: Option<Progress>,
     /// Instances that are not used, and limits that are reached.
     troubles: Troubles,
+    /// When faults of the newest revision expire, in seconds since 1970, and the edits that take them out.
+    expiries: Vec<(i64, Edit)>,
+    /// Expired faults are being taken out.
+    expiring: bool,
     /// Until then, in milliseconds since 1970, no fault is taken out: it failed.
     patience: i64,
 }
@@ -83,9 +93,19 @@ impl Actor {
     pub(crate) fn new(parts: Parts) -> (Self, Control, mpsc::Sender<Command>) {
         let (sender, commands) = mpsc::channel(QUEUE);
         let (head, watched) = watch::channel(Arc::new(parts.head.clone()));
-        let control = Control { commands: sender.clone(), head: watched };
+        let control = Control { commands: sender.clone(), head: watched.clone() };
+        let desk = Desk {
+            store: parts.store.clone(),
+            settings: parts.settings.clone(),
+            head: watched,
+            work: Work::default(),
+            commands: sender.clone(),
+        };
         let troubles = Troubles::new(&parts.ports);
-        (Self { parts, commands, head, progress: None, troubles, patience: 0 }, control, sender)
+        let expiries = world::expiries(&parts.head.world.mesh);
+        let (progress, expiring, patience) = (None, false, 0);
+        let actor = Self { parts, commands, head, desk, progress, troubles, expiries, expiring, patience };
+        (actor, control, sender)
     }
 
     /// The Envoys that it tells.
@@ -96,8 +116,9 @@ impl Actor {
     /// Applies the newest revision, then runs until it is told to stop.
     pub(crate) async fn start(&mut self) {
         let head = self.parts.head.clone();
+        let plans = std::mem::take(&mut self.parts.plans);
         let mut progress = Progress::new(head.info.number, Instant::now(), now_millis());
-        self.apply(&head, &mut progress).await;
+        self.apply(&head, plans, &mut progress).await;
         self.progress = Some(progress);
     }
 
@@ -111,7 +132,7 @@ impl Actor {
                 Some(notice) = self.parts.notices.recv() => self.notices(&notice),
                 Some(command) = self.commands.recv() => self.command(command).await,
                 () = self.parts.envoys.changed() => self.envoys(),
-                () = at(expiry) => self.expire().await,
+                () = at(expiry) => self.expire(),
             }
         }
         tokio::join!(self.parts.plane.shutdown(grace), self.parts.envoys.shutdown());
@@ -121,25 +142,22 @@ impl Actor {
         // Whoever asked may be gone; what was asked for is done all the same, so a failed send is no error.
         match command {
             Command::Edit(request, received, reply) => {
-                let wish = self.edits(*request);
-                self.wish(wish, received, |result| drop(reply.send(result))).await;
+                self.desk.take(Ask::Edits(*request), received, Waiting::For(reply));
             }
             Command::Revert(number, request, received, reply) => {
-                let wish = self.revert(number, request.base, request.author).await;
-                self.wish(wish, received, |result| drop(reply.send(result))).await;
+                let ask = Ask::Revert { number, base: request.base, author: request.author };
+                self.desk.take(ask, received, Waiting::For(reply));
             }
-            Command::Accept(request, received, reply) => {
-                let wish = self.accept(request.base, request.author);
-                let mut accepted = false;
-                self.wish(wish, received, |result| {
-                    accepted = result.is_ok();
-                    drop(reply.send(result));
-                })
-                .await;
-                if accepted {
-                    self.settle_folder().await;
+            Command::Accept(request, received, reply) => match self.proposal() {
+                Some(proposal) => {
+                    let wish = accepted(&proposal, request.base, request.author);
+                    self.desk.take(Ask::Wish(wish), received, Waiting::Accept(proposal, reply));
                 }
-            }
+                None => drop(reply.send(Err(Refusal::NoProposal))),
+            },
+            #[cfg(test)]
+            Command::Fault => panic!("a test's fault"),
+            Command::Decided(decided) => self.decided(*decided).await,
             Command::Dismiss(reply) => {
                 let known = self.proposal().is_some();
                 self.settle_folder().await;
@@ -158,64 +176,61 @@ impl Actor {
         }
     }
 
-    /// Edits of a request, whole resources among them.
-    fn edits(&self, request: PostRevision) -> Result<Wish, Refusal> {
-        let mut edits = request.edits;
-        if let Some(resources) = &request.resources {
-            edits.extend(world::replace_resources(&self.parts.head.world.mesh, resources)?);
-        }
-        Ok(Wish { base: Some(request.base), author: request.author, edits, reverts: None, summary: None })
-    }
-
-    async fn revert(&self, number: u64, base: u64, author: Option<String>) -> Result<Wish, Refusal> {
-        let revision = self.stored(number).await?;
-        let before = self.stored(number.saturating_sub(1)).await.map(|before| before.sources);
-        let before = before.unwrap_or_default();
-        let edits = revert::revert(&revision, &before, &self.parts.head.world.sources)?;
-        let summary = Some(format!("takes back {number}: {}", revision.info.summary));
-        Ok(Wish { base: Some(base), author, edits, reverts: Some(number), summary })
-    }
-
-    fn accept(&self, base: u64, author: Option<String>) -> Result<Wish, Refusal> {
-        let proposal = self.proposal().ok_or(Refusal::NoProposal)?;
-        let summary = Some(format!("from the folder: {}", world::list_files(&proposal.files)));
-        let edits = vec![Edit::SetFiles { files: proposal.files }];
-        Ok(Wish { base: Some(base), author, edits, reverts: None, summary })
-    }
-
-    async fn stored(&self, number: u64) -> Result<Revision, Refusal> {
-        let store = self.parts.store.clone();
-        let read = tokio::task::spawn_blocking(move || store.get(number)).await.map_err(|_| Refusal::Down)?;
-        read?.ok_or(Refusal::NoRevision(number))
-    }
-
-    /// Grants a wish or refuses it. The reply is sent as soon as the revision is on disk.
-    async fn wish(
-        &mut self,
-        wish: Result<Wish, Refusal>,
-        received: Instant,
-        reply: impl FnOnce(Result<NewRevision, Refusal>),
-    ) {
-        let received_at = now_millis();
-        let prepared =
-            wish.and_then(|wish| change::prepare(&self.parts.head, &self.parts.settings, wish, received_at));
-        let prepared = match prepared {
+    /// Does what was decided, unless the revision that it was decided on is no more the newest.
+    async fn decided(&mut self, decided: Decided) {
+        let Decided { result, on, received, at, waiting } = decided;
+        let fresh = self.parts.head.expect(on);
+        let soon = if received.0.elapsed() > PATIENCE { Err(Refusal::TooLong) } else { Ok(()) };
+        let prepared = match result.and_then(|prepared| fresh.and(soon).map(|()| prepared)) {
             Ok(Some(prepared)) => prepared,
             Ok(None) => {
-                let head = &self.parts.head;
-                return reply(Ok(answer(&head.info, &head.world)));
+                let answer = answer(&self.parts.head.info, &self.parts.head.world);
+                return self.tell(waiting, Ok(answer)).await;
             }
-            Err(refusal) => return reply(Err(refusal)),
+            Err(refusal) => return self.tell(waiting, Err(refusal)).await,
         };
-        let mut progress = Progress::new(prepared.revision.info.number, received, received_at);
-        progress.reach(Stage::Validated, Instant::now(), None);
+        let mut progress = Progress::new(prepared.revision.info.number, received.0, received.1);
+        progress.reach(Stage::Validated, at, None);
         if let Err(refusal) = self.store(&prepared.revision).await {
             tracing::error!(error = &refusal as &dyn std::error::Error, "revision not stored");
-            return reply(Err(refusal));
+            return self.tell(waiting, Err(refusal)).await;
         }
         progress.reach(Stage::Stored, Instant::now(), None);
-        reply(Ok(answer(&prepared.revision.info, &prepared.world)));
-        self.advance(prepared, progress).await;
+        let answer = answer(&prepared.revision.info, &prepared.world);
+        let Prepared { revision, world, plans } = prepared;
+        let before = std::mem::replace(&mut self.parts.head, Head { info: revision.info, world });
+        // Before the answer: whoever has it may go on from this revision at once.
+        self.head.send_replace(Arc::new(self.parts.head.clone()));
+        self.tell(waiting, Ok(answer)).await;
+        self.advance(&before, plans, progress).await;
+    }
+
+    /// Tells what became of a change. Whoever asked may be gone; what was asked for is done all the same, so a failed send is no
+    /// error.
+    async fn tell(&mut self, waiting: Waiting, result: Result<NewRevision, Refusal>) {
+        match waiting {
+            Waiting::For(reply) => drop(reply.send(result)),
+            Waiting::Accept(proposal, reply) => {
+                let taken = result.is_ok();
+                drop(reply.send(result));
+                // What has changed on disk since then was not taken.
+                let same = self.parts.folder.as_ref().is_some_and(|folder| folder.proposes(&proposal));
+                if taken && same {
+                    self.settle_folder().await;
+                }
+            }
+            Waiting::Expiry => {
+                self.expiring = false;
+                match result {
+                    // Somebody was faster; what has expired is looked for again.
+                    Ok(_) | Err(Refusal::Stale { .. }) => {}
+                    Err(refusal) => {
+                        tracing::error!(error = &refusal as &dyn std::error::Error, "an expired fault stays");
+                        self.patience = now_millis().saturating_add(EXPIRY_RETRY);
+                    }
+                }
+            }
+        }
     }
 
     async fn store(&self, revision: &Revision) -> Result<(), Refusal> {
@@ -224,33 +239,31 @@ impl Actor {
         Ok(stored.await.map_err(|_| Refusal::Down)??)
     }
 
-    /// Makes a stored revision the newest: browsers first, since they show what is pending, then the proxy.
-    async fn advance(&mut self, prepared: Prepared, mut progress: Progress) {
-        let Prepared { revision, world } = prepared;
-        let files = world::differences(&self.parts.head.world.sources, &world.sources);
-        let head = Head { info: revision.info, world };
+    /// Tells of the revision that is now the newest: browsers first, since they show what is pending, then the proxy.
+    async fn advance(&mut self, before: &Head, plans: Plans, mut progress: Progress) {
+        let head = self.parts.head.clone();
+        let files = world::differences(&before.world.sources, &head.world.sources);
+        self.expiries = world::expiries(&head.world.mesh);
         tracing::info!(
             revision = head.info.number,
             author = head.info.author,
             summary = head.info.summary,
             "revision"
         );
-        self.parts.head = head.clone();
-        self.head.send_replace(Arc::new(head.clone()));
         self.parts.hub.publish(Delta::Revision { info: head.info.clone(), files });
-        self.apply(&head, &mut progress).await;
+        self.apply(&head, plans, &mut progress).await;
         self.progress = Some(progress);
         self.tell_proposal();
     }
 
-    /// Compiles a revision and hands it to the Envoys, and to the proxy unless they stand in its place.
-    async fn apply(&mut self, head: &Head, progress: &mut Progress) {
+    /// Hands a revision's plans to the Envoys, and to the proxy unless they stand in its place.
+    async fn apply(&mut self, head: &Head, plans: Plans, progress: &mut Progress) {
         let revision = head.info.number;
         let own = self.parts.envoys.fleet().is_some();
         if !own {
             self.tell_proxy(TargetState::Pending { revision });
         }
-        let plans = world::compile(&head.world, &self.parts.settings, revision, &self.parts.ports);
+        let plans = world::moved(plans, &self.parts.ports);
         let desired = splits::desired(plans.values().map(AsRef::as_ref));
         let desired = splits::with_idle(desired, &head.world.mesh, &self.parts.settings.domain);
         // Telemetry knows the shares before the first request under them is counted.
@@ -329,33 +342,31 @@ impl Actor {
 
     /// When the next fault expires, in milliseconds since 1970.
     fn next_expiry(&self) -> Option<i64> {
-        let expiries = world::expiries(&self.parts.head.world.mesh);
-        expiries.into_iter().map(|(at, _)| at.saturating_mul(1000).max(self.patience)).min()
+        let expiries = self.expiries.iter().filter(|_| !self.expiring);
+        expiries.map(|(at, _)| at.saturating_mul(1000).max(self.patience)).min()
     }
 
     /// Takes expired faults out.
-    async fn expire(&mut self) {
+    fn expire(&mut self) {
         let now = now_millis();
-        let expiries = world::expiries(&self.parts.head.world.mesh);
-        let edits: Vec<_> = expiries
-            .into_iter()
-            .filter(|(at, _)| at.saturating_mul(1000) <= now)
-            .map(|(_, edit)| edit)
-            .collect();
-        let wish = Wish {
-            base: None,
-            author: Some(OWN.to_owned()),
-            edits,
-            reverts: None,
-            summary: Some("fault expired".to_owned()),
-        };
-        let mut failed = None;
-        self.wish(Ok(wish), Instant::now(), |result| failed = result.err()).await;
-        if let Some(refusal) = failed {
-            tracing::error!(error = &refusal as &dyn std::error::Error, "an expired fault stays");
-            self.patience = now.saturating_add(EXPIRY_RETRY);
+        let expired = self.expiries.iter().filter(|(at, _)| at.saturating_mul(1000) <= now);
+        // What is too much for once is left for the next time.
+        let edits: Vec<_> = expired.map(|(_, edit)| edit.clone()).take(EDITS).collect();
+        if edits.is_empty() {
+            return;
         }
+        let summary = Some("fault expired".to_owned());
+        let wish = Wish { base: None, author: Some(OWN.to_owned()), edits, reverts: None, summary };
+        self.expiring = true;
+        self.desk.take(Ask::Wish(wish), Instant::now(), Waiting::Expiry);
     }
+}
+
+/// The wish for what the folder proposes.
+fn accepted(proposal: &Proposal, base: u64, author: Option<String>) -> Wish {
+    let summary = Some(format!("from the folder: {}", world::list_files(&proposal.files)));
+    let edits = vec![Edit::SetFiles { files: proposal.files.clone() }];
+    Wish { base: Some(base), author, edits, reverts: None, summary }
 }
 
 /// Waits until a time in milliseconds since 1970, at most an hour: the clock may be set.

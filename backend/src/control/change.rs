@@ -6,7 +6,7 @@ use api::RevisionInfo;
 use mesh::{Diagnostic, Edit, Settings};
 
 use crate::store::Revision;
-use crate::world::{self, EditError, World};
+use crate::world::{self, EditError, Plans, World};
 
 /// Longest name of an author, in characters.
 const AUTHOR: usize = 80;
@@ -18,6 +18,14 @@ pub struct Head {
     pub info: RevisionInfo,
     /// Its text.
     pub world: Arc<World>,
+}
+
+impl Head {
+    /// Refuses what was made on another revision.
+    pub fn expect(&self, base: u64) -> Result<(), Refusal> {
+        let head = self.info.number;
+        if base == head { Ok(()) } else { Err(Refusal::Stale { base, head }) }
+    }
 }
 
 /// A wish for a new revision.
@@ -63,6 +71,15 @@ pub enum Refusal {
     /// Nothing is proposed.
     #[error("the folder on disk proposes nothing")]
     NoProposal,
+    /// It is more than it may be.
+    #[error(transparent)]
+    Limit(#[from] mesh::limits::Exceeded),
+    /// The model failed on it, or had no time for it.
+    #[error("{0}; nothing was changed")]
+    Work(#[from] crate::work::WorkError),
+    /// It took so long that whoever asked has been told that it failed.
+    #[error("it took longer than {} s, so nothing was changed: make the change in smaller steps", super::PATIENCE.as_secs())]
+    TooLong,
     /// The log failed.
     #[error("the revision could not be stored, so nothing was changed")]
     Store(#[from] crate::store::StoreError),
@@ -75,21 +92,22 @@ fn count(errors: usize) -> String {
     if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") }
 }
 
-/// A revision that can be stored, and its text as it was understood.
+/// A revision that can be stored, its text as it was understood, and what it is compiled into.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     /// What the log gets.
     pub revision: Revision,
     /// Its text.
     pub world: Arc<World>,
+    /// Its plans.
+    pub plans: Plans,
 }
 
-/// Decides on a wish at `at` (milliseconds since 1970). `None`: it changes nothing.
+/// Decides on a wish at `at` (milliseconds since 1970). `None`: it changes nothing. What cannot be compiled is refused, so no log
+/// has a revision that cannot be run.
 pub fn prepare(head: &Head, settings: &Settings, wish: Wish, at: i64) -> Result<Option<Prepared>, Refusal> {
     let number = head.info.number;
-    if let Some(base) = wish.base.filter(|&base| base != number) {
-        return Err(Refusal::Stale { base, head: number });
-    }
+    wish.base.map_or(Ok(()), |base| head.expect(base))?;
     let changed = world::apply(&head.world, &wish.edits)?;
     if changed.sources == head.world.sources {
         return Ok(None);
@@ -99,6 +117,7 @@ pub fn prepare(head: &Head, settings: &Settings, wish: Wish, at: i64) -> Result<
     if !errors.is_empty() {
         return Err(Refusal::Invalid(errors));
     }
+    let plans = world::compile(&next, settings, number + 1)?;
     let info = RevisionInfo {
         number: number + 1,
         author: author(wish.author.as_deref()),
@@ -108,7 +127,7 @@ pub fn prepare(head: &Head, settings: &Settings, wish: Wish, at: i64) -> Result<
         reverts: wish.reverts,
     };
     let revision = Revision { info, inverse: changed.inverse, sources: changed.sources };
-    Ok(Some(Prepared { revision, world: Arc::new(next) }))
+    Ok(Some(Prepared { revision, world: Arc::new(next), plans }))
 }
 
 fn author(given: Option<&str>) -> String {

@@ -1,5 +1,6 @@
 //! The state behind snapshots: what each delta changes.
 
+use api::state::TargetState;
 use api::{Delta, Snapshot, Tick};
 
 use crate::telemetry::series::SeriesLog;
@@ -20,6 +21,13 @@ impl State {
 
     pub(super) fn name(&self) -> &str {
         &self.snapshot.name
+    }
+
+    /// Whether a target runs a revision.
+    pub(super) fn runs(&self) -> bool {
+        let runs =
+            |state: &TargetState| matches!(state, TargetState::Applied { .. } | TargetState::Pending { .. });
+        self.snapshot.targets.iter().any(|status| runs(&status.state))
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

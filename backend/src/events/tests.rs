@@ -31,6 +31,7 @@ fn hub(first: u64) -> Arc<Hub> {
         series: vec![],
         proposal: None,
         troubles: vec![],
+        set_aside: None,
     };
     Arc::new(Hub::new(snapshot, first))
 }

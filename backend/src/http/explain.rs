@@ -5,6 +5,7 @@ use api::request::PostExplain;
 use axum::Json;
 use axum::extract::State;
 use mesh::explain::Explanation;
+use mesh::limits;
 
 use super::App;
 use super::extract::Body;
@@ -27,21 +28,17 @@ pub(super) async fn explain(
     State(app): State<App>,
     Body(request): Body<PostExplain>,
 ) -> Result<Json<Explanation>, Failure> {
+    limits::question(&request.source, &request.request).map_err(Refusal::from)?;
     let head = app.control.head();
     let settings = app.settings;
-    let explained = tokio::task::spawn_blocking(move || {
+    let explained = app.work.run(move || {
         let changed = world::apply(&head.world, &request.edits)?;
         let world = World::understand(changed.sources, changed.parsed, &settings);
+        world::fits(&world)?;
         let (mesh, registry) = (&world.mesh, &world.registry);
         let number = head.info.number;
-        Ok::<_, Refusal>(mesh::explain::explain(
-            mesh,
-            registry,
-            &settings,
-            &request.source,
-            number,
-            &request.request,
-        ))
+        let asked = &request.request;
+        Ok::<_, Refusal>(mesh::explain::explain(mesh, registry, &settings, &request.source, number, asked))
     });
-    Ok(Json(explained.await.map_err(|error| Failure::internal(&error))??))
+    Ok(Json(explained.await.map_err(Refusal::from)??))
 }

@@ -1,11 +1,13 @@
 //! `GET export`: the YAML, to take away.
 
+use std::sync::Arc;
+
 use api::Problem;
 use api::request::{ExportFormat, ExportQuery};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use mesh::{Kind, Mesh, ResourceKey};
+use mesh::{Kind, Mesh, ResourceKey, limits};
 
 use super::App;
 use super::extract::Parameters;
@@ -28,6 +30,8 @@ pub(super) async fn export(
     State(app): State<App>,
     Parameters(query): Parameters<ExportQuery>,
 ) -> Result<Response, Failure> {
+    let names = [query.kind.as_deref(), query.namespace.as_deref(), query.name.as_deref()];
+    names.into_iter().flatten().try_for_each(limits::name).map_err(Refusal::from)?;
     let head = app.control.head();
     let (sources, number) = match query.revision.filter(|&number| number != head.info.number) {
         None => (head.world.sources.clone(), head.info.number),
@@ -40,7 +44,13 @@ pub(super) async fn export(
     if let (Some(kind), Some(name)) = (&query.kind, &query.name) {
         let namespace = query.namespace.as_deref().unwrap_or("default");
         let key = ResourceKey::new(Kind::from(kind.clone()), namespace, name);
-        let text = mesh::export::document(&Mesh::parse(&sources).mesh, &key)
+        let (of, head) = (key.clone(), Arc::clone(&head));
+        let found = app
+            .work
+            .run(move || mesh::export::document(&Mesh::parse_after(&sources, &head.world.mesh).mesh, &of));
+        let text = found
+            .await
+            .map_err(Refusal::from)?
             .ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, format!("revision {number} has no {key}")))?;
         return Ok(file("application/yaml", &format!("{name}-{}.yaml", kind.to_lowercase()), text));
     }
@@ -49,7 +59,8 @@ pub(super) async fn export(
             Ok(file("application/yaml", &format!("{folder}-{number}.yaml"), export::one_file(&sources)))
         }
         ExportFormat::Zip => {
-            let zip = export::zip(&sources).map_err(|error| Failure::internal(&error))?;
+            let zip = app.work.run(move || export::zip(&sources)).await.map_err(Refusal::from)?;
+            let zip = zip.map_err(|error| Failure::internal(&error))?;
             Ok(file("application/zip", &format!("{folder}-{number}.zip"), zip))
         }
     }

@@ -20,16 +20,20 @@ pub(super) fn metrics() -> Router<App> {
     Router::new().route("/metrics", get(text))
 }
 
-/// Ready is who runs a revision: the proxy has its plans.
+/// Ready is who runs a revision and can take another: the proxy has its plans, and the control loop is there. It costs nothing, so
+/// that it can be asked as often as anybody likes.
 async fn ready(State(app): State<App>) -> Response {
-    use api::state::TargetState::{Applied, Pending};
-    let snapshot = app.hub.snapshot();
-    let runs = |status: &api::TargetStatus| matches!(status.state, Applied { .. } | Pending { .. });
-    if snapshot.targets.iter().any(runs) && !app.stop.is_cancelled() {
-        "ready".into_response()
+    let not = if app.stop.is_cancelled() {
+        "the program is ending"
+    } else if !app.control.runs() {
+        "the control loop has ended by a fault: nothing can be changed any more, and the program ends"
+    } else if !app.hub.ready() {
+        "the proxy does not run a revision"
     } else {
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the proxy does not run a revision").into_response()
-    }
+        let aside = app.set_aside.as_ref().map(|aside| format!("; {aside}")).unwrap_or_default();
+        return format!("ready{aside}").into_response();
+    };
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, not).into_response()
 }
 
 async fn text(State(app): State<App>) -> Result<impl IntoResponse, Failure> {

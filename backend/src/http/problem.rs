@@ -12,6 +12,8 @@ use http::{HeaderValue, StatusCode, header};
 use crate::control::Refusal;
 use crate::load::LoadError;
 use crate::store::StoreError;
+use crate::work::WorkError;
+use crate::world::EditError;
 
 /// The media type.
 const MEDIA_TYPE: &str = "application/problem+json";
@@ -72,7 +74,11 @@ impl From<Refusal> for Failure {
                 failure.0.diagnostics = diagnostics;
                 failure
             }
-            Refusal::Edit(_) => {
+            Refusal::Limit(_) | Refusal::Edit(EditError::Limit(_)) => {
+                let title = "It is more than it may be";
+                Self::named("/problems/limit", StatusCode::PAYLOAD_TOO_LARGE, title, detail)
+            }
+            Refusal::Edit(EditError::Unfit(_)) => {
                 let title = "An edit does not fit the mesh";
                 Self::named("/problems/edit", StatusCode::UNPROCESSABLE_ENTITY, title, detail)
             }
@@ -82,7 +88,14 @@ impl From<Refusal> for Failure {
             }
             Refusal::NoRevision(_) | Refusal::NoProposal => Self::new(StatusCode::NOT_FOUND, detail),
             Refusal::Store(error) => Self::internal(&error),
-            Refusal::Down => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+            Refusal::Work(WorkError::Panicked(_)) => {
+                tracing::error!(error = detail, "a fault of the program");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+            }
+            Refusal::TooLong => Self::new(StatusCode::GATEWAY_TIMEOUT, detail),
+            Refusal::Work(WorkError::Busy | WorkError::Down) | Refusal::Down => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
         }
     }
 }

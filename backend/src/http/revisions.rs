@@ -65,12 +65,14 @@ pub(super) async fn get(
     State(app): State<App>,
     Number(number): Number,
 ) -> Result<Json<RevisionDetail>, Failure> {
-    let (revision, before) =
-        read(app.store, move |store| Ok((store.get(number)?, store.get(number.saturating_sub(1))?))).await?;
-    let revision = revision.ok_or(Refusal::NoRevision(number))?;
-    let before = before.map(|before| before.sources).unwrap_or_default();
-    let diff = diff::unified(&diff::sources(&before, &revision.sources));
-    Ok(Json(RevisionDetail { info: revision.info, sources: revision.sources, diff }))
+    let store = app.store;
+    let told = app.work.run(move || {
+        let revision = store.get(number)?.ok_or(Refusal::NoRevision(number))?;
+        let before = store.get(number.saturating_sub(1))?.map(|before| before.sources).unwrap_or_default();
+        let diff = diff::unified(&diff::sources(&before, &revision.sources));
+        Ok::<_, Refusal>(RevisionDetail { info: revision.info, sources: revision.sources, diff })
+    });
+    Ok(Json(told.await.map_err(Refusal::from)??))
 }
 
 /// A new revision that takes another back

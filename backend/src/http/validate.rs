@@ -4,6 +4,7 @@ use api::Problem;
 use api::request::{PostValidate, Validation};
 use axum::Json;
 use axum::extract::State;
+use mesh::limits;
 
 use super::App;
 use super::extract::Body;
@@ -23,14 +24,15 @@ pub(super) async fn validate(
     State(app): State<App>,
     Body(request): Body<PostValidate>,
 ) -> Result<Json<Validation>, Failure> {
+    request.sources.as_ref().map_or(Ok(()), limits::sources).map_err(Refusal::from)?;
     let head = app.control.head();
     let settings = app.settings;
-    let read = tokio::task::spawn_blocking(move || {
+    let read = app.work.run(move || {
         let other = request.sources.map(|sources| World::read(sources, &head.world.mesh, &settings));
         let world = other.as_ref().unwrap_or(&head.world);
         let changed = world::apply(world, &request.edits)?;
         Ok::<_, Refusal>(World::understand(changed.sources, changed.parsed, &settings))
     });
-    let world = read.await.map_err(|error| Failure::internal(&error))??;
+    let world = read.await.map_err(Refusal::from)??;
     Ok(Json(Validation { diagnostics: world.diagnostics }))
 }

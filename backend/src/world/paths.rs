@@ -1,11 +1,9 @@
 //! Names of files that edits may make. They become files on people's disks, by export and zip, so none may lead out of its folder.
 
 use mesh::Edit;
+use mesh::limits::FILE_NAME_BYTES;
 
 use super::EditError;
-
-/// Longest path, in bytes.
-const LONGEST: usize = 200;
 
 /// Refuses edits that make files with other names than a mesh's folder may have.
 pub(super) fn check(edits: &[Edit]) -> Result<(), EditError> {
@@ -18,7 +16,7 @@ pub(super) fn check(edits: &[Edit]) -> Result<(), EditError> {
     });
     for path in made {
         if !allowed(path) {
-            return Err(EditError(format!(
+            return Err(EditError::Unfit(format!(
                 "{path:?} cannot be the name of a file: parts with `/` between them, without `..`, drives or hidden names"
             )));
         }
@@ -33,7 +31,7 @@ fn allowed(path: &str) -> bool {
             && !part.contains(['\\', ':'])
             && !part.contains(char::is_control)
     };
-    path.len() <= LONGEST && path.split('/').all(part)
+    path.len() <= FILE_NAME_BYTES && path.split('/').all(part)
 }
 
 #[cfg(test)]

@@ -1,0 +1,190 @@
+//! The revision that the program starts with: the newest of the log that can be run.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use api::RevisionInfo;
+use api::revision::Edits;
+use api::state::SetAside;
+use mesh::{Edit, Mesh, Settings, Sources};
+
+use super::ServeError;
+use crate::clock::now_millis;
+use crate::control::{Head, OWN};
+use crate::sample;
+use crate::store::{Revision, Store, StoreError};
+use crate::work::said;
+use crate::world::{self, Plans, World};
+
+/// Revisions that are tried, from the newest back.
+const TRIES: u64 = 100;
+
+/// What the program starts with.
+#[derive(Debug)]
+pub(super) struct First {
+    /// The newest revision.
+    pub(super) head: Head,
+    /// What it is compiled into.
+    pub(super) plans: Plans,
+    /// What could not be run, if anything.
+    pub(super) set_aside: Option<SetAside>,
+}
+
+/// The newest revision of the log; of a new log the first, which is made here.
+///
+/// One that cannot be run (an older version may have stored it) is set aside: a new revision has the text of the last one that can.
+pub(super) async fn first(
+    store: &Store,
+    folder: Option<&Sources>,
+    settings: &Settings,
+) -> Result<First, ServeError> {
+    let (store, folder, settings) = (store.clone(), folder.cloned(), settings.clone());
+    let compile = move |sources: &Sources, number: u64| {
+        let world = World::read(sources.clone(), &Mesh::default(), &settings);
+        let plans = world::compile(&world, &settings, number).map_err(|error| error.to_string())?;
+        Ok((world, plans))
+    };
+    let done = tokio::task::spawn_blocking(move || run_newest(&store, folder.as_ref(), compile)).await;
+    done.unwrap_or_else(|error| Err(ServeError::NoneRuns(error.to_string())))
+}
+
+fn run_newest(
+    store: &Store,
+    folder: Option<&Sources>,
+    compile: impl Fn(&Sources, u64) -> Result<(World, Plans), String>,
+) -> Result<First, ServeError> {
+    let compile = |sources: &Sources, number: u64| {
+        catch_unwind(AssertUnwindSafe(|| compile(sources, number))).unwrap_or_else(|panic| {
+            Err(format!("the program has a fault that it brings out: {}", said(&*panic)))
+        })
+    };
+    let newest = match store.head()? {
+        Some(newest) => newest,
+        None => make_first(store, folder)?,
+    };
+    let number = newest.info.number;
+    let why = match compile(&newest.sources, number) {
+        Ok((world, plans)) => {
+            let head = Head { info: newest.info, world: Arc::new(world) };
+            return Ok(First { head, plans, set_aside: None });
+        }
+        Err(why) => why,
+    };
+    tracing::error!(revision = number, why, "the newest revision cannot be run");
+    let next = number + 1;
+    for runs in (1..number).rev().take(usize::try_from(TRIES).unwrap_or(usize::MAX)) {
+        let Some(good) = store.get(runs)? else { continue };
+        match compile(&good.sources, next) {
+            Ok((world, plans)) => {
+                let set_aside = SetAside { revision: number, runs, why };
+                tracing::error!("{set_aside}");
+                let info = append(store, &newest, good.sources, &set_aside)?;
+                let head = Head { info, world: Arc::new(world) };
+                return Ok(First { head, plans, set_aside: Some(set_aside) });
+            }
+            Err(why) => tracing::error!(revision = runs, why, "this revision cannot be run either"),
+        }
+    }
+    Err(ServeError::NoneRuns(format!("the newest is {number}, and {why}")))
+}
+
+/// Puts the text of a revision that can be run behind one that cannot.
+fn append(
+    store: &Store,
+    bad: &Revision,
+    sources: Sources,
+    set_aside: &SetAside,
+) -> Result<RevisionInfo, StoreError> {
+    let edits = [Edit::SetFiles { files: world::differences(&bad.sources, &sources) }];
+    let inverse = vec![Edit::SetFiles { files: world::differences(&sources, &bad.sources) }];
+    let info = RevisionInfo {
+        number: bad.info.number + 1,
+        author: OWN.to_owned(),
+        at: now_millis(),
+        summary: set_aside.to_string(),
+        edits: edits.as_slice().into(),
+        reverts: Some(bad.info.number),
+    };
+    store.append(&Revision { info: info.clone(), inverse, sources })?;
+    Ok(info)
+}
+
+fn make_first(store: &Store, folder: Option<&Sources>) -> Result<Revision, StoreError> {
+    let (sources, summary) = match folder {
+        Some(folder) => (folder.clone(), "read from the folder"),
+        None => (sample::mesh(), "the sample mesh"),
+    };
+    let info = RevisionInfo {
+        number: 1,
+        author: OWN.to_owned(),
+        at: now_millis(),
+        summary: summary.to_owned(),
+        edits: Edits::default(),
+        reverts: None,
+    };
+    let first = Revision { info, inverse: Vec::new(), sources };
+    store.append(&first)?;
+    if folder.is_some() {
+        store.set_folder(&first.sources)?;
+    }
+    Ok(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log of revisions that each have this text.
+    fn log(texts: &[&str]) -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        for (number, text) in (1..).zip(texts) {
+            let info = RevisionInfo {
+                number,
+                author: "ada".to_owned(),
+                at: 0,
+                summary: String::new(),
+                edits: Edits::default(),
+                reverts: None,
+            };
+            let sources = Sources::single("a.yaml", *text);
+            store.append(&Revision { info, inverse: Vec::new(), sources }).unwrap();
+        }
+        (folder, store)
+    }
+
+    /// Compiles, unless a text says otherwise.
+    fn compile(sources: &Sources, _: u64) -> Result<(World, Plans), String> {
+        match sources.0["a.yaml"].as_str() {
+            "# panics" => panic!("a poison"),
+            "# too large" => Err("it is too large".to_owned()),
+            _ => Ok((World { sources: sources.clone(), ..World::default() }, Plans::default())),
+        }
+    }
+
+    #[test]
+    fn the_newest_that_can_be_run_is_what_runs() {
+        let good = log(&["# one", "# two"]).1;
+        let first = run_newest(&good, None, compile).unwrap();
+        assert_eq!((first.head.info.number, first.set_aside), (2, None));
+
+        for (bad, said) in [("# panics", "a poison"), ("# too large", "it is too large")] {
+            let (_folder, store) = log(&["# one", "# two", bad, bad]);
+            let first = run_newest(&store, None, compile).unwrap();
+            assert_eq!(first.head.info.number, 5);
+            assert_eq!(first.head.world.sources.0["a.yaml"], "# two");
+            let aside = first.set_aside.unwrap();
+            assert_eq!((aside.revision, aside.runs), (4, 2));
+            assert!(aside.why.contains(said), "{}", aside.why);
+            // It is in the log, and the next start has nothing to say.
+            let kept = store.head().unwrap().unwrap();
+            assert_eq!((kept.info.number, kept.info.reverts), (5, Some(4)));
+            assert_eq!(kept.sources.0["a.yaml"], "# two");
+            assert_eq!(run_newest(&store, None, compile).unwrap().set_aside, None);
+        }
+
+        let (_folder, store) = log(&["# panics", "# too large"]);
+        let error = run_newest(&store, None, compile).unwrap_err().to_string();
+        assert!(error.contains("the newest is 2, and it is too large"), "{error}");
+    }
+}
