@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Compiler, Listener, Plan, Protocol, Source};
 use crate::registry::Viewer;
+use crate::route::path::normalize;
 use crate::route::{Decision, Draws, Request, route};
 use crate::{Mesh, Registry, Settings};
 
@@ -192,7 +193,12 @@ pub fn explain_for(
     let Some(listener) = listener(&plan, request) else {
         return outcome::no_listener(request);
     };
-    let seen = Seen { request, listener };
+    let asked = if request.path.is_empty() { "/" } else { &request.path };
+    let path = match normalize(asked, plan.paths) {
+        Ok(path) => path,
+        Err(why) => return outcome::refused(asked, why),
+    };
+    let seen = Seen { request, listener, path };
     let decision = route(listener, &seen, Draws::default());
     let mut explanation = outcome::explanation(&plan, &decision, &seen);
     explanation.steps = match &decision {
@@ -216,6 +222,9 @@ pub fn explain_for(
             .of(chosen.host, &trace)
         }
     };
+    if *seen.path != *asked {
+        explanation.steps.insert(0, outcome::normalized(asked, &seen.path));
+    }
     explanation
 }
 
@@ -235,6 +244,8 @@ fn listener<'p>(plan: &'p Plan, request: &ExplainRequest) -> Option<&'p Listener
 struct Seen<'a> {
     request: &'a ExplainRequest,
     listener: &'a Listener,
+    /// In its normal form.
+    path: Cow<'a, str>,
 }
 
 impl Request for Seen<'_> {
@@ -255,22 +266,12 @@ impl Request for Seen<'_> {
     }
 
     fn path(&self) -> &str {
-        if self.request.path.is_empty() { "/" } else { &self.request.path }
+        &self.path
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        let mut values = self
-            .request
-            .headers
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value);
-        let first = values.next()?;
-        let mut rest = values.peekable();
-        if rest.peek().is_none() {
-            return Some(Cow::Borrowed(first));
-        }
-        Some(Cow::Owned(rest.fold(first.clone(), |all, value| all + "," + value)))
+    fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>> {
+        let lines = self.request.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        lines.map(|(_, value)| Cow::Borrowed(value.as_str()))
     }
 }
 

@@ -99,8 +99,8 @@ impl Request for Asked<'_> {
         self.path
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        (name == "end-user").then_some(Cow::Borrowed("jason"))
+    fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>> {
+        (name == "end-user").then_some(Cow::Borrowed("jason")).into_iter()
     }
 }
 

@@ -15,6 +15,7 @@ mod policy;
 mod serial;
 mod tls;
 mod upstream;
+mod value;
 
 pub use action::{
     AbortWith, Action, Cors, Destination, Direct, Fault, Forward, HeaderOps, Mirror, Ops, Redirect, Retry,
@@ -31,11 +32,15 @@ pub use policy::{
 };
 pub use tls::{Secret, TlsClient, TlsServer};
 pub use upstream::{ProxyHeader, Tunnel};
+pub use value::{Command, Fact, Facts, HeaderValue, Named, Part, TimeFormat};
+pub(crate) use value::{Token, tokens};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::PathNormalization;
 
 use serial::is_default;
 
@@ -85,6 +90,9 @@ pub struct Plan {
     pub source: Source,
     /// Labels of the source.
     pub labels: BTreeMap<String, String>,
+    /// What of a path is resolved before routes see it: [`crate::route::path::normalize`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub paths: PathNormalization,
     /// One for each port: a workload's outbound ports (every port that some service has), or a gateway's servers.
     /// Sorted by port. Sources that see the same mesh share them.
     pub listeners: Arc<[Listener]>,
@@ -196,6 +204,17 @@ pub struct Route {
     /// Cross-origin policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
+}
+
+impl Route {
+    /// What Istio calls the route of a match: both names, where they are given.
+    pub fn called(&self, matched: Option<&Match>) -> String {
+        let own = self.name.as_deref().unwrap_or(if self.key.is_some() { "" } else { "default" });
+        match matched.and_then(|matched| matched.name.as_deref()) {
+            Some(name) => format!("{own}.{name}"),
+            None => own.to_owned(),
+        }
+    }
 }
 
 /// One match condition; its fields are ANDed. Built for one source, so filters by source or gateway are gone.

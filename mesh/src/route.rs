@@ -1,7 +1,7 @@
 //! The one routing function: the proxy routes with it, the Envoy translation is checked against it, and «explain this
 //! request» in the browser runs it too.
 //!
-//! It allocates nothing on the way to a [`Decision`]. What follows from a decision (new paths, locations, header
+//! It allocates nothing on the way to a [`Decision`], unless a header that a condition asks for comes in several lines. What follows from a decision (new paths, locations, header
 //! operations, retries) is computed by the pure functions of the modules below.
 
 mod connection;
@@ -10,6 +10,7 @@ mod locality;
 pub mod matching;
 pub mod path;
 pub mod retry;
+mod values;
 
 pub use connection::{Connection, Passage, connection, tls_server};
 pub use headers::{HeadersMut, apply, authority};
@@ -17,6 +18,7 @@ pub use locality::{Place, Places};
 pub use matching::{Mismatch, check, first_match};
 pub use path::{location, rewrite_path};
 pub use retry::{Limits, Outcome, back_off};
+pub use values::{Values, is_joined, values};
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -36,8 +38,8 @@ pub trait Request {
     fn authority(&self) -> &str;
     /// Path with its query.
     fn path(&self) -> &str;
-    /// A header's value by its lower-case name; several values are joined by `,`. `None` when it is absent.
-    fn header(&self, name: &str) -> Option<Cow<'_, str>>;
+    /// The lines of a header by its lower-case name, in the order in which they came.
+    fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>>;
 }
 
 /// The random numbers of one decision, drawn by the caller.

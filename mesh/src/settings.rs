@@ -12,6 +12,8 @@ pub struct Settings {
     pub request_timeout_millis: u64,
     /// What a workload's request to an unknown host gets.
     pub outbound_policy: OutboundPolicy,
+    /// What of a path is resolved before rules compare it, and before it is forwarded.
+    pub path_normalization: PathNormalization,
     /// Suffix of fully qualified service names.
     pub domain: String,
     /// Namespace whose DestinationRules apply to all.
@@ -28,6 +30,22 @@ pub enum OutboundPolicy {
     RegistryOnly,
 }
 
+/// `pathNormalization` of the mesh. Each level does what the one before it does, and more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PathNormalization {
+    /// Paths are compared and forwarded as they come.
+    None,
+    /// Dot segments, `\` and escapes of letters, digits, `-`, `.`, `_` and `~` are resolved: Istio's default.
+    #[default]
+    #[serde(alias = "DEFAULT")]
+    Base,
+    /// Several `/` in a row become one.
+    MergeSlashes,
+    /// `%2F` and `%5C` count as `/`, before all else.
+    DecodeAndMergeSlashes,
+}
+
 impl Settings {
     /// The default timeout of a route; `None` is no limit.
     pub fn request_timeout(&self) -> Option<Duration> {
@@ -40,6 +58,7 @@ impl Default for Settings {
         Self {
             request_timeout_millis: 15_000,
             outbound_policy: OutboundPolicy::AllowAny,
+            path_normalization: PathNormalization::default(),
             domain: "cluster.local".to_owned(),
             root_namespace: "istio-system".to_owned(),
         }

@@ -59,6 +59,7 @@ mod sni_hosts;
 mod statuses;
 mod timeouts;
 mod too_large;
+mod unknown_commands;
 mod unknown_delegate;
 mod unknown_fields;
 mod unknown_gateway;
@@ -147,6 +148,7 @@ pub const RULES: &[Rule] = &[
     lean(health_check::RULE),
     lean(connection_faults::RULE),
     lean(not_here::RULE),
+    lean(unknown_commands::RULE),
     lean(sidecars::RULE),
     lean(mesh_config::RULE),
     lean(too_large::RULE),

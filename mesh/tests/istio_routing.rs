@@ -43,8 +43,8 @@ impl Request for Call<'_> {
     fn path(&self) -> &str {
         self.path
     }
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.headers[name].as_str().map(Cow::Borrowed)
+    fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>> {
+        self.headers[name].as_str().map(Cow::Borrowed).into_iter()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Response flags: what went wrong with a request, in Envoy's abbreviations.
 
 use std::fmt;
-use std::ops::BitOrAssign;
+use std::ops::{BitOr, BitOrAssign};
 
 use crate::distribution::Answers;
 
@@ -76,6 +76,14 @@ impl fmt::Display for Flags {
             f.write_str(Self::name(position))?;
         }
         Ok(())
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, more: Self) -> Self {
+        Self(self.0 | more.0)
     }
 }
 

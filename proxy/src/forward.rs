@@ -12,12 +12,13 @@ use http::{Response, StatusCode, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use mesh::route::headers::Direction;
+use mesh::route::headers::{Direction, read_request};
 use mesh::route::{self, Decision, Limits, Outcome};
 
 use crate::affinity::Affinity;
 use crate::body::ClientBody;
 use crate::cluster::{self, Retry};
+use crate::facts::{Asked, Known, Met};
 use crate::flags::Flags;
 use crate::headers::{Edited, GIVES_UP, TIMEOUT_ALTERNATIVE, strip_hop_by_hop};
 use crate::mirror;
@@ -44,6 +45,7 @@ pub(crate) struct Exchange<'r> {
     /// The connection that it came on.
     pub(crate) ends: Ends,
     pub(crate) decision: &'r Decision<'r>,
+    pub(crate) asked: Asked<'r>,
     pub(crate) side: Rc<Side>,
     pub(crate) cluster: Rc<cluster::View>,
     pub(crate) limits: Limits<'r>,
@@ -51,6 +53,10 @@ pub(crate) struct Exchange<'r> {
     pub(crate) affinity: Affinity,
     /// The host of the try that is under way.
     pub(crate) trying: Cell<Option<usize>>,
+    /// The host of the last try.
+    pub(crate) tried: Cell<Option<usize>>,
+    /// The request as it goes upstream, where the response's headers tell of it.
+    pub(crate) sent: Option<Box<Outbound>>,
     pub(crate) ticket: Ticket,
     /// A fault has kept it waiting.
     pub(crate) delayed: bool,
@@ -78,9 +84,13 @@ pub(crate) async fn forward(
     let multiplexed = exchange.ends.h2;
     let alternative = head.headers.contains_key(TIMEOUT_ALTERNATIVE);
     let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
-    let mut outbound = Outbound::new(*head, authority, exchange.decision, exchange.voucher, || {
+    let known = Known { asked: exchange.asked, side: Some(&exchange.side), head: None, met: Met::default() };
+    let mut outbound = Outbound::new(*head, authority, exchange.decision, exchange.voucher, known, || {
         shared.with_random(|random| random.u128(..))
     });
+    if read_request(exchange.decision) {
+        exchange.sent = Some(Box::new(outbound.clone()));
+    }
     if let Some(context) = exchange.ticket.context() {
         outbound.belongs_to(context);
     }
@@ -124,8 +134,17 @@ pub(crate) async fn forward(
             return reply::answer(StatusCode::NO_CONTENT, Bytes::new(), exchange.ticket);
         }
         Err(reply) => {
+            let upstream = exchange.upstream();
+            let met = Met { upstream, status: 0, flags: exchange.ticket.flags() | reply.flags() };
             let mut response = reply.answer(exchange.ticket);
-            route::apply(exchange.decision, Direction::Response, &mut Edited(response.headers_mut()));
+            let known = Known {
+                asked: exchange.asked,
+                side: Some(&exchange.side),
+                head: exchange.sent.as_deref().map(Outbound::head),
+                met,
+            };
+            let mut headers = Edited(response.headers_mut());
+            route::apply(exchange.decision, Direction::Response, &mut headers, &known);
             return response;
         }
     };
@@ -176,6 +195,11 @@ fn expiry(timeout: Option<Duration>, since: Instant, upload: Option<&Rc<Upload>>
 }
 
 impl Exchange<'_> {
+    /// The endpoint of the last try.
+    fn upstream(&self) -> Option<Rc<str>> {
+        self.tried.get().map(|host| self.cluster.hosts[host].upstream.name())
+    }
+
     /// Where copies go.
     fn mirrored(&self) -> Vec<Rc<Side>> {
         let Decision::Forward(_, forward, _) = self.decision else { return Vec::new() };
@@ -212,6 +236,7 @@ impl Exchange<'_> {
             let per_try = self.limits.per_try_timeout;
             let began = if attempt == 1 { started } else { Instant::now() };
             self.trying.set(Some(host));
+            self.tried.set(Some(host));
             // What a try brought is gone before the next one is waited for, and needs no place beside it.
             let wait = {
                 let result = {
@@ -341,6 +366,12 @@ impl Exchange<'_> {
     ) -> Response<ClientBody> {
         let Answered { mut response, lease, deadline } = answered;
         let status = response.status();
+        let known = Known {
+            asked: self.asked,
+            side: Some(&self.side),
+            head: self.sent.as_deref().map(Outbound::head),
+            met: Met { upstream: self.upstream(), status: status.as_u16(), flags: self.ticket.flags() },
+        };
         self.ticket.status(status.as_u16());
         let began = self.ticket.began();
         self.ticket.tell(|line| line.answered = Some(began.elapsed()));
@@ -352,7 +383,7 @@ impl Exchange<'_> {
             tunnel::open(client, upstream, self.ticket, lease, self.shared.work.join());
             let (mut head, _nothing) = response.into_parts();
             let protocol = strip_hop_by_hop(&mut head.headers);
-            route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers));
+            route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers), &known);
             if multiplexed {
                 // HTTP/2 has no such status, and a client of it sent no key.
                 head.status = StatusCode::OK;
@@ -365,7 +396,7 @@ impl Exchange<'_> {
         }
         let (mut head, body) = response.into_parts();
         strip_hop_by_hop(&mut head.headers);
-        route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers));
+        route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers), &known);
         if let Some(cookie) = self.affinity.cookie {
             head.headers.append(SET_COOKIE, cookie);
         }

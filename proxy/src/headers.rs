@@ -1,8 +1,7 @@
 //! What the proxy does to headers of its own accord, and how the mesh's operations reach a header map.
 
 use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, TE, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use mesh::route::HeadersMut;
 
@@ -127,6 +126,14 @@ pub(crate) fn forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
     headers.insert(FORWARDED_FOR, list.unwrap_or_else(|| client.clone()));
 }
 
+/// The lines of a header in one, as Envoy joins those of some names.
+pub(crate) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?.clone();
+    let all: Vec<&[u8]> = std::iter::once(first.as_bytes()).chain(lines.map(HeaderValue::as_bytes)).collect();
+    if all.len() == 1 { Some(first) } else { HeaderValue::from_bytes(&all.join(&b","[..])).ok() }
+}
+
 /// The one authority of an HTTP/1.1 request's `Host`; `None` when there is none, or more than one.
 pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
     let mut hosts = headers.get_all(HOST).iter();
@@ -138,26 +145,25 @@ pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
 pub(crate) struct Edited<'h>(pub(crate) &'h mut HeaderMap);
 
 impl HeadersMut for Edited<'_> {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(HeaderValue::as_bytes)
+    }
+
     fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }
 
-    fn set(&mut self, name: &str, value: &str) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), written(value)) {
+    fn set(&mut self, name: &str, value: &[u8]) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
             self.0.insert(name, value);
         }
     }
 
-    fn append(&mut self, name: &str, value: &str) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), written(value)) {
+    fn append(&mut self, name: &str, value: &[u8]) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
             self.0.append(name, value);
         }
     }
-}
-
-/// A value as a rule has it, where a percent sign is written twice.
-fn written(value: &str) -> Result<HeaderValue, InvalidHeaderValue> {
-    if value.contains('%') { value.replace("%%", "%").try_into() } else { value.try_into() }
 }
 
 /// Whether they are a gRPC call's.

@@ -21,6 +21,7 @@ mod copy;
 mod cors;
 mod distribution;
 mod drain;
+mod facts;
 mod flags;
 mod fleet;
 mod forward;

@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{Method, Request, Uri, request};
+use mesh::PathNormalization;
 use mesh::route::headers::Direction;
 use mesh::route::{self, Decision};
 
+use crate::facts::{Head, Known};
 use crate::headers::{
     ATTEMPT_COUNT, CLIENT_CERTIFICATE, ENVOYS, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_HOST,
     ORIGINAL_PATH, REQUEST_ID, forwarded_for, has_envoys, host, is_grpc, request_id, strip_request,
@@ -49,6 +51,11 @@ pub(crate) struct Voucher<'c> {
     pub(crate) certificate: Option<&'c HeaderValue>,
 }
 
+/// The authority in a request's target, where one is there.
+pub(crate) fn authority_of(uri: &Uri) -> Option<&str> {
+    uri.authority().and_then(|authority| authority.as_str().rsplit('@').next())
+}
+
 /// The scheme that a client used.
 pub(crate) fn scheme(secure: bool) -> &'static str {
     if secure { "https" } else { "http" }
@@ -57,10 +64,7 @@ pub(crate) fn scheme(secure: bool) -> &'static str {
 impl<'r> Inbound<'r> {
     /// `None` for a request that does not say, or not clearly, which host it is for.
     pub(crate) fn new(head: &'r request::Parts, secure: bool) -> Option<Self> {
-        let authority = match head.uri.authority() {
-            Some(authority) => authority.as_str().rsplit('@').next().unwrap_or(""),
-            None => host(&head.headers)?,
-        };
+        let authority = authority_of(&head.uri).or_else(|| host(&head.headers))?;
         Some(Self { head, authority, envoys: has_envoys(&head.headers), secure })
     }
 
@@ -87,15 +91,24 @@ impl route::Request for Inbound<'_> {
         self.head.uri.path_and_query().map_or("", PathAndQuery::as_str)
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        if !self.envoys && name.starts_with(ENVOYS) {
-            return None;
+    fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>> {
+        let looked = self.envoys || !name.starts_with(ENVOYS);
+        let lines = looked.then(|| self.head.headers.get_all(name));
+        lines.into_iter().flatten().map(|line| String::from_utf8_lossy(line.as_bytes()))
+    }
+}
+
+/// Puts a path into the form in which rules see it, and in which it is forwarded. `false`: no request can have it.
+pub(crate) fn normalize(uri: &mut Uri, level: PathNormalization) -> bool {
+    let Some(path) = uri.path_and_query() else { return true };
+    match route::path::normalize(path.as_str(), level) {
+        Ok(Cow::Borrowed(_)) => true,
+        Ok(Cow::Owned(normal)) => {
+            let mut parts = std::mem::take(uri).into_parts();
+            parts.path_and_query = PathAndQuery::try_from(normal).ok();
+            Uri::from_parts(parts).map(|normal| *uri = normal).is_ok()
         }
-        let mut values = self.head.headers.get_all(name).iter();
-        let first = String::from_utf8_lossy(values.next()?.as_bytes());
-        Some(values.fold(first, |joined, value| {
-            Cow::Owned(format!("{joined},{}", String::from_utf8_lossy(value.as_bytes())))
-        }))
+        Err(_) => false,
     }
 }
 
@@ -113,6 +126,7 @@ impl Outbound {
         authority: HeaderValue,
         decision: &Decision<'_>,
         voucher: Option<Voucher<'_>>,
+        known: Known<'_>,
         random: impl FnOnce() -> u128,
     ) -> Self {
         let headers = &mut head.headers;
@@ -130,8 +144,15 @@ impl Outbound {
                 None => drop(headers.remove(CLIENT_CERTIFICATE)),
             }
         }
-        route::apply(decision, Direction::Request, &mut Edited(headers));
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let line = Head {
+            method: &head.method,
+            path: path.as_str(),
+            authority: authority.as_bytes(),
+            headers: None,
+        };
+        let known = Known { head: Some(line), ..known };
+        route::apply(decision, Direction::Request, &mut Edited(headers), &known);
         let rewritten = route::rewrite_path(decision, path.as_str());
         // What a rewrite makes of a strange path may be no path: then it stays.
         let rewritten = rewritten.and_then(|rewritten| PathAndQuery::try_from(rewritten).ok());
@@ -167,6 +188,12 @@ impl Outbound {
     /// Tells the next hop which trace it belongs to.
     pub(crate) fn belongs_to(&mut self, context: &Context) {
         context.write(&mut self.headers);
+    }
+
+    /// Its head.
+    pub(crate) fn head(&self) -> Head<'_> {
+        let Self { method, path, authority, headers, .. } = self;
+        Head { method, path: path.as_str(), authority: authority.as_bytes(), headers: Some(headers) }
     }
 
     /// Its path with the query.

@@ -14,7 +14,7 @@ use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
 use mesh::Source;
-use mesh::plan::{AbortWith, Cors, Listener, Protocol, UnknownHost, split_authority};
+use mesh::plan::{AbortWith, Listener, Protocol, UnknownHost, split_authority};
 use mesh::route::headers::Direction;
 use mesh::route::{self, Chosen, Decision, Limits};
 
@@ -24,10 +24,11 @@ use crate::cluster;
 use crate::control::Entry;
 use crate::cors::{self, Verdict};
 use crate::drain::Activity;
+use crate::facts::{Asked, Head, Known, Met};
 use crate::flags::Flags;
 use crate::forward::forward;
 use crate::headers::{Edited, is_grpc};
-use crate::outbound::{Inbound, Voucher, scheme};
+use crate::outbound::{Inbound, Voucher, normalize, scheme};
 use crate::pool;
 use crate::preface::Ends;
 use crate::reply::{self, Reply};
@@ -171,7 +172,8 @@ pub(crate) async fn serve(
     let connect =
         head.method == Method::CONNECT && !as_upgrade(&mut head, || shared.with_random(|it| it.u128(..)));
     let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity);
-    let Some(inbound) = Inbound::new(&head, client.secured.is_some()) else {
+    let normal = normalize(&mut head.uri, view.plan.paths);
+    let Some(inbound) = Inbound::new(&head, client.secured.is_some()).filter(|_| normal) else {
         let side = view.side(&Decision::NoHost, "", &front.source, shared);
         return Ok(Reply::BAD_REQUEST.answer(ticket(&side)));
     };
@@ -231,12 +233,20 @@ pub(crate) async fn serve(
             let verdict = policy.map_or(Verdict::Unconcerned, |policy| cors::judge(policy, &head));
             let call = chosen.abort.is_some() && is_grpc(&head.headers);
             let act = Act::new(&decision, &inbound, side);
-            let mut response = match interrupt(chosen, ticket, policy, &verdict, call).await {
+            let asked = Asked { client, decision: &decision, began, h2: head.version == Version::HTTP_2 };
+            let mut response = match interrupt(chosen, ticket, &verdict, call).await {
                 Ok(ticket) => act.run(client, &view, &decision, ticket, (head, body)).await,
                 Err(mut response) => {
                     // As in Envoy, for which only a route that leads somewhere has operations on such answers.
                     if chosen.abort.is_some() && matches!(decision, Decision::Forward(..)) {
-                        route::apply(&decision, Direction::Response, &mut Edited(response.headers_mut()));
+                        let mut flags = Flags::ABORT;
+                        if chosen.delay.is_some() {
+                            flags |= Flags::DELAY;
+                        }
+                        let met = Met { flags, ..Met::default() };
+                        let known = Known { asked, side: None, head: Some(Head::came(&head)), met };
+                        let mut headers = Edited(response.headers_mut());
+                        route::apply(&decision, Direction::Response, &mut headers, &known);
                     }
                     return Ok(response);
                 }
@@ -286,7 +296,6 @@ fn note(
 async fn interrupt(
     chosen: &Chosen<'_>,
     mut ticket: Ticket,
-    policy: Option<&Cors>,
     verdict: &Verdict,
     call: bool,
 ) -> Result<Ticket, Response<ClientBody>> {
@@ -297,13 +306,8 @@ async fn interrupt(
     if let Some(abort) = chosen.abort {
         return Err(reply::aborted(abort, call, ticket));
     }
-    match (verdict, policy) {
-        (Verdict::Preflight(origin), Some(policy)) => {
-            let mut response = reply::answer(StatusCode::OK, Bytes::new(), ticket);
-            cors::answer_preflight(policy, origin.clone(), response.headers_mut());
-            Err(response)
-        }
-        (Verdict::Ignored, _) => Err(reply::answer(StatusCode::OK, Bytes::new(), ticket)),
-        _ => Ok(ticket),
-    }
+    let Verdict::Preflight(headers) = verdict else { return Ok(ticket) };
+    let mut response = reply::answer(StatusCode::OK, Bytes::new(), ticket);
+    response.headers_mut().extend((**headers).clone());
+    Err(response)
 }

@@ -1,6 +1,6 @@
 //! What the tasks of one thread share. Nothing of it leaves the thread, so nothing of it is locked.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     notices: mpsc::Sender<Notice>,
     /// The last revision that a request was routed by.
     noticed: Cell<u64>,
+    /// The machine's name, once somebody has asked for it.
+    hostname: OnceCell<String>,
 }
 
 impl Shared {
@@ -66,6 +68,7 @@ impl Shared {
             fleet,
             notices,
             noticed: Cell::new(0),
+            hostname: OnceCell::new(),
         }
     }
 
@@ -98,6 +101,15 @@ impl Shared {
     pub(crate) fn draws(&self) -> Draws {
         let mut random = self.random.borrow_mut();
         Draws { weight: random.u64(..), delay: random.u64(..), abort: random.u64(..) }
+    }
+
+    /// The machine's name.
+    pub(crate) fn hostname(&self) -> &str {
+        self.hostname.get_or_init(|| {
+            let kernels = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+            let name = kernels.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+            name.trim().to_owned()
+        })
     }
 
     /// Lends the random numbers.

@@ -113,6 +113,7 @@ fn no_plan(source: &Source) -> Arc<Plan> {
         revision: 0,
         source: source.clone(),
         labels: [].into(),
+        paths: mesh::PathNormalization::default(),
         listeners: [].into(),
         clusters: [].into(),
     })

@@ -107,6 +107,11 @@ impl Ticket {
         self.upload = Some(Rc::clone(upload));
     }
 
+    /// What has gone wrong.
+    pub(crate) fn flags(&self) -> Flags {
+        self.ended.flags
+    }
+
     /// Something went wrong.
     pub(crate) fn flag(&mut self, flag: Flags) {
         self.ended.flags |= flag;

@@ -115,7 +115,7 @@ impl Made {
         self.put(Kind::Cluster, names::PASSTHROUGH.to_owned(), cluster::passthrough().encode_to_vec());
         let routes = hosts::outbound(plan);
         self.routes(&routes, delivery);
-        let http = Http { routes: &routes, gateway: false, dynamic: true };
+        let http = Http { routes: &routes, gateway: false, dynamic: true, paths: plan.paths };
         self.listener(&listener::http(hosts::OUTBOUND.to_owned(), at, &http, delivery));
         for it in &*plan.listeners {
             if it.protocol != Protocol::Http {
@@ -123,7 +123,8 @@ impl Made {
             } else if let Some(at) = bind.ports.get(&it.port) {
                 let routes = hosts::on_port(plan, it);
                 self.routes(&routes, delivery);
-                let http = |_| Some(Http { routes: &routes, gateway: false, dynamic: true });
+                let http =
+                    |_| Some(Http { routes: &routes, gateway: false, dynamic: true, paths: plan.paths });
                 self.listener(&listener::mixed(*at, it, &plan.clusters, &http, delivery));
             }
         }
@@ -147,7 +148,7 @@ impl Made {
             routes.iter().for_each(|(_, routes)| self.routes(routes, delivery));
             let http = |server: Option<usize>| {
                 let (_, routes) = routes.iter().find(|(own, _)| *own == server)?;
-                Some(Http { routes, gateway: true, dynamic })
+                Some(Http { routes, gateway: true, dynamic, paths: plan.paths })
             };
             match http(None).filter(|_| it.protocol == Protocol::Http) {
                 Some(http) => self.listener(&listener::http(it.port.to_string(), at, &http, delivery)),

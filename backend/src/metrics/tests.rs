@@ -29,7 +29,14 @@ fn plan(source: Source, hosts: &[(&str, &str)]) -> Plan {
         Cluster { key, known: true, endpoints: vec![endpoint], policy: mesh::plan::ClusterPolicy::default() }
     };
     let clusters: Vec<_> = hosts.iter().map(cluster).collect();
-    Plan { revision: 1, source, labels: [].into(), listeners: [].into(), clusters: clusters.into() }
+    Plan {
+        revision: 1,
+        source,
+        labels: [].into(),
+        paths: mesh::PathNormalization::default(),
+        listeners: [].into(),
+        clusters: clusters.into(),
+    }
 }
 
 #[test]

@@ -261,6 +261,7 @@ mod tests {
                 revision: 1,
                 source: source(),
                 labels: [].into(),
+                paths: mesh::PathNormalization::default(),
                 listeners: [].into(),
                 clusters: [cluster].into(),
             };

@@ -8,6 +8,7 @@ use super::{
 use crate::RouteKey;
 use crate::plan::{AbortWith, ClusterId, ClusterKey, Fault, Forward, Listener, Plan, Retry, UnknownHost};
 use crate::resource::DurationString;
+use crate::route::path::Refused;
 use crate::route::{Decision, Limits};
 
 const NOTHING: Explanation = Explanation {
@@ -55,10 +56,22 @@ pub(super) fn no_listener(request: &ExplainRequest) -> Explanation {
         Some(port) => format!("nothing listens on port {port}"),
         None => format!("nothing listens for \"{}\"", request.host),
     };
-    Explanation {
-        steps: vec![Step { virtual_service: None, route: None, matched: false, reason }],
-        ..NOTHING
-    }
+    Explanation { steps: vec![of_no_rule(reason)], ..NOTHING }
+}
+
+/// A path that no request can have.
+pub(super) fn refused(path: &str, why: Refused) -> Explanation {
+    let reason = format!("the path {path:?} is none that a request can have: {why}; it is answered with 400");
+    Explanation { status: Status::Direct, steps: vec![of_no_rule(reason)], ..NOTHING }
+}
+
+/// Rules see another path than the one that is asked for.
+pub(super) fn normalized(asked: &str, path: &str) -> Step {
+    of_no_rule(format!("the path {asked:?} is compared and forwarded in its normal form: {path:?}"))
+}
+
+fn of_no_rule(reason: String) -> Step {
+    Step { virtual_service: None, route: None, matched: false, reason }
 }
 
 /// No virtual host has the host.
@@ -72,7 +85,7 @@ pub(super) fn unknown_host(listener: &Listener, request: &ExplainRequest) -> Ste
     };
     let reason =
         format!("no virtual host on port {} has the host \"{}\": {then}", listener.port, request.host);
-    Step { virtual_service: None, route: None, matched: false, reason }
+    of_no_rule(reason)
 }
 
 /// `namespace/name` of the VirtualService of a rule.

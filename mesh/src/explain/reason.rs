@@ -5,8 +5,8 @@ use crate::plan::compile::Skip;
 use crate::plan::{HeaderMatcher, Match, Matcher};
 use crate::registry::Viewer;
 use crate::resource::http::{HttpMatch, HttpRoute};
-use crate::route::matching::{header, parameter, split_query};
-use crate::route::{Mismatch, Request};
+use crate::route::matching::{parameter, split_query};
+use crate::route::{Mismatch, Request, Values, values};
 
 /// Why a condition did not hold.
 pub(super) fn mismatch(why: &Mismatch<'_>, seen: &Seen<'_>) -> String {
@@ -25,10 +25,14 @@ pub(super) fn mismatch(why: &Mismatch<'_>, seen: &Seen<'_>) -> String {
             format!("authority is {:?}, the rule wants {}", seen.authority(), wants(wanted))
         }
         Mismatch::Header(name, wanted) => {
-            format!("header {name} {}, the rule wants {}", is(header(seen, name).as_deref()), asks(wanted))
+            format!("header {name} {}, the rule wants {}", is(&values(seen, name)), asks(wanted))
         }
         Mismatch::Query(name, wanted) => {
-            format!("query parameter {name} {}, the rule wants {}", is(parameter(query, name)), asks(wanted))
+            format!(
+                "query parameter {name} {}, the rule wants {}",
+                is(&parameter(query, name).into()),
+                asks(wanted)
+            )
         }
     }
 }
@@ -49,12 +53,12 @@ pub(super) fn held(condition: Option<&Match>, seen: &Seen<'_>) -> String {
         parts.extend(wanted.as_ref().map(|wanted| format!("{what} {value:?} is {}", wants(wanted))));
     }
     for (name, wanted) in &condition.headers {
-        let value = header(seen, name);
-        parts.push(format!("header {name} {}, as the rule wants {}", is(value.as_deref()), asks(wanted)));
+        let is = is(&values(seen, name));
+        parts.push(format!("header {name} {is}, as the rule wants {}", asks(wanted)));
     }
     for (name, wanted) in &condition.query {
-        let value = parameter(query, name);
-        parts.push(format!("query parameter {name} {}, as the rule wants {}", is(value), asks(wanted)));
+        let is = is(&parameter(query, name).into());
+        parts.push(format!("query parameter {name} {is}, as the rule wants {}", asks(wanted)));
     }
     if parts.is_empty() {
         "the rule's conditions on the request are empty".to_owned()
@@ -136,8 +140,12 @@ fn asks(matcher: &HeaderMatcher) -> String {
     }
 }
 
-fn is(value: Option<&str>) -> String {
-    value.map_or_else(|| "is absent".to_owned(), |value| format!("is {value:?}"))
+fn is(values: &Values<'_>) -> String {
+    if values.is_empty() {
+        return "is absent".to_owned();
+    }
+    let values: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+    format!("is {}", values.join(" and "))
 }
 
 fn any_case(ignore: bool) -> &'static str {

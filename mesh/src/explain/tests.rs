@@ -213,3 +213,34 @@ spec:
     assert_eq!(last.virtual_service.as_deref(), Some("default/younger"));
     assert_eq!(last.reason, "another VirtualService has this host already, and only the first is used");
 }
+
+#[test]
+fn paths_and_headers_are_seen_as_the_proxy_sees_them() {
+    let yaml = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ratings}
+spec:
+  hosts: [ratings]
+  http:
+  - match: [{uri: {prefix: /admin}}, {headers: {x-role: {exact: admin}}}]
+    directResponse: {status: 403}
+  - route: [{destination: {host: ratings}}]
+";
+    let spelled = explained(yaml, &get("ratings", "/public/..\\%61dmin?x", &[]));
+    assert_eq!((spelled.status, spelled.route.unwrap().index), (Status::Direct, 0));
+    let told = r#"the path "/public/..\\%61dmin?x" is compared and forwarded in its normal form: "/admin?x""#;
+    assert_eq!(spelled.steps[0].reason, told);
+
+    let lines: &[(&str, &str)] = &[("x-role", "x"), ("X-Role", "admin")];
+    let repeated = explained(yaml, &get("ratings", "/", lines));
+    assert_eq!((repeated.status, repeated.steps[0].matched), (Status::Direct, true));
+    let told = r#"header x-role is "x" and "admin", as the rule wants exactly "admin""#;
+    assert!(repeated.steps[0].reason.contains(told), "{}", repeated.steps[0].reason);
+
+    for path in ["/a%00b", "/a#b"] {
+        let refused = explained(yaml, &get("ratings", path, &[]));
+        assert_eq!((refused.status, refused.steps.len()), (Status::Direct, 1));
+        assert!(refused.steps[0].reason.ends_with("it is answered with 400"), "{}", refused.steps[0].reason);
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::serial::{delay, duration, is_default, optional_duration};
-use super::{ClusterId, Matcher, Pattern};
+use super::{ClusterId, HeaderValue, Matcher, Pattern};
 
 /// What a route does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,7 +48,7 @@ pub struct Destination {
     pub cluster: ClusterId,
     /// Its weight; of one destination alone it means nothing.
     pub weight: u32,
-    /// Header operations of this destination; they run before the route's.
+    /// Header operations of this destination; they run before the route's. Those of a sole destination are the route's.
     #[serde(skip_serializing_if = "is_default")]
     pub headers: HeaderOps,
 }
@@ -199,6 +199,26 @@ pub struct HeaderOps {
     pub authority: Option<String>,
 }
 
+impl HeaderOps {
+    /// Takes in the operations of a route's only destination, behind its own: what both set, the destination has set last.
+    pub fn take_in(&mut self, destination: Self) {
+        let both = [(&mut self.request, destination.request), (&mut self.response, destination.response)];
+        for (own, more) in both {
+            own.remove.extend(more.remove);
+            own.set.extend(more.set);
+            own.add.extend(more.add);
+        }
+        self.authority = self.authority.take().or(destination.authority);
+    }
+}
+
+impl Ops {
+    /// Whether values take something from the request.
+    pub fn read_request(&self) -> bool {
+        self.set.iter().chain(&self.add).any(|(_, value)| value.reads_request())
+    }
+}
+
 /// One direction of header operations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Ops {
@@ -207,10 +227,10 @@ pub struct Ops {
     pub remove: Vec<String>,
     /// Names and values that overwrite.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub set: Vec<(String, String)>,
+    pub set: Vec<(String, HeaderValue)>,
     /// Names and values to append.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub add: Vec<(String, String)>,
+    pub add: Vec<(String, HeaderValue)>,
 }
 
 /// `corsPolicy`, resolved.

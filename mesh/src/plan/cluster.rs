@@ -19,6 +19,13 @@ pub struct ClusterKey {
     pub port: u16,
 }
 
+impl ClusterKey {
+    /// The name that Istio gives such a cluster.
+    pub fn istio_name(&self) -> String {
+        format!("outbound|{}|{}|{}", self.port, self.subset.as_deref().unwrap_or(""), self.host)
+    }
+}
+
 /// A group of endpoints with its policy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cluster {

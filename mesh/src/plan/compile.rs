@@ -102,21 +102,14 @@ impl<'m> Compiler<'m> {
                 self.views.entry(key).or_insert_with(|| context.view(viewer, None)).clone()
             }
         };
-        Plan { revision, source: viewer.source.clone(), labels: viewer.labels.clone(), listeners, clusters }
+        self.context.plan(viewer, revision, (listeners, clusters))
     }
 
     /// The plan of a source, and which rules went into which virtual host or were left out, and why.
     pub(crate) fn traced(&self, viewer: &Viewer, revision: u64) -> (Plan, Trace) {
         let mut trace = Trace::default();
-        let (listeners, clusters) = self.context.view(viewer, Some(&mut trace));
-        let plan = Plan {
-            revision,
-            source: viewer.source.clone(),
-            labels: viewer.labels.clone(),
-            listeners,
-            clusters,
-        };
-        (plan, trace)
+        let view = self.context.view(viewer, Some(&mut trace));
+        (self.context.plan(viewer, revision, view), trace)
     }
 
     pub(crate) fn context(&self) -> &Context<'m> {
@@ -125,6 +118,17 @@ impl<'m> Compiler<'m> {
 }
 
 impl Context<'_> {
+    fn plan(&self, viewer: &Viewer, revision: u64, (listeners, clusters): View) -> Plan {
+        Plan {
+            revision,
+            source: viewer.source.clone(),
+            labels: viewer.labels.clone(),
+            paths: self.settings.path_normalization,
+            listeners,
+            clusters,
+        }
+    }
+
     fn view(&self, viewer: &Viewer, trace: Option<&mut Trace>) -> View {
         let mut clusters = Clusters::new(self, viewer);
         let mut nobody = Trace::default();

@@ -1,8 +1,7 @@
 //! Matching a request against a route's conditions, and saying which condition did not hold.
 
-use std::borrow::Cow;
-
 use super::Request;
+use super::values::{Values, values};
 use crate::plan::{HeaderMatcher, Match, Matcher, Route};
 
 /// The first condition of a match that a request does not meet. Nothing is formatted until someone asks why.
@@ -53,27 +52,16 @@ pub fn check<'p>(candidate: &'p Match, request: &impl Request) -> Result<(), Mis
         return Err(Mismatch::Authority(authority));
     }
     for (name, wanted) in &candidate.headers {
-        if !wanted.matches(header(request, name).as_deref()) {
+        if !wanted.matches(&values(request, name)) {
             return Err(Mismatch::Header(name, wanted));
         }
     }
     for (name, wanted) in &candidate.query {
-        if !wanted.matches(parameter(query, name)) {
+        if !wanted.matches(&Values::from(parameter(query, name))) {
             return Err(Mismatch::Query(name, wanted));
         }
     }
     Ok(())
-}
-
-/// A header of a request; pseudo headers and `host` by their names.
-pub fn header<'r>(request: &'r impl Request, name: &str) -> Option<Cow<'r, str>> {
-    match name {
-        ":method" => Some(Cow::Borrowed(request.method())),
-        ":scheme" => Some(Cow::Borrowed(request.scheme())),
-        ":authority" | "host" => Some(Cow::Borrowed(request.authority())),
-        ":path" => Some(Cow::Borrowed(request.path())),
-        _ => request.header(name),
-    }
 }
 
 /// A path's part before the `?`, and its query.
@@ -111,13 +99,14 @@ impl Matcher {
 }
 
 impl HeaderMatcher {
-    /// Whether a value that may be missing matches.
-    pub fn matches(&self, value: Option<&str>) -> bool {
-        match &self.value {
-            None => value.is_some() != self.invert,
+    /// Whether values match: one of them is enough, and where it is inverted, one is too many.
+    pub fn matches(&self, values: &Values<'_>) -> bool {
+        let held = match &self.value {
+            None => !values.is_empty(),
             // Inverted, what is missing counts as empty.
-            Some(wanted) if self.invert => !wanted.matches(value.unwrap_or("")),
-            Some(wanted) => value.is_some_and(|value| wanted.matches(value)),
-        }
+            Some(wanted) if values.is_empty() => self.invert && wanted.matches(""),
+            Some(wanted) => values.iter().any(|value| wanted.matches(value)),
+        };
+        held != self.invert
     }
 }

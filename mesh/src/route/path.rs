@@ -1,4 +1,8 @@
-//! What becomes of a path: rewrites on the way upstream, and the `Location` of a redirect.
+//! What becomes of a path: its normal form, rewrites on the way upstream, and the `Location` of a redirect.
+
+mod normal;
+
+pub use normal::{Refused, normalize};
 
 use super::matching::split_query;
 use super::{Chosen, Decision, Request};

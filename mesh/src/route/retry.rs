@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Request;
+use super::{Request, values};
 use crate::plan::{Forward, Retry, RetryOn};
 
 /// Base of the back-off unless a route sets one.
@@ -184,7 +184,7 @@ pub const OVERRIDES: [&str; 4] = [
 
 fn overridden<'p>(route: Option<&'p Retry>, request: &impl Request) -> Option<Cow<'p, Retry>> {
     let attempts = number(request, "x-envoy-max-retries").and_then(|count| u32::try_from(count).ok());
-    let on = request.header("x-envoy-retry-on");
+    let on = values(request, "x-envoy-retry-on").joined();
     let retry = match (route, &on) {
         (Some(route), None) if attempts.is_none_or(|attempts| attempts == route.attempts) => {
             Cow::Borrowed(route)
@@ -209,7 +209,7 @@ fn overridden<'p>(route: Option<&'p Retry>, request: &impl Request) -> Option<Co
 }
 
 fn number(request: &impl Request, name: &str) -> Option<u64> {
-    request.header(name)?.trim().parse().ok()
+    values(request, name).joined()?.trim().parse().ok()
 }
 
 /// How long to wait before the `n`-th retry, from 1: anything below `(2^n - 1) * base`, at most ten times the base, fully

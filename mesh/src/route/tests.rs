@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::headers::Direction;
 use super::*;
 use crate::plan::{
-    ClusterId, Fault, HeaderMatcher, HeaderOps, Matcher, Ops, Pattern, Protocol, Retry, RetryOn, Rewrite,
-    UnknownHost, VirtualHosts,
+    ClusterId, Fact, Facts, Fault, HeaderMatcher, HeaderOps, HeaderValue, Matcher, Ops, Pattern, Protocol,
+    Retry, RetryOn, Rewrite, UnknownHost, VirtualHosts,
 };
 
 struct Get<'a> {
@@ -30,10 +30,8 @@ impl Request for Get<'_> {
     fn path(&self) -> &str {
         self.path
     }
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        let values: Vec<&str> =
-            self.headers.iter().filter(|(key, _)| *key == name).map(|(_, value)| *value).collect();
-        (!values.is_empty()).then(|| Cow::Owned(values.join(",")))
+    fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>> {
+        self.headers.iter().filter(move |(key, _)| *key == name).map(|(_, value)| Cow::Borrowed(*value))
     }
 }
 
@@ -153,7 +151,30 @@ fn conditions() {
         ("presence of nothing", header("end-user", None, false), "/", &[], false),
         ("empty is not absent", header("x", Some(exact("")), false), "/", &[("x", "")], true),
         ("absent is not empty", header("x", Some(exact("")), false), "/", &[], false),
-        ("several values", header("x", Some(exact("a,b")), false), "/", &[("x", "a"), ("x", "b")], true),
+        ("several lines", header("x", Some(exact("b")), false), "/", &[("x", "a"), ("x", "b")], true),
+        (
+            "lines are not joined",
+            header("x", Some(exact("a,b")), false),
+            "/",
+            &[("x", "a"), ("x", "b")],
+            false,
+        ),
+        (
+            "without, one of several",
+            header("x", Some(exact("b")), true),
+            "/",
+            &[("x", "a"), ("x", "b")],
+            false,
+        ),
+        (
+            "without, none of several",
+            header("x", Some(exact("c")), true),
+            "/",
+            &[("x", "a"), ("x", "b")],
+            true,
+        ),
+        ("joined", header("via", Some(exact("a,b")), false), "/", &[("via", "a"), ("via", "b")], true),
+        ("joined is one", header("via", Some(exact("b")), false), "/", &[("via", "a"), ("via", "b")], false),
         ("without, absent", header("end-user", Some(exact("jason")), true), "/", &[], true),
         ("without, other", header("end-user", Some(exact("jason")), true), "/", &[("end-user", "tom")], true),
         ("without, same", header("end-user", Some(exact("jason")), true), "/", jason, false),
@@ -262,15 +283,61 @@ fn locations_of_redirects() {
 struct Map(BTreeMap<String, Vec<String>>);
 
 impl HeadersMut for Map {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name)?.first().map(String::as_bytes)
+    }
     fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }
-    fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), vec![value.to_owned()]);
+    fn set(&mut self, name: &str, value: &[u8]) {
+        self.0.insert(name.to_owned(), vec![String::from_utf8(value.to_vec()).unwrap()]);
     }
-    fn append(&mut self, name: &str, value: &str) {
-        self.0.entry(name.to_owned()).or_default().push(value.to_owned());
+    fn append(&mut self, name: &str, value: &[u8]) {
+        self.0.entry(name.to_owned()).or_default().push(String::from_utf8(value.to_vec()).unwrap());
     }
+}
+
+/// Of a request of which only the path is known.
+struct Nothing;
+
+impl Facts for Nothing {
+    fn request(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        (name == ":path").then_some(Cow::Borrowed(b"/p"))
+    }
+    fn fact(&self, _: Fact) -> Option<Cow<'_, str>> {
+        None
+    }
+    fn began(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn values_are_made_before_any_is_set() {
+    let pair = |name: &str, value: &str| (name.to_owned(), HeaderValue::new(value));
+    let request = Ops {
+        remove: vec!["gone".into()],
+        set: vec![
+            pair("x", "new"),
+            pair("c", "%REQ(x)%%REQ(gone)%-%REQ(:path)%"),
+            pair("keep", "%REQ(none)%"),
+        ],
+        add: vec![pair("x", "%REQ(x)%"), pair("n", "%RESP(x)%")],
+    };
+    let mut both = to(&[1], vec![]);
+    both.headers.request = request;
+    let listener = listener(vec![(&["*"], vec![both])]);
+    let decision = route(&listener, &get("h", "/", &[]), Draws::default());
+    let mut headers = Map::default();
+    for name in ["x", "gone", "keep"] {
+        headers.append(name, b"old");
+    }
+    apply(&decision, Direction::Request, &mut headers, &Nothing);
+    let expected = [("c", vec!["old-/p"]), ("keep", vec!["old"]), ("x", vec!["new", "old"])];
+    let expected: BTreeMap<_, _> = expected
+        .map(|(name, values)| (name.to_owned(), values.into_iter().map(str::to_owned).collect::<Vec<_>>()))
+        .into();
+    assert_eq!(headers.0, expected);
 }
 
 #[test]
@@ -278,8 +345,8 @@ fn header_operations_run_from_the_destination_to_the_route() {
     let ops = |set: &str, add: &str| HeaderOps {
         request: Ops {
             remove: vec!["gone".into()],
-            set: vec![("x".into(), set.into())],
-            add: vec![("y".into(), add.into())],
+            set: vec![("x".into(), HeaderValue::new(set))],
+            add: vec![("y".into(), HeaderValue::new(add))],
         },
         authority: Some(set.to_owned()),
         ..HeaderOps::default()
@@ -291,8 +358,8 @@ fn header_operations_run_from_the_destination_to_the_route() {
     let listener = listener(vec![(&["*"], vec![both])]);
     let decision = route(&listener, &get("h", "/", &[]), Draws::default());
     let mut headers = Map::default();
-    headers.append("gone", "1");
-    apply(&decision, Direction::Request, &mut headers);
+    headers.append("gone", b"1");
+    apply(&decision, Direction::Request, &mut headers, &Nothing);
     let expected = BTreeMap::from([
         ("x".to_owned(), vec!["route".to_owned()]),
         ("y".to_owned(), vec!["1".to_owned(), "2".to_owned()]),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Severity;
+use crate::plan::{Token, tokens};
 use crate::resource::Resource;
 use crate::resource::http::{HeaderOperations, Headers};
 use crate::resource::walk::At;
@@ -104,23 +105,15 @@ pub(super) fn name_problem(name: &str) -> Option<&'static str> {
     }
 }
 
-/// What is wrong with a value in which `%…%` are commands.
+/// What is wrong with a value in which `%…%` are commands. What a cluster refuses is also what Istio's own validation does.
 fn value_problem(value: &str) -> Option<&'static str> {
-    let mut rest = value;
-    while let Some(at) = rest.find('%') {
-        let after = &rest[at + 1..];
-        if let Some(tail) = after.strip_prefix('%') {
-            rest = tail;
-            continue;
+    tokens(value).find_map(|token| match token {
+        Token::Text(_) | Token::Command { length: None, .. } => None,
+        Token::Command { .. } => Some("nothing may stand between the `)` and the `%`"),
+        Token::Broken(_) => {
+            Some("a `%` is not closed, or begins no command of Envoy (`%%` is a percent sign)")
         }
-        let Some(end) = after.find('%') else { return Some("a `%` is not closed (`%%` is a percent sign)") };
-        let command = &after[..end];
-        if !command.starts_with(|c: char| c.is_ascii_uppercase()) {
-            return Some("what is between the `%` is no command of Envoy");
-        }
-        rest = &after[end + 1..];
-    }
-    None
+    })
 }
 
 #[cfg(test)]
@@ -136,6 +129,8 @@ mod tests {
             ("100%%", true),
             ("prefix %HOSTNAME% suffix", true),
             ("%REQ(X-A?:PATH)%-%START_TIME(%%Y)%", true),
+            ("%START_TIME(%Y-%m-%d)%", true),
+            ("%REQ(X-A):3%", false),
             ("%START_TIME%%", false),
             ("abcd%oijasodifj", false),
             ("%lower%", false),

@@ -1,6 +1,7 @@
 //! Fields that are kept and exported, and that the built-in proxy does nothing about.
 
 use crate::Severity;
+use crate::plan::{HeaderValue, Part};
 use crate::resource::traffic_policy::ClientTlsMode;
 use crate::resource::walk::At;
 
@@ -13,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0432",
     severity: Severity::Info,
     title: "The built-in proxy does not do this",
-    explanation: "The field stays as it is and holds in a cluster. The built-in proxy speaks plain text where ISTIO_MUTUAL is asked for (the certificates are the cluster's), listens where it is told to when it is started, and sends commands of Envoy in the values of headers (`%HOSTNAME%`) as they are written. `defaultEndpoint` does nothing in Istio either.",
+    explanation: "The field stays as it is and holds in a cluster. The built-in proxy speaks plain text where ISTIO_MUTUAL is asked for (the certificates are the cluster's), listens where it is told to when it is started, and of Envoy's commands in the values of headers it sends those as they are written that tell of what it does not know (`%DYNAMIC_METADATA(…)%`). `defaultEndpoint` does nothing in Istio either.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -33,12 +34,11 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
     each_way(context, &mut |resource, operations, at| {
         for (field, map) in [("set", &operations.set), ("add", &operations.add)] {
             for (name, value) in map {
-                if value.replace("%%", "").contains('%') {
-                    report.add(
-                        resource,
-                        &at.field(field).key(name),
-                        said("sends commands of Envoy as they are written"),
-                    );
+                for part in HeaderValue::new(value).parts() {
+                    if let Part::Envoys(command) = part {
+                        let message = said(&format!("sends `{command}` as it is written"));
+                        report.add(resource, &at.field(field).key(name), message);
+                    }
                 }
             }
         }

@@ -15,6 +15,7 @@ use super::Client;
 use crate::affinity::Affinity;
 use crate::body::ClientBody;
 use crate::cluster;
+use crate::facts::{Asked, Head, Known, Met};
 use crate::forward::{Exchange, forward};
 use crate::headers::Edited;
 use crate::outbound::Inbound;
@@ -47,11 +48,14 @@ impl<'p> Way<'p> {
             voucher: front.gateway.then(|| client.voucher()),
             ends: client.ends(h2),
             decision,
+            asked: Asked { client, decision, began: ticket.began(), h2 },
             side: self.side,
             cluster: self.cluster,
             limits: self.limits,
             affinity: Affinity::default(),
             trying: Cell::new(None),
+            tried: Cell::new(None),
+            sent: None,
             ticket,
             delayed: decision.chosen().is_some_and(|chosen| chosen.delay.is_some()),
         })
@@ -87,14 +91,18 @@ impl<'p> Act<'p> {
         ticket: Ticket,
         (head, body): (Box<request::Parts>, Incoming),
     ) -> Response<ClientBody> {
+        let asked = Asked { client, decision, began: ticket.began(), h2: head.version == Version::HTTP_2 };
+        let mut met = Met { flags: ticket.flags(), ..Met::default() };
         let mut response = match self {
             Self::Forward(side, limits) => match reachable(&side, &head) {
                 Ok(cluster) => {
                     let way = Way { side, cluster, limits };
-                    let h2 = head.version == Version::HTTP_2;
-                    return forward(way.exchange(client, view, decision, ticket, h2), head, body).await;
+                    return forward(way.exchange(client, view, decision, ticket, asked.h2), head, body).await;
                 }
-                Err(reply) => reply.answer(ticket),
+                Err(reply) => {
+                    met.flags |= reply.flags();
+                    reply.answer(ticket)
+                }
             },
             Self::Redirect(redirect, Some(location)) => {
                 let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
@@ -106,7 +114,8 @@ impl<'p> Act<'p> {
             Self::Direct(direct) => reply::direct(direct, ticket),
             Self::Nothing => return Reply::NO_ROUTE.answer(ticket),
         };
-        route::apply(decision, Direction::Response, &mut Edited(response.headers_mut()));
+        let known = Known { asked, side: None, head: Some(Head::came(&head)), met };
+        route::apply(decision, Direction::Response, &mut Edited(response.headers_mut()), &known);
         response
     }
 }

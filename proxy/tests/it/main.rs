@@ -5,9 +5,11 @@
 mod access_log;
 mod balancing;
 mod breakers;
+mod cross_origin;
 mod egress;
 mod faults;
 mod generated;
+mod heads;
 mod health;
 mod hostile;
 #[cfg(target_os = "linux")]
@@ -20,6 +22,7 @@ mod plans;
 mod protocol;
 mod routing;
 mod semantics;
+mod spellings;
 mod stress;
 mod support;
 mod swaps;

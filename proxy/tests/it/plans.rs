@@ -51,6 +51,7 @@ impl Draft {
             revision: self.revision,
             source: self.source,
             labels: [].into(),
+            paths: mesh::PathNormalization::default(),
             listeners: [listener].into(),
             clusters: self.clusters.into(),
         })
@@ -149,6 +150,7 @@ pub(crate) fn plan_of(source: Source, listener: Listener, clusters: Vec<Cluster>
         revision: 1,
         source,
         labels: [].into(),
+        paths: mesh::PathNormalization::default(),
         listeners: [listener].into(),
         clusters: clusters.into(),
     })

@@ -8,7 +8,8 @@ use hyper::body::Incoming;
 use mesh::Source;
 use mesh::plan::ClusterId;
 use mesh::plan::{
-    Action, Cors, Destination, HeaderOps, Match, Matcher, Mirror, Ops, Redirect, Rewrite, Route, UnknownHost,
+    Action, Cors, Destination, HeaderOps, HeaderValue, Match, Matcher, Mirror, Ops, Redirect, Rewrite, Route,
+    UnknownHost,
 };
 use proxy::Notice;
 
@@ -148,7 +149,7 @@ async fn a_request_does_not_run_in_circles() {
 #[tokio::test]
 async fn heads_are_edited_in_order() {
     let server = Server::echo().await;
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let pair = |name: &str, value: &str| (name.to_owned(), HeaderValue::new(value));
     let mut forward = to(&[(0, 1)]);
     forward.rewrite = Some(Rewrite {
         uri: Some("/new".to_owned()),

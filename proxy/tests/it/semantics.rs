@@ -14,7 +14,7 @@ use proxy::Config;
 use crate::support::{Connection, Rig, Server, get, reply, request};
 
 /// Says its name and what it was asked; `/silent` it does not answer, and a path that is a number it answers with that.
-async fn service(name: &'static str) -> Server {
+pub(crate) async fn service(name: &'static str) -> Server {
     Server::start(move |request: Request<Incoming>| async move {
         let path = request.uri().path();
         if path == "/silent" {
@@ -32,6 +32,11 @@ async fn service(name: &'static str) -> Server {
 
 /// A rig of workload `a` whose requests to `a` these rules govern.
 async fn rig(services: [&Server; 2], rules: &str) -> Rig {
+    rig_in(services, rules, &Settings::default()).await
+}
+
+/// The same in a mesh with these settings.
+pub(crate) async fn rig_in(services: [&Server; 2], rules: &str, settings: &Settings) -> Rig {
     let mut yaml = testkit::service("a", &[services[0].address().port()])
         + &testkit::service("b", &[services[1].address().port()]);
     if !rules.is_empty() {
@@ -40,21 +45,20 @@ async fn rig(services: [&Server; 2], rules: &str) -> Rig {
         );
     }
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
-    let settings = Settings::default();
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, settings);
     let source = Source::Workload { namespace: "default".to_owned(), name: "a-v1".to_owned() };
-    let plan = Arc::new(compile(&mesh, &registry, &settings, &source, 1));
+    let plan = Arc::new(compile(&mesh, &registry, settings, &source, 1));
     Rig::at(Config { threads: 1, ..Config::default() }, plan, Some(80)).await
 }
 
-const TO_A: &str = "route: [{destination: {host: a}}]";
-const TO_B: &str = "route: [{destination: {host: b}}]";
+pub(crate) const TO_A: &str = "route: [{destination: {host: a}}]";
+pub(crate) const TO_B: &str = "route: [{destination: {host: b}}]";
 const ABORT: &str = "fault: {abort: {percentage: {value: 100}, httpStatus: 418}}";
 
 /// Rules, a request, and its outcome with what must be in the answer (or not, after a `!`).
-type Case<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
+pub(crate) type Case<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
 
-async fn check(cases: &[Case<'_>]) {
+pub(crate) async fn check(cases: &[Case<'_>]) {
     let (a, b) = (service("a").await, service("b").await);
     for (rules, method, path, headers, outcome, wanted) in cases {
         let what = format!("{rules}: {method} {path} {headers:?}");
@@ -149,7 +153,7 @@ async fn destinations_and_heads() {
             "/",
             &[("gone", "1")],
             "200",
-            &["host: route.com", "x: own\nx: route", "!gone", "!:method"],
+            &["host: route.com", "x: route\nx: own", "!gone", "!:method"],
         ),
         (
             &with("headers: {request: {set: {Host: set.com}, add: {':authority': add.com}}}"),

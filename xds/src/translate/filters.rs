@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::extensions::filters::common::fault::v3 as common;
 use envoy_types::pb::envoy::extensions::filters::http::cors::v3 as cors;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3 as fault;
 use envoy_types::pb::google::protobuf::Any;
-use mesh::plan::{AbortWith, Cors, Fault, Matcher, Pattern, Route};
+use mesh::plan::{AbortWith, Cors, Fault, Route};
 
 use super::pb;
 
@@ -49,7 +49,7 @@ fn faults(fault: &Fault) -> Option<fault::HttpFault> {
 fn cors_policy(policy: &Cors) -> cors::CorsPolicy {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     cors::CorsPolicy {
-        allow_origin_string_match: policy.allow_origins.iter().map(origin).collect(),
+        allow_origin_string_match: policy.allow_origins.iter().map(pb::string).collect(),
         allow_methods: text(&policy.allow_methods),
         allow_headers: text(&policy.allow_headers),
         expose_headers: text(&policy.expose_headers),
@@ -59,10 +59,4 @@ fn cors_policy(policy: &Cors) -> cors::CorsPolicy {
         forward_not_matching_preflights: Some(pb::flag(policy.forward_not_matching)),
         ..Default::default()
     }
-}
-
-/// An origin. What takes `*` itself takes all, which Envoy knows of the exact `*` alone.
-fn origin(allowed: &Matcher) -> envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher {
-    let all = Pattern::new(".*").ok().filter(|_| allowed.matches("*"));
-    all.map_or_else(|| pb::string(allowed), |all| pb::string(&Matcher::Regex(all)))
 }

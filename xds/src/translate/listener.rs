@@ -15,9 +15,10 @@ use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::Tl
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as manager;
 use envoy_types::pb::google::protobuf::Any;
 use manager::http_connection_manager::{
-    ForwardClientCertDetails, InternalAddressConfig, RouteSpecifier, ServerHeaderTransformation,
-    SetCurrentClientCertDetails, UpgradeConfig,
+    ForwardClientCertDetails, InternalAddressConfig, PathWithEscapedSlashesAction, RouteSpecifier,
+    ServerHeaderTransformation, SetCurrentClientCertDetails, UpgradeConfig,
 };
+use mesh::PathNormalization::{self, DecodeAndMergeSlashes, MergeSlashes};
 use mesh::plan::{Cluster, ConnectionMatch, Listener, Protocol, TlsServer};
 use mesh::route::tls_server;
 
@@ -38,6 +39,8 @@ pub(super) struct Http<'a> {
     pub(super) gateway: bool,
     /// Some requests go to hosts that they name themselves.
     pub(super) dynamic: bool,
+    /// What of a path is resolved.
+    pub(super) paths: PathNormalization,
 }
 
 /// A listener for HTTP in plain text.
@@ -239,6 +242,13 @@ fn connections(http: &Http<'_>, delivery: Delivery) -> envoy::Filter {
         use_remote_address: Some(pb::flag(true)),
         skip_xff_append: !http.gateway,
         internal_address_config: Some(within()),
+        normalize_path: Some(pb::flag(http.paths != PathNormalization::None)),
+        merge_slashes: matches!(http.paths, MergeSlashes | DecodeAndMergeSlashes),
+        path_with_escaped_slashes_action: match http.paths {
+            DecodeAndMergeSlashes => PathWithEscapedSlashesAction::UnescapeAndForward,
+            _ => PathWithEscapedSlashesAction::KeepUnchanged,
+        }
+        .into(),
         // Within TLS the scheme is https, whatever the client has said.
         scheme_header_transformation: Some(core::SchemeHeaderTransformation {
             match_upstream: true,

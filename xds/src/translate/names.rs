@@ -8,8 +8,7 @@ pub const PASSTHROUGH: &str = "PassthroughCluster";
 
 /// The name of a cluster, in Istio's form.
 pub fn cluster(key: &ClusterKey) -> String {
-    let ClusterKey { host, subset, port } = key;
-    format!("outbound|{port}|{}|{host}", subset.as_deref().unwrap_or(""))
+    key.istio_name()
 }
 
 /// The cluster that a name means.

@@ -18,12 +18,13 @@ pub(super) fn encoded(route: &Route, clusters: &[Cluster]) -> Vec<Vec<u8>> {
         matches => matches.iter().map(Some).collect(),
     };
     let encode = |condition: Option<&Match>| {
+        let called = route.called(condition);
         let mut bytes = envoy::Route {
             name: names::route(route),
             r#match: Some(condition.map_or_else(matching::everything, matching::condition)),
-            request_headers_to_add: additions(&route.headers.request),
+            request_headers_to_add: additions(&route.headers.request, &called),
             request_headers_to_remove: route.headers.request.remove.clone(),
-            response_headers_to_add: additions(&route.headers.response),
+            response_headers_to_add: additions(&route.headers.response, &called),
             response_headers_to_remove: route.headers.response.remove.clone(),
             action: Some(action(route, condition, clusters)),
             ..Default::default()
@@ -58,7 +59,7 @@ fn forward(
     let specifier = match to.destinations.as_slice() {
         [only] if plain(only) => ClusterSpecifier::Cluster(name(only)),
         several => ClusterSpecifier::WeightedClusters(envoy::WeightedCluster {
-            clusters: several.iter().map(|it| weighted(it, name(it))).collect(),
+            clusters: several.iter().map(|it| weighted(it, name(it), &route.called(condition))).collect(),
             ..Default::default()
         }),
     };
@@ -110,16 +111,16 @@ fn path_rewrite(
     (String::new(), Some(retry::replacing(&matched, String::new())))
 }
 
-fn weighted(destination: &Destination, name: String) -> envoy::weighted_cluster::ClusterWeight {
+fn weighted(destination: &Destination, name: String, route: &str) -> envoy::weighted_cluster::ClusterWeight {
     use envoy::weighted_cluster::cluster_weight::HostRewriteSpecifier;
     let headers = &destination.headers;
     let authority = headers.authority.clone();
     envoy::weighted_cluster::ClusterWeight {
         name,
         weight: Some(pb::number(destination.weight)),
-        request_headers_to_add: additions(&headers.request),
+        request_headers_to_add: additions(&headers.request, route),
         request_headers_to_remove: headers.request.remove.clone(),
-        response_headers_to_add: additions(&headers.response),
+        response_headers_to_add: additions(&headers.response, route),
         response_headers_to_remove: headers.response.remove.clone(),
         host_rewrite_specifier: authority.map(HostRewriteSpecifier::HostRewriteLiteral),
         ..Default::default()

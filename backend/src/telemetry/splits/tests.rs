@@ -77,6 +77,7 @@ fn plan(key: Option<RouteKey>, destinations: &[(Cluster, u32)]) -> Plan {
         revision: 1,
         source: gateway(),
         labels: BTreeMap::new(),
+        paths: mesh::PathNormalization::default(),
         listeners: [listener].into(),
         clusters: destinations.iter().map(|(cluster, _)| cluster.clone()).collect(),
     }

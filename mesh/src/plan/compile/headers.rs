@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::matches::comparison;
-use crate::plan::{AbortWith, Cors, Fault, HeaderOps, Matcher, Ops};
+use crate::plan::{AbortWith, Action, Cors, Fault, HeaderOps, HeaderValue, Matcher, Ops};
 use crate::resource::Percent;
 use crate::resource::http::{
-    CorsPolicy, GRPC_STATUSES, HeaderOperations, Headers, HttpFault, UnmatchedPreflights,
+    CorsPolicy, GRPC_STATUSES, HeaderOperations, Headers, HttpFault, HttpRoute, UnmatchedPreflights,
 };
 
 /// Header operations without what cannot be one: pseudo headers and `Host`, which change the authority instead.
@@ -24,10 +24,20 @@ pub(super) fn operations(headers: Option<&Headers>) -> HeaderOps {
     }
 }
 
+/// The operations of a rule. Its only destination has its own among them: Istio writes no list apart for it.
+pub(super) fn of_rule(http: &HttpRoute, action: &mut Action) -> HeaderOps {
+    let mut own = operations(http.headers.as_ref());
+    if let (1, Action::Forward(forward)) = (http.route.len(), action) {
+        forward.destinations.iter_mut().for_each(|only| own.take_in(std::mem::take(&mut only.headers)));
+    }
+    own
+}
+
 fn ops(operations: &HeaderOperations) -> Ops {
     let pairs = |map: &BTreeMap<String, String>| {
-        let plain = map.iter().filter(|(name, _)| !is_internal(name));
-        plain.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+        // Envoy sets nothing to nothing.
+        let plain = map.iter().filter(|(name, value)| !is_internal(name) && !value.is_empty());
+        plain.map(|(name, value)| (name.to_ascii_lowercase(), HeaderValue::new(value))).collect()
     };
     let remove = operations.remove.iter().filter(|name| !is_internal(name));
     Ops {

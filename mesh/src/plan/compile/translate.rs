@@ -54,13 +54,13 @@ pub(super) fn rules(
             continue;
         }
         match forward::action(&rule.http, scope, clusters, settings) {
-            Ok(action) => out.routes.push(Route {
+            Ok(mut action) => out.routes.push(Route {
                 key: Some(rule.key.clone()),
                 name: rule.http.name.clone().filter(|name| !name.is_empty()),
                 matches: conditions,
-                action,
                 fault: headers::fault(rule.http.fault.as_ref(), rule.reset),
-                headers: headers::operations(rule.http.headers.as_ref()),
+                headers: headers::of_rule(&rule.http, &mut action),
+                action,
                 cors: rule.http.cors_policy.as_ref().map(headers::cors),
             }),
             Err(why) => {

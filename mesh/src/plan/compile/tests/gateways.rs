@@ -107,8 +107,8 @@ impl Request for Get {
     fn path(&self) -> &'static str {
         "/x?q"
     }
-    fn header(&self, _: &str) -> Option<std::borrow::Cow<'_, str>> {
-        None
+    fn header<'r>(&'r self, _: &'r str) -> impl Iterator<Item = std::borrow::Cow<'r, str>> {
+        std::iter::empty()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::plan::{AbortWith, Direct, Fault, Redirect, Route};
+use crate::plan::{AbortWith, Direct, Fault, HeaderOps, HeaderValue, Redirect, Route};
 
 /// Routes of host `a.com` on port 80 from rules in flow style.
 fn routes(http: &str) -> Vec<Route> {
@@ -134,11 +134,36 @@ fn header_operations() {
         "headers: {request: {set: {X-A: '1', Host: set.com}, add: {':authority': add.com, x-b: '2', ':method': GET}, remove: [X-C, host]}, response: {add: {X-D: '3'}}}",
     );
     let ops = &route.headers;
-    assert_eq!(ops.request.set, [("x-a".to_owned(), "1".to_owned())]);
-    assert_eq!(ops.request.add, [("x-b".to_owned(), "2".to_owned())]);
+    let pair = |name: &str, value: &str| (name.to_owned(), HeaderValue::new(value));
+    assert_eq!(ops.request.set, [pair("x-a", "1")]);
+    assert_eq!(ops.request.add, [pair("x-b", "2")]);
     assert_eq!(ops.request.remove, ["x-c"]);
-    assert_eq!(ops.response.add, [("x-d".to_owned(), "3".to_owned())]);
+    assert_eq!(ops.response.add, [pair("x-d", "3")]);
     assert_eq!(ops.authority.as_deref(), Some("set.com"));
+}
+
+#[test]
+fn operations_of_a_sole_destination_are_the_routes() {
+    let own = "headers: {request: {set: {x: own}, add: {y: own}, remove: [b]}, response: {set: {z: own}}}";
+    let rule = |rest: &str, host: &str| {
+        let mut rules = routes(&format!(
+            "[{{headers: {{request: {{set: {{x: route, e: '', {host} w: '1'}}, remove: [a]}}}}, route: [{{destination: {{host: a}}, weight: 1, {own}}}{rest}]}}]"
+        ));
+        rules.remove(0)
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), HeaderValue::new(value));
+    let alone = rule("", "");
+    assert_eq!(alone.headers.request.set, [pair("w", "1"), pair("x", "route"), pair("x", "own")]);
+    assert_eq!(alone.headers.request.add, [pair("y", "own")]);
+    assert_eq!(alone.headers.request.remove, ["a", "b"]);
+    assert_eq!(alone.headers.response.set, [pair("z", "own")]);
+    let Action::Forward(forward) = &alone.action else { panic!() };
+    assert_eq!(forward.destinations[0].headers, HeaderOps::default());
+    // What gets nothing makes it one of several all the same.
+    let several = rule(", {destination: {host: b}, weight: 0}", "");
+    assert_eq!(several.headers.request.set, [pair("w", "1"), pair("x", "route")]);
+    let Action::Forward(forward) = &several.action else { panic!() };
+    assert_eq!(forward.destinations[0].headers.request.set, [pair("x", "own")]);
 }
 
 #[test]
