@@ -6,6 +6,7 @@ pub mod envoy_config;
 pub mod explain;
 pub mod export;
 pub mod proxy;
+mod secret;
 pub mod serve;
 pub mod sidecar;
 mod snippet;
@@ -74,6 +75,7 @@ impl Cli {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         self.log.init()?;
+        secret::warn();
         match self.command {
             None => self.serve.run(),
             Some(Command::Serve(serve)) => serve.run(),

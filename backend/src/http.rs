@@ -46,7 +46,7 @@ use crate::store::Store;
 use crate::work::Work;
 
 pub use guard::Guard;
-pub(crate) use guard::allowed as allowed_in_token;
+pub(crate) use guard::{allowed as allowed_in_token, host as known_host};
 
 /// Largest body of a request: a mesh of thousands of resources.
 const BODY: usize = 16 * 1024 * 1024;
@@ -95,6 +95,7 @@ pub fn router(app: App, guard: Arc<Guard>) -> Router {
         .layer(CompressionLayer::new())
         .layer(DefaultBodyLimit::max(BODY))
         .layer(CsrfLayer::new())
+        .layer(from_fn_with_state(Arc::clone(&guard), guard::ticket))
         .layer(from_fn_with_state(guard, guard::host))
         .layer(from_fn(problem::describe))
         .layer(CatchPanicLayer::custom(problem::panicked))

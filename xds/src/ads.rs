@@ -12,6 +12,7 @@ pub(crate) mod incoming;
 mod names;
 mod nodes;
 mod paths;
+mod port;
 mod recent;
 mod server;
 mod session;

@@ -7,11 +7,17 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use proxy::regular;
 use xds::ads::{Options, Tls};
 
+use super::secret;
 use crate::app_window;
+use crate::connections::Limits;
 use crate::envoy;
 use crate::server::{Config, DEFAULT_ADDRESS, Server};
+
+/// Longest file of certificates or a key.
+const PEM: u64 = 4 << 20;
 
 /// Flags of `serve`. Each has an environment variable.
 #[derive(Debug, Clone, Args)]
@@ -43,12 +49,19 @@ pub struct ServeArgs {
     /// Listens beyond loopback. Needs --token: whoever has it can change the mesh.
     #[arg(long, env = "MESHWRIGHT_ALLOW_REMOTE")]
     pub allow_remote: bool,
-    /// Secret that every request to the API must carry.
+    /// Secret that every request to the API must carry, and Envoys that ask for the mesh unless they have one of their own. As an
+    /// argument others can see it: better is the variable, or --token-file.
     #[arg(long, value_name = "SECRET", env = "MESHWRIGHT_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// File with that secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "token", env = "MESHWRIGHT_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
     /// Another name that browsers may reach the designer by; may be given more than once.
     #[arg(long = "allow-host", value_name = "NAME", env = "MESHWRIGHT_ALLOW_HOST", value_delimiter = ',')]
     pub allow_hosts: Vec<String>,
+    /// Connections to the designer at once; more wait. They take files from those that the mesh's traffic needs.
+    #[arg(long, value_name = "N", default_value_t = Limits::API.connections, value_parser = at_least_one, env = "MESHWRIGHT_API_CONNECTIONS")]
+    pub api_connections: usize,
     /// The Envoys.
     #[command(flatten)]
     pub envoys: EnvoyArgs,
@@ -68,9 +81,12 @@ pub struct EnvoyArgs {
     /// --xds-token or --xds-clients.
     #[arg(long, value_name = "ADDRESS", env = "MESHWRIGHT_XDS")]
     pub xds: Option<SocketAddr>,
-    /// Secret that Envoys must show.
+    /// Secret that Envoys must show; that of --token unless given, since keys are among what they get.
     #[arg(long, value_name = "SECRET", env = "MESHWRIGHT_XDS_TOKEN", hide_env_values = true)]
     pub xds_token: Option<String>,
+    /// File with that secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "xds_token", env = "MESHWRIGHT_XDS_TOKEN_FILE")]
+    pub xds_token_file: Option<PathBuf>,
     /// File of the certificate that Envoys are shown.
     #[arg(long, value_name = "FILE", requires = "xds_key", env = "MESHWRIGHT_XDS_CERTIFICATE")]
     pub xds_certificate: Option<PathBuf>,
@@ -93,8 +109,9 @@ pub enum Plane {
 
 impl EnvoyArgs {
     fn config(&self) -> anyhow::Result<envoy::Config> {
-        let read =
-            |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+        let read = |file: &PathBuf| {
+            regular::read(file, PEM).with_context(|| format!("cannot read {}", file.display()))
+        };
         let tls = match (&self.xds_certificate, &self.xds_key) {
             (Some(certificate), Some(key)) => Some(Tls {
                 certificates: read(certificate)?,
@@ -112,7 +129,8 @@ impl EnvoyArgs {
             }
             Plane::Envoy => Some(envoy::binary::find(self.envoy.as_deref())?),
         };
-        let options = Options { tls, token: self.xds_token.clone(), ..Options::default() };
+        let token = secret::read(self.xds_token.as_deref(), self.xds_token_file.as_deref())?;
+        let options = Options { tls, token, ..Options::default() };
         Ok(envoy::Config { listen: self.xds, options, own })
     }
 }
@@ -130,7 +148,7 @@ impl ServeArgs {
         let server = Server::start(self.config()?).await?;
         self.greet(&server, &mut std::io::stdout().lock());
         if self.app {
-            app_window::open(&server.url);
+            app_window::open(&server.ticket_url());
         }
         run(server, stop).await
     }
@@ -147,7 +165,8 @@ impl ServeArgs {
         {
             say(format!("The sample's own page: {page}"));
         }
-        say(format!("Envoys get the mesh from {}", server.for_envoys));
+        let shown = if server.envoys_show_token { ", with the token" } else { "" };
+        say(format!("Envoys get the mesh from {}{shown}", server.for_envoys));
     }
 
     fn config(&self) -> anyhow::Result<Config> {
@@ -160,8 +179,9 @@ impl ServeArgs {
             access_log: self.log.log(),
             tracing: self.tracing.exporter()?,
             allow_remote: self.allow_remote,
-            token: self.token.clone(),
+            token: secret::read(self.token.as_deref(), self.token_file.as_deref())?,
             allow_hosts: self.allow_hosts.clone(),
+            limits: Limits { connections: self.api_connections, ..Limits::API },
             envoys: self.envoys.config()?,
         })
     }
@@ -176,6 +196,14 @@ async fn run(mut server: Server, stop: impl Future<Output = ()>) -> anyhow::Resu
     tracing::info!("ending: requests under way are answered first");
     server.shutdown().await;
     ended.map_or(Ok(()), |ended| Err(ended.into()))
+}
+
+/// A number of connections.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "it must be a whole number above 0".to_owned())
 }
 
 /// Ends with the first SIGINT or SIGTERM. A second SIGINT ends the program at once.

@@ -12,6 +12,7 @@ use mesh::Source;
 use xds::bootstrap::{self, Server};
 use xds::node::{Bind, Node};
 
+use super::secret;
 use super::serve::signals;
 use crate::envoy::binary;
 use crate::envoy::process::{Handle, Launch, State, supervisor};
@@ -50,9 +51,13 @@ pub struct Args {
     /// For how many seconds requests under way may go on at the end, and when Envoy is replaced.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub grace: u64,
-    /// What the server is shown.
+    /// What the server is shown: its --xds-token, or else its --token. As an argument others can see it: better is the variable, or
+    /// --token-file.
     #[arg(long, value_name = "SECRET", env = "MESHWRIGHT_XDS_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// File with that secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "token", env = "MESHWRIGHT_XDS_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
     /// File of the authorities that the server's certificate is from; the server is spoken to within TLS.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<String>,
@@ -81,7 +86,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let node = args.node();
     let server = Server {
         address: args.server,
-        token: args.token.clone(),
+        token: secret::read(args.token.as_deref(), args.token_file.as_deref())?,
         authorities: args.ca.clone(),
         certificate: args.certificate.clone().zip(args.key.clone()),
     };

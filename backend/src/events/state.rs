@@ -67,6 +67,7 @@ impl State {
             }
             Delta::Load(load) => state.load = Some(load.clone()),
             Delta::Proposal(proposal) => state.proposal.clone_from(proposal),
+            Delta::Unread(unread) => state.unread.clone_from(unread),
             Delta::Troubles(troubles) => state.troubles.clone_from(troubles),
             Delta::Listeners(listeners) => state.listeners.clone_from(listeners),
         }

@@ -32,6 +32,7 @@ fn hub(first: u64) -> Arc<Hub> {
         proposal: None,
         troubles: vec![],
         set_aside: None,
+        unread: vec![],
     };
     Arc::new(Hub::new(snapshot, first))
 }

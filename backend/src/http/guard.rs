@@ -1,11 +1,13 @@
 //! Who may talk to the server: the names that it is reached by, and the token.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri, header};
 
@@ -23,9 +25,36 @@ pub struct Guard {
     pub names: Vec<String>,
     /// The secret, where there is one.
     pub token: Option<String>,
+    /// What lets a browser in once, in the token's place.
+    ticket: Mutex<Option<String>>,
 }
 
 impl Guard {
+    /// For a server at an address that may be reached by these names, too.
+    pub fn new(address: SocketAddr, names: &[String], token: Option<String>) -> Self {
+        let names = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        Self { address, names, token, ticket: Mutex::default() }
+    }
+
+    /// Makes what lets a browser in once; the one before lets nobody in any longer. `None` where no token is asked for.
+    pub fn ticket(&self) -> Option<String> {
+        self.token.as_ref()?;
+        let mut random = [0; 16];
+        rustls::crypto::ring::default_provider().secure_random.fill(&mut random).ok()?;
+        let ticket = URL_SAFE_NO_PAD.encode(random);
+        *self.ticket.lock().unwrap_or_else(PoisonError::into_inner) = Some(ticket.clone());
+        Some(ticket)
+    }
+
+    /// The token as a cookie, for a request that has the ticket. It has been used then.
+    fn redeem(&self, uri: &Uri) -> Option<String> {
+        let given = parameter(uri, "ticket=")?;
+        let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        ticket.as_deref().filter(|ticket| same(given, ticket))?;
+        *ticket = None;
+        self.token.as_deref().and_then(as_cookie)
+    }
+
     /// Whether a `Host` names this server. A page of another site whose name was made to lead to this machine (DNS
     /// rebinding) names its own site here, and gets nothing.
     fn knows(&self, host: &str) -> bool {
@@ -40,10 +69,8 @@ impl Guard {
 
     fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
-        let bearer = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
+        let bearer =
+            headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
         let cookie = headers
             .get_all(header::COOKIE)
             .iter()
@@ -54,6 +81,12 @@ impl Guard {
     }
 }
 
+/// The token behind `Bearer`: the names of schemes have no case (RFC 9110, section 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
 /// Compares in a time that does not tell how much is right.
 fn same(given: &str, token: &str) -> bool {
     use sha2::{Digest, Sha256};
@@ -61,7 +94,7 @@ fn same(given: &str, token: &str) -> bool {
 }
 
 /// Refuses requests that name another host.
-pub(super) async fn host(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(crate) async fn host(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let named = request.uri().authority().map(Authority::as_str);
     let named = named.or_else(|| request.headers().get(header::HOST)?.to_str().ok());
     if named.is_some_and(|host| guard.knows(host)) {
@@ -69,6 +102,17 @@ pub(super) async fn host(State(guard): State<Arc<Guard>>, request: Request, next
     }
     let detail = "this server is not known by the name that the request has; --allow-host makes it known";
     Failure::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response()
+}
+
+/// Lets a browser in that comes with the ticket.
+pub(super) async fn ticket(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match guard.redeem(request.uri()) {
+        Some(cookie) => {
+            let headers = [(header::SET_COOKIE, cookie.as_str()), (header::LOCATION, request.uri().path())];
+            (StatusCode::SEE_OTHER, headers).into_response()
+        }
+        None => next.run(request).await,
+    }
 }
 
 /// Refuses requests without the token. `?token=…` on a page that a person opens becomes a cookie.
@@ -84,12 +128,16 @@ pub(super) async fn token(State(guard): State<Arc<Guard>>, request: Request, nex
 
 /// The cookie for a page that is opened with `?token=…`, and the address without it.
 pub(super) fn cookie(uri: &Uri) -> Option<(String, String)> {
-    let token = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token="))?;
-    // A cookie's value has a narrow alphabet; so has the token, or it would not have been accepted at the start.
-    token
-        .bytes()
-        .all(allowed)
-        .then(|| (format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"), uri.path().to_owned()))
+    Some((as_cookie(parameter(uri, "token=")?)?, uri.path().to_owned()))
+}
+
+fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<&'u str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name))
+}
+
+/// A cookie's value has a narrow alphabet; so has the token, or it would not have been accepted at the start.
+fn as_cookie(token: &str) -> Option<String> {
+    token.bytes().all(allowed).then(|| format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"))
 }
 
 /// Whether a byte may stand in a token: it travels in a header, a cookie and an address.
@@ -102,11 +150,7 @@ mod tests {
     use super::*;
 
     fn guard(address: &str) -> Guard {
-        Guard {
-            address: address.parse().unwrap(),
-            names: vec!["mesh.example".to_owned()],
-            token: Some("s3cret".to_owned()),
-        }
+        Guard::new(address.parse().unwrap(), &["Mesh.example".to_owned()], Some("s3cret".to_owned()))
     }
 
     #[test]
@@ -135,6 +179,9 @@ mod tests {
         let guard = guard("127.0.0.1:7080");
         let cases = [
             (header::AUTHORIZATION, "Bearer s3cret", true),
+            (header::AUTHORIZATION, "bearer s3cret", true),
+            (header::AUTHORIZATION, "BEARER  s3cret", true),
+            (header::AUTHORIZATION, "Bearers3cret", false),
             (header::AUTHORIZATION, "Bearer s3cre", false),
             (header::AUTHORIZATION, "Basic s3cret", false),
             (header::COOKIE, "a=b; meshwright-token=s3cret", true),
@@ -145,7 +192,20 @@ mod tests {
             let headers = HeaderMap::from_iter([(name.clone(), value.parse().unwrap())]);
             assert_eq!(guard.admits(&headers), expected, "{name}: {value}");
         }
-        assert!(Guard { token: None, ..guard }.admits(&HeaderMap::new()));
+        assert!(Guard::new(guard.address, &[], None).admits(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_ticket_lets_in_once_and_is_no_token() {
+        let guard = guard("127.0.0.1:7080");
+        let uri = |ticket: &str| format!("/?ticket={ticket}").parse().unwrap();
+        assert_eq!(guard.redeem(&uri("")), None);
+        let (old, new) = (guard.ticket().unwrap(), guard.ticket().unwrap());
+        assert!(!new.contains("s3cret") && new.len() > 20);
+        assert_eq!(guard.redeem(&uri(&old)), None);
+        assert!(guard.redeem(&uri(&new)).unwrap().starts_with("meshwright-token=s3cret; HttpOnly"));
+        assert_eq!(guard.redeem(&uri(&new)), None);
+        assert_eq!(Guard::new(guard.address, &[], None).ticket(), None);
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl From<Refusal> for Failure {
                 Self::named("/problems/revert", StatusCode::CONFLICT, title, detail)
             }
             Refusal::NoRevision(_) | Refusal::NoProposal => Self::new(StatusCode::NOT_FOUND, detail),
-            Refusal::Store(error) => Self::internal(&error),
+            Refusal::Store(error) => error.into(),
             Refusal::Work(WorkError::Panicked(_)) => {
                 tracing::error!(error = detail, "a fault of the program");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
@@ -102,6 +102,17 @@ impl From<Refusal> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Full(_) = &error {
+            tracing::error!(error = &error as &dyn std::error::Error, "request failed");
+            let detail = "the revision log cannot grow, so nothing was changed; make room on the disk that has its data folder, \
+                          then apply again";
+            return Self::named(
+                "/problems/disk-full",
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The disk is full",
+                detail,
+            );
+        }
         Self::internal(&error)
     }
 }

@@ -1,17 +1,9 @@
-//! Where the server listens, and serving there until it is told to end.
+//! Where the server listens.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
-use std::time::Duration;
 
-use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::Config;
 use crate::http::allowed_in_token;
@@ -22,8 +14,6 @@ pub const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::L
 const NEXT_PORTS: u16 = 50;
 /// Shortest token, in bytes.
 const TOKEN: usize = 16;
-/// For the head of a request.
-const HEAD: Duration = Duration::from_secs(15);
 
 /// Why there is no listener.
 #[derive(Debug, thiserror::Error)]
@@ -82,44 +72,6 @@ fn allowed(config: &Config) -> Result<(), ListenError> {
     match config.listen {
         Some(address) if !meant && !address.ip().is_loopback() => Err(ListenError::Remote(address)),
         _ => Ok(()),
-    }
-}
-
-/// Serves until it is told to stop, then lets requests end, for `grace` at most.
-pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    builder.http2().timer(TokioTimer::new());
-    let graceful = GracefulShutdown::new();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of file descriptors, most likely: others close soon.
-                tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = pin!(connection).await {
-                tracing::debug!(error, "connection failed");
-            }
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were cut after {} s", grace.as_secs());
     }
 }
 

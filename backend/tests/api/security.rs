@@ -1,8 +1,15 @@
 //! What protects the server from other sites, other machines and other programs.
 
-use http::{Method, StatusCode, header};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use meshwright::connections::Limits;
 use meshwright::server::{Config, ServeError, Server};
+use tokio::io::AsyncReadExt as _;
 
 use super::support::Running;
 
@@ -81,6 +88,70 @@ async fn the_token_is_asked_for() {
     assert_eq!((page.status, page.headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, "/"));
     let cookie = page.headers[header::SET_COOKIE].to_str().unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn envoys_show_the_token_too_unless_they_have_one_of_their_own() {
+    let own = || meshwright::envoy::Config {
+        options: xds::ads::Options { token: Some("of-their-own".to_owned()), ..Default::default() },
+        ..Default::default()
+    };
+    let token = Some(TOKEN.to_owned());
+    for (config, right, wrong) in [
+        (Config { token: token.clone(), ..Config::default() }, Some(TOKEN), vec![None, Some("of-their-own")]),
+        (Config { token, envoys: own(), ..Config::default() }, Some("of-their-own"), vec![None, Some(TOKEN)]),
+        (Config::default(), None, vec![]),
+    ] {
+        let running = Running::start(config).await;
+        // Keys and certificates of gateways are among what is answered.
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
+        let ask = |token: Option<&str>| {
+            let path = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+            let mut request = Request::post(format!("http://{}{path}", running.server.for_envoys))
+                .header(header::CONTENT_TYPE, "application/grpc")
+                .header(header::TE, "trailers");
+            if let Some(token) = token {
+                request = request.header(header::AUTHORIZATION, format!("bearer {token}"));
+            }
+            client.request(request.body(Full::default()).unwrap())
+        };
+        let refused = |response: http::Response<_>| {
+            let _: &hyper::body::Incoming = response.body();
+            response.headers().get("grpc-status").is_some_and(|status| status == "16")
+        };
+        assert!(!refused(ask(right).await.unwrap()), "{right:?}");
+        for token in wrong {
+            assert!(refused(ask(token).await.unwrap()), "{token:?}");
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn connections_are_limited_and_those_that_do_nothing_end() {
+    let limits = Limits {
+        connections: 4,
+        head: Duration::from_millis(300),
+        idle: Duration::from_secs(2),
+        crowded: Duration::from_millis(50),
+    };
+    let running = Running::start(Config { limits, ..Config::default() }).await;
+    // The stream of events is there all the time, which has something to say every quarter of a second.
+    let mut events = running.events(None).await;
+    let mut silent = Vec::new();
+    for _ in 0..12 {
+        silent.push(tokio::net::TcpStream::connect(running.server.address).await.unwrap());
+    }
+    assert_eq!(running.get("/healthz").await.status, 200, "there is room again");
+    for mut stream in silent {
+        let end = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut [0; 64])).await.unwrap();
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    }
+    let start = std::time::Instant::now();
+    while start.elapsed() < limits.idle * 2 {
+        assert!(events.next().await.is_some(), "the stream of events stays");
+    }
     running.stop().await;
 }
 

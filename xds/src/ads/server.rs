@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::transport::server::{TcpConnectInfo, TcpIncoming, TlsConnectInfo};
+use tonic::transport::server::TlsConnectInfo;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tower::Service;
 
@@ -27,6 +27,7 @@ use super::decode::Requests;
 use super::incoming::Incoming;
 use super::nodes::Nodes;
 use super::paths::{Method, method};
+use super::port::{self, Caller};
 use super::stream::{Context, Opening, messages};
 use super::turn::Turns;
 use super::{Worlds, change::Shared};
@@ -38,6 +39,12 @@ const WAITING: u32 = 8192;
 /// How many streams a connection may have.
 const STREAMS: u32 = 256;
 
+/// How many connections there may be.
+const CONNECTIONS: usize = 10_000;
+
+/// How long a connection may take to its first call.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// What a server needs besides what it serves.
 #[derive(Default)]
 pub struct Options {
@@ -47,6 +54,10 @@ pub struct Options {
     pub token: Option<String>,
     /// Where access logs go; without it, none are taken.
     pub logs: Option<als::Sink>,
+    /// Connections at once, of which more wait; 10,000 if nothing is said.
+    pub connections: Option<usize>,
+    /// How long a connection may take to its first call by somebody who may call; 15 s if nothing is said.
+    pub patience: Option<Duration>,
     /// How long a node that is not there any longer is shown; a minute if nothing is said.
     pub keep: Option<Duration>,
 }
@@ -163,7 +174,9 @@ impl Server {
             })
         };
         let methods = Methods { context, logs: options.logs, token: options.token.map(Arc::from) };
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let patience = options.patience.unwrap_or(PATIENCE);
+        let incoming =
+            Box::pin(port::incoming(listener, options.connections.unwrap_or(CONNECTIONS), patience));
         let serving = server.serve_with_incoming_shutdown(methods, incoming, stop.cancelled_owned());
         tokio::select! {
             served = serving => served.map_err(ServeError::Ended),
@@ -213,7 +226,9 @@ impl Methods {
         let Some(method) = method(request.uri().path()) else {
             return Err(Status::unimplemented("there is no such method"));
         };
-        let address = peer(&request);
+        let caller = caller(&request);
+        caller.inspect(|caller| caller.called());
+        let address = caller.map(|caller| caller.address);
         let body = match method {
             Method::Discovery(protocol, only) => {
                 let requests = Requests::new(protocol, request.into_body());
@@ -236,16 +251,17 @@ impl Methods {
     }
 }
 
-fn peer(request: &Request<Body>) -> Option<SocketAddr> {
+fn caller(request: &Request<Body>) -> Option<&Caller> {
     let extensions = request.extensions();
-    let plain = extensions.get::<TcpConnectInfo>();
-    let plain =
-        plain.or_else(|| extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref));
-    plain.and_then(TcpConnectInfo::remote_addr)
+    let plain = extensions.get::<Caller>();
+    plain.or_else(|| extensions.get::<TlsConnectInfo<Caller>>().map(TlsConnectInfo::get_ref))
 }
 
 /// Whether the headers have the token; how long that takes says nothing about it.
 fn says(headers: &HeaderMap, token: &str) -> bool {
-    let said = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    said.is_some_and(|said| said.ct_eq(token.as_bytes()).into())
+    // The names of schemes have no case (RFC 9110, section 11.1).
+    let said = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
+    said.is_some_and(|(scheme, said)| {
+        scheme.eq_ignore_ascii_case(b"bearer ") && bool::from(said.trim_ascii_start().ct_eq(token.as_bytes()))
+    })
 }

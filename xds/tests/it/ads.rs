@@ -239,6 +239,42 @@ async fn only_who_says_the_token_is_served() {
     server.end().await;
 }
 
+/// HTTP/2's first words, with empty settings.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[tokio::test]
+async fn connections_that_call_nothing_end_and_make_room() {
+    let worlds = Worlds::new(&[("a", "c/a=1")]);
+    let options = || Options {
+        token: Some("secret".to_owned()),
+        connections: Some(1),
+        patience: Some(Duration::from_millis(200)),
+        ..Options::default()
+    };
+    let mut server = worlds.serve(options()).await;
+    for said in [&b""[..], b"PRI * HT", PREFACE] {
+        let mut silent = TcpStream::connect(server.address).await.unwrap();
+        silent.write_all(said).await.unwrap();
+        // It may be a reset.
+        let _ = within(silent.read_to_end(&mut Vec::new())).await;
+    }
+    // Who may not call is nobody: the connection of a wrong token ends, though its client would keep it.
+    server.token = Some("other");
+    let mut stranger = Delta::connect(&server, "a").await;
+    stranger.ask(Cluster, &[], &[]).await;
+    assert_eq!(stranger.end().await, Code::Unauthenticated);
+    server.token = Some("secret");
+    let mut client = Delta::connect(&server, "a").await;
+    client.ask(Cluster, &[], &[]).await;
+    client.expect(Cluster, "a=1").await;
+    // Who has called stays.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    worlds.set("a", 2, "c/a=2");
+    client.expect(Cluster, "a=2").await;
+    drop((stranger, client));
+    server.end().await;
+}
+
 #[tokio::test]
 async fn only_clients_with_certificates_are_served() {
     let authority = {

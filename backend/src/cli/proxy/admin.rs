@@ -2,17 +2,22 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use mesh::Plan;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
+use crate::connections::{self, Limits};
+use crate::http::{Guard, known_host};
 use crate::metrics::Metrics;
 
 #[derive(Clone)]
@@ -24,6 +29,7 @@ struct Admin {
 /// Serves on an address, and says which it is. The proxy has its plan already, so it is ready as long as this answers.
 pub(super) async fn serve(
     address: SocketAddr,
+    names: &[String],
     metrics: Arc<Metrics>,
     plan: Arc<ArcSwap<Plan>>,
 ) -> std::io::Result<SocketAddr> {
@@ -33,8 +39,17 @@ pub(super) async fn serve(
         .route("/metrics", get(text))
         .route("/ready", get(async || "ready\n"))
         .route("/plan", get(show))
+        // A page of another site whose name was made to lead here reads the plan otherwise.
+        .layer(from_fn_with_state(Arc::new(Guard::new(bound, names, None)), known_host))
         .with_state(Admin { metrics, plan });
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    // It ends with the program: who scrapes it may want the last counts.
+    tokio::spawn(connections::serve(
+        listener,
+        router,
+        Limits::ADMIN,
+        CancellationToken::new(),
+        Duration::ZERO,
+    ));
     Ok(bound)
 }
 
