@@ -3,18 +3,27 @@
 //! Texts are stored once by the hash of their content, so a revision costs what it changed. [`Store::append`] returns after
 //! the revision is on disk (redb's commits are durable and atomic), so a `kill -9` at any moment loses nothing that was
 //! acknowledged. There is one writer, the control loop; readers never wait for it.
+//!
+//! redb keeps to an error of the disk once it has met one; then the file is opened anew for whoever comes next.
 
+mod private;
 mod record;
+mod salvage;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use api::RevisionInfo;
 use mesh::{Edit, Sources};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
 use record::{Hash, Record};
+pub use salvage::Salvage;
 
 /// Name of the log within its folder.
 const FILE: &str = "revisions.redb";
@@ -59,16 +68,74 @@ pub enum StoreError {
     /// A record does not read back.
     #[error("revision {0} does not read back: {1}")]
     Corrupt(u64, String),
+    /// There is no room.
+    #[error("the disk that has the revision log is full; make room there and try again")]
+    Full(#[source] io::Error),
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not what was written.
+    #[error("the revision log {path} is damaged ({why}). {}", saving(.path, .saved))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+        /// Revisions that are whole.
+        saved: Vec<u64>,
+    },
     /// The database.
     #[error("the revision log failed")]
-    Database(#[from] redb::Error),
+    Database(#[source] redb::Error),
+}
+
+/// What to do about a damaged log.
+fn saving(path: &Path, saved: &[u64]) -> String {
+    let folder = path.parent().unwrap_or(path).display();
+    let away = format!("then move {} away: the next start makes a new one", path.display());
+    match saved {
+        [] => format!("Nothing in it can be read any more. Keep a copy if you need its history, {away}"),
+        [.., newest] => format!(
+            "{} of its revisions can be read, {newest} is the newest of them. Save it with `meshwright export --data {folder} --output mesh.yaml` \
+             (older ones with --revision), {away}",
+            saved.len()
+        ),
+    }
+}
+
+impl StoreError {
+    /// Whether redb keeps to it until the file is opened anew.
+    fn stays(&self) -> bool {
+        use redb::Error::{DatabaseClosed, Io, LockPoisoned, PreviousIo};
+        matches!(self, Self::Full(_) | Self::Database(Io(_) | PreviousIo | DatabaseClosed | LockPoisoned(_)))
+    }
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
+        match error {
+            redb::Error::Io(error)
+                if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | WriteZero) =>
+            {
+                Self::Full(error)
+            }
+            error => Self::Database(error),
+        }
+    }
 }
 
 macro_rules! from_redb {
     ($($kind:ident),*) => {$(
         impl From<redb::$kind> for StoreError {
             fn from(error: redb::$kind) -> Self {
-                Self::Database(error.into())
+                redb::Error::from(error).into()
             }
         }
     )*};
@@ -89,7 +156,21 @@ pub struct Revision {
 /// The log. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    database: Arc<Database>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    open: Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>,
+    /// None after an error of the disk, until it is opened anew.
+    database: RwLock<Option<Database>>,
+    /// The revision whose commit failed; it may be on disk all the same. 0 for none.
+    refused: AtomicU64,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
 }
 
 impl Store {
@@ -99,38 +180,115 @@ impl Store {
     }
 
     /// Opens the log in a folder, which is made when it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made, is in use, or is damaged: its newest revision does not read back.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder)
+        private::folder(folder, FILE)
             .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
         let path = folder.join(FILE);
-        let database = match Database::create(&path) {
-            Ok(database) => database,
-            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse(path)),
-            Err(error) => return Err(StoreError::Database(error.into())),
+        let damaged = |why| {
+            let saved = Salvage::of(folder).map(|salvage| salvage.numbers().collect()).unwrap_or_default();
+            StoreError::Damaged { path: path.clone(), why, saved }
         };
-        let write = database.begin_write()?;
-        {
-            let mut meta = write.open_table(META)?;
-            let format = meta.get("format")?.map_or(FORMAT, |value| value.value());
-            if format > FORMAT {
-                return Err(StoreError::Newer(format));
+        let file = path.clone();
+        let store = Self::opened_by(move || {
+            private::file(&file).map_err(|source| StoreError::Folder { path: file.clone(), source })?;
+            // The checks cost a look at every page once, and find what would end the program later.
+            redb::Builder::new().set_check_integrity_on_open(true).create(&file).map_err(
+                |error| match error {
+                    DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(file.clone()),
+                    error => redb::Error::from(error).into(),
+                },
+            )
+        });
+        // Of a damaged file redb may panic.
+        let store = catch_unwind(AssertUnwindSafe(|| {
+            let store = store?;
+            store.head()?;
+            Ok(store)
+        }))
+        .unwrap_or_else(|_| Err(damaged("it cannot be read".to_owned())));
+        store.map_err(|error| match error {
+            StoreError::Corrupt(..) => damaged(error.to_string()),
+            StoreError::Database(redb::Error::Corrupted(why)) => damaged(why),
+            StoreError::Database(
+                error @ (redb::Error::RepairAborted | redb::Error::TableTypeMismatch { .. }),
+            ) => damaged(error.to_string()),
+            StoreError::Database(redb::Error::Io(error))
+                if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+            {
+                damaged(error.to_string())
             }
-            meta.insert("format", FORMAT)?;
-            write.open_table(REVISIONS)?;
-            write.open_table(TEXTS)?;
-            write.open_table(FOLDER)?;
+            error => error,
+        })
+    }
+
+    /// A log in a database that is opened so, now and after errors.
+    fn opened_by(
+        open: impl Fn() -> Result<Database, StoreError> + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        let shared = Shared { open: Box::new(open), database: RwLock::default(), refused: AtomicU64::new(0) };
+        let store = Self { shared: Arc::new(shared) };
+        store.reopen()?;
+        Ok(store)
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut database = self.shared.database.write().unwrap_or_else(PoisonError::into_inner);
+        // The file is locked as long as it is there.
+        *database = None;
+        let opened = (self.shared.open)()?;
+        prepare(&opened)?;
+        *database = Some(opened);
+        Ok(())
+    }
+
+    /// Works on the database. After an error that it would keep to it is opened anew: by the next one, or at once where the error
+    /// is from before.
+    fn with<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        for again in [true, false] {
+            let done = {
+                let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
+                database.as_ref().map(&work)
+            };
+            let from_before = match done {
+                Some(Err(error)) if error.stays() => {
+                    let before = matches!(error, StoreError::Database(redb::Error::PreviousIo));
+                    *self.shared.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+                    (!before || !again).then_some(error)
+                }
+                Some(done) => return done,
+                None => None,
+            };
+            match from_before {
+                Some(error) => return Err(error),
+                None => self.reopen()?,
+            }
         }
-        write.commit()?;
-        Ok(Self { database: Arc::new(database) })
+        Err(StoreError::Database(redb::Error::PreviousIo))
     }
 
     /// Appends a revision. When this returns `Ok` it is on disk.
     pub fn append(&self, revision: &Revision) -> Result<(), StoreError> {
+        let refused = self.shared.refused.load(Relaxed);
+        let appended = self.with(|database| Self::put(database, revision, refused));
+        let number = if appended.as_ref().is_err_and(StoreError::stays) { revision.info.number } else { 0 };
+        self.shared.refused.store(number.max(if appended.is_ok() { 0 } else { refused }), Relaxed);
+        appended
+    }
+
+    fn put(database: &Database, revision: &Revision, refused: u64) -> Result<(), StoreError> {
         let number = revision.info.number;
-        let write = self.database.begin_write()?;
+        let write = database.begin_write()?;
         {
             let mut revisions = write.open_table(REVISIONS)?;
-            let newest = revisions.last()?.map_or(0, |(number, _)| number.value());
+            let mut newest = revisions.last()?.map_or(0, |(number, _)| number.value());
+            if newest == refused && refused > 0 {
+                // It was refused when its commit failed, and nobody knows of it.
+                revisions.remove(newest)?;
+                newest -= 1;
+            }
             if number != newest + 1 {
                 return Err(StoreError::OutOfOrder { newest, given: number });
             }
@@ -152,15 +310,20 @@ impl Store {
 
     /// The newest revision; `None` in a new log.
     pub fn head(&self) -> Result<Option<Revision>, StoreError> {
-        let read = self.database.begin_read()?;
-        let revisions = read.open_table(REVISIONS)?;
-        let Some((number, _)) = revisions.last()? else { return Ok(None) };
-        self.get(number.value())
+        let newest = self.with(|database| {
+            let revisions = database.begin_read()?.open_table(REVISIONS)?;
+            Ok(revisions.last()?.map(|(number, _)| number.value()))
+        })?;
+        newest.map_or(Ok(None), |number| self.get(number))
     }
 
     /// One revision, whole.
     pub fn get(&self, number: u64) -> Result<Option<Revision>, StoreError> {
-        let read = self.database.begin_read()?;
+        self.with(|database| Self::take(database, number))
+    }
+
+    fn take(database: &Database, number: u64) -> Result<Option<Revision>, StoreError> {
+        let read = database.begin_read()?;
         let Some(bytes) = read.open_table(REVISIONS)?.get(number)?.map(|value| value.value().to_vec()) else {
             return Ok(None);
         };
@@ -171,6 +334,12 @@ impl Store {
             let text = texts
                 .get(hash.bytes())?
                 .ok_or_else(|| StoreError::Corrupt(number, format!("the text of {path} is missing")))?;
+            if Hash::of(text.value()) != hash {
+                return Err(StoreError::Corrupt(
+                    number,
+                    format!("the text of {path} is not the one that was stored"),
+                ));
+            }
             sources.0.insert(path, text.value().to_owned());
         }
         Ok(Some(Revision { info: record.info, inverse: record.inverse, sources }))
@@ -178,46 +347,69 @@ impl Store {
 
     /// Keeps what the mesh's folder had when its content was last taken or dismissed.
     pub fn set_folder(&self, sources: &Sources) -> Result<(), StoreError> {
-        let write = self.database.begin_write()?;
-        {
-            let mut folder = write.open_table(FOLDER)?;
-            folder.retain(|path, _| sources.0.contains_key(path))?;
-            let mut texts = write.open_table(TEXTS)?;
-            for (path, text) in &sources.0 {
-                let hash = Hash::of(text);
-                texts.insert(hash.bytes(), text.as_str())?;
-                folder.insert(path.as_str(), hash.bytes())?;
+        self.with(|database| {
+            let write = database.begin_write()?;
+            {
+                let mut folder = write.open_table(FOLDER)?;
+                folder.retain(|path, _| sources.0.contains_key(path))?;
+                let mut texts = write.open_table(TEXTS)?;
+                for (path, text) in &sources.0 {
+                    let hash = Hash::of(text);
+                    texts.insert(hash.bytes(), text.as_str())?;
+                    folder.insert(path.as_str(), hash.bytes())?;
+                }
             }
-        }
-        write.commit()?;
-        Ok(())
+            write.commit()?;
+            Ok(())
+        })
     }
 
     /// What [`Store::set_folder`] kept.
     pub fn folder(&self) -> Result<Sources, StoreError> {
-        let read = self.database.begin_read()?;
-        let texts = read.open_table(TEXTS)?;
-        let mut sources = Sources::default();
-        for entry in read.open_table(FOLDER)?.iter()? {
-            let (path, hash) = entry?;
-            if let Some(text) = texts.get(hash.value())? {
-                sources.0.insert(path.value().to_owned(), text.value().to_owned());
+        self.with(|database| {
+            let read = database.begin_read()?;
+            let texts = read.open_table(TEXTS)?;
+            let mut sources = Sources::default();
+            for entry in read.open_table(FOLDER)?.iter()? {
+                let (path, hash) = entry?;
+                if let Some(text) = texts.get(hash.value())? {
+                    sources.0.insert(path.value().to_owned(), text.value().to_owned());
+                }
             }
-        }
-        Ok(sources)
+            Ok(sources)
+        })
     }
 
     /// Descriptions of revisions before a number (from the newest where it is `None`), newest first.
     pub fn history(&self, before: Option<u64>, limit: usize) -> Result<Vec<RevisionInfo>, StoreError> {
-        let read = self.database.begin_read()?;
-        let revisions = read.open_table(REVISIONS)?;
-        let mut page = Vec::new();
-        for entry in revisions.range(..before.unwrap_or(u64::MAX))?.rev().take(limit) {
-            let (number, bytes) = entry?;
-            page.push(Record::decode(number.value(), bytes.value())?.info);
-        }
-        Ok(page)
+        self.with(|database| {
+            let revisions = database.begin_read()?.open_table(REVISIONS)?;
+            let mut page = Vec::new();
+            for entry in revisions.range(..before.unwrap_or(u64::MAX))?.rev().take(limit) {
+                let (number, bytes) = entry?;
+                page.push(Record::decode(number.value(), bytes.value())?.info);
+            }
+            Ok(page)
+        })
     }
+}
+
+/// Makes the tables of a new log.
+fn prepare(database: &Database) -> Result<(), StoreError> {
+    let write = database.begin_write()?;
+    {
+        let mut meta = write.open_table(META)?;
+        let format = meta.get("format")?.map_or(FORMAT, |value| value.value());
+        if format > FORMAT {
+            return Err(StoreError::Newer(format));
+        }
+        meta.insert("format", FORMAT)?;
+        write.open_table(REVISIONS)?;
+        write.open_table(TEXTS)?;
+        write.open_table(FOLDER)?;
+    }
+    write.commit()?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use mesh::Sources;
 
-use crate::store::{Store, StoreError};
+use crate::store::{Salvage, Store, StoreError};
 use crate::{export, files, sample, server};
 
 /// Arguments of `export`. Without `--mesh` and `--data`, the sample mesh is exported.
@@ -52,6 +52,9 @@ pub enum Error {
     /// There is no log in the folder.
     #[error("{0} has no revision log")]
     NoLog(PathBuf),
+    /// Nothing of a damaged log is whole.
+    #[error("{0} is damaged, and no revision in it is whole")]
+    NothingSaved(PathBuf),
     /// The revision is not in the log.
     #[error("there is no revision {0}")]
     NoRevision(u64),
@@ -92,8 +95,8 @@ fn sources(args: &Args) -> Result<Sources, Error> {
     match args.mesh.as_slice() {
         [] => revision(args),
         // A folder's files keep their paths within it.
-        [folder] if folder.is_dir() => Ok(files::folder(folder)?),
-        paths => Ok(files::read(paths)?),
+        [folder] if folder.is_dir() => Ok(files::folder(folder)?.told()),
+        paths => Ok(files::read(paths)?.told()),
     }
 }
 
@@ -108,11 +111,29 @@ fn revision(args: &Args) -> Result<Sources, Error> {
             (None, None) => Ok(sample::mesh()),
         };
     };
-    let store = Store::open(there)?;
+    let store = match Store::open(there) {
+        Err(StoreError::Damaged { path, why, .. }) => return saved(there, args.revision, &path, &why),
+        opened => opened?,
+    };
     let found = match args.revision {
         Some(number) => store.get(number)?.ok_or(Error::NoRevision(number))?,
         None => store.head()?.ok_or_else(|| Error::NoLog(there.to_owned()))?,
     };
+    Ok(found.sources)
+}
+
+/// A revision of a damaged log: the newest that is whole, unless another one is named.
+fn saved(folder: &Path, number: Option<u64>, path: &Path, why: &str) -> Result<Sources, Error> {
+    let salvage = Salvage::of(folder)?;
+    let newest = salvage.numbers().next_back();
+    let found = number.or(newest).and_then(|number| salvage.revision(number));
+    let Some(found) = found else {
+        return Err(number.map_or_else(|| Error::NothingSaved(path.to_owned()), Error::NoRevision));
+    };
+    tracing::warn!(
+        log = %path.display(), why, revision = found.info.number, newest,
+        "the log is damaged; this revision of it is whole"
+    );
     Ok(found.sources)
 }
 
@@ -174,7 +195,7 @@ mod tests {
         let again = sources(&Args { mesh: vec![from], ..args() }).unwrap();
         assert_eq!(again.0["reviews.yaml"], sample::mesh().0["reviews.yaml"]);
         put_folder(&to, &again).unwrap();
-        assert_eq!(files::folder(&to).unwrap(), again);
+        assert_eq!(files::folder(&to).unwrap().sources, again);
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Hash {
 }
 
 /// A revision as it lies in the log.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) info: RevisionInfo,
     pub(super) inverse: Vec<Edit>,
