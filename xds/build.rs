@@ -62,6 +62,8 @@ fn sources() -> Result<PathBuf, Box<dyn Error>> {
     let cargo = env::var("CARGO")?;
     let mut command = Command::new(cargo);
     command.args(["metadata", "--format-version=1", "--offline", "--locked"]);
+    // Packages of other platforms may not be there.
+    command.args(["--filter-platform", &env::var("TARGET")?]);
     command.args(["--manifest-path", &format!("{}/Cargo.toml", env::var("CARGO_MANIFEST_DIR")?)]);
     let output = command.output()?;
     if !output.status.success() {

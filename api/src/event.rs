@@ -6,6 +6,8 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use mesh::Diagnostic;
+
 use crate::observed::Tick;
 use crate::revision::{RevisionInfo, Timeline};
 use crate::state::{ListenerInfo, LoadSettings, Proposal, Snapshot, TargetStatus};
@@ -49,6 +51,9 @@ pub enum Delta {
     Proposal(Option<Proposal>),
     /// Instances that are not used and limits that are reached: all of them, as one of them came or went.
     Troubles(Vec<Trouble>),
+    /// Files of the folder on disk that cannot be read: all of them, as one of them came or went.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    Unread(Vec<Diagnostic>),
 }
 
 /// As it travels.
@@ -83,6 +88,7 @@ impl<'de> Deserialize<'de> for Delta {
             "listeners" => Self::Listeners(read(value)?),
             "proposal" => Self::Proposal(read(value)?),
             "troubles" => Self::Troubles(read(value)?),
+            "unread" => Self::Unread(read(value)?),
             other => {
                 return Err(D::Error::custom(format_args!(
                     "an event of the type `{other}`, which is unknown"
@@ -110,6 +116,10 @@ mod tests {
             json!({ "type": "load", "value": { "rate": 2.5, "url": "http://127.0.0.1:8081" } }),
             json!({ "type": "listeners", "value": [] }),
             json!({ "type": "proposal", "value": null }),
+            json!({ "type": "unread", "value": [{
+                "code": "MW0015", "severity": "error", "resource": null, "path": "",
+                "place": { "file": "a.yaml", "line": 1, "column": 1 }, "message": "m"
+            }] }),
             json!({ "type": "troubles", "value": [{
                 "kind": "ejected", "source": { "kind": "workload", "namespace": "default", "name": "w" },
                 "host": "reviews", "subset": null, "port": 80, "instance": "10.0.0.1:9080",

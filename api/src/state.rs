@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mesh::{Settings, Source, Sources};
+use mesh::{Diagnostic, Settings, Source, Sources};
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{Series, Tick};
@@ -47,6 +47,10 @@ pub struct Snapshot {
     /// A revision that could not be run when the program started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_aside: Option<SetAside>,
+    /// Files of the folder on disk that cannot be read.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub unread: Vec<Diagnostic>,
 }
 
 /// A revision of the log that could not be run when the program started. It stays in the log; another one took its place.

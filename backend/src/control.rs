@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use api::RevisionInfo;
 use api::request::{NewRevision, PostAccept, PostRevert, PostRevision};
-use mesh::Sources;
 use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::files::{self, Found};
 
 pub use actor::{Actor, OWN, Parts};
 pub use change::{Head, Refusal};
@@ -49,7 +50,7 @@ pub(crate) enum Command {
     /// Forget what the folder proposes.
     Dismiss(Answer<()>),
     /// The folder on disk as it is now.
-    Folder(Sources),
+    Folder(Result<Found, files::Error>),
     /// An Envoy served the first request under a revision.
     FirstRequest {
         /// The revision.

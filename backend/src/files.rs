@@ -1,16 +1,28 @@
-//! Reading a mesh from disk: every `*.yaml` and `*.yml` of a folder, however deep. Nothing is parsed here.
+//! Reading a mesh from disk: every `*.yaml`, `*.yml` and `*.json` of a folder, however deep. Nothing is parsed here.
+//!
+//! A folder may have anything in it: what cannot be read is told beside what can, nothing is waited for, and all has a bound.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod walk;
+
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use mesh::Sources;
+use mesh::sources::{Unread, Why};
+use mesh::{Sources, limits};
+use proxy::regular;
+
+pub(crate) use walk::{Walk, walk};
+
+/// Longest file, in bytes.
+const LONGEST: u64 = limits::FILE_BYTES as u64;
+/// All files of a mesh, in bytes.
+const ALL: u64 = limits::MESH_BYTES as u64;
 
 /// Why files could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The system says no, or the text is not UTF-8.
+    /// The system says no.
     #[error("cannot read {path}")]
     Read {
         /// The path.
@@ -18,102 +30,164 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file that was named is no text, or no file.
+    #[error("cannot read {path}: {why}")]
+    Unread {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        why: Why,
+    },
     /// A folder without a single YAML file: a mistyped path, most likely.
-    #[error("{0} has no *.yaml or *.yml file")]
+    #[error("{0} has no *.yaml, *.yml or *.json file")]
     Empty(PathBuf),
+    /// A folder that can hardly be a mesh's.
+    #[error("{path} has more than {bound}; name the folder that has the mesh alone")]
+    TooMuch {
+        /// The folder.
+        path: PathBuf,
+        /// What is too much.
+        bound: String,
+    },
+}
+
+/// What a folder has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The files that could be read.
+    pub sources: Sources,
+    /// The others.
+    pub unread: Vec<Unread>,
+}
+
+impl Found {
+    /// The sources alone; the log says what is missing.
+    pub fn told(self) -> Sources {
+        for Unread { file, why } in &self.unread {
+            tracing::warn!(file, %why, "a file is left out");
+        }
+        self.sources
+    }
 }
 
 /// All YAML files of a folder, by their path relative to it.
 ///
 /// # Errors
-/// When the folder or one of its files cannot be read. A folder without YAML is an empty mesh.
-pub fn folder(root: &Path) -> Result<Sources, Error> {
-    let mut files = BTreeMap::new();
-    for path in yaml_below(root)? {
-        let name = path.strip_prefix(root).unwrap_or(&path);
-        files.insert(slashed(name), text(&path)?);
-    }
-    Ok(Sources(files))
+/// When the folder cannot be read, or has more than a mesh may have. A folder without YAML is an empty mesh.
+pub fn folder(root: &Path) -> Result<Found, Error> {
+    let mut found = Found::default();
+    take(root, &walk(root)?.files, &mut found, |path| slashed(path.strip_prefix(root).unwrap_or(path)))?;
+    Ok(found)
 }
 
 /// Files and folders as a person names them on the command line, by their path as it was typed; `-` is standard input.
 ///
 /// # Errors
-/// When something cannot be read, or a folder has no YAML at all.
-pub fn read(paths: &[PathBuf]) -> Result<Sources, Error> {
-    let mut files = BTreeMap::new();
+/// When a file that is named cannot be read, or a folder has no YAML at all.
+pub fn read(paths: &[PathBuf]) -> Result<Found, Error> {
+    let mut found = Found::default();
     for path in paths {
+        let unread = |why| Error::Unread { path: path.clone(), why };
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            let read = io::stdin().read_to_string(&mut text);
-            read.map_err(|source| Error::Read { path: "standard input".into(), source })?;
-            files.insert("<stdin>".to_owned(), text);
+            let path = PathBuf::from("standard input");
+            let mut bytes = Vec::new();
+            let read = io::stdin().take(LONGEST + 1).read_to_end(&mut bytes);
+            read.map_err(|source| Error::Read { path: path.clone(), source })?;
+            if bytes.len() as u64 > LONGEST {
+                return Err(Error::TooMuch { path, bound: format!("{} MiB", LONGEST >> 20) });
+            }
+            let text = Why::text(bytes).map_err(|why| Error::Unread { path, why })?;
+            found.sources.0.insert("<stdin>".to_owned(), text);
         } else if path.is_dir() {
-            let found = yaml_below(path)?;
-            if found.is_empty() {
+            let files = walk(path)?.files;
+            if files.is_empty() {
                 return Err(Error::Empty(path.clone()));
             }
-            for path in found {
-                files.insert(slashed(&path), text(&path)?);
-            }
+            take(path, &files, &mut found, slashed)?;
         } else {
-            files.insert(slashed(path), text(path)?);
+            let bytes = regular::read(path, LONGEST).map_err(|source| match source.kind() {
+                io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge => unread(why(&source)),
+                _ => Error::Read { path: path.clone(), source },
+            })?;
+            found.sources.0.insert(slashed(path), Why::text(bytes).map_err(unread)?);
         }
     }
-    Ok(Sources(files))
-}
-
-/// YAML files below a folder, sorted. Hidden names are skipped: `.git`, and the `..data` of mounted ConfigMaps, whose files
-/// are linked from beside it.
-pub(crate) fn yaml_below(root: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    // Links may lead in circles.
-    let mut seen = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        let failed = |source| Error::Read { path: folder.clone(), source };
-        if !seen.insert(folder.canonicalize().map_err(failed)?) {
-            continue;
-        }
-        for entry in folder.read_dir().map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
-                continue;
-            }
-            if path.is_dir() {
-                folders.push(path);
-            } else if is_yaml(&path) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
     Ok(found)
 }
 
-/// Names, times and lengths of files: what differs when one was written.
-pub type Stamp = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
-
-/// The stamp of what [`read`] would read. `None` while that cannot be told.
-pub fn stamp(paths: &[PathBuf]) -> Option<Stamp> {
-    let mut stamp = Stamp::new();
-    for path in paths {
-        let files = if path.is_dir() { yaml_below(path).ok()? } else { vec![path.clone()] };
-        for file in files {
-            let metadata = file.metadata().ok()?;
-            stamp.insert(file, (metadata.modified().ok(), metadata.len()));
+/// Reads files of a folder.
+fn take(
+    root: &Path,
+    files: &[PathBuf],
+    found: &mut Found,
+    name: impl Fn(&Path) -> String,
+) -> Result<(), Error> {
+    let mut all = 0;
+    for path in files {
+        let text = regular::read(path, LONGEST).map_err(|error| why(&error)).and_then(|bytes| {
+            all += bytes.len() as u64;
+            Why::text(bytes)
+        });
+        if all > ALL {
+            return Err(Error::TooMuch {
+                path: root.to_owned(),
+                bound: format!("{} MiB of YAML", ALL >> 20),
+            });
+        }
+        match text {
+            Ok(text) => drop(found.sources.0.insert(name(path), text)),
+            Err(why) => found.unread.push(Unread { file: name(path), why }),
         }
     }
-    Some(stamp)
+    Ok(())
 }
 
-/// Whether a path names a YAML file.
-pub fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+fn why(error: &io::Error) -> Why {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => Why::Irregular(error.to_string()),
+        io::ErrorKind::FileTooLarge => Why::TooLong(error.to_string()),
+        io::ErrorKind::NotFound => Why::Failed("it is not there, or the link leads nowhere".to_owned()),
+        io::ErrorKind::PermissionDenied => {
+            Why::Failed("its permissions do not let this program read it".to_owned())
+        }
+        _ => Why::Failed(error.to_string()),
+    }
 }
 
-fn text(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+/// What differs when files change: names, times and lengths.
+pub type Stamp = BTreeMap<PathBuf, Mark>;
+
+/// Of one file: its identity, when it was changed, and its length. `None` while that cannot be told.
+pub type Mark = Option<(u64, i128, u64)>;
+
+/// The stamp of what [`read`] would read, and what has to be watched to see it change. `None` while that cannot be told.
+pub(crate) fn stamp(paths: &[PathBuf]) -> Option<(Stamp, Walk)> {
+    let mut all = Walk::default();
+    for path in paths {
+        if path.is_dir() {
+            all.add(walk(path).ok()?);
+        } else {
+            all.file(path.clone());
+        }
+    }
+    let stamp =
+        all.files.iter().map(|file| (file.clone(), file.metadata().ok().map(|it| mark(&it)))).collect();
+    Some((stamp, all))
+}
+
+#[cfg(unix)]
+fn mark(metadata: &std::fs::Metadata) -> (u64, i128, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    // The time of the inode: it also moves where somebody sets the other one back.
+    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    (metadata.ino(), changed, metadata.len())
+}
+
+#[cfg(not(unix))]
+fn mark(metadata: &std::fs::Metadata) -> (u64, i128, u64) {
+    let since = metadata.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let changed = since.and_then(|since| i128::try_from(since.as_nanos()).ok());
+    (0, changed.unwrap_or_default(), metadata.len())
 }
 
 /// A path with `/` between its parts, on every system.
@@ -127,44 +201,4 @@ fn slashed(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys(sources: Sources) -> Vec<String> {
-        sources.0.into_keys().collect()
-    }
-
-    #[test]
-    fn folders_are_read_to_their_depth() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        for (path, text) in [
-            ("b.yaml", "b"),
-            ("a/deep/c.yml", "c"),
-            ("readme.md", "no"),
-            (".git/x.yaml", "no"),
-            ("a/.hidden.yaml", "no"),
-        ] {
-            let path = root.join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        #[cfg(unix)]
-        std::os::unix::fs::symlink(root, root.join("a/circle")).unwrap();
-        assert_eq!(keys(folder(root).unwrap()), ["a/deep/c.yml", "b.yaml"]);
-
-        let typed = keys(read(&[root.to_owned(), root.join("readme.md")]).unwrap());
-        assert_eq!(typed.len(), 3, "a file that is named is read whatever its name: {typed:?}");
-        assert!(typed.iter().all(|path| path.starts_with(root.to_str().unwrap())));
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(folder(dir.path()).unwrap().0.is_empty());
-        let empty = read(&[dir.path().to_owned()]).unwrap_err();
-        assert!(empty.to_string().contains("has no *.yaml"), "{empty}");
-        let missing = read(&[dir.path().join("missing.yaml")]).unwrap_err();
-        assert!(missing.to_string().contains("missing.yaml"), "{missing}");
-    }
-}
+mod tests;

@@ -3,20 +3,17 @@
 //! The folder is only ever read. What was changed in the browser gets into it by export or by hand; what was changed in it gets into
 //! the mesh when a person takes the proposal.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
 
 use api::state::Proposal;
-use mesh::Sources;
+use mesh::sources::{Unread, Why};
+use mesh::{Diagnostic, Sources};
 use tokio::sync::mpsc;
 
 use crate::control::Command;
-use crate::files;
+use crate::files::{self, Found};
+use crate::watch::Watch;
 use crate::world::differences;
-
-/// How often the folder is looked at. A change is taken once two looks agree, so that half of a `git checkout` is not.
-const LOOK: Duration = Duration::from_millis(300);
 
 /// What is known of the folder.
 #[derive(Debug)]
@@ -24,21 +21,45 @@ pub struct Watched {
     /// What it had when its content was last taken or dismissed.
     baseline: Sources,
     found: Sources,
+    unread: Vec<Unread>,
     at: i64,
     told: Option<Proposal>,
 }
 
 impl Watched {
     /// A folder whose content is `found` now and was `baseline` when it was last taken.
-    pub fn new(baseline: Sources, found: Sources, at: i64) -> Self {
-        Self { baseline, found, at, told: None }
+    pub fn new(baseline: Sources, found: Found, at: i64) -> Self {
+        let mut watched = Self { found: baseline.clone(), baseline, unread: Vec::new(), at, told: None };
+        watched.found(Ok(found), at);
+        watched
     }
 
-    /// The folder was looked at.
-    pub fn found(&mut self, found: Sources, at: i64) {
-        if found != self.found {
-            (self.found, self.at) = (found, at);
+    /// The folder was looked at; true where other files cannot be read than before. What cannot be read is as it was: that is no
+    /// change, and least of all a removal.
+    pub fn found(&mut self, found: Result<Found, files::Error>, at: i64) -> bool {
+        let Found { mut sources, unread } = found.unwrap_or_else(|error| {
+            let why = Why::Failed(format!("{:#}", anyhow::Error::new(error)));
+            Found { sources: self.found.clone(), unread: vec![Unread { file: ".".to_owned(), why }] }
+        });
+        for Unread { file, .. } in &unread {
+            if let Some(text) = self.found.0.get(file) {
+                sources.0.insert(file.clone(), text.clone());
+            }
         }
+        if sources != self.found {
+            (self.found, self.at) = (sources, at);
+        }
+        for Unread { file, why } in unread.iter().filter(|one| !self.unread.contains(one)) {
+            tracing::warn!(file, %why, "a file of the folder is left out");
+        }
+        let news = self.unread != unread;
+        self.unread = unread;
+        news
+    }
+
+    /// What is to be said of files that cannot be read.
+    pub fn unread(&self) -> Vec<Diagnostic> {
+        self.unread.iter().map(Unread::diagnostic).collect()
     }
 
     /// What it proposes on top of the newest revision: the files that changed on disk since its content was last taken, as far
@@ -68,48 +89,19 @@ impl Watched {
     }
 }
 
-/// Looks at a folder until the control loop is gone. It polls: that works on every file system, network mounts and containers
-/// included, and a mesh has a few hundred files.
-pub(crate) async fn watch(root: PathBuf, commands: mpsc::Sender<Command>) {
-    let mut taken = None;
-    let mut last = None;
-    let mut interval = tokio::time::interval(LOOK);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while !commands.is_closed() {
-        interval.tick().await;
-        let folder = root.clone();
-        let look = tokio::task::spawn_blocking(move || look(&folder)).await;
-        let Ok(Some(seen)) = look else { continue };
-        let settled = last.as_ref() == Some(&seen);
-        if settled && taken.as_ref() != Some(&seen) {
-            let folder = root.clone();
-            match tokio::task::spawn_blocking(move || files::folder(&folder)).await {
-                Ok(Ok(sources)) => {
-                    if commands.send(Command::Folder(sources)).await.is_err() {
-                        return;
-                    }
-                    taken = Some(seen.clone());
-                }
-                Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "folder not read"),
-                Err(_) => return,
-            }
+/// Tells of changes in a folder until the control loop is gone.
+pub(crate) async fn follow(root: PathBuf, mut watch: Watch, commands: mpsc::Sender<Command>) {
+    loop {
+        tokio::select! {
+            () = commands.closed() => return,
+            () = watch.changed() => {}
         }
-        last = Some(seen);
+        let folder = root.clone();
+        let Ok(found) = tokio::task::spawn_blocking(move || files::folder(&folder)).await else { return };
+        if commands.send(Command::Folder(found)).await.is_err() {
+            return;
+        }
     }
-}
-
-type Look = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
-
-/// Names, times and lengths of the folder's files. `None` while it cannot be read: that is no change.
-fn look(root: &Path) -> Option<Look> {
-    let paths = files::yaml_below(root).ok()?;
-    paths
-        .into_iter()
-        .map(|path| {
-            let metadata = path.metadata().ok()?;
-            Some((path, (metadata.modified().ok(), metadata.len())))
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -118,6 +110,33 @@ mod tests {
 
     fn sources(files: &[(&str, &str)]) -> Sources {
         files.iter().copied().collect()
+    }
+
+    fn found(files: &[(&str, &str)]) -> Found {
+        Found { sources: sources(files), unread: Vec::new() }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_proposes_nothing() {
+        let base: &[(&str, &str)] = &[("a", "1"), ("b", "1")];
+        let unread = |file: &str| Unread { file: file.to_owned(), why: Why::Utf16 };
+        // At the start, with a change of another file.
+        let disk = Found { unread: vec![unread("a")], ..found(&[("b", "2")]) };
+        let mut watched = Watched::new(sources(base), disk.clone(), 5);
+        let head = sources(base);
+        assert_eq!(watched.proposal(&head).unwrap().files, [("b".to_owned(), Some("2".to_owned()))]);
+        let said: Vec<_> = watched.unread().into_iter().map(|one| one.place.unwrap().file).collect();
+        assert_eq!(said, ["a"]);
+        assert!(!watched.found(Ok(disk), 6), "no news");
+        // A file that was not there before has nothing that could go on.
+        assert!(watched.found(Ok(Found { unread: vec![unread("c")], ..found(base) }), 7));
+        assert_eq!(watched.proposal(&head), None);
+        // The folder itself.
+        let failed = files::Error::Empty("x".into());
+        assert!(watched.found(Err(failed), 8));
+        assert_eq!((watched.proposal(&head), watched.unread().len()), (None, 1));
+        assert!(watched.found(Ok(found(base)), 9));
+        assert_eq!((watched.proposal(&head), watched.unread()), (None, Vec::new()));
     }
 
     #[test]
@@ -135,7 +154,7 @@ mod tests {
             (&[("a", "1"), ("b", "4")], &[("a", "2"), ("b", "1")], &[("b", Some("4"))]),
         ];
         for (disk, head, expected) in cases {
-            let watched = Watched::new(sources(base), sources(disk), 5);
+            let watched = Watched::new(sources(base), found(disk), 5);
             let proposal = watched.proposal(&sources(head));
             let files: Vec<_> = proposal.iter().flat_map(|proposal| &proposal.files).collect();
             let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_deref())).collect();
@@ -145,12 +164,12 @@ mod tests {
 
     #[test]
     fn a_settled_folder_proposes_again_only_when_it_changes() {
-        let mut watched = Watched::new(sources(&[("a", "1")]), sources(&[("a", "2")]), 5);
+        let mut watched = Watched::new(sources(&[("a", "1")]), found(&[("a", "2")]), 5);
         let head = sources(&[("a", "1")]);
         assert!(watched.proposal(&head).is_some());
         watched.settle();
         assert!(watched.proposal(&head).is_none());
-        watched.found(sources(&[("a", "3")]), 9);
+        assert!(!watched.found(Ok(found(&[("a", "3")])), 9));
         assert_eq!(watched.proposal(&head).map(|proposal| proposal.at), Some(9));
     }
 }

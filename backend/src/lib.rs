@@ -5,6 +5,7 @@
 pub mod app_window;
 pub mod cli;
 pub mod clock;
+pub mod connections;
 pub mod control;
 pub mod data_plane;
 pub mod envoy;
@@ -20,5 +21,6 @@ pub mod server;
 pub mod spans;
 pub mod store;
 pub mod telemetry;
+pub mod watch;
 pub mod work;
 pub mod world;

@@ -19,20 +19,22 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_millis;
+use crate::connections::{self, Limits};
 use crate::control::{Actor, Head, Parts};
 use crate::data_plane::DataPlane;
 use crate::envoy::{self, Envoys};
 use crate::events::Hub;
+use crate::files::{self, Found};
 use crate::folder::{self, Watched};
-use crate::http::{App, Guard};
+use crate::http::{self, App, Guard};
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::sample;
 use crate::spans::Exporter;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
+use crate::watch::Watch;
 use crate::work::Work;
-use crate::{files, http};
 use head::First;
 
 pub use listen::{DEFAULT as DEFAULT_ADDRESS, ListenError};
@@ -66,6 +68,8 @@ pub struct Config {
     pub token: Option<String>,
     /// Further names that the server may be reached by.
     pub allow_hosts: Vec<String>,
+    /// What connections to it may do.
+    pub limits: Limits,
     /// The server for Envoys, and those that stand in the built-in proxy's place.
     pub envoys: envoy::Config,
 }
@@ -110,10 +114,13 @@ pub struct Server {
     pub moved: bool,
     /// Where Envoys ask for the mesh.
     pub for_envoys: SocketAddr,
+    /// Whether they have to show a token there.
+    pub envoys_show_token: bool,
     /// A page of the mesh itself, behind its gateway, for people to open.
     pub page: Option<String>,
     #[cfg(test)]
     pub(crate) handle: crate::control::Control,
+    guard: Arc<Guard>,
     stop: CancellationToken,
     http: JoinHandle<()>,
     control: JoinHandle<()>,
@@ -140,10 +147,13 @@ impl Server {
             Some(folder) => folder.clone(),
             None => identity::data_folder(&name, config.mesh.as_deref()).ok_or(ServeError::NoHome)?,
         };
+        // Watched before it is read: what changes from now on is seen.
+        let watch = config.mesh.clone().map(|root| Watch::new(vec![root]));
         let found = config.mesh.as_deref().map(files::folder).transpose()?;
         let store = Store::open(&data)?;
         let settings = Settings::default();
-        let First { head, plans, set_aside } = head::first(&store, found.as_ref(), &settings).await?;
+        let sources = found.as_ref().map(|found| &found.sources);
+        let First { head, plans, set_aside } = head::first(&store, sources, &settings).await?;
         let watched = found.map(|found| watched(&store, found)).transpose()?;
 
         let proxy_config = proxy::Config {
@@ -158,7 +168,15 @@ impl Server {
         let spans = exporter.zip(outcome.spans).map(|(exporter, spans)| tokio::spawn(exporter.run(spans)));
         let names = proxy.names();
         let plane = DataPlane::new(proxy);
-        let (envoys, logs) = Envoys::start(config.envoys).await?;
+        let mut for_them = config.envoys;
+        // Keys are among what Envoys get. Those that show certificates are known by them.
+        if for_them.options.token.is_none()
+            && for_them.options.tls.as_ref().is_none_or(|tls| tls.clients.is_none())
+        {
+            for_them.options.token.clone_from(&config.token);
+        }
+        let envoys_show_token = for_them.options.token.is_some();
+        let (envoys, logs) = Envoys::start(for_them).await?;
         let for_envoys = envoys.address;
         let (entries, target) = match envoys.fleet() {
             Some(fleet) => (fleet.entries(), Target::Envoy),
@@ -171,8 +189,10 @@ impl Server {
         let ports = sample.as_ref().map(wire::moved_ports).unwrap_or_default();
 
         let first = u64::try_from(now_millis()).unwrap_or_default();
-        let state = snapshot(name, &head, &store, &settings, target)?;
-        let hub = Arc::new(Hub::new(Snapshot { set_aside: set_aside.clone(), ..state }, first));
+        let mut state = snapshot(name, &head, &store, &settings, target)?;
+        state.set_aside.clone_from(&set_aside);
+        state.unread = watched.as_ref().map(Watched::unread).unwrap_or_default();
+        let hub = Arc::new(Hub::new(state, first));
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new(Arc::clone(&names)));
         let (desired, desires) = mpsc::channel(16);
@@ -203,8 +223,8 @@ impl Server {
         }));
         tasks.spawn(actor.for_envoys().hear(logs, names, from_envoys, commands.clone()));
         actor.start().await;
-        if let Some(root) = config.mesh.clone() {
-            tasks.spawn(folder::watch(root, commands));
+        if let Some((root, watch)) = config.mesh.clone().zip(watch) {
+            tasks.spawn(folder::follow(root, watch, commands));
         }
         let rate = config.rate.unwrap_or(if config.mesh.is_none() { 100.0 } else { 0.0 });
         let load = Load::start(rate, Arc::clone(&hub), stop.clone());
@@ -212,18 +232,14 @@ impl Server {
         let page = wire::goal(&entries.load(), &control.head().world, path).map(|goal| goal.url.to_string());
         tasks.spawn(wire::aim(Arc::clone(&hub), entries, control.clone(), load.clone(), path));
 
-        let guard = Guard {
-            address,
-            names: config.allow_hosts.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            token: config.token.clone(),
-        };
+        let guard = Arc::new(Guard::new(address, &config.allow_hosts, config.token.clone()));
         #[cfg(test)]
         let handle = control.clone();
         let (work, set_aside) = (Work::default(), set_aside.map(Arc::new));
         let app = App { hub, control, store, load, metrics, settings, work, set_aside, stop: stop.clone() };
-        let service = http::router(app, Arc::new(guard));
+        let service = http::router(app, Arc::clone(&guard));
         let (tell, ended) = mpsc::channel(2);
-        let serve = listen::serve(listener, service, stop.clone(), GRACE);
+        let serve = connections::serve(listener, service, config.limits, stop.clone(), GRACE);
         let http = watch::watched("the API", serve, stop.clone(), tell.clone());
         let control = watch::watched("the control loop", actor.run(stop.clone(), GRACE), stop.clone(), tell);
         let url = identity::url(address, config.token.as_deref());
@@ -234,7 +250,9 @@ impl Server {
             url,
             moved,
             for_envoys,
+            envoys_show_token,
             page,
+            guard,
             stop,
             http,
             control,
@@ -252,6 +270,12 @@ impl Server {
             // Nobody is left to tell of it: all ended as they should.
             None => std::future::pending().await,
         }
+    }
+
+    /// The page for a browser that this program starts: whoever lists processes sees the address, so it lets in once and has no secret.
+    pub fn ticket_url(&self) -> String {
+        let page = identity::url(self.address, None);
+        self.guard.ticket().map_or(page.clone(), |ticket| format!("{page}?ticket={ticket}"))
     }
 
     /// Ends it: no new requests, those under way are answered, then the proxy drains, then the rest goes.
@@ -275,7 +299,7 @@ impl Server {
 }
 
 /// What changed on disk while the server was away is proposed, too.
-fn watched(store: &Store, found: Sources) -> Result<Watched, StoreError> {
+fn watched(store: &Store, found: Found) -> Result<Watched, StoreError> {
     Ok(Watched::new(store.folder()?, found, now_millis()))
 }
 
@@ -303,5 +327,6 @@ fn snapshot(
         proposal: None,
         troubles: Vec::new(),
         set_aside: None,
+        unread: Vec::new(),
     })
 }

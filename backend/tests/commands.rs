@@ -90,6 +90,84 @@ fn what_is_exported_is_valid_and_routes_the_same() {
     assert_eq!(ask(path), explained);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_in_a_folder_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    sample(folder.path());
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe.yaml")).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless.json")).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let checked = meshwright(&["validate", path, "--format", "json"], "");
+    let json: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let codes = json["diagnostics"].as_array().unwrap().iter().map(|found| found["code"].as_str().unwrap());
+    assert_eq!(codes.collect::<Vec<_>>(), ["MW0016", "MW0016"]);
+    assert_eq!(checked.status.code(), Some(0), "they are warnings");
+    assert!(meshwright(&["export", "--mesh", path], "").status.success());
+
+    for named in ["/dev/zero", folder.path().join("pipe.yaml").to_str().unwrap()] {
+        for arguments in [
+            &["validate", named][..],
+            &["export", "--mesh", named],
+            &["explain", "--mesh", named, "--from", "a", "--host", "a", "--path", "/"],
+            &["proxy", "--mesh", named, "--workload", "a", "--listen", "127.0.0.1:0"],
+            &["serve", "--token-file", named],
+        ] {
+            let output = meshwright(arguments, "");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                !output.status.success() && said.contains("only regular files are read"),
+                "{arguments:?}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_damaged_log_says_what_can_be_saved_and_how() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    sample(folder.path());
+    let log = data.path().join("revisions.redb");
+    {
+        let store = meshwright::store::Store::open(data.path()).unwrap();
+        let info = api::RevisionInfo {
+            number: 1,
+            author: "ada".to_owned(),
+            at: 0,
+            summary: String::new(),
+            edits: api::revision::Edits::default(),
+            reverts: None,
+        };
+        let sources = mesh::Sources::single("a.yaml", "# kept\n");
+        store.append(&meshwright::store::Revision { info, inverse: Vec::new(), sources }).unwrap();
+    }
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[..256].fill(0);
+    std::fs::write(&log, bytes).unwrap();
+    let data = data.path().to_str().unwrap();
+    let started = meshwright(&["serve", "--listen", "127.0.0.1:0", "--data", data], "");
+    let said = String::from_utf8_lossy(&started.stderr);
+    assert!(!started.status.success());
+    assert!(said.contains(log.to_str().unwrap()) && said.contains("meshwright export --data"), "{said}");
+    let saved = meshwright(&["export", "--data", data], "");
+    assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+    assert_eq!(text(&saved), "# kept\n");
+}
+
+#[test]
+fn a_secret_among_the_arguments_is_warned_of() {
+    let secret = "0123456789abcdef";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{secret}\n")).unwrap();
+    let sidecar = |arguments: &[&str]| {
+        let all = [&["sidecar", "--workload", "a", "--print"], arguments].concat();
+        let output = meshwright(&all, "");
+        (text(&output).contains(secret), String::from_utf8_lossy(&output.stderr).contains("--token-file"))
+    };
+    assert_eq!(sidecar(&["--token", secret]), (true, true));
+    assert_eq!(sidecar(&["--token-file", file.path().to_str().unwrap()]), (true, false));
+}
+
 #[test]
 fn the_definitions_are_of_five_kinds_and_three_versions() {
     let output = meshwright(&["crds"], "");

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::Place;
+use crate::model::CODES;
+use crate::{Diagnostic, Severity};
+
 /// All files of a mesh by their path relative to its folder (`/` between parts), with their whole text.
 ///
 /// The text is the truth and everything else is derived from it, so what no edit touched comes out byte for byte.
@@ -20,5 +24,117 @@ impl Sources {
 impl<P: Into<String>, T: Into<String>> FromIterator<(P, T)> for Sources {
     fn from_iter<I: IntoIterator<Item = (P, T)>>(files: I) -> Self {
         Self(files.into_iter().map(|(path, text)| (path.into(), text.into())).collect())
+    }
+}
+
+/// A file that should be among a mesh's sources and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Its path, as in [`Sources`].
+    pub file: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a file is not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// It begins like UTF-16.
+    #[error("it is UTF-16, and files of a mesh are UTF-8; save it as UTF-8")]
+    Utf16,
+    /// It is no UTF-8 from somewhere on.
+    #[error("it is not UTF-8 from line {line}, column {column} on; save it as UTF-8")]
+    NotUtf8 {
+        /// Line of the first byte that is none, from 1.
+        line: usize,
+        /// Its column in characters, from 1.
+        column: usize,
+    },
+    /// A pipe, a socket or a device.
+    #[error("{0}")]
+    Irregular(String),
+    /// It is longer than files may be.
+    #[error("{0}")]
+    TooLong(String),
+    /// The system says no, in its words.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Why {
+    /// The text of a file, or why its bytes are none.
+    ///
+    /// # Errors
+    /// When they are not UTF-8.
+    pub fn text(bytes: Vec<u8>) -> Result<String, Self> {
+        String::from_utf8(bytes).map_err(|error| {
+            let bytes = error.as_bytes();
+            if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+                return Self::Utf16;
+            }
+            let good = bytes.get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let good = std::str::from_utf8(good).unwrap_or_default();
+            let last = good.rsplit('\n').next().unwrap_or_default();
+            Self::NotUtf8 { line: good.matches('\n').count() + 1, column: last.chars().count() + 1 }
+        })
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Utf16 | Self::NotUtf8 { .. } => "MW0015",
+            Self::Irregular(_) => "MW0016",
+            Self::TooLong(_) => "MW0017",
+            Self::Failed(_) => "MW0018",
+        }
+    }
+}
+
+impl Unread {
+    /// As it is told to people.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let code = self.why.code();
+        let (line, column) = match self.why {
+            Why::NotUtf8 { line, column } => (line, column),
+            _ => (1, 1),
+        };
+        Diagnostic {
+            code: code.into(),
+            severity: CODES.iter().find(|known| known.code == code).map_or(Severity::Error, |it| it.severity),
+            resource: None,
+            path: String::new(),
+            place: Some(Place { file: self.file.clone(), line, column }),
+            message: format!("The file is left out: {}.", self.why),
+            corresponds_to: Vec::new(),
+            fix: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Unread, Why};
+
+    #[test]
+    fn what_is_no_text_says_where() {
+        let utf16 = "a: 1\n".encode_utf16().flat_map(u16::to_le_bytes);
+        let cases: [(Vec<u8>, Result<&str, Why>); 5] = [
+            ("a: \u{fc}\n".into(), Ok("a: \u{fc}\n")),
+            // A byte order mark is of the text.
+            ("\u{feff}a: 1\n".into(), Ok("\u{feff}a: 1\n")),
+            ([0xff, 0xfe].into_iter().chain(utf16).collect(), Err(Why::Utf16)),
+            (vec![0xfe, 0xff, 0, b'a'], Err(Why::Utf16)),
+            (b"a: 1\n\xc3\xbc: \xff\n".to_vec(), Err(Why::NotUtf8 { line: 2, column: 4 })),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(Why::text(bytes.clone()), expected.map(str::to_owned), "{bytes:?}");
+        }
+        let unread = Unread { file: "a/b.yaml".to_owned(), why: Why::NotUtf8 { line: 2, column: 4 } };
+        let said = unread.diagnostic();
+        assert_eq!(
+            (said.code.as_ref(), said.message.as_str()),
+            ("MW0015", "The file is left out: it is not UTF-8 from line 2, column 4 on; save it as UTF-8.")
+        );
+        let place = said.place.unwrap();
+        assert_eq!((place.file.as_str(), place.line, place.column), ("a/b.yaml", 2, 4));
     }
 }

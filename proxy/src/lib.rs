@@ -39,6 +39,7 @@ mod outcome;
 mod outlier;
 mod pool;
 mod preface;
+pub mod regular;
 mod reply;
 mod serve;
 mod shared;

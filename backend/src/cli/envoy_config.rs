@@ -52,7 +52,7 @@ pub enum Format {
 /// # Errors
 /// When the mesh cannot be read or has no such source.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (sources, settings) = (files::read(std::slice::from_ref(&args.mesh))?, Settings::default());
+    let (sources, settings) = (files::read(std::slice::from_ref(&args.mesh))?.told(), Settings::default());
     let world = World::read(sources, &Mesh::default(), &settings);
     let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
     world::fits(&world)?;

@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn explain(args: &Args) -> Result<Explanation, Error> {
     let settings = Settings::default();
-    let mesh = Mesh::parse(&files::read(&args.mesh)?).mesh;
+    let mesh = Mesh::parse(&files::read(&args.mesh)?.told()).mesh;
     let registry = Registry::of(&mesh, &settings);
     mesh::plan::fits(&mesh, &registry).map_err(|(exceeded, _)| exceeded)?;
     let request = ExplainRequest {

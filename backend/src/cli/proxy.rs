@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mesh::plan::Protocol;
+use mesh::sources::{Unread, Why};
 use mesh::{Mesh, Plan, Settings, Severity, Source};
 use proxy::{BindError, Config, Entry, Events, Proxy, StartError};
 use tokio::sync::Mutex;
@@ -23,13 +24,12 @@ use tokio::task::JoinHandle;
 use super::serve::signals;
 use super::source::{self, NoSource};
 use crate::data_plane::{near, wanted};
-use crate::files::{self, Stamp};
+use crate::files;
 use crate::metrics::Metrics;
 use crate::spans::ExporterError;
+use crate::watch::Watch;
 use crate::world::{self, World};
 
-/// How often the files are looked at. A change is taken once two looks agree.
-const LOOK: Duration = Duration::from_millis(500);
 /// For how long requests under way may go on at the end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -67,6 +67,9 @@ pub struct Args {
     /// Where `/metrics`, `/ready` and `/plan` are served; nowhere unless given.
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_ADMIN")]
     pub admin: Option<SocketAddr>,
+    /// Another name that they may be reached by; may be given more than once. Addresses and localhost are known.
+    #[arg(long = "allow-host", value_name = "NAME", env = "MESHWRIGHT_ALLOW_HOST", value_delimiter = ',')]
+    pub allow_hosts: Vec<String>,
 }
 
 /// Why the proxy does not run.
@@ -87,6 +90,14 @@ pub enum Error {
     /// The plans would be too large to be made.
     #[error(transparent)]
     Limit(#[from] mesh::limits::Exceeded),
+    /// A file that had been read cannot be read any longer.
+    #[error("{file} cannot be read: {why}")]
+    Unread {
+        /// The file.
+        file: String,
+        /// Why.
+        why: Why,
+    },
     /// The proxy did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -151,16 +162,15 @@ struct Running {
     /// Sends spans, and ends after the proxy has.
     spans: Option<JoinHandle<()>>,
     read: ArcSwap<World>,
-    /// The files as they were read first.
-    first: Option<Stamp>,
+    watch: Mutex<Watch>,
 }
 
 impl Running {
     async fn start(args: &Args) -> Result<Self, Error> {
         // Before the files are read: what changes from now on is seen.
-        let first = files::stamp(std::slice::from_ref(&args.mesh));
+        let watch = Mutex::new(Watch::new(vec![args.mesh.clone()]));
         let world = World::read(
-            files::read(std::slice::from_ref(&args.mesh))?,
+            files::read(std::slice::from_ref(&args.mesh))?.told(),
             &Mesh::default(),
             &Settings::default(),
         );
@@ -192,7 +202,8 @@ impl Running {
         tokio::spawn(count(events, Arc::clone(&metrics)));
         let admin = match args.admin {
             Some(address) => {
-                let serving = admin::serve(address, Arc::clone(&metrics), Arc::clone(&plan)).await;
+                let serving =
+                    admin::serve(address, &args.allow_hosts, Arc::clone(&metrics), Arc::clone(&plan)).await;
                 Some(serving.map_err(|source| Error::Admin { address, source })?)
             }
             None => None,
@@ -208,7 +219,7 @@ impl Running {
             metrics,
             spans,
             read: ArcSwap::from_pointee(world),
-            first,
+            watch,
         };
         running.open().await;
         Ok(running)
@@ -238,33 +249,32 @@ impl Running {
 
     /// Takes changes of the files, for ever.
     async fn follow(&self) -> Infallible {
-        let paths = [self.args.mesh.clone()];
         let mut hangup = Hangup::new();
-        let mut taken = self.first.clone();
-        let mut last = taken.clone();
+        let mut watch = self.watch.lock().await;
         loop {
-            let asked = tokio::select! {
-                () = tokio::time::sleep(LOOK) => false,
-                () = hangup.heard() => true,
-            };
-            let now = files::stamp(&paths);
-            if asked || is_news(taken.as_ref(), last.as_ref(), now.as_ref()) {
-                taken.clone_from(&now);
-                match self.reload().await {
-                    Ok(revision) => tracing::info!(revision, "the files were read again"),
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::error!(error, "the change was not taken, the plan before it goes on");
-                    }
+            tokio::select! {
+                () = watch.changed() => {}
+                () = hangup.heard() => {}
+            }
+            match self.reload().await {
+                Ok(revision) => tracing::info!(revision, "the files were read again"),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "the change was not taken, the plan before it goes on");
                 }
             }
-            last = now;
         }
     }
 
     async fn reload(&self) -> Result<u64, Error> {
         let before = self.read.load_full();
-        let sources = files::read(std::slice::from_ref(&self.args.mesh))?;
+        let found = files::read(std::slice::from_ref(&self.args.mesh))?;
+        if let Some(Unread { file, why }) =
+            found.unread.iter().find(|unread| before.sources.0.contains_key(&unread.file)).cloned()
+        {
+            return Err(Error::Unread { file, why });
+        }
+        let sources = found.told();
         let world = World::read(sources, &before.mesh, &Settings::default());
         let errors = world.new_errors(&before).len();
         if errors > 0 {
@@ -279,11 +289,6 @@ impl Running {
         self.read.store(Arc::new(world));
         Ok(revision)
     }
-}
-
-/// Whether the files have changed and are no longer being written.
-fn is_news(taken: Option<&Stamp>, last: Option<&Stamp>, now: Option<&Stamp>) -> bool {
-    now.is_some() && now == last && now != taken
 }
 
 /// The plan of the source that was asked for.

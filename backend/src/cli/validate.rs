@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use mesh::sources::Unread;
 use mesh::{Diagnostic, Mesh, Registry, Settings, Severity, Sources};
 use serde::Serialize;
 
@@ -43,14 +44,16 @@ const USAGE: u8 = 2;
 /// When standard output is closed.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let read = files::read(&args.paths).and_then(|sources| Ok((sources, files::read(&args.registry)?)));
-    let (sources, registry) = match read {
+    let (found, registry) = match read {
         Ok(read) => read,
         Err(error) => {
             eprintln!("error: {:#}", anyhow::Error::new(error));
             return Ok(ExitCode::from(USAGE));
         }
     };
-    let found = diagnostics(&sources, &registry);
+    let files::Found { sources, unread } = found;
+    let mut found = diagnostics(&sources, &registry.sources);
+    found.splice(..0, unread.iter().chain(&registry.unread).map(Unread::diagnostic));
     let text = match args.format {
         Format::Text => text(&found, &sources),
         Format::Json => json(&found)?,

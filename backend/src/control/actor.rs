@@ -120,6 +120,8 @@ impl Actor {
         let mut progress = Progress::new(head.info.number, Instant::now(), now_millis());
         self.apply(&head, plans, &mut progress).await;
         self.progress = Some(progress);
+        // What changed in the folder while the program was away.
+        self.tell_proposal();
     }
 
     /// Runs until it is told to stop, then lets the proxy end.
@@ -165,7 +167,9 @@ impl Actor {
             }
             Command::Folder(found) => {
                 if let Some(folder) = &mut self.parts.folder {
-                    folder.found(found, now_millis());
+                    if folder.found(found, now_millis()) {
+                        self.parts.hub.publish(Delta::Unread(folder.unread()));
+                    }
                     self.tell_proposal();
                 }
             }

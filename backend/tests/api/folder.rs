@@ -19,6 +19,39 @@ async fn proposal(events: &mut Events) -> Option<api::state::Proposal> {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_said_with_its_reason_and_removes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = folder.path().join("shop.yaml");
+    fs::write(&shop, SHOP).unwrap();
+    fs::write(folder.path().join("old.yaml"), b"a: \xff\n").unwrap();
+    let said = |unread: &[mesh::Diagnostic]| -> Vec<(String, String)> {
+        let file = |one: &mesh::Diagnostic| one.place.as_ref().unwrap().file.clone();
+        unread.iter().map(|one| (file(one), one.code.to_string())).collect()
+    };
+    let old = ("old.yaml".to_owned(), "MW0015".to_owned());
+    // It starts with what it can read.
+    let running = Running::folder(folder.path()).await;
+    let head: Snapshot = running.get("/api/v1/mesh").await.json();
+    assert_eq!(said(&head.unread), [old.clone()]);
+    assert_eq!(head.sources.0.len(), 1);
+
+    let mut events = running.events(None).await;
+    let utf16: Vec<u8> = "\u{feff}a: 1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&shop, utf16).unwrap();
+    let found = events
+        .find(|event| match event.delta {
+            Delta::Unread(unread) => Some(unread),
+            _ => None,
+        })
+        .await;
+    assert_eq!(said(&found), [old, ("shop.yaml".to_owned(), "MW0015".to_owned())]);
+    assert!(found[1].message.contains("UTF-16"), "{found:?}");
+    let head: Snapshot = running.get("/api/v1/mesh").await.json();
+    assert_eq!((head.proposal, head.unread), (None, found), "what cannot be read is not gone");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn changes_on_disk_are_proposed_and_taken_or_dismissed() {
     let folder = tempfile::tempdir().unwrap();
     let shop = folder.path().join("shop.yaml");

@@ -15,17 +15,15 @@ pub fn Problems() -> impl IntoView {
     let store = use_store();
     let draft = store.derived.draft;
     let all = RwSignal::new(false);
-    let count = move || draft.get().diagnostics.len();
+    // What the folder has and nobody can read stands first: it is not in the text that the others are about.
+    let unread = store.head.unread;
+    let count = move || unread.with(Vec::len) + draft.get().diagnostics.len();
     let shown = move || {
         let limit = if all.get() { usize::MAX } else { SHOWN };
-        draft
-            .get()
-            .diagnostics
-            .iter()
-            .take(limit)
-            .cloned()
-            .map(|one| view! { <li><Row diagnostic=one/></li> })
-            .collect_view()
+        let found = draft.get();
+        let all: Vec<Diagnostic> =
+            unread.get().into_iter().chain(found.diagnostics.iter().cloned()).take(limit).collect();
+        all.into_iter().map(|one| view! { <li><Row diagnostic=one/></li> }).collect_view()
     };
     view! {
         <Show when=move || { count() > 0 }>

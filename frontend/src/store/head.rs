@@ -6,7 +6,7 @@ use crate::prelude::*;
 use api::observed::Tick;
 use api::state::{ListenerInfo, LoadSettings, Proposal};
 use api::{Delta, RevisionInfo, Snapshot, TargetStatus, Timeline, Trouble};
-use mesh::{Settings, Sources};
+use mesh::{Diagnostic, Settings, Sources};
 
 /// How we stand with the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Head {
     pub proposal: RwSignal<Option<Proposal>>,
     /// Instances that are not used, and limits that are reached.
     pub troubles: RwSignal<Vec<Trouble>>,
+    /// Files of the folder on disk that cannot be read.
+    pub unread: RwSignal<Vec<Diagnostic>>,
 }
 
 impl Head {
@@ -76,6 +78,7 @@ impl Head {
             tick: RwSignal::new(None),
             proposal: RwSignal::new(None),
             troubles: RwSignal::new(Vec::new()),
+            unread: RwSignal::new(Vec::new()),
         }
     }
 
@@ -97,6 +100,7 @@ impl Head {
         self.timeline.set(snapshot.timeline);
         self.proposal.set(snapshot.proposal);
         self.troubles.set(snapshot.troubles);
+        self.unread.set(snapshot.unread);
         self.loaded.set(true);
     }
 
@@ -121,6 +125,7 @@ impl Head {
             Delta::Load(load) => self.load.set(Some(load)),
             Delta::Proposal(proposal) => self.proposal.set(proposal),
             Delta::Troubles(troubles) => self.troubles.set(troubles),
+            Delta::Unread(unread) => self.unread.set(unread),
             Delta::Snapshot(_) | Delta::Tick(_) => {}
         }
     }

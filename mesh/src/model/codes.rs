@@ -116,6 +116,30 @@ pub const CODES: &[Code] = &[
         "A number stands where the API has text, or the other way round. It is read as meant; Kubernetes refuses it.",
     ),
     code(
+        "MW0015",
+        Severity::Error,
+        "File that is no text",
+        "A file of a mesh is UTF-8. One that is UTF-16, or broken, is left out; what it had before goes on. Save it as UTF-8.",
+    ),
+    code(
+        "MW0016",
+        Severity::Warning,
+        "Not a regular file",
+        "A pipe, a socket or a device has the name of a YAML file. It is left out: reading it might never end.",
+    ),
+    code(
+        "MW0017",
+        Severity::Error,
+        "Too large a file",
+        "A file of a mesh may have 8 MiB. One that is larger is left out; what it had before goes on.",
+    ),
+    code(
+        "MW0018",
+        Severity::Error,
+        "File that cannot be read",
+        "The system says no: permissions, a link that leads nowhere, a disk that fails. What the file had before goes on.",
+    ),
+    code(
         "MW0020",
         Severity::Info,
         "Old API version",

@@ -12,6 +12,10 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use rustls::sign::CertifiedKey;
 
 use super::TlsError;
+use crate::regular;
+
+/// Longest file: the authorities of all the world are a fraction of it.
+const LONGEST: u64 = 4 << 20;
 
 /// Reads files, and remembers which.
 pub(crate) struct Files<'f> {
@@ -30,7 +34,7 @@ impl<'f> Files<'f> {
         let path = self.folder.join(path);
         // Before it is read, so that a change while it is read is one; and one that is not there yet may come.
         self.read.push((path.clone(), stamp(&path)));
-        std::fs::read(&path).map_err(|source| TlsError::File { path, source })
+        regular::read(&path, LONGEST).map_err(|source| TlsError::File { path, source })
     }
 
     /// A certificate with its key.

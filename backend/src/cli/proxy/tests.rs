@@ -59,6 +59,7 @@ fn args(folder: &Path) -> Args {
         },
         tracing: super::super::tracing::TracingArgs { otlp_endpoint: None, trace_sampling: 1.0 },
         admin: Some(ANY.parse().unwrap()),
+        allow_hosts: vec!["shop.com".to_owned()],
     }
 }
 
@@ -85,8 +86,17 @@ async fn a_gateway_is_served_and_follows_its_files() {
     std::fs::write(folder.path().join("broken.yaml"), "a: [").unwrap();
     assert!(matches!(running.reload().await, Err(Error::Invalid(1))));
     assert_eq!(get(running.address, "/").await, "two", "what is broken is not taken");
+    std::fs::remove_file(folder.path().join("broken.yaml")).unwrap();
+    std::fs::write(folder.path().join("mesh.yaml"), [0xff, 0xfe]).unwrap();
+    let unread = running.reload().await.unwrap_err().to_string();
+    assert!(unread.contains("mesh.yaml") && unread.contains("UTF-16"), "{unread}");
+    assert_eq!(get(running.address, "/").await, "two", "what cannot be read is not gone");
 
     let admin = running.admin.unwrap();
+    for path in ["/ready", "/plan", "/metrics"] {
+        let answer = testkit::get(admin, path, &[("host", "evil.example")]).await;
+        assert_eq!(answer.status, 421, "{path}: a name that was made to lead here (DNS rebinding)");
+    }
     assert_eq!(get(admin, "/ready").await, "ready\n");
     let plan: serde_json::Value = serde_json::from_str(&get(admin, "/plan").await).unwrap();
     assert_eq!(plan["revision"], 2);
