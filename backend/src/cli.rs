@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod crds;
+mod descriptors;
 pub mod envoy_config;
 pub mod explain;
 pub mod export;
@@ -11,6 +12,7 @@ pub mod serve;
 pub mod sidecar;
 mod snippet;
 mod source;
+pub mod timeouts;
 pub mod tracing;
 pub mod validate;
 

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use xds::ads::{Options, ServeError, Server, States};
 use xds::als::{self, Logs};
 use xds::bootstrap;
+use xds::node::STREAM_IDLE;
 
 use crate::control::Command;
 use fleet::Fleet;
@@ -47,6 +48,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Who may ask, and how.
     pub options: Options,
+    /// For how long nothing of a stream may move, where that is not the default; 0 is no limit.
+    pub stream_idle: Option<Duration>,
     /// Envoy's binary, for those that this program runs in the built-in proxy's place.
     pub own: Option<PathBuf>,
 }
@@ -90,7 +93,7 @@ impl Envoys {
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Address { address: DEFAULT_ADDRESS, source })?;
-        let worlds = Arc::new(Worlds::default());
+        let worlds = Arc::new(Worlds::new(config.stream_idle.unwrap_or(STREAM_IDLE)));
         let token = config.options.token.clone();
         let (sink, logs) = als::channel(LOGS);
         config.options.logs = Some(sink);

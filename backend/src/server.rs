@@ -17,6 +17,7 @@ use mesh::{Settings, Sources};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use xds::node::STREAM_IDLE;
 
 use crate::clock::now_millis;
 use crate::connections::{self, Limits};
@@ -62,6 +63,8 @@ pub struct Config {
     pub access_log: Option<proxy::AccessLog>,
     /// Which requests are traced, and where to.
     pub tracing: Option<(proxy::Tracing, Exporter)>,
+    /// For how long nothing of a stream may move, where that is not the default; 0 is no limit.
+    pub stream_idle: Option<Duration>,
     /// Whether a listener beyond loopback is meant.
     pub allow_remote: bool,
     /// Secret that requests must carry.
@@ -161,6 +164,7 @@ impl Server {
             access_log: config.access_log.clone(),
             tracing: config.tracing.as_ref().map(|(tracing, _)| *tracing),
             folder: config.mesh.clone().unwrap_or_default(),
+            stream_idle_timeout: config.stream_idle.unwrap_or(STREAM_IDLE),
             ..wire::proxy_config()
         };
         let (proxy, outcome) = proxy::Proxy::start(proxy_config)?;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -17,10 +17,14 @@ use crate::{connection, hello, http};
 
 /// How long to wait before accepting again when the process has no file descriptors left.
 const BREATH: Duration = Duration::from_millis(50);
+/// How often that is told.
+const REMIND: Duration = Duration::from_secs(10);
 
 /// Accepts until its task is aborted.
 pub(crate) async fn accept(front: Rc<Front>, listener: TcpListener, drain: Rc<Drain>) {
     let shared = &front.shared;
+    // When it was last told that there are no connections to be had.
+    let mut told: Option<Instant> = None;
     loop {
         shared.work.below(shared.config.max_connections).await;
         let (stream, peer) = match listener.accept().await {
@@ -28,7 +32,11 @@ pub(crate) async fn accept(front: Rc<Front>, listener: TcpListener, drain: Rc<Dr
             // The client went away while it waited.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if told.is_none_or(|told| told.elapsed() >= REMIND) {
+                    told = Some(Instant::now());
+                    let again = "connections wait in the kernel's queue until one can be accepted; a higher limit of open files may help";
+                    tracing::warn!(%error, "{again}");
+                }
                 tokio::time::sleep(BREATH).await;
                 continue;
             }

@@ -34,7 +34,6 @@ struct Relayed {
     rest: Option<(Ticket, Lease)>,
     /// Why it broke off, until that is told.
     broken: Option<hyper::Error>,
-    deadline: Option<Instant>,
     /// Made when the body first keeps us waiting.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -56,10 +55,10 @@ impl ClientBody {
         Self(Kind::Own(Some(data).filter(|data| !data.is_empty())))
     }
 
-    /// An upstream's body, until the deadline. Once it has ended the connection is released and the ticket counted.
-    pub(crate) fn relay(incoming: Incoming, ticket: Ticket, lease: Lease, deadline: Option<Instant>) -> Self {
+    /// An upstream's body, within the ticket's time. Once it has ended the connection is released and the ticket counted.
+    pub(crate) fn relay(incoming: Incoming, ticket: Ticket, lease: Lease) -> Self {
         let rest = Some((ticket, lease));
-        let mut relayed = Relayed { incoming, rest, broken: None, deadline, alarm: None };
+        let mut relayed = Relayed { incoming, rest, broken: None, alarm: None };
         if relayed.incoming.is_end_stream() {
             relayed.end();
         }
@@ -113,7 +112,8 @@ impl Relayed {
                 Poll::Pending
             }
             Poll::Pending => {
-                let Some(deadline) = self.deadline else { return Poll::Pending };
+                let deadline = self.rest.as_ref().and_then(|(ticket, _)| ticket.deadline());
+                let Some(deadline) = deadline else { return Poll::Pending };
                 let alarm =
                     self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
                 if alarm.as_mut().poll(cx).is_pending() {

@@ -27,6 +27,9 @@ pub struct Config {
     pub flush_interval: Duration,
     /// For a request's head, and for how long a connection may be idle between two requests; watched to the second.
     pub header_read_timeout: Duration,
+    /// For how long nothing of a request, its response or an upgraded connection may move, either way: then it is ended, and its
+    /// connection to the endpoint is free. 0 is no limit; watched to the second. Envoy's default.
+    pub stream_idle_timeout: Duration,
     /// Header fields of a request head, at most.
     pub max_headers: usize,
     /// Bytes of a request head, at most.
@@ -55,6 +58,7 @@ impl Default for Config {
             threads: 0,
             flush_interval: Duration::from_millis(250),
             header_read_timeout: Duration::from_secs(60),
+            stream_idle_timeout: Duration::from_secs(300),
             max_headers: USUAL_HEADERS,
             max_head_bytes: 60 * 1024,
             max_connections: 20_000,
@@ -68,6 +72,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// For how long nothing of a request may move; `None`: for ever.
+    pub(crate) fn stream_idle(&self) -> Option<Duration> {
+        Some(self.stream_idle_timeout).filter(|idle| !idle.is_zero())
+    }
+
     /// The number of threads that this asks for on this machine.
     pub(crate) fn thread_count(&self) -> usize {
         match self.threads {

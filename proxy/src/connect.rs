@@ -68,37 +68,41 @@ impl Target {
         }
     }
 
-    /// Connects within `limit`, unless `barred` says that an address must not be connected to.
+    /// Connects, unless `barred` says that an address must not be connected to.
     ///
     /// Of a name, all addresses are tried, the first in `turn`; without one, DNS's first of each family (`DNS_ROUND_ROBIN`).
     pub(crate) async fn connect(
         &self,
-        limit: Duration,
         turn: Option<usize>,
         barred: impl Fn(SocketAddr) -> bool,
     ) -> Result<Stream, ConnectError> {
-        let connecting = async {
-            match self {
-                Self::Address(address) => tcp(*address, &barred).await,
-                Self::Name(name, port) => {
-                    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address").into();
-                    let found = tokio::net::lookup_host((name.as_str(), *port)).await?.collect();
-                    for address in in_order(found, turn) {
-                        match tcp(address, &barred).await {
-                            Ok(stream) => return Ok(stream),
-                            Err(error) => last = error,
-                        }
+        match self {
+            Self::Address(address) => tcp(*address, &barred).await,
+            Self::Name(name, port) => {
+                let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address").into();
+                let found = tokio::net::lookup_host((name.as_str(), *port)).await?.collect();
+                for address in in_order(found, turn) {
+                    match tcp(address, &barred).await {
+                        Ok(stream) => return Ok(stream),
+                        Err(error) => last = error,
                     }
-                    Err(last)
                 }
-                #[cfg(unix)]
-                Self::Path(path) => Ok(Stream::Unix(tokio::net::UnixStream::connect(path).await?)),
-                #[cfg(not(unix))]
-                Self::Path(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+                Err(last)
             }
-        };
-        tokio::time::timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout))
+            #[cfg(unix)]
+            Self::Path(path) => Ok(Stream::Unix(tokio::net::UnixStream::connect(path).await?)),
+            #[cfg(not(unix))]
+            Self::Path(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+        }
     }
+}
+
+/// What comes of a part of connecting, if that is soon enough.
+pub(crate) async fn in_time<T>(
+    limit: Duration,
+    part: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    tokio::time::timeout(limit, part).await.unwrap_or(Err(ConnectError::Timeout))
 }
 
 /// Addresses of IPv4 first, as Istio asks for them; all of them from `turn` on, or the first of each family.

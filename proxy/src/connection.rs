@@ -49,7 +49,7 @@ pub(crate) async fn begin(client: Client, stream: TcpStream, member: &Member) ->
 async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Result<Next, ConnectionError> {
     let view = client.front.source.current();
     let Some(listener) = client.port().and_then(|port| view.plan.listener(port)) else {
-        let downstream = Downstream::new(stream.into(), client.activity.resets());
+        let downstream = Downstream::new(stream.into(), client.activity.wire());
         let transfer = Transfer::to_stranger(&client, &view, view.unknown_host(), (downstream, Vec::new()));
         return Ok(transfer.map_or(Next::Nothing, |transfer| Next::Pass(client, Box::new(transfer))));
     };
@@ -153,7 +153,7 @@ fn pass(
     stream: impl Into<Stream>,
     read: Vec<u8>,
 ) -> Next {
-    let bytes = (Downstream::new(stream.into(), client.activity.resets()), read);
+    let bytes = (Downstream::new(stream.into(), client.activity.wire()), read);
     let asked = Connection { sni, ..asked(&client) };
     let transfer = match route::connection(listener, &asked, client.front.shared.draws()) {
         Some(passage) => Some(Transfer::new(&client, view, &passage, sni, bytes)),

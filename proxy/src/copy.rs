@@ -22,8 +22,8 @@ struct Counted<S> {
 /// How long a connection may go on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// Without a byte.
-    pub(crate) idle: Duration,
+    /// Without a byte, if that has a limit.
+    pub(crate) idle: Option<Duration>,
     /// In all; then it is closed, and nothing is wrong with it.
     pub(crate) lasts: Option<Duration>,
 }
@@ -44,7 +44,8 @@ where
     let mut a = Counted { stream: a, read: Rc::clone(&from_a) };
     let mut b = Counted { stream: b, read: Rc::clone(&from_b) };
     let mut copying = pin!(copy_bidirectional(&mut a, &mut b));
-    let mut tick = tokio::time::interval_at(Instant::now() + TELL.min(idle), TELL.min(idle));
+    let every = idle.map_or(TELL, |idle| TELL.min(idle));
+    let mut tick = tokio::time::interval_at(Instant::now() + every, every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut moved_at = Instant::now();
     let end = lasts.and_then(|lasts| moved_at.checked_add(lasts));
@@ -53,8 +54,10 @@ where
             biased;
             ended = &mut copying => Some(ended.map(drop)),
             () = until(end) => Some(Ok(())),
-            now = tick.tick() => (now.duration_since(moved_at) >= idle && from_a.get() + from_b.get() == 0)
-                .then(|| Err(io::ErrorKind::TimedOut.into())),
+            now = tick.tick() => {
+                let still = idle.is_some_and(|idle| now.duration_since(moved_at) >= idle);
+                (still && from_a.get() + from_b.get() == 0).then(|| Err(io::ErrorKind::TimedOut.into()))
+            }
         };
         let (sent, received) = (from_a.take(), from_b.take());
         if sent + received > 0 {

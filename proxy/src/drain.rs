@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::pulse::Pulse;
 use crate::upload::Upload;
 
 /// A group of connections that end together.
@@ -38,8 +39,11 @@ pub(crate) struct Activity {
     since: Cell<Instant>,
     expired: Cell<bool>,
     ending: Cell<bool>,
-    /// It is to be reset rather than closed.
-    reset: Arc<AtomicBool>,
+    /// Its one request, where it carries one at a time.
+    pulse: Rc<Pulse>,
+    /// Its requests, where it carries many.
+    streams: RefCell<Vec<Weak<Pulse>>>,
+    wire: Arc<Wire>,
     /// The body that the client sends, where the connection carries one request at a time.
     upload: RefCell<Weak<Upload>>,
     /// What of it had come when it was last looked at.
@@ -47,6 +51,15 @@ pub(crate) struct Activity {
     /// Requests so far, and those that the client gave up at once.
     begun: Cell<u32>,
     abandoned: Cell<u32>,
+}
+
+/// What is known of a connection's bytes. (hyper may hand a stream to another thread, though nobody here does.)
+#[derive(Default)]
+pub(crate) struct Wire {
+    /// It is to be reset rather than closed.
+    reset: AtomicBool,
+    /// The client has taken bytes since the last look.
+    taken: AtomicBool,
 }
 
 /// From so many requests on, a client that gives up more than half of them at once is sent away, as by Envoy: it makes work
@@ -81,7 +94,9 @@ impl Drain {
             since: Cell::new(Instant::now()),
             expired: Cell::new(false),
             ending: Cell::new(self.ending.get()),
-            reset: Arc::default(),
+            pulse: Pulse::new(),
+            streams: RefCell::default(),
+            wire: Arc::default(),
             upload: RefCell::default(),
             uploaded: Cell::new(0),
             begun: Cell::new(0),
@@ -105,9 +120,11 @@ impl Drain {
         }
     }
 
-    /// Tells those to end at once that have had no request for so long, or no byte of one that is still being sent.
-    pub(crate) fn expire(&self, now: Instant, limit: Duration) {
+    /// Tells those to end at once that have had no request for so long, or no byte of one that is still being sent; and ends
+    /// requests of which nothing moves for as long as `idle` says, or whose time is up.
+    pub(crate) fn expire(&self, now: Instant, limit: Duration, idle: Option<Duration>) {
         for activity in self.open.borrow().values() {
+            activity.look(now, idle);
             if activity.is_silent(now) && now.saturating_duration_since(activity.since.get()) >= limit {
                 activity.expired.set(true);
                 activity.wake();
@@ -171,8 +188,40 @@ impl Activity {
         *self.upload.borrow_mut() = Weak::new();
     }
 
-    /// Whether it is the client's turn to say something.
+    /// Its one request, where it carries one at a time.
+    pub(crate) fn pulse(&self) -> &Rc<Pulse> {
+        &self.pulse
+    }
+
+    /// One more of many requests.
+    pub(crate) fn stream(&self) -> Rc<Pulse> {
+        let pulse = Pulse::new();
+        let mut streams = self.streams.borrow_mut();
+        if streams.len() == streams.capacity() {
+            streams.retain(|stream| stream.strong_count() > 0);
+        }
+        streams.push(Rc::downgrade(&pulse));
+        pulse
+    }
+
+    fn look(&self, now: Instant, idle: Option<Duration>) {
+        self.streams.borrow_mut().retain(|stream| {
+            let stream = stream.upgrade();
+            stream.as_ref().is_some_and(|stream| {
+                stream.look(now, idle);
+                true
+            })
+        });
+        if self.pulse.look(now, idle) {
+            self.wake();
+        }
+    }
+
+    /// Whether it is the client's turn to do something: to send, or to take what it was sent.
     fn is_silent(&self, now: Instant) -> bool {
+        if self.wire.taken.swap(false, Ordering::Relaxed) {
+            self.since.set(now);
+        }
         if self.requests.get() == 0 {
             return true;
         }
@@ -187,18 +236,30 @@ impl Activity {
 
     /// The connection is to be reset: what is not yet sent is thrown away.
     pub(crate) fn reset(&self) {
-        self.reset.store(true, Ordering::Relaxed);
+        self.wire.reset.store(true, Ordering::Relaxed);
     }
 
-    /// Says whether it is to be reset. (hyper may hand a stream to another thread, though nobody here does.)
-    pub(crate) fn resets(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.reset)
+    /// What is known of its bytes.
+    pub(crate) fn wire(&self) -> Arc<Wire> {
+        Arc::clone(&self.wire)
     }
 
     fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
+    }
+}
+
+impl Wire {
+    /// Whether it is to be reset rather than closed.
+    pub(crate) fn resets(&self) -> bool {
+        self.reset.load(Ordering::Relaxed)
+    }
+
+    /// The client has taken bytes.
+    pub(crate) fn takes(&self) {
+        self.taken.store(true, Ordering::Relaxed);
     }
 }
 
@@ -225,5 +286,26 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.drain.open.borrow_mut().remove(&self.number);
         self.drain.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_still_takes_bytes_is_not_silent() {
+        let (drain, second) = (Rc::<Drain>::default(), Duration::from_secs(1));
+        let member = drain.join();
+        let order = || member.order(Waker::noop());
+        let begin = Instant::now();
+        // The last response has left its buffer in part: the client reads it slowly.
+        for at in 1..5 {
+            member.activity().wire().takes();
+            drain.expire(begin + second * at, second, None);
+            assert_eq!(order(), Order::Stay);
+        }
+        drain.expire(begin + second * 5, second, None);
+        assert_eq!(order(), Order::Expire);
     }
 }

@@ -11,11 +11,11 @@ pub(crate) struct Flags(u16);
 
 /// Names, by the position of their bit.
 const NAMES: [&str; Flags::COUNT] =
-    ["DI", "FI", "UH", "UF", "UO", "UC", "UT", "NR", "NC", "URX", "DC", "UR", "UPE"];
+    ["DI", "FI", "UH", "UF", "UO", "UC", "UT", "NR", "NC", "URX", "DC", "UR", "UPE", "SI"];
 
 impl Flags {
     /// How many there are.
-    pub(crate) const COUNT: usize = 13;
+    pub(crate) const COUNT: usize = 14;
     /// A delay was injected.
     pub(crate) const DELAY: Self = Self(1);
     /// An abort was injected.
@@ -42,6 +42,8 @@ impl Flags {
     pub(crate) const UPSTREAM_RESET: Self = Self(1 << 11);
     /// What came from the upstream is not what its protocol allows.
     pub(crate) const UPSTREAM_PROTOCOL: Self = Self(1 << 12);
+    /// Nothing moved for too long.
+    pub(crate) const STREAM_IDLE: Self = Self(1 << 13);
 
     /// Not a flag: what is counted together, whatever its flags are.
     pub(crate) const ANY: Self = Self(1 << 15);
@@ -49,6 +51,11 @@ impl Flags {
     /// Positions of the flags that are set.
     pub(crate) fn positions(self) -> impl Iterator<Item = usize> {
         (0..Self::COUNT).filter(move |position| self.0 & (1 << position) != 0)
+    }
+
+    /// Whether this one is set.
+    pub(crate) const fn contains(self, one: Self) -> bool {
+        self.0 & one.0 != 0
     }
 
     /// None is set.
@@ -113,6 +120,7 @@ mod tests {
             (Flags::CLIENT_GONE, "DC"),
             (Flags::UPSTREAM_RESET, "UR"),
             (Flags::UPSTREAM_PROTOCOL, "UPE"),
+            (Flags::STREAM_IDLE, "SI"),
         ] {
             assert_eq!(flag.positions().map(Flags::name).collect::<Vec<_>>(), [name]);
         }

@@ -23,7 +23,7 @@ use crate::flags::Flags;
 use crate::headers::{Edited, GIVES_UP, TIMEOUT_ALTERNATIVE, strip_hop_by_hop};
 use crate::mirror;
 use crate::outbound::{Outbound, Voucher};
-use crate::outcome::{Failed, covers_sent, failure, is_broken, not_answered, not_connected, outcome, seen};
+use crate::outcome::{Failed, covers_sent, failure, not_answered, not_connected, outcome, seen};
 use crate::outlier::Seen;
 use crate::pool::{Lease, Reuse};
 use crate::preface::Ends;
@@ -66,8 +66,6 @@ pub(crate) struct Exchange<'r> {
 struct Answered {
     response: Response<Incoming>,
     lease: Lease,
-    /// When the try's own time is up.
-    deadline: Option<Instant>,
 }
 
 /// Connections that one try finds closed before it gives up.
@@ -105,7 +103,7 @@ pub(crate) async fn forward(
     let mirrored = exchange.mirrored();
     let upload = (!body.is_end_stream()).then(|| {
         let keep = exchange.limits.retries.is_some() || !mirrored.is_empty();
-        Upload::new(body, keep.then_some(shared.config.replay_bytes))
+        Upload::new(body, keep.then_some(shared.config.replay_bytes), exchange.ticket.pulse())
     });
     if let Some(upload) = &upload {
         exchange.ticket.uploads(upload, !multiplexed);
@@ -152,9 +150,9 @@ pub(crate) async fn forward(
         // What the client still sends goes on while it is in no hurry to read.
         answered.lease.run_apart();
     }
-    let whole = expiry(timeout, started, upload.as_ref());
+    exchange.ticket.answers(timeout, started);
     let upgrade = upgrade.filter(|_| upgrades).map(|upgrade| (upgrade, multiplexed));
-    exchange.respond(answered, whole, upgrade)
+    exchange.respond(answered, upgrade)
 }
 
 /// The authority, as a header's value. That there is exactly one was seen before.
@@ -186,12 +184,6 @@ async fn within<T>(
         output = &mut work => Some(output),
         () = &mut expiry => None,
     }
-}
-
-/// When a time is up that is counted as in [`within`]. While the client still sends, it does not run.
-fn expiry(timeout: Option<Duration>, since: Instant, upload: Option<&Rc<Upload>>) -> Option<Instant> {
-    let ended = upload.map_or(Some(since), |upload| upload.ended_at())?;
-    Some(ended.max(since) + timeout?)
 }
 
 impl Exchange<'_> {
@@ -245,9 +237,8 @@ impl Exchange<'_> {
                 };
                 self.trying.set(None);
                 let result = match result {
-                    Some(Ok((response, lease))) => {
-                        Ok(Answered { response, lease, deadline: expiry(per_try, began, upload) })
-                    }
+                    // As in Envoy, a response that has begun has the route's time and not the try's.
+                    Some(Ok((response, lease))) => Ok(Answered { response, lease }),
                     Some(Err(failed)) => Err(failed),
                     None => Err(Failed {
                         reply: Reply::TIMEOUT,
@@ -324,8 +315,8 @@ impl Exchange<'_> {
         upload: Option<&Rc<Upload>>,
     ) -> Result<(Response<Incoming>, Lease), Failed> {
         let upstream = &self.cluster.hosts[host].upstream;
-        let repeatable = outbound.as_ref().is_some_and(|head| head.method.is_idempotent());
-        let mut reuse = if repeatable { Reuse::Any } else { Reuse::Fresh };
+        let idempotent = outbound.as_ref().is_some_and(|head| head.method.is_idempotent());
+        let mut reuse = if idempotent { Reuse::Any } else { Reuse::Fresh };
         let limits = self.cluster.limits.toward(&self.ends);
         for _ in 0..MAX_STALE {
             let leased = upstream.lease(&limits, reuse, |address| self.shared.is_own(address)).await;
@@ -338,8 +329,9 @@ impl Exchange<'_> {
                 Ok(response) => return Ok((response, lease)),
                 Err(error) => error,
             };
-            // The upstream closed the connection while it was idle, and the request crossed that on the way.
-            let stale = lease.reused && (error.unsent || (repeatable && is_broken(&error.error)));
+            // The upstream had closed the connection while it was idle. Of what was sent nobody knows whether it was received:
+            // only the route's rules for retries may send that again.
+            let stale = lease.reused && error.unsent;
             if !stale || upload.is_some_and(|upload| !upload.replayable()) {
                 return Err(not_answered(&error));
             }
@@ -358,13 +350,8 @@ impl Exchange<'_> {
     }
 
     /// The client's response.
-    fn respond(
-        mut self,
-        answered: Answered,
-        whole: Option<Instant>,
-        upgrade: Option<(OnUpgrade, bool)>,
-    ) -> Response<ClientBody> {
-        let Answered { mut response, lease, deadline } = answered;
+    fn respond(mut self, answered: Answered, upgrade: Option<(OnUpgrade, bool)>) -> Response<ClientBody> {
+        let Answered { mut response, lease } = answered;
         let status = response.status();
         let known = Known {
             asked: self.asked,
@@ -380,7 +367,14 @@ impl Exchange<'_> {
                 return Reply::PROTOCOL_ERROR.answer(self.ticket);
             };
             let upstream = hyper::upgrade::on(&mut response);
-            tunnel::open(client, upstream, self.ticket, lease, self.shared.work.join());
+            tunnel::open(
+                client,
+                upstream,
+                self.ticket,
+                lease,
+                self.shared.work.join(),
+                self.shared.config.stream_idle(),
+            );
             let (mut head, _nothing) = response.into_parts();
             let protocol = strip_hop_by_hop(&mut head.headers);
             route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers), &known);
@@ -401,7 +395,6 @@ impl Exchange<'_> {
             head.headers.append(SET_COOKIE, cookie);
         }
         head.version = Version::HTTP_11;
-        let deadline = [whole, deadline].into_iter().flatten().min();
-        Response::from_parts(head, ClientBody::relay(body, self.ticket, lease, deadline))
+        Response::from_parts(head, ClientBody::relay(body, self.ticket, lease))
     }
 }

@@ -17,7 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::drain::{LINGER, Member, Order};
-use crate::local::{LocalExecutor, timer};
+use crate::local::timer;
+use crate::pulse::Streams;
 use crate::serve::{Client, serve};
 use crate::stream::{Downstream, Stream};
 
@@ -32,17 +33,26 @@ pub(crate) async fn speak(
     member: &Member,
 ) -> Result<(), hyper::Error> {
     let config = &client.front.shared.config;
-    let io = TokioIo::new(Downstream::new(stream, client.activity.resets()));
+    let io = TokioIo::new(Downstream::new(stream, client.activity.wire()));
+    let streams = Streams::default();
     let service = {
-        let client = Rc::clone(&client);
+        let (client, streams) = (Rc::clone(&client), streams.clone());
         service_fn(move |request: Request<Incoming>| {
             let client = Rc::clone(&client);
             let (head, body) = request.into_parts();
             let head = Box::new(head);
+            let pulse = match h2 {
+                // hyper runs a stream right after it has asked for its response.
+                true => client.activity.stream(),
+                false => Rc::clone(client.activity.pulse()),
+            };
+            if h2 {
+                streams.next(Rc::clone(&pulse));
+            }
             // Where it is moved to is small, and an idle connection keeps none of it.
             Box::pin(async move {
                 let connects = head.method == Method::CONNECT;
-                let mut response = serve(&client, head, body).await;
+                let mut response = pulse.or_timeout(serve(&client, &pulse, head, body)).await;
                 if let Ok(response) = &mut response
                     && !h2
                     && client.activity.is_ending()
@@ -55,7 +65,7 @@ pub(crate) async fn speak(
         })
     };
     if h2 {
-        let mut builder = http2::Builder::new(LocalExecutor);
+        let mut builder = http2::Builder::new(streams);
         builder.timer(timer()).max_concurrent_streams(config.max_streams).enable_connect_protocol();
         builder.max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX));
         // Several times as large as one of HTTP/1.1, of which there are more.
@@ -101,6 +111,10 @@ where
                     shut_down(connection.as_mut());
                 }
             }
+        }
+        if member.activity().pulse().breaks_off() {
+            member.activity().reset();
+            return Poll::Ready(Ok(()));
         }
         connection.as_mut().poll(cx)
     })

@@ -39,6 +39,7 @@ mod outcome;
 mod outlier;
 mod pool;
 mod preface;
+mod pulse;
 pub mod regular;
 mod reply;
 mod serve;

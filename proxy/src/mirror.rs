@@ -20,6 +20,8 @@ use crate::view::Side;
 const LIMIT: Duration = Duration::from_secs(15);
 /// A response that nobody wants is read to its end if it is this short, so that its connection can be used again.
 const WORTH_READING: u64 = 64 * 1024;
+/// And if it has come by then: what keeps a connection waiting costs more than a new one.
+const WORTH_WAITING: Duration = Duration::from_secs(1);
 
 /// Sends a copy once the whole body is there. A body that was too long to keep is not copied.
 pub(crate) fn send(
@@ -67,12 +69,12 @@ pub(crate) fn send(
     });
 }
 
-/// Reads a response that nobody wants to its end, if that is near.
+/// Reads a response that nobody wants to its end, if that is near; else its connection is closed.
 pub(crate) async fn discard(body: Incoming, mut lease: Lease) {
     use http_body::Body as _;
     lease.run_apart();
     let near = body.size_hint().upper().is_some_and(|bytes| bytes <= WORTH_READING);
-    if near && body.collect().await.is_ok() {
+    if near && matches!(tokio::time::timeout(WORTH_WAITING, body.collect()).await, Ok(Ok(_))) {
         lease.release(Instant::now());
     }
 }

@@ -46,7 +46,7 @@ pub struct Stats {
     pub codes: HashMap<u16, u64>,
     /// By status and flags.
     pub answers: Answers,
-    /// By response flag (`DI`, `FI`, `UH`, `UF`, `UO`, `UC`, `UT`, `NR`, `NC`, `URX`, `DC`, `UR`, `UPE`).
+    /// By response flag (`DI`, `FI`, `UH`, `UF`, `UO`, `UC`, `UT`, `NR`, `NC`, `URX`, `DC`, `UR`, `UPE`, `SI`).
     pub flags: HashMap<&'static str, u64>,
     /// Time from the request's head to the end of the response, in microseconds.
     pub latency: Histogram<u32>,

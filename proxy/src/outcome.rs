@@ -115,8 +115,3 @@ fn reset_reason(error: &hyper::Error) -> Option<h2::Reason> {
     let source = std::error::Error::source(error)?;
     source.downcast_ref::<h2::Error>().filter(|error| error.is_reset())?.reason()
 }
-
-/// Whether the connection itself failed, rather than what was said on it.
-pub(crate) fn is_broken(error: &hyper::Error) -> bool {
-    !error.is_parse() && !error.is_user() && reset_reason(error).is_none()
-}

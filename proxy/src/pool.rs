@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use crate::breaker::Limit;
 use crate::cluster::Common;
-use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2};
+use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2, in_time};
 use crate::upload::Outgoing;
 
 pub(crate) use bytes::Busy;
@@ -92,9 +92,9 @@ struct Open {
 /// Which waiting connection will do. The upstream may be closing one just as it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reuse {
-    /// Any: the request can be sent again.
+    /// Any: no harm is done where the client sends the request again.
     Any,
-    /// One that was used a moment ago, which no server closes: the request must not be sent twice.
+    /// One that was used a moment ago, which no server closes: the client cannot know whether to send the request again.
     Fresh,
     /// None: one has just turned out to be closed.
     None,
@@ -198,7 +198,7 @@ impl Upstream {
             }
         };
         let stream = self.stream(limits, barred).await?;
-        let sender = handshake_h2(stream, limits.pings, Rc::clone(&open)).await?;
+        let sender = in_time(limits.connect, handshake_h2(stream, limits.pings, Rc::clone(&open))).await?;
         let connection = Connection { sender: Sender::H2(sender), served: 1, open };
         if !self.gone.get() && connection.open.epoch == self.manner.epoch() {
             self.multiplexed.borrow_mut().extend(connection.share());
@@ -268,12 +268,14 @@ impl Upstream {
         None
     }
 
-    /// Closes an unused connection that began with what another client's begin with: for this one it never becomes free.
-    /// True: it is gone already, and those who wait were told before this one does.
+    /// Closes an unused connection that this request cannot use, since it is too old or began with what another client's begin
+    /// with: for this one it never becomes free. True: it is gone already, and those who wait were told before this one does.
     fn make_room(&self, limits: &Limits) -> bool {
         let other = |connection: &Connection| connection.open.preface != limits.preface;
         let mut idle = self.idle.borrow_mut();
-        if let Some(at) = idle.iter().position(|idle| other(&idle.connection)) {
+        if !idle.is_empty() {
+            // One that could be used would have been.
+            let at = idle.iter().position(|idle| other(&idle.connection)).unwrap_or(0);
             idle.remove(at);
             return true;
         }

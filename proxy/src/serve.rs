@@ -31,6 +31,7 @@ use crate::headers::{Edited, is_grpc};
 use crate::outbound::{Inbound, Voucher, normalize, scheme};
 use crate::pool;
 use crate::preface::Ends;
+use crate::pulse::Pulse;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 use crate::source::SourceState;
@@ -162,6 +163,7 @@ fn as_upgrade(head: &mut request::Parts, random: impl FnOnce() -> u128) -> bool 
 /// Serves a request.
 pub(crate) async fn serve(
     client: &Client,
+    pulse: &Rc<Pulse>,
     mut head: Box<request::Parts>,
     body: Incoming,
 ) -> Result<Response<ClientBody>, Reset> {
@@ -171,7 +173,7 @@ pub(crate) async fn serve(
     let view = front.source.current();
     let connect =
         head.method == Method::CONNECT && !as_upgrade(&mut head, || shared.with_random(|it| it.u128(..)));
-    let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity);
+    let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity, Some(pulse));
     let normal = normalize(&mut head.uri, view.plan.paths);
     let Some(inbound) = Inbound::new(&head, client.secured.is_some()).filter(|_| normal) else {
         let side = view.side(&Decision::NoHost, "", &front.source, shared);

@@ -23,6 +23,9 @@ use crate::view::{Side, View};
 /// What outlier detection takes a connection for that could be made.
 const CONNECTED: Seen = Seen::Status(200);
 
+/// For what an upstream takes at once unless it is stuck.
+const PROMPT: Duration = Duration::from_secs(10);
+
 /// A connection on its way: where it goes is decided. It holds no plan, since it may outlast many.
 pub(crate) struct Transfer {
     side: Rc<Side>,
@@ -100,7 +103,9 @@ impl Transfer {
         };
         if !read.is_empty() {
             ticket.moved(read.len() as u64, 0);
-            if stream.write_all(&read).await.is_err() {
+            // A new connection takes so few bytes at once.
+            let written = tokio::time::timeout(PROMPT, stream.write_all(&read)).await;
+            if !matches!(written, Ok(Ok(()))) {
                 return ticket.flag(Flags::UPSTREAM_CLOSED);
             }
         }
@@ -138,7 +143,7 @@ pub(crate) async fn reach(
         Ok((stream, busy)) => {
             cluster.observe(host, CONNECTED);
             let Limits { idle, lasts, .. } = cluster.limits;
-            Ok(Reached { stream, busy, patience: Patience { idle, lasts } })
+            Ok(Reached { stream, busy, patience: Patience { idle: Some(idle), lasts } })
         }
         Err(LeaseError::Overflow) => Err(Reply::OVERFLOW),
         Err(LeaseError::Connect(error)) => {

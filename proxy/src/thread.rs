@@ -165,11 +165,12 @@ impl Thread {
 
     fn sweep(&mut self) {
         let now = Instant::now();
-        let limit = self.shared.config.header_read_timeout;
-        if now.duration_since(self.swept) >= SWEEP_INTERVAL.min(limit) {
+        let config = &self.shared.config;
+        let (limit, idle) = (config.header_read_timeout, config.stream_idle());
+        if now.duration_since(self.swept) >= SWEEP_INTERVAL.min(limit).min(idle.unwrap_or(limit)) {
             self.swept = now;
             self.shared.sweep(now);
-            self.bound.values().for_each(|bound| bound.drain.expire(now, limit));
+            self.bound.values().for_each(|bound| bound.drain.expire(now, limit, idle));
         }
     }
 

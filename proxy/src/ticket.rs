@@ -1,11 +1,12 @@
 //! A request's ticket: it becomes exactly one observation, whatever way the request ends.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::access_log::Line;
 use crate::drain::Activity;
 use crate::flags::Flags;
+use crate::pulse::Pulse;
 use crate::stats::{Counter, Ended};
 use crate::trace::Context;
 use crate::upload::Upload;
@@ -20,6 +21,8 @@ pub(crate) struct Ticket {
     upload: Option<Rc<Upload>>,
     /// Of the connection that it came on.
     activity: Rc<Activity>,
+    /// What is looked at while it is under way; a connection whose bytes are passed on is watched by those who do that.
+    pulse: Option<Rc<Pulse>>,
     complete: Option<Instant>,
     /// It is a connection's rather than a request's.
     connection: bool,
@@ -31,8 +34,16 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// For a request whose head came at `began`.
-    pub(crate) fn new(counter: Rc<Counter>, began: Instant, activity: &Rc<Activity>) -> Self {
+    pub(crate) fn new(
+        counter: Rc<Counter>,
+        began: Instant,
+        activity: &Rc<Activity>,
+        pulse: Option<&Rc<Pulse>>,
+    ) -> Self {
         activity.begin();
+        if let Some(pulse) = pulse {
+            pulse.begin();
+        }
         let activity = Rc::clone(activity);
         Self {
             counter,
@@ -41,6 +52,7 @@ impl Ticket {
             ended: Ended::default(),
             upload: None,
             activity,
+            pulse: pulse.cloned(),
             complete: None,
             connection: false,
             line: None,
@@ -50,7 +62,7 @@ impl Ticket {
 
     /// For a connection whose bytes are passed on.
     pub(crate) fn connection(counter: Rc<Counter>, activity: &Rc<Activity>) -> Self {
-        let mut ticket = Self::new(counter, Instant::now(), activity);
+        let mut ticket = Self::new(counter, Instant::now(), activity, None);
         ticket.connection = true;
         ticket
     }
@@ -112,6 +124,30 @@ impl Ticket {
         self.ended.flags
     }
 
+    /// What is looked at while it is under way.
+    pub(crate) fn pulse(&self) -> Option<&Rc<Pulse>> {
+        self.pulse.as_ref()
+    }
+
+    /// Its response has begun, and has this long; see [`Pulse::answers`].
+    pub(crate) fn answers(&self, limit: Option<Duration>, since: Instant) {
+        if let Some(pulse) = &self.pulse {
+            pulse.answers(limit, since);
+        }
+    }
+
+    /// When the response's time is up, once that is known.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.pulse.as_ref()?.deadline()
+    }
+
+    /// From now on it is another protocol's, and watched by those who pass on its bytes.
+    pub(crate) fn leaves(&mut self) {
+        if let Some(pulse) = self.pulse.take() {
+            pulse.end();
+        }
+    }
+
     /// Something went wrong.
     pub(crate) fn flag(&mut self, flag: Flags) {
         self.ended.flags |= flag;
@@ -134,6 +170,9 @@ impl Ticket {
     /// Bytes of the response's body.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.ended.received += bytes as u64;
+        if let Some(pulse) = &self.pulse {
+            pulse.moves();
+        }
     }
 
     /// The other side of a tunnel was sent this.
@@ -160,14 +199,24 @@ impl Drop for Ticket {
             return self.counter.close(self.ended.flags);
         }
         let at = self.complete.unwrap_or_else(|| {
-            self.ended.flags |= Flags::CLIENT_GONE;
+            self.ended.flags |= match self.pulse.as_ref().and_then(|pulse| pulse.ended()) {
+                // It was ended from here.
+                Some((flags, status)) => {
+                    self.ended.status = status.map_or(self.ended.status, |status| status.as_u16());
+                    flags
+                }
+                None => Flags::CLIENT_GONE,
+            };
             Instant::now()
         });
+        if let Some(pulse) = &self.pulse {
+            pulse.end();
+        }
         if let Some(upload) = &self.upload {
             self.ended.sent += upload.sent();
         }
         self.ended.took = at.saturating_duration_since(self.began);
-        if self.complete.is_none() {
+        if self.complete.is_none() && self.ended.flags.contains(Flags::CLIENT_GONE) {
             self.activity.abandon(self.ended.took);
         }
         self.activity.end(at);

@@ -3,48 +3,74 @@
 mod method;
 mod through;
 
-use std::time::Instant;
+use std::io;
+use std::time::{Duration, Instant};
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use method::connect;
 pub(crate) use through::through;
 
+use crate::copy::{Patience, copy};
 use crate::drain::Member;
 use crate::flags::Flags;
 use crate::pool::Lease;
 use crate::ticket::Ticket;
 
-/// Connects both sides until either ends. The ticket's request lasts as long.
+/// Connects both sides until either ends, or nothing moves for too long. The ticket's request lasts as long.
 pub(crate) fn open(
     client: OnUpgrade,
     upstream: OnUpgrade,
     mut ticket: Ticket,
     mut lease: Lease,
     member: Member,
+    idle: Option<Duration>,
 ) {
     lease.run_apart();
+    ticket.leaves();
     tokio::task::spawn_local(async move {
-        let (client, upstream) = match tokio::try_join!(client, upstream) {
-            Ok(sides) => sides,
-            Err(error) => {
+        let sides = async { tokio::try_join!(client, upstream) };
+        match within(idle, sides).await {
+            Some(Ok((client, upstream))) => {
+                let (client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+                pass(client, &mut upstream, Patience { idle, lasts: None }, &mut ticket).await;
+            }
+            Some(Err(error)) => {
                 tracing::debug!(%error, "an upgrade was not completed");
                 ticket.flag(Flags::UPSTREAM_CLOSED);
-                return ticket.complete(Instant::now());
             }
-        };
-        let copied = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
-        match copied {
-            Ok((sent, received)) => {
-                ticket.sent(sent);
-                ticket.received(usize::try_from(received).unwrap_or(usize::MAX));
-            }
-            // Either side may simply vanish; that is how such connections often end.
-            Err(error) => tracing::debug!(%error, "an upgraded connection broke"),
+            None => ticket.flag(Flags::STREAM_IDLE),
         }
         ticket.complete(Instant::now());
         drop((lease, member));
     });
+}
+
+/// Passes on bytes of a request that has become something else.
+async fn pass<C, U>(client: C, upstream: &mut U, patience: Patience, ticket: &mut Ticket)
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut sent, mut received) = (0, 0);
+    let passed = copy(client, upstream, patience, |up, down| (sent, received) = (sent + up, received + down));
+    let passed = passed.await;
+    ticket.sent(sent);
+    ticket.received(usize::try_from(received).unwrap_or(usize::MAX));
+    match passed {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => ticket.flag(Flags::STREAM_IDLE),
+        // Either side may simply vanish; that is how such connections often end.
+        Err(error) => tracing::debug!(%error, "a tunnel broke"),
+    }
+}
+
+/// Waits as long as it may.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, work).await.ok(),
+        None => Some(work.await),
+    }
 }

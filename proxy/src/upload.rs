@@ -12,6 +12,8 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::pulse::Pulse;
+
 /// One request's body, shared by the tries that send it.
 pub(crate) struct Upload {
     state: RefCell<State>,
@@ -19,6 +21,8 @@ pub(crate) struct Upload {
     ended: Cell<Option<Instant>>,
     /// Somebody waits for more of it to come.
     awaited: Cell<bool>,
+    /// The request's.
+    pulse: Option<Rc<Pulse>>,
 }
 
 struct State {
@@ -65,7 +69,10 @@ pub(crate) enum UploadError {
 
 impl Upload {
     /// A body of which up to `keep` bytes are kept for another try.
-    pub(crate) fn new(source: Incoming, keep: Option<usize>) -> Rc<Self> {
+    pub(crate) fn new(source: Incoming, keep: Option<usize>, pulse: Option<&Rc<Pulse>>) -> Rc<Self> {
+        if let Some(pulse) = pulse {
+            pulse.uploads();
+        }
         Rc::new(Self {
             state: RefCell::new(State {
                 source,
@@ -80,6 +87,7 @@ impl Upload {
             sent: Cell::new(0),
             ended: Cell::new(None),
             awaited: Cell::new(false),
+            pulse: pulse.cloned(),
         })
     }
 
@@ -139,7 +147,11 @@ impl Upload {
 
     fn end(&self, state: &mut State) {
         if self.ended.get().is_none() {
-            self.ended.set(Some(Instant::now()));
+            let now = Instant::now();
+            self.ended.set(Some(now));
+            if let Some(pulse) = &self.pulse {
+                pulse.uploaded(now);
+            }
             state.waiting.drain(..).for_each(Waker::wake);
         }
     }
@@ -186,6 +198,9 @@ impl Reader {
                 return Poll::Ready(None);
             }
         };
+        if let Some(pulse) = &upload.pulse {
+            pulse.moves();
+        }
         if let Some(data) = frame.data_ref() {
             upload.sent.set(upload.sent.get() + data.len() as u64);
             state.keep(data);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::google::protobuf::value::Kind;
@@ -33,11 +34,22 @@ pub struct Bind {
     pub http: Option<SocketAddr>,
     /// Where a port of the resources is listened on instead of on [`Bind::address`].
     pub ports: BTreeMap<u16, SocketAddr>,
+    /// For how long nothing of a request, its response or an upgraded connection may move; 0 is no limit. This is the server's
+    /// to say.
+    pub stream_idle: Duration,
 }
+
+/// How long a stream may stand still unless something else is said: Envoy's own default.
+pub const STREAM_IDLE: Duration = Duration::from_secs(300);
 
 impl Default for Bind {
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST.into(), http: None, ports: BTreeMap::new() }
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            http: None,
+            ports: BTreeMap::new(),
+            stream_idle: STREAM_IDLE,
+        }
     }
 }
 

@@ -115,7 +115,13 @@ impl Made {
         self.put(Kind::Cluster, names::PASSTHROUGH.to_owned(), cluster::passthrough().encode_to_vec());
         let routes = hosts::outbound(plan);
         self.routes(&routes, delivery);
-        let http = Http { routes: &routes, gateway: false, dynamic: true, paths: plan.paths };
+        let http = Http {
+            routes: &routes,
+            gateway: false,
+            dynamic: true,
+            paths: plan.paths,
+            idle: bind.stream_idle,
+        };
         self.listener(&listener::http(hosts::OUTBOUND.to_owned(), at, &http, delivery));
         for it in &*plan.listeners {
             if it.protocol != Protocol::Http {
@@ -123,8 +129,15 @@ impl Made {
             } else if let Some(at) = bind.ports.get(&it.port) {
                 let routes = hosts::on_port(plan, it);
                 self.routes(&routes, delivery);
-                let http =
-                    |_| Some(Http { routes: &routes, gateway: false, dynamic: true, paths: plan.paths });
+                let http = |_| {
+                    Some(Http {
+                        routes: &routes,
+                        gateway: false,
+                        dynamic: true,
+                        paths: plan.paths,
+                        idle: bind.stream_idle,
+                    })
+                };
                 self.listener(&listener::mixed(*at, it, &plan.clusters, &http, delivery));
             }
         }
@@ -148,7 +161,7 @@ impl Made {
             routes.iter().for_each(|(_, routes)| self.routes(routes, delivery));
             let http = |server: Option<usize>| {
                 let (_, routes) = routes.iter().find(|(own, _)| *own == server)?;
-                Some(Http { routes, gateway: true, dynamic, paths: plan.paths })
+                Some(Http { routes, gateway: true, dynamic, paths: plan.paths, idle: bind.stream_idle })
             };
             match http(None).filter(|_| it.protocol == Protocol::Http) {
                 Some(http) => self.listener(&listener::http(it.port.to_string(), at, &http, delivery)),

@@ -30,6 +30,9 @@ pub struct Args {
     /// Address of the listeners.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub address: IpAddr,
+    /// How long is waited.
+    #[command(flatten)]
+    pub timeouts: super::timeouts::TimeoutArgs,
     /// Where Envoy's own pages are; nowhere unless given.
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
@@ -57,7 +60,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
     world::fits(&world)?;
     let plan = mesh::plan::compile(&world.mesh, &world.registry, &settings, &source, 1);
-    let bind = Bind { address: args.address, ..Bind::default() };
+    let bind = Bind { address: args.address, stream_idle: args.timeouts.stream_idle(), ..Bind::default() };
     let config = bootstrap::fixed(&plan, &bind, args.admin)?;
     let text = match args.format {
         Format::Yaml => mesh::yaml::document(&config),

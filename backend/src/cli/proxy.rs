@@ -21,6 +21,7 @@ use proxy::{BindError, Config, Entry, Events, Proxy, StartError};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use super::descriptors;
 use super::serve::signals;
 use super::source::{self, NoSource};
 use crate::data_plane::{near, wanted};
@@ -64,6 +65,9 @@ pub struct Args {
     /// Traces.
     #[command(flatten)]
     pub tracing: super::tracing::TracingArgs,
+    /// How long is waited.
+    #[command(flatten)]
+    pub timeouts: super::timeouts::TimeoutArgs,
     /// Where `/metrics`, `/ready` and `/plan` are served; nowhere unless given.
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_ADMIN")]
     pub admin: Option<SocketAddr>,
@@ -122,6 +126,7 @@ pub enum Error {
 /// # Errors
 /// When the mesh cannot be read, has no such source, or an address is taken.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    descriptors::raise();
     // The proxy has threads of its own; what is left is small.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -188,6 +193,7 @@ impl Running {
             threads: args.threads.unwrap_or(0),
             access_log: args.log.log(),
             intercepts: args.intercept,
+            stream_idle_timeout: args.timeouts.stream_idle(),
             folder: folder.map(PathBuf::from).unwrap_or_default(),
             ..Config::default()
         };

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use proxy::regular;
 use xds::ads::{Options, Tls};
 
-use super::secret;
+use super::{descriptors, secret};
 use crate::app_window;
 use crate::connections::Limits;
 use crate::envoy;
@@ -43,6 +44,9 @@ pub struct ServeArgs {
     /// Traces.
     #[command(flatten)]
     pub tracing: super::tracing::TracingArgs,
+    /// How long is waited.
+    #[command(flatten)]
+    pub timeouts: super::timeouts::TimeoutArgs,
     /// Opens the designer in a window of its own.
     #[arg(long, env = "MESHWRIGHT_APP")]
     pub app: bool,
@@ -108,7 +112,7 @@ pub enum Plane {
 }
 
 impl EnvoyArgs {
-    fn config(&self) -> anyhow::Result<envoy::Config> {
+    fn config(&self, stream_idle: Duration) -> anyhow::Result<envoy::Config> {
         let read = |file: &PathBuf| {
             regular::read(file, PEM).with_context(|| format!("cannot read {}", file.display()))
         };
@@ -131,13 +135,14 @@ impl EnvoyArgs {
         };
         let token = secret::read(self.xds_token.as_deref(), self.xds_token_file.as_deref())?;
         let options = Options { tls, token, ..Options::default() };
-        Ok(envoy::Config { listen: self.xds, options, own })
+        Ok(envoy::Config { listen: self.xds, options, own, stream_idle: Some(stream_idle) })
     }
 }
 
 impl ServeArgs {
     /// Serves until the program is told to end.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
+        descriptors::raise();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(self.serve())?;
         Ok(ExitCode::SUCCESS)
@@ -182,7 +187,8 @@ impl ServeArgs {
             token: secret::read(self.token.as_deref(), self.token_file.as_deref())?,
             allow_hosts: self.allow_hosts.clone(),
             limits: Limits { connections: self.api_connections, ..Limits::API },
-            envoys: self.envoys.config()?,
+            stream_idle: Some(self.timeouts.stream_idle()),
+            envoys: self.envoys.config(self.timeouts.stream_idle())?,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mesh::{Plan, Source};
 use tokio::sync::watch;
@@ -15,8 +16,12 @@ use xds::translate::{Delivery, translate};
 pub type Plans = HashMap<Source, Arc<Plan>>;
 
 /// Plans and those who wait for their news.
-#[derive(Debug, Default)]
-pub struct Worlds(Mutex<Inner>);
+#[derive(Debug)]
+pub struct Worlds {
+    inner: Mutex<Inner>,
+    /// For how long nothing of a stream may move.
+    stream_idle: Duration,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -69,8 +74,14 @@ struct View {
 }
 
 impl Worlds {
+    /// No plans yet, for Envoys whose streams may stand still for so long; 0 is no limit.
+    pub fn new(stream_idle: Duration) -> Self {
+        Self { inner: Mutex::default(), stream_idle }
+    }
+
     /// Takes the plans of a revision, and where this program's own Envoys listen; tells each Envoy what is new for it.
-    pub fn set(&self, number: u64, plans: Plans, binds: HashMap<String, Bind>) {
+    pub fn set(&self, number: u64, plans: Plans, mut binds: HashMap<String, Bind>) {
+        binds.values_mut().for_each(|bind| bind.stream_idle = self.stream_idle);
         let mut next = Revision { number, plans, binds, ..Revision::default() };
         // What takes its time is done while others are served from the last revision.
         for (asked, before) in self.asked() {
@@ -117,7 +128,7 @@ impl Worlds {
         let mut inner = self.lock();
         let place = match inner.now.binds.contains_key(&node.id) {
             true => Place::Own(node.id.clone()),
-            false => Place::Said(node.bind.clone()),
+            false => Place::Said(Bind { stream_idle: self.stream_idle, ..node.bind.clone() }),
         };
         let delivery = if delta { Delivery::Delta } else { Delivery::Whole };
         let asked = Asked { source: node.source.clone(), place, delivery, proxyless };
@@ -131,7 +142,7 @@ impl Worlds {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,6 +196,7 @@ impl Revision {
 #[cfg(test)]
 mod tests {
     use mesh::{Mesh, Registry, Settings};
+    use xds::node::STREAM_IDLE;
     use xds::resource::Kind;
 
     use super::*;
@@ -205,7 +217,7 @@ mod tests {
 
     #[test]
     fn who_sees_the_same_shares_it_and_is_told_what_is_new() {
-        let worlds = Worlds::default();
+        let worlds = Worlds::new(STREAM_IDLE);
         worlds.set(1, plans(1, str::to_owned), HashMap::new());
         let mut one = worlds.subscribe(&node("reviews-v1"), true, false);
         let other = worlds.subscribe(&node("reviews-v2"), true, false);
@@ -229,7 +241,7 @@ mod tests {
 
     #[test]
     fn this_programs_own_envoys_listen_where_it_says() {
-        let worlds = Worlds::default();
+        let worlds = Worlds::new(STREAM_IDLE);
         let bind = |port| Bind { http: Some(([127, 0, 0, 1], port).into()), ..Bind::default() };
         worlds.set(1, plans(1, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(5))]));
         let own = worlds.subscribe(&node("reviews-v1"), true, false);
@@ -244,7 +256,7 @@ mod tests {
 
     #[test]
     fn clients_of_grpc_get_listeners_by_the_names_that_they_call() {
-        let worlds = Worlds::default();
+        let worlds = Worlds::new(STREAM_IDLE);
         worlds.set(1, plans(1, str::to_owned), HashMap::new());
         let client = worlds.subscribe(&node("productpage-v1"), false, true);
         let listeners = Arc::clone(client.borrow().of(Kind::Listener));

@@ -5,7 +5,7 @@ use std::pin::pin;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
 use http::{HeaderValue, Method, Request};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use mesh::plan::Probe;
 use tokio::io::AsyncWriteExt;
 
@@ -20,7 +20,10 @@ use crate::upload::Outgoing;
 /// What checks call themselves.
 const AGENT: HeaderValue = HeaderValue::from_static("meshwright-health-check");
 
-/// Asks once.
+/// The answer to a check is a few bytes.
+const MOST: usize = 64 * 1024;
+
+/// Asks once; whoever does says for how long.
 pub(super) async fn ask(key: &CheckKey, security: &Security) -> Answer {
     match probe(key, security).await {
         Ok(answer) => answer,
@@ -30,7 +33,7 @@ pub(super) async fn ask(key: &CheckKey, security: &Security) -> Answer {
 
 async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectError> {
     let target = Target::new(&key.address, key.check.port.unwrap_or(key.port));
-    let mut stream = target.connect(key.check.timeout, Some(0), |_| false).await?;
+    let mut stream = target.connect(Some(0), |_| false).await?;
     if let Some(header) = key.header {
         stream.write_all(&preface(header, None)).await?;
     }
@@ -82,7 +85,9 @@ async fn grpc(stream: Stream, host: &str, service: &str) -> Result<Answer, Conne
     };
     let response = sender.send_request(request).await?;
     let of_head = response.headers().get(GRPC_STATUS).cloned();
-    let body = response.into_body().collect().await?;
+    let Ok(body) = Limited::new(response.into_body(), MOST).collect().await else {
+        return Ok(Answer::Failed("its answer broke off, or had no end".to_owned()));
+    };
     let status = of_head.or_else(|| body.trailers()?.get(GRPC_STATUS).cloned());
     let status = status.as_ref().and_then(|status| status.to_str().ok()).unwrap_or("none").to_owned();
     Ok(match (status.as_str(), serves(&body.to_bytes())) {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{LeaseError, Limits, Open, Upstream};
 use crate::breaker::Limit;
-use crate::connect::ConnectError;
+use crate::connect::in_time;
 use crate::stream::Stream;
 use crate::tunnel::through;
 
@@ -29,8 +29,7 @@ impl Upstream {
         let busy = Busy::new(self, limits);
         let stream = self.stream(limits, barred).await?;
         let Some(tunnel) = &limits.tunnel else { return Ok((stream, busy)) };
-        let asked = tokio::time::timeout(limits.connect, through(stream, tunnel, limits.http2)).await;
-        Ok((asked.unwrap_or(Err(ConnectError::Timeout))?, busy))
+        Ok((in_time(limits.connect, through(stream, tunnel, limits.http2)).await?, busy))
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) enum LeaseError {
 pub(crate) struct SendError {
     /// What hyper says.
     pub(crate) error: hyper::Error,
-    /// Nothing of the request was sent.
+    /// Nothing of the request was sent, or the upstream says that it has not looked at it.
     pub(crate) unsent: bool,
 }
 
@@ -123,7 +123,7 @@ impl Lease {
             None => unreachable!("only a release takes the connection, and it takes the lease too"),
         };
         sent.map_err(|mut failed| SendError {
-            unsent: failed.take_message().is_some(),
+            unsent: failed.take_message().is_some() || is_passed_over(failed.error()),
             error: failed.into_error(),
         })
     }
@@ -161,6 +161,13 @@ impl Lease {
             connection.settles();
         }
     }
+}
+
+/// Whether an upstream that ends its connection of HTTP/2 in order has left out this request: it names the last one that it
+/// took, and those after it end like this.
+fn is_passed_over(error: &hyper::Error) -> bool {
+    let error = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|it| it.is_go_away() && it.is_remote() && it.reason() == Some(h2::Reason::NO_ERROR))
 }
 
 impl Drop for Lease {

@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use tokio::io::AsyncWriteExt;
 
 use super::{Limits, Upstream};
-use crate::connect::ConnectError;
+use crate::connect::{ConnectError, in_time};
 use crate::stream::Stream;
 use crate::tls::client::Asked;
 use crate::tls::{Origin, Slot};
@@ -89,7 +89,7 @@ impl Upstream {
         Wire { h2, tls: *self.manner.security.borrow() != Security::Plain }
     }
 
-    /// A new byte stream, within TLS where the cluster asks for it.
+    /// A new byte stream, within TLS where the cluster asks for it. As in Envoy, one time covers all of that.
     pub(super) async fn stream(
         &self,
         limits: &Limits,
@@ -102,16 +102,17 @@ impl Upstream {
         if security == Security::Impossible {
             return Err(io::Error::other("TLS is asked for, and cannot be spoken").into());
         }
-        let mut stream = self.target.connect(limits.connect, turn, barred).await?;
-        limits.prepare(&stream);
-        if let Some(preface) = &limits.preface {
-            // A new connection takes so few bytes at once.
-            stream.write_all(preface).await?;
-        }
-        let Security::Tls(origin) = security else { return Ok(stream) };
-        match tokio::time::timeout(limits.connect, origin.wrap(stream, limits.http2)).await {
-            Ok(wrapped) => Ok(wrapped?),
-            Err(_elapsed) => Err(ConnectError::Timeout),
-        }
+        in_time(limits.connect, async {
+            let mut stream = self.target.connect(turn, barred).await?;
+            limits.prepare(&stream);
+            if let Some(preface) = &limits.preface {
+                stream.write_all(preface).await?;
+            }
+            match security {
+                Security::Tls(origin) => Ok(origin.wrap(stream, limits.http2).await?),
+                _ => Ok(stream),
+            }
+        })
+        .await
     }
 }

@@ -3,29 +3,29 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Stream;
+use crate::drain::Wire;
 
 /// A client's byte stream. When it goes it is reset, if that was asked for.
 pub(crate) struct Downstream {
     stream: Stream,
-    reset: Arc<AtomicBool>,
+    wire: Arc<Wire>,
 }
 
 impl Downstream {
-    pub(crate) fn new(stream: Stream, reset: Arc<AtomicBool>) -> Self {
-        Self { stream, reset }
+    pub(crate) fn new(stream: Stream, wire: Arc<Wire>) -> Self {
+        Self { stream, wire }
     }
 }
 
 impl Drop for Downstream {
     fn drop(&mut self) {
-        if self.reset.load(Ordering::Relaxed)
+        if self.wire.resets()
             && let Some(tcp) = self.stream.tcp()
         {
             // Where it cannot be set the connection is closed in order, which the client notices too.
@@ -46,7 +46,11 @@ impl AsyncRead for Downstream {
 
 impl AsyncWrite for Downstream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, data)
+        let written = Pin::new(&mut self.stream).poll_write(cx, data);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.wire.takes();
+        }
+        written
     }
 
     fn poll_write_vectored(
@@ -54,7 +58,11 @@ impl AsyncWrite for Downstream {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, data);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.wire.takes();
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -67,7 +75,7 @@ impl AsyncWrite for Downstream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A reset sends nothing before it, not even that the end has come.
-        if self.reset.load(Ordering::Relaxed) {
+        if self.wire.resets() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)

@@ -99,3 +99,21 @@ pub(crate) fn revoked(
         .collect::<Result<_, _>>()
         .map_err(|_bad| TlsError::Pem { what: what.to_owned(), wanted: "list of revoked certificates" })
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg(folder.path().join("fifo")).status();
+        assert!(fifo.unwrap().success());
+        std::fs::write(folder.path().join("file"), "pem").unwrap();
+        let mut files = Files::new(folder.path());
+        assert_eq!(files.bytes("file").unwrap(), b"pem");
+        for path in ["fifo", ".", "/dev/zero"] {
+            assert!(matches!(files.bytes(path), Err(TlsError::File { .. })), "{path}");
+        }
+    }
+}

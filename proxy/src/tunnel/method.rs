@@ -10,12 +10,14 @@ use bytes::Bytes;
 use http::{Response, request};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+
+use super::{pass, within};
 use mesh::plan::{UnknownHost, split_authority};
 use mesh::route::{self, Connection};
 
 use crate::body::ClientBody;
 use crate::cluster;
-use crate::copy::copy;
+use crate::flags::Flags;
 use crate::pool::Limits;
 use crate::reply::Reply;
 use crate::serve::Client;
@@ -73,19 +75,13 @@ pub(crate) async fn connect(
         Err(reply) => return reply.answer(ticket),
     };
     ticket.status(200);
-    let member = shared.work.join();
+    ticket.leaves();
+    let (member, idle) = (shared.work.join(), shared.config.stream_idle());
     tokio::task::spawn_local(async move {
-        match upgrade.await {
-            Ok(upgraded) => {
-                let moved = |sent, received| {
-                    ticket.sent(sent);
-                    ticket.received(usize::try_from(received).unwrap_or(usize::MAX));
-                };
-                if let Err(error) = copy(TokioIo::new(upgraded), &mut stream, patience, moved).await {
-                    tracing::debug!(%error, "a tunnel broke");
-                }
-            }
-            Err(error) => tracing::debug!(%error, "a tunnel was not opened"),
+        match within(idle, upgrade).await {
+            Some(Ok(upgraded)) => pass(TokioIo::new(upgraded), &mut stream, patience, &mut ticket).await,
+            Some(Err(error)) => tracing::debug!(%error, "a tunnel was not opened"),
+            None => ticket.flag(Flags::STREAM_IDLE),
         }
         ticket.complete(Instant::now());
         drop((stream, busy, member));

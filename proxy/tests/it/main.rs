@@ -32,3 +32,4 @@ mod tracing;
 mod traffic;
 mod upgrades;
 mod upstreams;
+mod waits;

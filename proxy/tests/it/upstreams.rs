@@ -1,10 +1,14 @@
 //! Connections to upstreams, and how they fail.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http_body_util::BodyExt;
 use mesh::plan::Cluster;
 use proxy::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use crate::plans::{Draft, cluster, cluster_at, to_first};
 use crate::support::{Connection, Raw, Rig, Server, get, request};
@@ -29,40 +33,63 @@ async fn rig(cluster: Cluster) -> Rig {
 }
 
 #[tokio::test]
-async fn a_connection_that_closes_while_idle_loses_no_request() {
-    // It answers once, and closes as soon as it is asked again: no client can see that coming.
-    let server = Raw::start(|mut stream| async move {
-        if head(&mut stream).await {
-            stream.write_all(HELLO).await.unwrap();
-            let _ = stream.read(&mut [0]).await;
+async fn a_request_that_may_have_been_received_is_not_repeated() {
+    for method in ["GET", "HEAD", "DELETE", "PUT", "POST"] {
+        let heads = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&heads);
+        // It answers once, and closes once it has read a second request.
+        let server = Raw::start(move |mut stream| {
+            let count = Arc::clone(&count);
+            async move {
+                while head(&mut stream).await {
+                    if count.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+                        return;
+                    }
+                    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                }
+            }
+        })
+        .await;
+        let mut rig = rig(cluster_at("v1", &[server.port])).await;
+        let mut connection = Connection::open(rig.address).await;
+        for status in [204, 503, 204, 503] {
+            let answer = connection.fetch(request(method, "/", &[], "")).await.unwrap();
+            assert_eq!(answer.status, status, "{method}");
         }
-    })
-    .await;
-    let mut rig = rig(cluster_at("v1", &[server.port])).await;
-    let mut connection = Connection::open(rig.address).await;
-    for _ in 0..50 {
-        let answer = connection.fetch(request("GET", "/", &[], "")).await.unwrap();
-        assert_eq!(answer.body, "hello");
+        assert_eq!(heads.load(Ordering::SeqCst), 4, "{method}");
+        let observed = rig.observed(4).await;
+        assert_eq!(
+            (observed.outcomes().as_str(), observed.sum(|it| it.retries)),
+            ("204,503 UC", 0),
+            "{method}"
+        );
     }
-    let observed = rig.observed(50).await;
-    assert_eq!((observed.only().1.codes[&200], observed.only().1.retries), (50, 0));
 }
 
 #[tokio::test]
-async fn a_request_that_must_not_be_repeated_is_not() {
-    let server = Raw::start(|mut stream| async move {
-        if head(&mut stream).await {
-            stream.write_all(HELLO).await.unwrap();
-            let _ = stream.read(&mut [0]).await;
+async fn a_connection_that_has_closed_while_idle_loses_no_request() {
+    for method in ["GET", "POST"] {
+        let closed = Arc::new(Notify::new());
+        let tell = Arc::clone(&closed);
+        let server = Raw::start(move |mut stream| {
+            let tell = Arc::clone(&tell);
+            async move {
+                if head(&mut stream).await {
+                    stream.write_all(HELLO).await.unwrap();
+                    drop(stream);
+                    tell.notify_one();
+                }
+            }
+        })
+        .await;
+        let mut rig = rig(cluster_at("v1", &[server.port])).await;
+        let mut connection = Connection::open(rig.address).await;
+        for _ in 0..20 {
+            let answer = connection.fetch(request(method, "/", &[], "")).await.unwrap();
+            assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "hello"), "{method}");
+            closed.notified().await;
         }
-    })
-    .await;
-    let rig = rig(cluster_at("v1", &[server.port])).await;
-    let mut connection = Connection::open(rig.address).await;
-    let statuses = [200, 503, 200, 503];
-    for status in statuses {
-        let answer = connection.fetch(request("POST", "/", &[], "")).await.unwrap();
-        assert_eq!(answer.status, status);
+        assert_eq!(rig.observed(20).await.outcomes(), "200", "{method}");
     }
 }
 

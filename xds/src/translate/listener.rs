@@ -41,6 +41,8 @@ pub(super) struct Http<'a> {
     pub(super) dynamic: bool,
     /// What of a path is resolved.
     pub(super) paths: PathNormalization,
+    /// For how long a stream may stand still; 0 is no limit.
+    pub(super) idle: Duration,
 }
 
 /// A listener for HTTP in plain text.
@@ -256,8 +258,7 @@ fn connections(http: &Http<'_>, delivery: Delivery) -> envoy::Filter {
         }),
         // What the upstream says of itself stays.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
-        // A stream may be silent for as long as the route's time.
-        stream_idle_timeout: Some(pb::duration(Duration::ZERO)),
+        stream_idle_timeout: Some(pb::duration(http.idle)),
         // As in the built-in proxy; Envoy wants to be asked for either.
         http_protocol_options: Some(core::Http1ProtocolOptions {
             accept_http_10: true,

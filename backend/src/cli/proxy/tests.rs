@@ -57,6 +57,7 @@ fn args(folder: &Path) -> Args {
             access_log: None,
             access_log_format: proxy::Format::Envoy,
         },
+        timeouts: super::super::timeouts::TimeoutArgs { stream_idle_timeout: 300 },
         tracing: super::super::tracing::TracingArgs { otlp_endpoint: None, trace_sampling: 1.0 },
         admin: Some(ANY.parse().unwrap()),
         allow_hosts: vec!["shop.com".to_owned()],

@@ -72,7 +72,8 @@ impl Envoy {
     /// Starts one with the routes of a plan; the address is that of the listener for a port, or for HTTP to all ports.
     pub(crate) async fn start(config: &Config, plan: Arc<Plan>, port: Option<u16>) -> (Self, SocketAddr) {
         let ports = plan.listeners.iter().map(|listener| (listener.port, ANY)).collect();
-        let bind = Bind { http: Some(ANY), ports, ..Bind::default() };
+        let stream_idle = config.stream_idle_timeout;
+        let bind = Bind { http: Some(ANY), ports, stream_idle, ..Bind::default() };
         let (world, changes) = watch::channel(Arc::new(resources(&plan, &bind, 1)));
         let server = Server::new(Arc::new(World(changes)), Options::default());
         let states = server.nodes().watch();
