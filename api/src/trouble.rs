@@ -38,6 +38,8 @@ pub enum TroubleKind {
     Ejected,
     /// Health checks fail.
     Unhealthy,
+    /// It could not be connected to when that was last tried. It is still asked.
+    Unreachable,
     /// A limit is reached, and what goes beyond it is refused; requests beyond `maxConnections` wait.
     Overflow,
 }

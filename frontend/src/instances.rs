@@ -35,8 +35,7 @@ pub fn of(service: &Service, troubles: &[Trouble], places: &Places) -> Vec<Insta
                 && one.instance.as_ref().is_some_and(|address| instance.addresses.contains(address))
         };
         for trouble in troubles.iter().filter(own) {
-            // What fails its health checks is out for everybody, whoever has ejected it.
-            if state.kind != Some(TroubleKind::Unhealthy) {
+            if rank(Some(trouble.kind)) > rank(state.kind) {
                 state.kind = Some(trouble.kind);
             }
             state.until = state.until.max(trouble.until);
@@ -54,9 +53,20 @@ pub fn of(service: &Service, troubles: &[Trouble], places: &Places) -> Vec<Insta
     service.instances.iter().map(state).collect()
 }
 
+/// What counts of several troubles: what fails its health checks is out for everybody, whoever has ejected it; what is ejected
+/// is not asked whether it can be reached.
+fn rank(kind: Option<TroubleKind>) -> u8 {
+    match kind {
+        None => 0,
+        Some(TroubleKind::Overflow | TroubleKind::Unreachable) => 1,
+        Some(TroubleKind::Ejected) => 2,
+        Some(TroubleKind::Unhealthy) => 3,
+    }
+}
+
 /// How many are used, where not all are: `2 of 3 instances`.
 pub fn in_use(instances: &[InstanceState]) -> Option<String> {
-    let used = instances.iter().filter(|one| one.kind.is_none()).count();
+    let used = instances.iter().filter(|one| rank(one.kind) < 2).count();
     (used < instances.len()).then(|| format!("{used} of {} instances", instances.len()))
 }
 
@@ -110,6 +120,8 @@ mod tests {
             trouble(TroubleKind::Ejected, Some(&first), rows, Some("productpage-v1-b")),
             trouble(TroubleKind::Ejected, Some(&second), rows, Some("curl")),
             trouble(TroubleKind::Unhealthy, Some(&second), "it answered 503", None),
+            trouble(TroubleKind::Unreachable, Some(&second), "connection refused", None),
+            trouble(TroubleKind::Unreachable, Some(&third), "the certificate has expired", Some("curl")),
             trouble(TroubleKind::Overflow, None, "maxConnections", Some("curl")),
         ];
         let states = of(reviews, &troubles, &catalog.places());
@@ -117,12 +129,20 @@ mod tests {
             states.iter().map(|one| (one.address.as_str(), one.kind, one.why.as_str())).collect();
         let expected = [
             (first.as_str(), Some(TroubleKind::Ejected), "errors in a row, by productpage"),
-            (&second, Some(TroubleKind::Unhealthy), "errors in a row, by curl; it answered 503"),
-            (&third, None, ""),
+            (
+                &second,
+                Some(TroubleKind::Unhealthy),
+                "errors in a row, by curl; it answered 503; connection refused",
+            ),
+            (&third, Some(TroubleKind::Unreachable), "the certificate has expired, by curl"),
         ];
         assert_eq!(seen, expected);
         assert_eq!((states[0].until, states[2].until), (Some(1000), None));
-        assert_eq!(in_use(&states).as_deref(), Some("1 of 3 instances"));
+        assert_eq!(
+            in_use(&states).as_deref(),
+            Some("1 of 3 instances"),
+            "what cannot be reached is still asked"
+        );
         assert_eq!(in_use(&states[2..]), None);
     }
 

@@ -76,6 +76,10 @@ pub(crate) struct Line {
     pub(crate) answered: Option<Duration>,
     pub(crate) status: u16,
     pub(crate) flags: Flags,
+    /// Who made the response, or what went wrong, in Envoy's words.
+    pub(crate) details: Option<&'static str>,
+    /// Why the last connection that could not be made was not.
+    pub(crate) failure: Option<String>,
     /// Bytes of the request's body.
     pub(crate) received: u64,
     /// Bytes of the response's.
@@ -103,6 +107,8 @@ impl Line {
             answered: None,
             status: 0,
             flags: Flags::default(),
+            details: None,
+            failure: None,
             received: 0,
             sent: 0,
             took: Duration::ZERO,
@@ -131,6 +137,18 @@ impl Line {
 
     fn method(&self) -> &str {
         beginning(self.method.as_str(), LONGEST_OF_SPAN)
+    }
+
+    /// What Envoy writes of it: of a connection that could not be made, also why.
+    fn details(&self) -> Option<String> {
+        let details = self.details?;
+        match (&self.failure, details.strip_suffix("connection_failure}")) {
+            (Some(failure), Some(_)) => {
+                let details = details.trim_end_matches('}');
+                Some(format!("{details}|{}}}", failure.replace(' ', "_")))
+            }
+            _ => Some(details.to_owned()),
+        }
     }
 
     fn span(&self, recording: Recording, retries: u32) -> Span {
@@ -208,6 +226,8 @@ impl Line {
             "protocol": self.protocol,
             "response_code": self.status,
             "response_flags": self.flags.to_string(),
+            "response_code_details": self.details(),
+            "upstream_transport_failure_reason": self.failure,
             "bytes_received": self.received,
             "bytes_sent": self.sent,
             "duration": self.took.as_millis(),

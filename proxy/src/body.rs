@@ -78,6 +78,9 @@ impl Relayed {
     fn fail(&mut self, flag: Flags) {
         if let Some((mut ticket, _unfinished)) = self.rest.take() {
             ticket.flag(flag);
+            let timeout = flag == Flags::TIMEOUT;
+            let broken = "upstream_reset_after_response_started{connection_termination}";
+            ticket.tell(|line| line.details = Some(if timeout { "response_timeout" } else { broken }));
             ticket.complete(Instant::now());
         }
     }

@@ -21,6 +21,7 @@ use crate::fleet::Fleet;
 use crate::health::Checked;
 use crate::outlier::Seen;
 use crate::pool::{Limits, Security, Upstream};
+use crate::reason::Reason;
 use crate::tls::client::{Alpn, Asked};
 use crate::tls::{Slot, Store};
 
@@ -266,6 +267,19 @@ impl View {
     pub(crate) fn observe(&self, host: usize, seen: Seen) {
         if let Some(policy) = &self.outlier {
             self.state.common.observe(&self.hosts[host].instance, seen, policy);
+        }
+    }
+
+    /// There was no connection to a host.
+    pub(crate) fn unreachable(&self, host: usize, reason: Reason, told: &str) {
+        self.state.common.unreachable(&self.hosts[host].instance, reason, told);
+    }
+
+    /// A host was connected to, or has answered.
+    pub(crate) fn reached(&self, host: usize) {
+        let instance = &self.hosts[host].instance;
+        if instance.is_unreachable() {
+            self.state.common.reached(instance);
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::local::{LocalExecutor, timer};
 use crate::pool::Driver;
+use crate::reason::{self, Reason};
 use crate::stream::Stream;
 use crate::upload::Outgoing;
 
@@ -31,9 +32,18 @@ pub(crate) enum Target {
 /// Why there is no connection. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    /// Refused, unreachable, or not resolved.
+    /// Refused or unreachable, or TLS was not agreed on.
     #[error("connection failure")]
     Io(#[from] io::Error),
+    /// The name has no address.
+    #[error("the name is not resolved")]
+    Name(#[source] io::Error),
+    /// TLS is asked for, and what it needs is missing.
+    #[error("TLS cannot be set up as it is asked for")]
+    Settings,
+    /// The endpoint is a proxy that does not take the connection on.
+    #[error("the tunnel is refused with {0}")]
+    Tunnel(http::StatusCode),
     /// It took too long.
     #[error("connection timeout")]
     Timeout,
@@ -43,6 +53,31 @@ pub(crate) enum ConnectError {
     /// The address is one that this proxy listens on: the request would come back for ever.
     #[error("the address leads back to this proxy")]
     Loop,
+}
+
+impl ConnectError {
+    /// Why, in brief.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Io(error) => Reason::of_io(error),
+            Self::Name(_) => Reason::Unresolved,
+            Self::Settings => Reason::Settings,
+            Self::Tunnel(_) => Reason::Tunnel,
+            Self::Timeout => Reason::Timeout,
+            Self::Handshake(_) => Reason::Closed,
+            Self::Loop => Reason::Loop,
+        }
+    }
+
+    /// Why, in full: for who reads the access log.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::Io(error) => reason::told(self.reason(), error),
+            Self::Name(error) => format!("{}: {error}", self.reason()),
+            Self::Tunnel(status) => format!("{}: {status}", self.reason()),
+            _ => self.reason().to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -79,9 +114,10 @@ impl Target {
         match self {
             Self::Address(address) => tcp(*address, &barred).await,
             Self::Name(name, port) => {
-                let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address").into();
-                let found = tokio::net::lookup_host((name.as_str(), *port)).await?.collect();
-                for address in in_order(found, turn) {
+                let mut last = ConnectError::Name(io::ErrorKind::NotFound.into());
+                let found =
+                    tokio::net::lookup_host((name.as_str(), *port)).await.map_err(ConnectError::Name)?;
+                for address in in_order(found.collect(), turn) {
                     match tcp(address, &barred).await {
                         Ok(stream) => return Ok(stream),
                         Err(error) => last = error,

@@ -1,5 +1,6 @@
 //! Connections on listeners that take more than plain HTTP: what is spoken, and where it goes.
 
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -56,7 +57,11 @@ async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Resul
     let first = match patience(listener) {
         Looking::No => First::Silence,
         Looking::For(patience) => match or_ending(member, hello::first(&mut stream, patience)).await {
-            Some(first) => first?,
+            Some(first) => first.inspect_err(|error| {
+                if let hello::HelloError::Tls(error) = error {
+                    tcp::unsecured(&client, &view, &io::Error::other(error.clone()));
+                }
+            })?,
             None => return Ok(Next::Nothing),
         },
     };
@@ -132,7 +137,7 @@ async fn encrypted(
     drop(bytes);
     let handshake = StartHandshake::from_parts(accepted, stream).into_stream(config);
     let Some(stream) = or_ending(member, handshake).await else { return Ok(Next::Nothing) };
-    let stream = stream?;
+    let stream = stream.inspect_err(|error| tcp::unsecured(&client, view, error))?;
     let (_, session) = stream.get_ref();
     let h2 = session.alpn_protocol() == Some(b"h2");
     let secured = Secured { certificate: tls::server::shown(session), name };

@@ -243,9 +243,14 @@ impl Exchange<'_> {
                     None => Err(Failed {
                         reply: Reply::TIMEOUT,
                         outcome: Some(Outcome::Reset { before_request: false }),
+                        why: None,
                     }),
                 };
                 self.observe(host, &result);
+                if let Err(Failed { why: Some((reason, told)), .. }) = &result {
+                    self.ticket.unconnected(*reason, told);
+                    self.cluster.unreachable(host, *reason, told);
+                }
                 let Some(retry) = self.limits.retries.as_deref() else {
                     return result.map_err(|failed| failed.reply);
                 };
@@ -289,6 +294,9 @@ impl Exchange<'_> {
 
     /// Tells the cluster how a try on one of its hosts ended.
     fn observe(&self, host: usize, result: &Result<Answered, Failed>) {
+        if result.is_ok() {
+            self.cluster.reached(host);
+        }
         if self.cluster.observes() {
             let seen = match result {
                 Ok(answered) => Some(seen(&answered.response)),
@@ -340,6 +348,7 @@ impl Exchange<'_> {
         Err(Failed {
             reply: Reply::CONNECTION_CLOSED,
             outcome: Some(Outcome::Reset { before_request: true }),
+            why: None,
         })
     }
 
@@ -361,7 +370,10 @@ impl Exchange<'_> {
         };
         self.ticket.status(status.as_u16());
         let began = self.ticket.began();
-        self.ticket.tell(|line| line.answered = Some(began.elapsed()));
+        self.ticket.tell(|line| {
+            line.answered = Some(began.elapsed());
+            line.details = Some("via_upstream");
+        });
         if status == StatusCode::SWITCHING_PROTOCOLS {
             let Some((client, multiplexed)) = upgrade else {
                 return Reply::PROTOCOL_ERROR.answer(self.ticket);

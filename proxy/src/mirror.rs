@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use crate::flags::Flags;
 use crate::outbound::Outbound;
-use crate::pool::{Lease, Reuse};
+use crate::pool::{Lease, LeaseError, Reuse};
 use crate::preface::Ends;
 use crate::shared::Shared;
 use crate::stats::Ended;
@@ -51,7 +51,13 @@ pub(crate) fn send(
             let upstream = &cluster.hosts[host].upstream;
             let limits = cluster.limits.toward(&ends);
             let leased = upstream.lease(&limits, Reuse::Fresh, |address| shared.is_own(address)).await;
-            let mut lease = leased.map_err(|_| Flags::CONNECT_FAILURE)?;
+            let mut lease = leased.map_err(|error| {
+                if let LeaseError::Connect(error) = &error {
+                    counter.fail(error.reason());
+                    cluster.unreachable(host, error.reason(), &error.told());
+                }
+                Flags::CONNECT_FAILURE
+            })?;
             let response = lease.send(head.into_request(1, lease.wire(), body)).await;
             let response = response.map_err(|_| Flags::UPSTREAM_CLOSED)?;
             let status = response.status();

@@ -12,6 +12,7 @@ use crate::breaker::Limit;
 use crate::distribution::Answers;
 use crate::names::Name;
 use crate::outlier::EjectedFor;
+use crate::reason::Reason;
 
 /// Significant digits of latencies: each is told within 1 %.
 const DIGITS: u8 = 2;
@@ -50,6 +51,8 @@ pub struct Stats {
     pub flags: HashMap<&'static str, u64>,
     /// Time from the request's head to the end of the response, in microseconds.
     pub latency: Histogram<u32>,
+    /// Connections to endpoints that could not be made, and clients with whom TLS was not agreed on, by why.
+    pub failures: HashMap<Reason, u64>,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
     /// Bytes of response bodies.
@@ -75,6 +78,9 @@ impl Stats {
         for (&flag, count) in &other.flags {
             *self.flags.entry(flag).or_default() += count;
         }
+        for (&reason, count) in &other.failures {
+            *self.failures.entry(reason).or_default() += count;
+        }
         // It grows as it needs to, so there is no value that it cannot take.
         let _ = self.latency.add(&other.latency);
         self.bytes_sent += other.bytes_sent;
@@ -93,6 +99,7 @@ impl Default for Stats {
             codes: HashMap::new(),
             answers: Answers::default(),
             flags: HashMap::new(),
+            failures: HashMap::new(),
             latency: latencies(),
             bytes_sent: 0,
             bytes_received: 0,
@@ -140,6 +147,34 @@ pub enum Notice {
     },
     /// An endpoint that was ejected is used again.
     Returned {
+        /// The source.
+        source: Arc<Source>,
+        /// Its cluster.
+        cluster: ClusterKey,
+        /// The endpoint's address.
+        address: String,
+        /// The endpoint's port.
+        port: u16,
+        /// When.
+        at: Instant,
+    },
+    /// An endpoint could not be connected to. It is still asked.
+    Unreachable {
+        /// The source.
+        source: Arc<Source>,
+        /// Its cluster.
+        cluster: ClusterKey,
+        /// The endpoint's address.
+        address: String,
+        /// The endpoint's port.
+        port: u16,
+        /// Why.
+        why: Reason,
+        /// When.
+        at: Instant,
+    },
+    /// An endpoint that could not be connected to was.
+    Reached {
         /// The source.
         source: Arc<Source>,
         /// Its cluster.

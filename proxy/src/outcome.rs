@@ -9,6 +9,7 @@ use crate::connect::ConnectError;
 use crate::headers::{GRPC_STATUS, RATE_LIMITED};
 use crate::outlier::Seen;
 use crate::pool::{LeaseError, SendError};
+use crate::reason::Reason;
 use crate::reply::Reply;
 
 /// A try without a response.
@@ -16,6 +17,8 @@ pub(crate) struct Failed {
     pub(crate) reply: Reply,
     /// `None`: there is no use in another try.
     pub(crate) outcome: Option<Outcome>,
+    /// Why there was no connection, in brief and in full.
+    pub(crate) why: Option<(Reason, String)>,
 }
 
 /// What retry conditions see of a response.
@@ -86,14 +89,14 @@ pub(crate) fn not_connected(error: &LeaseError) -> Failed {
     tracing::debug!(%error, "no connection to an upstream");
     let error = match error {
         LeaseError::Connect(error) => error,
-        LeaseError::Overflow => return Failed { reply: Reply::OVERFLOW, outcome: None },
+        LeaseError::Overflow => return Failed { reply: Reply::OVERFLOW, outcome: None, why: None },
     };
-    let reply = match error {
-        ConnectError::Loop => return Failed { reply: Reply::LOOP, outcome: None },
-        ConnectError::Timeout => Reply::CONNECT_TIMEOUT,
-        ConnectError::Io(_) | ConnectError::Handshake(_) => Reply::CONNECT_FAILURE,
+    let (reply, outcome) = match error {
+        ConnectError::Loop => (Reply::LOOP, None),
+        ConnectError::Timeout => (Reply::CONNECT_TIMEOUT, Some(Outcome::ConnectFailure)),
+        _ => (Reply::CONNECT_FAILURE, Some(Outcome::ConnectFailure)),
     };
-    Failed { reply, outcome: Some(Outcome::ConnectFailure) }
+    Failed { reply, outcome, why: Some((error.reason(), error.told())) }
 }
 
 pub(crate) fn not_answered(failed: &SendError) -> Failed {
@@ -107,7 +110,7 @@ pub(crate) fn not_answered(failed: &SendError) -> Failed {
         None if error.is_parse() => (Reply::PROTOCOL_ERROR, Some(reset)),
         None => (Reply::CONNECTION_CLOSED, Some(reset)),
     };
-    Failed { reply, outcome }
+    Failed { reply, outcome, why: None }
 }
 
 /// The code of an HTTP/2 stream's reset.

@@ -18,73 +18,93 @@ pub(crate) struct Reply {
     status: StatusCode,
     flag: Option<Flags>,
     body: &'static str,
+    /// What the access log says of it.
+    details: &'static str,
 }
 
 impl Reply {
     /// No route takes the request, or nobody knows its host.
-    pub(crate) const NO_ROUTE: Self = Self::new(StatusCode::NOT_FOUND, Some(Flags::NO_ROUTE), "");
+    pub(crate) const NO_ROUTE: Self =
+        Self::new(StatusCode::NOT_FOUND, Some(Flags::NO_ROUTE), "", "route_not_found");
     /// The host is outside the mesh, and the mesh forbids that.
-    pub(crate) const FORBIDDEN_HOST: Self = Self::new(StatusCode::BAD_GATEWAY, None, "");
+    pub(crate) const FORBIDDEN_HOST: Self = Self::new(StatusCode::BAD_GATEWAY, None, "", "direct_response");
     /// The route leads to a cluster that does not exist.
     pub(crate) const NO_CLUSTER: Self =
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Some(Flags::NO_CLUSTER), "");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Some(Flags::NO_CLUSTER), "", "cluster_not_found");
     /// The cluster has no endpoint.
-    pub(crate) const NO_UPSTREAM: Self =
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Some(Flags::NO_UPSTREAM), "no healthy upstream");
+    pub(crate) const NO_UPSTREAM: Self = Self::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        Some(Flags::NO_UPSTREAM),
+        "no healthy upstream",
+        "no_healthy_upstream",
+    );
     /// The request's time, or its last try's, was up.
-    pub(crate) const TIMEOUT: Self =
-        Self::new(StatusCode::GATEWAY_TIMEOUT, Some(Flags::TIMEOUT), "upstream request timeout");
+    pub(crate) const TIMEOUT: Self = Self::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        Some(Flags::TIMEOUT),
+        "upstream request timeout",
+        "response_timeout",
+    );
     /// No connection.
     pub(crate) const CONNECT_FAILURE: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Some(Flags::CONNECT_FAILURE),
         "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+        "upstream_reset_before_response_started{remote_connection_failure}",
     );
     /// No connection in time.
     pub(crate) const CONNECT_TIMEOUT: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Some(Flags::CONNECT_FAILURE),
         "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+        "upstream_reset_before_response_started{connection_timeout}",
     );
     /// A limit of the cluster is reached.
     pub(crate) const OVERFLOW: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Some(Flags::OVERFLOW),
         "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+        "upstream_reset_before_response_started{overflow}",
     );
     /// The connection ended before the response.
     pub(crate) const CONNECTION_CLOSED: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Some(Flags::UPSTREAM_CLOSED),
         "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+        "upstream_reset_before_response_started{connection_termination}",
     );
     /// The upstream reset the stream.
     pub(crate) const STREAM_RESET: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Some(Flags::UPSTREAM_RESET),
         "upstream connect error or disconnect/reset before headers. reset reason: remote reset",
+        "upstream_reset_before_response_started{remote_reset}",
     );
     /// The upstream refused the stream.
     pub(crate) const STREAM_REFUSED: Self = Self::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Some(Flags::UPSTREAM_RESET),
         "upstream connect error or disconnect/reset before headers. reset reason: remote refused stream reset",
+        "upstream_reset_before_response_started{remote_refused_stream_reset}",
     );
     /// What came from the upstream is not HTTP.
     pub(crate) const PROTOCOL_ERROR: Self = Self::new(
         StatusCode::BAD_GATEWAY,
         Some(Flags::UPSTREAM_PROTOCOL),
         "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+        "upstream_reset_before_response_started{protocol_error}",
     );
     /// The request leads back to this proxy.
-    pub(crate) const LOOP: Self = Self::new(StatusCode::LOOP_DETECTED, Some(Flags::NO_ROUTE), "");
+    pub(crate) const LOOP: Self =
+        Self::new(StatusCode::LOOP_DETECTED, Some(Flags::NO_ROUTE), "", "loop_detected");
     /// The client broke off: nobody will read this.
-    pub(crate) const CLIENT_GONE: Self = Self::new(StatusCode::BAD_REQUEST, Some(Flags::CLIENT_GONE), "");
+    pub(crate) const CLIENT_GONE: Self =
+        Self::new(StatusCode::BAD_REQUEST, Some(Flags::CLIENT_GONE), "", "downstream_remote_disconnect");
     /// The request cannot be understood.
-    pub(crate) const BAD_REQUEST: Self = Self::new(StatusCode::BAD_REQUEST, None, "");
+    pub(crate) const BAD_REQUEST: Self = Self::new(StatusCode::BAD_REQUEST, None, "", "bad_request");
 
-    const fn new(status: StatusCode, flag: Option<Flags>, body: &'static str) -> Self {
-        Self { status, flag, body }
+    const fn new(status: StatusCode, flag: Option<Flags>, body: &'static str, details: &'static str) -> Self {
+        Self { status, flag, body, details }
     }
 
     /// What went wrong.
@@ -97,6 +117,7 @@ impl Reply {
         if let Some(flag) = self.flag {
             ticket.flag(flag);
         }
+        ticket.tell(|line| line.details = Some(self.details));
         let mut response = answer(self.status, Bytes::from_static(self.body.as_bytes()), ticket);
         if self == Self::OVERFLOW {
             response.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
@@ -111,6 +132,7 @@ const ABORTED: &[u8] = b"fault filter abort";
 /// The answer to a request that a fault aborts.
 pub(crate) fn aborted(with: AbortWith, is_grpc: bool, mut ticket: Ticket) -> Response<ClientBody> {
     ticket.flag(Flags::ABORT);
+    ticket.tell(|line| line.details = Some("fault_filter_abort"));
     match with {
         AbortWith::Http(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -132,7 +154,8 @@ pub(crate) fn aborted(with: AbortWith, is_grpc: bool, mut ticket: Ticket) -> Res
 }
 
 /// A direct response.
-pub(crate) fn direct(direct: &Direct, ticket: Ticket) -> Response<ClientBody> {
+pub(crate) fn direct(direct: &Direct, mut ticket: Ticket) -> Response<ClientBody> {
+    ticket.tell(|line| line.details = Some("direct_response"));
     let status = StatusCode::from_u16(direct.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     answer(status, Bytes::copy_from_slice(&direct.body), ticket)
 }

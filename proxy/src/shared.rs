@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mesh::plan::{Cluster, ClusterKey};
 use mesh::route::Draws;
@@ -44,7 +44,12 @@ pub(crate) struct Shared {
     noticed: Cell<u64>,
     /// The machine's name, once somebody has asked for it.
     hostname: OnceCell<String>,
+    /// When a client's mistake was last told.
+    told: Cell<Option<Instant>>,
 }
+
+/// How often mistakes of clients are told.
+const TELL: Duration = Duration::from_secs(10);
 
 impl Shared {
     pub(crate) fn new(
@@ -69,6 +74,7 @@ impl Shared {
             notices,
             noticed: Cell::new(0),
             hostname: OnceCell::new(),
+            told: Cell::new(None),
         }
     }
 
@@ -123,6 +129,15 @@ impl Shared {
             // Where nobody listens, nobody misses it.
             let _ = self.notices.try_send(Notice::FirstRequest { revision, at });
         }
+    }
+
+    /// Whether it is time to tell of a client's mistake: anybody can make any number of them.
+    pub(crate) fn may_tell(&self) -> bool {
+        let may = self.told.get().is_none_or(|told| told.elapsed() >= TELL);
+        if may {
+            self.told.set(Some(Instant::now()));
+        }
+        may
     }
 
     /// This proxy listens here: connecting to it would lead back.

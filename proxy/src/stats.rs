@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use crate::distribution::{Answered, Answers, class};
 use crate::flags::Flags;
 use crate::observation::{ObservationKey, Stats, latencies};
+use crate::reason::Reason;
 
 /// All counters that somebody counts with, or that hold counts nobody took yet.
 #[derive(Default)]
@@ -52,6 +53,8 @@ struct Counts {
     sent: u64,
     received: u64,
     retries: u64,
+    /// Connections that could not be made. There are few reasons, and mostly none.
+    failures: Vec<(Reason, u64)>,
     /// Connections that have ended.
     closed: u64,
 }
@@ -116,6 +119,15 @@ impl Counter {
         }
     }
 
+    /// Counts a connection that could not be made.
+    pub(crate) fn fail(&self, reason: Reason) {
+        let failures = &mut self.counts.borrow_mut().failures;
+        match failures.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => failures.push((reason, 1)),
+        }
+    }
+
     /// Counts a request that has ended.
     pub(crate) fn count(&self, ended: &Ended) {
         let mut counts = self.counts.borrow_mut();
@@ -140,6 +152,7 @@ impl Default for Counts {
             sent: 0,
             received: 0,
             retries: 0,
+            failures: Vec::new(),
             closed: 0,
         }
     }
@@ -167,7 +180,7 @@ impl Counts {
     }
 
     fn is_empty(&self) -> bool {
-        self.requests + self.closed + self.sent + self.received == 0
+        self.requests + self.closed + self.sent + self.received == 0 && self.failures.is_empty()
     }
 }
 
@@ -182,6 +195,7 @@ impl From<Counts> for Stats {
             bytes_sent: counts.sent,
             bytes_received: counts.received,
             retries: counts.retries,
+            failures: counts.failures.into_iter().collect(),
             ..Self::default()
         };
         for (status, flags, answered) in counts.answers {

@@ -1,5 +1,6 @@
 //! Connections whose bytes are passed on as they come: plain TCP, and TLS that is not opened.
 
+use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use crate::copy::{Patience, copy};
 use crate::flags::Flags;
 use crate::outlier::Seen;
 use crate::pool::{Busy, LeaseError, Limits};
+use crate::reason::{self, Reason};
 use crate::reply::Reply;
 use crate::serve::Client;
 use crate::source::SourceState;
@@ -142,12 +144,15 @@ pub(crate) async fn reach(
     match upstream.connect(&limits, |at| shared.is_own(at)).await {
         Ok((stream, busy)) => {
             cluster.observe(host, CONNECTED);
+            cluster.reached(host);
             let Limits { idle, lasts, .. } = cluster.limits;
             Ok(Reached { stream, busy, patience: Patience { idle: Some(idle), lasts } })
         }
         Err(LeaseError::Overflow) => Err(Reply::OVERFLOW),
         Err(LeaseError::Connect(error)) => {
-            tracing::debug!(%error, "no connection to an upstream");
+            let (reason, told) = (error.reason(), error.told());
+            ticket.unconnected(reason, &told);
+            cluster.unreachable(host, reason, &told);
             cluster.observe(host, Seen::Failure);
             Err(Reply::CONNECT_FAILURE)
         }
@@ -180,4 +185,16 @@ pub(crate) fn refuse(client: &Client, view: &View, name: &str) {
     let side = view.unknown_side(name, &front.source);
     let mut ticket = Ticket::connection(side.counter(None, &front.shared), &client.activity);
     ticket.flag(Flags::NO_ROUTE);
+}
+
+/// TLS with a client was not agreed on.
+pub(crate) fn unsecured(client: &Client, view: &View, error: &io::Error) {
+    let front = &*client.front;
+    let reason = Reason::of_io(error);
+    view.unknown_side("*", &front.source).counter(None, &front.shared).fail(reason);
+    // Who only looks whether somebody listens goes away; and nobody fills the log by making mistakes.
+    if reason != Reason::Closed && front.shared.may_tell() {
+        let (peer, why) = (client.peer, reason::told(reason, error));
+        tracing::warn!(%peer, why, "TLS with a client failed; further failures are counted");
+    }
 }

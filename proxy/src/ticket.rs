@@ -7,6 +7,7 @@ use crate::access_log::Line;
 use crate::drain::Activity;
 use crate::flags::Flags;
 use crate::pulse::Pulse;
+use crate::reason::Reason;
 use crate::stats::{Counter, Ended};
 use crate::trace::Context;
 use crate::upload::Upload;
@@ -167,6 +168,12 @@ impl Ticket {
         self.ended.retries += 1;
     }
 
+    /// There was no connection.
+    pub(crate) fn unconnected(&mut self, reason: Reason, told: &str) {
+        self.counter.fail(reason);
+        self.tell(|line| line.failure = Some(told.to_owned()));
+    }
+
     /// Bytes of the response's body.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.ended.received += bytes as u64;
@@ -227,6 +234,15 @@ impl Drop for Ticket {
             (line.status, line.flags, line.took) = (status, flags, took);
             // The log's words are the proxy's: it receives requests, and sends responses.
             (line.received, line.sent) = (sent, received);
+            if self.complete.is_none() {
+                line.details = Some(if flags.contains(Flags::STREAM_IDLE) {
+                    "stream_idle_timeout"
+                } else if flags.contains(Flags::TIMEOUT) {
+                    "response_timeout"
+                } else {
+                    "downstream_remote_disconnect"
+                });
+            }
             line.put(retries);
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Own(Mutex<HashMap<Edge, Counts>>);
 struct Counts {
     codes: BTreeMap<u16, u64>,
     flags: BTreeMap<&'static str, u64>,
+    /// Connections that could not be made, by the names of their reasons.
+    failures: BTreeMap<&'static str, u64>,
     retries: u64,
     received: u64,
     opened: u64,
@@ -47,6 +49,9 @@ impl Own {
         }
         for (&flag, count) in &stats.flags {
             *counts.flags.entry(flag).or_default() += count;
+        }
+        for (reason, count) in &stats.failures {
+            *counts.failures.entry(reason.name()).or_default() += count;
         }
         counts.retries += stats.retries;
         counts.received += stats.bytes_received;
@@ -96,6 +101,17 @@ impl Collector for Shared {
         for ((source, destination, flag), count) in &flags {
             let labels = [("source", source.as_str()), ("destination", destination), ("flag", flag)];
             family.encode_family(&labels)?.encode_counter(count, NO_EXEMPLAR)?;
+        }
+        let help =
+            "Connections to endpoints that could not be made, and clients with whom TLS failed, by why";
+        let mut family = encoder.encode_descriptor("meshwright_connection_failures", help, None, kind)?;
+        for (edge, counts) in edges.iter() {
+            let [source, destination, version] = labels(edge);
+            for (&reason, count) in &counts.failures {
+                let reason = ("reason", reason.to_owned());
+                let labels = [source.clone(), destination.clone(), version.clone(), reason];
+                family.encode_family(&labels)?.encode_counter(count, NO_EXEMPLAR)?;
+            }
         }
         type Figure = fn(&Counts) -> u64;
         let figures: [(&str, &str, Option<&Unit>, Figure); 4] = [

@@ -45,6 +45,16 @@ impl Troubles {
                 let instance = self.instance(address, *port);
                 (trouble(TroubleKind::Ejected, source, cluster, Some(instance), at), false)
             }
+            Notice::Unreachable { source, cluster, address, port, why, .. } => {
+                let instance = self.instance(address, *port);
+                let mut unreachable = trouble(TroubleKind::Unreachable, source, cluster, Some(instance), at);
+                unreachable.why = why.to_string();
+                (unreachable, true)
+            }
+            Notice::Reached { source, cluster, address, port, .. } => {
+                let instance = self.instance(address, *port);
+                (trouble(TroubleKind::Unreachable, source, cluster, Some(instance), at), false)
+            }
             Notice::Unhealthy { host, address, port, why, .. } => {
                 (self.unhealthy(host, address, *port, why, at), true)
             }
@@ -84,7 +94,7 @@ impl Troubles {
                     let watched = match trouble.kind {
                         TroubleKind::Ejected => policy.outlier.is_some(),
                         TroubleKind::Unhealthy => policy.health.is_some(),
-                        TroubleKind::Overflow => true,
+                        TroubleKind::Overflow | TroubleKind::Unreachable => true,
                     };
                     let named =
                         trouble.port.is_none_or(|port| port == key.port && trouble.subset == key.subset);
@@ -182,6 +192,7 @@ mod tests {
     use std::time::Instant;
 
     use mesh::plan::{ClusterPolicy, Endpoint, HealthCheck};
+    use proxy::Reason;
 
     use super::*;
 
@@ -209,6 +220,15 @@ mod tests {
     fn returned(port: u16) -> Notice {
         let (source, cluster) = (Arc::new(source()), key());
         Notice::Returned { source, cluster, address: "127.0.0.1".to_owned(), port, at: Instant::now() }
+    }
+
+    fn unreachable(why: Option<Reason>) -> Notice {
+        let (source, cluster, address) = (Arc::new(source()), key(), "127.0.0.1".to_owned());
+        let (port, at) = (41_000, Instant::now());
+        match why {
+            Some(why) => Notice::Unreachable { source, cluster, address, port, why, at },
+            None => Notice::Reached { source, cluster, address, port, at },
+        }
     }
 
     fn breaker(limit: Limit, open: bool) -> Notice {
@@ -243,6 +263,12 @@ mod tests {
             "Overflow - http2MaxRequests",
             "Overflow - http1MaxPendingRequests",
         ];
+        assert_eq!(seen(&troubles), all);
+        assert!(troubles.take(&unreachable(Some(Reason::Refused)), 1000));
+        assert!(troubles.take(&unreachable(Some(Reason::Untrusted)), 1000));
+        let last = seen(&troubles).pop().unwrap();
+        assert_eq!(last, "Unreachable 127.0.0.1:9080 the certificate is not by a trusted authority");
+        assert!(troubles.take(&unreachable(None), 1000));
         assert_eq!(seen(&troubles), all);
         assert!(!troubles.take(&returned(1), 1000), "it was not out");
         assert!(troubles.take(&returned(41_000), 1000));

@@ -50,6 +50,7 @@ fn state(one: &InstanceState) -> String {
         (None, _) => "serving".to_owned(),
         (Some(TroubleKind::Ejected), Some(until)) => format!("ejected until {}", clock::time(until)),
         (Some(TroubleKind::Ejected), None) => "ejected".to_owned(),
+        (Some(TroubleKind::Unreachable), _) => "cannot be reached".to_owned(),
         (Some(_), _) => "unhealthy".to_owned(),
     }
 }

@@ -113,6 +113,7 @@ fn test(word: &str) -> Test {
         "error" | "errors" => return Test::Errors,
         "ejected" => return Test::Trouble(TroubleKind::Ejected),
         "unhealthy" => return Test::Trouble(TroubleKind::Unhealthy),
+        "unreachable" => return Test::Trouble(TroubleKind::Unreachable),
         "limit" | "limits" => return Test::Trouble(TroubleKind::Overflow),
         _ => {}
     }

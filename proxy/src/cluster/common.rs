@@ -2,9 +2,9 @@
 //! outlives plans.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mesh::Source;
 use mesh::plan::{ClusterKey, Endpoint, Outlier};
@@ -14,6 +14,7 @@ use crate::balance::hashing::Tables;
 use crate::breaker::{Breaker, Ceilings, Entry, Limit};
 use crate::observation::Notice;
 use crate::outlier::{EjectedFor, Record, Seen, Sentence};
+use crate::reason::Reason;
 
 /// What threads know together of a cluster.
 #[derive(Debug)]
@@ -45,7 +46,20 @@ pub(crate) struct Instance {
     /// Since when it is known.
     pub(crate) since: Instant,
     record: Record,
+    failing: Failing,
 }
+
+/// Whether an endpoint can be connected to.
+#[derive(Debug, Default)]
+struct Failing {
+    /// Why it cannot, counted from 1.
+    why: AtomicU8,
+    /// When that was told, in milliseconds since the endpoint is known.
+    told: AtomicU64,
+}
+
+/// How often it may be told that an endpoint cannot be connected to, or can: it may change with each request.
+const CALM: Duration = Duration::from_secs(1);
 
 impl Instance {
     pub(crate) fn new(address: &str, port: u16) -> Self {
@@ -55,7 +69,23 @@ impl Instance {
             name: format!("{address}:{port}"),
             since: Instant::now(),
             record: Record::default(),
+            failing: Failing::default(),
         }
+    }
+
+    /// It could not be connected to when that was last tried.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.failing.why.load(Ordering::Relaxed) != 0
+    }
+
+    /// Time since it is known.
+    fn age(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it was told a moment ago that it cannot be connected to.
+    fn was_told(&self) -> bool {
+        u128::from(self.age().saturating_sub(self.failing.told.load(Ordering::Relaxed))) < CALM.as_millis()
     }
 
     /// It is taken out for its errors.
@@ -197,6 +227,45 @@ impl Common {
                 self.tell_breaker(limit, false);
             }
         }
+    }
+
+    /// An endpoint could not be connected to.
+    pub(crate) fn unreachable(&self, instance: &Instance, reason: Reason, told: &str) {
+        let (failing, mark) = (&instance.failing, reason as u8 + 1);
+        let before = failing.why.load(Ordering::Relaxed);
+        // What a client chose is nobody's endpoint.
+        if before == mark || instance.address.is_empty() || (before != 0 && instance.was_told()) {
+            return;
+        }
+        failing.told.store(instance.age(), Ordering::Relaxed);
+        if failing.why.swap(mark, Ordering::Relaxed) == mark {
+            // Another thread was first.
+            return;
+        }
+        let (host, endpoint) = (&*self.key.host, &*instance.name);
+        tracing::warn!(host, endpoint, why = told, "an endpoint cannot be connected to");
+        self.tell(Notice::Unreachable {
+            source: Arc::clone(&self.source),
+            cluster: self.key.clone(),
+            address: instance.address.clone(),
+            port: instance.port,
+            why: reason,
+            at: Instant::now(),
+        });
+    }
+
+    /// An endpoint that could not be connected to has been.
+    pub(crate) fn reached(&self, instance: &Instance) {
+        if instance.was_told() || instance.failing.why.swap(0, Ordering::Relaxed) == 0 {
+            return;
+        }
+        self.tell(Notice::Reached {
+            source: Arc::clone(&self.source),
+            cluster: self.key.clone(),
+            address: instance.address.clone(),
+            port: instance.port,
+            at: Instant::now(),
+        });
     }
 
     fn tell_returned(&self, instance: &Instance, at: Instant) {

@@ -27,7 +27,7 @@ const MOST: usize = 64 * 1024;
 pub(super) async fn ask(key: &CheckKey, security: &Security) -> Answer {
     match probe(key, security).await {
         Ok(answer) => answer,
-        Err(error) => Answer::Failed(error.to_string()),
+        Err(error) => Answer::Failed(error.reason().to_string()),
     }
 }
 
@@ -40,9 +40,7 @@ async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectErr
     let stream = match security {
         Security::Plain => stream,
         Security::Tls(origin) => origin.wrap(stream, false).await?,
-        Security::Impossible => {
-            return Ok(Answer::Failed("TLS is asked for, and cannot be spoken".to_owned()));
-        }
+        Security::Impossible => return Err(ConnectError::Settings),
     };
     match &key.check.probe {
         Probe::Tcp => Ok(Answer::Passed),

@@ -1,7 +1,6 @@
 //! How an endpoint is spoken to: plain or within TLS, and at which of a name's addresses.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -100,7 +99,7 @@ impl Upstream {
         manner.turn.set(manner.turn.get().wrapping_add(1));
         let security = manner.security.borrow().clone();
         if security == Security::Impossible {
-            return Err(io::Error::other("TLS is asked for, and cannot be spoken").into());
+            return Err(ConnectError::Settings);
         }
         in_time(limits.connect, async {
             let mut stream = self.target.connect(turn, barred).await?;

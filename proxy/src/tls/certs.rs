@@ -81,13 +81,21 @@ fn certified(
 }
 
 /// Authorities out of PEM.
-pub(crate) fn roots(pem: &[u8], what: &str) -> Result<RootCertStore, TlsError> {
-    let lacks = || TlsError::Pem { what: what.to_owned(), wanted: "certificate" };
-    let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        store.add(certificate.map_err(|_bad| lacks())?)?;
+pub(crate) fn authorities(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().unwrap_or_default();
+    if all.is_empty() {
+        return Err(TlsError::Pem { what: what.to_owned(), wanted: "certificate" });
     }
-    if store.is_empty() { Err(lacks()) } else { Ok(store) }
+    Ok(all)
+}
+
+/// The same, to check others by.
+pub(crate) fn roots(authorities: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    for certificate in authorities {
+        store.add(certificate.clone())?;
+    }
+    Ok(store)
 }
 
 /// Lists of revoked certificates out of PEM.

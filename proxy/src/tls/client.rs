@@ -1,11 +1,10 @@
 //! TLS towards endpoints: a DestinationRule's settings as rustls's configuration.
 
-use std::io;
 use std::sync::Arc;
 
 use mesh::plan::TlsClient;
 use rustls::client::WebPkiServerVerifier;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
@@ -13,6 +12,7 @@ use super::certs::{self, Files};
 use super::settings::provider;
 use super::verify::Servers;
 use super::{Slot, TlsError};
+use crate::connect::ConnectError;
 use crate::stream::Stream;
 
 /// Stands for the system's authorities in `caCertificates`.
@@ -67,10 +67,8 @@ impl Origin {
     }
 
     /// Speaks TLS on a stream; HTTP/2 within, where either may be.
-    pub(crate) async fn wrap(&self, stream: Stream, h2: bool) -> io::Result<Stream> {
-        let config = self.slot.current().ok_or_else(|| {
-            io::Error::other("TLS towards the endpoint is not set up: its certificates cannot be used")
-        })?;
+    pub(crate) async fn wrap(&self, stream: Stream, h2: bool) -> Result<Stream, ConnectError> {
+        let config = self.slot.current().ok_or(ConnectError::Settings)?;
         let connector = TlsConnector::from(config);
         let stream = match self.slot.settings().alpn {
             Alpn::Either => {
@@ -83,6 +81,16 @@ impl Origin {
     }
 }
 
+/// Authorities out of PEM, which are also kept as they are.
+fn given_roots(
+    pem: &[u8],
+    what: &str,
+    given: &mut Vec<CertificateDer<'static>>,
+) -> Result<Arc<RootCertStore>, TlsError> {
+    *given = certs::authorities(pem, what)?;
+    Ok(Arc::new(certs::roots(given)?))
+}
+
 /// The configuration of a client.
 pub(super) fn config(
     asked: &Asked,
@@ -93,13 +101,14 @@ pub(super) fn config(
     let provider = provider(&[], &[]);
     let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let secret = asked.tls.secret.as_ref();
+    let mut given = Vec::new();
     let chain = if settings.insecure_skip_verify == Some(true) {
         None
     } else {
         let held = secret.filter(|secret| !secret.authorities.is_empty());
         let roots = match (set(&settings.ca_certificates), held) {
-            (Some(path), _) if path != SYSTEM => Arc::new(certs::roots(&files.bytes(&path)?, &path)?),
-            (None, Some(secret)) => Arc::new(certs::roots(&secret.authorities, "the secret")?),
+            (Some(path), _) if path != SYSTEM => given_roots(&files.bytes(&path)?, &path, &mut given)?,
+            (None, Some(secret)) => given_roots(&secret.authorities, "the secret", &mut given)?,
             _ => system()?,
         };
         let mut builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
@@ -115,7 +124,7 @@ pub(super) fn config(
     };
     let names =
         if settings.subject_alt_names.is_empty() { &asked.tls.names } else { &settings.subject_alt_names };
-    let verifier = Servers { chain, names: names.clone(), provider: Arc::clone(&provider) };
+    let verifier = Servers { chain, given, names: names.clone(), provider: Arc::clone(&provider) };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()

@@ -81,10 +81,9 @@ fn clients(
         return Ok(WebPkiClientVerifier::no_client_auth());
     }
     let (pem, what) = authorities(server, files)?;
-    let mut builder = WebPkiClientVerifier::builder_with_provider(
-        Arc::new(certs::roots(&pem, &what)?),
-        Arc::clone(provider),
-    );
+    let given = certs::authorities(&pem, &what)?;
+    let mut builder =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(certs::roots(&given)?), Arc::clone(provider));
     let mut revoked =
         server.authorities.iter().chain(&server.secrets).flat_map(|it| it.revoked.clone()).collect();
     if let Some(path) = set(settings.ca_crl.as_ref()) {
@@ -98,8 +97,7 @@ fn clients(
         builder = builder.allow_unauthenticated();
     }
     let chain = builder.build()?;
-    let wanted = wanted(settings);
-    Ok(if wanted.is_empty() { chain } else { Arc::new(Clients { chain, wanted }) })
+    Ok(Arc::new(Clients { chain, given, wanted: wanted(settings) }))
 }
 
 /// The authorities that clients are checked by, and where they are from.

@@ -103,6 +103,6 @@ async fn ask(stream: Stream, request: Request<Body>, h2: bool) -> Result<Respons
     };
     match response.status() {
         status if status.is_success() => Ok(response),
-        status => Err(io::Error::other(format!("the tunnel is refused with {status}")).into()),
+        status => Err(ConnectError::Tunnel(status)),
     }
 }

@@ -16,7 +16,7 @@ use crate::support::tls::{Authority, Client};
 use crate::support::{Raw, Rig, Server, get, is_envoy, skipped};
 
 /// The plan of a workload for these resources.
-fn plan(yaml: &str, outbound_policy: OutboundPolicy) -> Arc<Plan> {
+pub(crate) fn plan(yaml: &str, outbound_policy: OutboundPolicy) -> Arc<Plan> {
     let settings = Settings { outbound_policy, ..Settings::default() };
     let parsed = Mesh::parse(&Sources::single("mesh.yaml", yaml));
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
@@ -24,13 +24,13 @@ fn plan(yaml: &str, outbound_policy: OutboundPolicy) -> Arc<Plan> {
     Arc::new(mesh::plan::compile(&parsed.mesh, &registry, &settings, &workload(), 1))
 }
 
-fn entry(host: &str, port: u16, protocol: &str, rest: &str) -> String {
+pub(crate) fn entry(host: &str, port: u16, protocol: &str, rest: &str) -> String {
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: out}}\nspec:\n  hosts: ['{host}']\n  location: MESH_EXTERNAL\n  ports: [{{number: {port}, name: p, protocol: {protocol}}}]\n  {rest}\n"
     )
 }
 
-fn rule(host: &str, tls: &str) -> String {
+pub(crate) fn rule(host: &str, tls: &str) -> String {
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: out}}\nspec: {{host: '{host}', trafficPolicy: {tls}}}\n"
     )

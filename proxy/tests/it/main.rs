@@ -20,6 +20,7 @@ mod onward;
 mod outlier;
 mod plans;
 mod protocol;
+mod reasons;
 mod routing;
 mod semantics;
 mod spellings;

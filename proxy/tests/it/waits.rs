@@ -34,6 +34,15 @@ async fn endless() -> Server {
     .await
 }
 
+/// Takes connections, and nothing that is said on them.
+pub(crate) async fn deaf() -> Raw {
+    Raw::start(|stream| async move {
+        let _held = stream;
+        std::future::pending::<()>().await;
+    })
+    .await
+}
+
 /// One connection to the endpoint, and no more.
 fn single(mut cluster: Cluster) -> Cluster {
     cluster.policy.bounds = Bounds { connections: Some(1), ..Bounds::default() };
@@ -121,7 +130,7 @@ async fn an_endpoint_that_never_answers_is_not_waited_for() {
 #[tokio::test]
 async fn a_body_that_does_not_go_on_ends_its_request() {
     // The client sends no more, or the endpoint takes no more.
-    let (echo, deaf) = (Server::echo().await, Raw::start(|_stream| std::future::pending()).await);
+    let (echo, deaf) = (Server::echo().await, deaf().await);
     let silent = b"POST / HTTP/1.1\r\nhost: reviews\r\ncontent-length: 10\r\n\r\n".to_vec();
     let mut long = b"POST / HTTP/1.1\r\nhost: reviews\r\ncontent-length: 99000000\r\n\r\n".to_vec();
     long.resize(30_000_000, b'x');

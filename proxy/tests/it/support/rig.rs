@@ -98,7 +98,8 @@ impl Rig {
         seen
     }
 
-    async fn until(&mut self, enough: impl Fn(&Observed) -> bool) -> Observed {
+    /// The same until it is enough, or 5 s have passed.
+    pub(crate) async fn until(&mut self, enough: impl Fn(&Observed) -> bool) -> Observed {
         let mut seen = Observed::default();
         let all = async {
             while !enough(&seen) {
