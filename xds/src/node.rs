@@ -190,6 +190,7 @@ mod tests {
                     address: "0.0.0.0".parse().unwrap(),
                     http: Some("127.0.0.1:15001".parse().unwrap()),
                     ports: BTreeMap::from([(3306, "[::1]:4000".parse().unwrap())]),
+                    ..Bind::default()
                 },
             ),
         ] {

@@ -161,7 +161,7 @@ impl Args {
         };
         let id = format!("{}/{}", source.parts().join("/"), std::process::id());
         let ports = self.ports.iter().copied().collect();
-        Node { id, source, bind: Bind { address: self.address, http: self.listen, ports } }
+        Node { id, source, bind: Bind { address: self.address, http: self.listen, ports, ..Bind::default() } }
     }
 }
 

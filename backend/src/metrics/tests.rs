@@ -94,3 +94,27 @@ fn series_of_what_is_gone_are_dropped() {
     assert!(after.contains("destination=\"reviews\",version=\"v1\"") && after.contains("stranger.test"));
     assert!(after.contains("destination_version=\"v1\"") && after.contains("outbound|80|v1|reviews"));
 }
+
+#[test]
+fn connections_that_could_not_be_made_are_counted_by_why() {
+    let metrics = Metrics::new(Arc::default());
+    let key = ObservationKey {
+        source: Arc::new(workload("a")),
+        revision: 1,
+        route: None,
+        host: Name::of_mesh("reviews"),
+        version: "v1".to_owned(),
+        subset: None,
+    };
+    let failures = HashMap::from([(proxy::Reason::Untrusted, 2), (proxy::Reason::Refused, 1)]);
+    let stats = Stats { failures, ..Stats::default() };
+    metrics.observe(&Batch { stats: HashMap::from([(key, stats)]) });
+    let text = metrics.text(1).unwrap();
+    for (reason, count) in [("certificate_untrusted", 2), ("refused", 1)] {
+        let line = text.lines().find(|line| {
+            line.starts_with("meshwright_connection_failures_total{")
+                && line.contains(&format!("reason=\"{reason}\""))
+        });
+        assert!(line.is_some_and(|line| line.ends_with(&format!(" {count}"))), "{line:?}");
+    }
+}
