@@ -1,6 +1,6 @@
 //! The form of «where does this request go», and its answer for the graph. Pure.
 
-use mesh::explain::{ExplainRequest, Explanation, Status};
+use mesh::explain::{BadRequest, ExplainRequest, Explanation, Status};
 use mesh::{Registry, Source};
 
 use crate::explained::{Explained, Hop};
@@ -17,20 +17,19 @@ pub fn sources(registry: &Registry) -> Vec<(String, Source)> {
     registry.sources().map(|source| (label(&source), source)).collect()
 }
 
-/// A request from what was typed. Headers come one to a line, `name: value`; what is not one is left out.
-pub fn request(method: &str, host: &str, path: &str, headers: &str) -> ExplainRequest {
-    let header = |line: &str| {
-        let (name, value) = line.split_once(':')?;
-        Some((name.trim().to_owned(), value.trim().to_owned())).filter(|(name, _)| !name.is_empty())
-    };
-    ExplainRequest {
+/// A request from what was typed, headers one to a line.
+pub fn request(method: &str, host: &str, path: &str, headers: &str) -> Result<ExplainRequest, BadRequest> {
+    let lines = headers.lines().filter(|line| !line.trim().is_empty());
+    let request = ExplainRequest {
         method: method.trim().to_ascii_uppercase(),
         host: host.trim().to_owned(),
         path: path.trim().to_owned(),
-        headers: headers.lines().filter_map(header).collect(),
+        headers: lines.map(mesh::explain::header).collect::<Result<_, _>>()?,
         scheme: None,
         port: None,
-    }
+    };
+    request.check()?;
+    Ok(request)
 }
 
 /// What the form begins with.
@@ -79,20 +78,27 @@ pub fn start(
     Some(Start { from, host, path: "/".to_owned() })
 }
 
-/// The answer in a line.
-pub fn headline(answer: &Explanation) -> &'static str {
-    match answer.status {
+/// The answer in a line: what every request gets for certain, else what the rule does.
+pub fn headline(answer: &Explanation) -> String {
+    if let Some(certain) = &answer.certain {
+        let status = if certain.status == 0 { "Reset".to_owned() } else { certain.status.to_string() };
+        return format!("{status}: {}.", certain.reason);
+    }
+    let said = match answer.status {
         Status::Routed => "It is forwarded.",
         Status::Direct => "The proxy answers it.",
         Status::Redirect => "It is redirected.",
         Status::NoRoute => "404: no rule takes it.",
         Status::NoHost => "The host is not known.",
-    }
+    };
+    said.to_owned()
 }
 
 /// The answer for the graph.
 pub fn explained(answer: &Explanation, source: &Source, places: &Places) -> Explained {
-    let hops = answer.destinations.iter().map(|target| Hop {
+    let certain = answer.certain.as_ref();
+    // Nothing gets as far as a destination.
+    let hops = answer.destinations.iter().filter(|_| certain.is_none()).map(|target| Hop {
         to: places.of_host(&target.host),
         version: target.subset.clone(),
         probability: target.weight,
@@ -101,6 +107,10 @@ pub fn explained(answer: &Explanation, source: &Source, places: &Places) -> Expl
         from: places.of_source(source),
         hops: hops.collect(),
         answer: match answer.status {
+            _ if certain.is_some_and(|it| it.status == 0) => "reset".to_owned(),
+            _ if certain.is_some() => {
+                certain.map(|it| format!("{} · {}", it.status, it.flag)).unwrap_or_default()
+            }
             Status::Routed => String::new(),
             Status::Direct => "answered by the proxy".to_owned(),
             Status::Redirect => "redirected".to_owned(),
@@ -116,12 +126,25 @@ mod tests {
 
     #[test]
     fn a_form_becomes_a_request() {
-        let asked = request(" get", "reviews:9080 ", "/x", "end-user: jason\nnonsense\n: empty\nCookie: a:b");
+        let asked = request(" get", "reviews:9080 ", "/x", "end-user: jason\n\nCookie: a:b").unwrap();
         assert_eq!((asked.method.as_str(), asked.host.as_str()), ("GET", "reviews:9080"));
         assert_eq!(
             asked.headers,
             [("end-user".to_owned(), "jason".to_owned()), ("Cookie".to_owned(), "a:b".to_owned())]
         );
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        for (method, host, path, headers, expected) in [
+            ("GET", "a", "/", "nonsense", "`nonsense` is no header"),
+            ("PO ST", "a", "/", "", "`PO ST` is no method"),
+            ("GET", "a:99999", "/", "", "`99999` is no port"),
+            ("GET", "a", "x", "", "`x` is no path"),
+        ] {
+            let error = request(method, host, path, headers).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

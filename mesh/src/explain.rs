@@ -3,6 +3,8 @@
 //! It runs [`crate::route`] itself on a plan compiled as the proxy's, and asks the same matcher why a rule did not hold. No
 //! dice are thrown: weights are told as probabilities, faults as shares.
 
+mod certain;
+mod input;
 mod outcome;
 mod reason;
 mod steps;
@@ -16,6 +18,9 @@ use crate::registry::Viewer;
 use crate::route::path::normalize;
 use crate::route::{Decision, Draws, Request, route};
 use crate::{Mesh, Registry, Settings};
+
+use certain::Lookup;
+pub use input::{BadRequest, header};
 
 /// The request to explain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +53,12 @@ pub struct Explanation {
     pub virtual_service: Option<String>,
     /// The rule that decides.
     pub route: Option<RouteRef>,
+    /// The root's rule that leads to it, where it is a delegate's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_by: Option<Root>,
+    /// What every request gets, whatever the rule says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certain: Option<Certain>,
     /// Where it would go.
     pub destinations: Vec<Target>,
     /// For the whole request with its retries; `None` is no limit.
@@ -85,6 +96,26 @@ pub struct RouteRef {
     pub index: usize,
     /// Its name.
     pub name: Option<String>,
+}
+
+/// The rule of a VirtualService that delegates.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Root {
+    /// Its VirtualService, as `namespace/name`.
+    pub virtual_service: String,
+    /// The rule.
+    pub route: RouteRef,
+}
+
+/// What every request gets for certain, as long as nothing changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certain {
+    /// Status of the answer; 0 where there is none, and the connection is reset.
+    pub status: u16,
+    /// Envoy's flag: `NC`, `UH` or `FI`.
+    pub flag: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A destination with its probability.
@@ -161,6 +192,9 @@ pub struct Step {
     pub virtual_service: Option<String>,
     /// The rule.
     pub route: Option<RouteRef>,
+    /// The root's rule that leads to it, where it is a delegate's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_by: Option<Root>,
     /// Whether it took the request.
     pub matched: bool,
     /// Why, or why not.
@@ -200,28 +234,20 @@ pub fn explain_for(
     };
     let seen = Seen { request, listener, path };
     let decision = route(listener, &seen, Draws::default());
-    let mut explanation = outcome::explanation(&plan, &decision, &seen);
+    let context = compiler.context();
+    let lookup = Lookup { context, viewer, plan: &plan, port: listener.port };
+    let mut explanation = outcome::explanation(&lookup, &decision, &seen);
+    explanation.certain = lookup.certain(&decision);
+    let steps = steps::Steps { context, viewer, lookup: &lookup, seen: &seen, decision: &decision };
     explanation.steps = match &decision {
         Decision::NoHost => vec![outcome::unknown_host(listener, request)],
-        Decision::NoRoute(host) => steps::Steps {
-            context: compiler.context(),
-            viewer,
-            plan: &plan,
-            seen: &seen,
-            decision: &decision,
-        }
-        .of(host, &trace),
+        Decision::NoRoute(host) => steps.of(host, &trace),
         Decision::Forward(chosen, ..) | Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
-            steps::Steps {
-                context: compiler.context(),
-                viewer,
-                plan: &plan,
-                seen: &seen,
-                decision: &decision,
-            }
-            .of(chosen.host, &trace)
+            steps.of(chosen.host, &trace)
         }
     };
+    let taken = explanation.steps.iter().find(|step| step.matched);
+    explanation.delegated_by = taken.and_then(|step| step.delegated_by.clone());
     if *seen.path != *asked {
         explanation.steps.insert(0, outcome::normalized(asked, &seen.path));
     }

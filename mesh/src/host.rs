@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 /// The fully qualified form of a host that a resource in `namespace` names: `name.<namespace>.svc.<domain>`. What has a
@@ -70,22 +70,7 @@ pub fn compare(a: &str, b: &str) -> Ordering {
 
 /// The hosts that are covered by both sides, in the order of `a`.
 pub fn intersection(a: &[&str], b: &[&str]) -> Vec<String> {
-    let mut common: Vec<String> = Vec::new();
-    for ours in a {
-        for theirs in b {
-            let narrow = if subset_of(ours, theirs) {
-                ours
-            } else if subset_of(theirs, ours) {
-                theirs
-            } else {
-                continue;
-            };
-            if !common.iter().any(|host| host == narrow) {
-                common.push((*narrow).to_owned());
-            }
-        }
-    }
-    common
+    Overlaps::of(a.iter().copied()).common(b)
 }
 
 /// Hosts of a Gateway's server (`host`, `*/host`, `./host`, `namespace/host`) that are open to a VirtualService's
@@ -134,18 +119,76 @@ impl<T> HostMap<T> {
 
     /// The value of the most specific host that covers `needle`, which may be a wildcard itself.
     pub fn find(&self, needle: &str) -> Option<&T> {
-        let tail = match needle.strip_prefix('*') {
-            None => match self.exact.get(needle) {
-                Some(value) => return Some(value),
-                None => needle,
-            },
-            Some(tail) => tail,
+        self.covering(needle).next()
+    }
+
+    /// The values of all hosts that cover `needle`, the most specific first.
+    pub fn covering<'s>(&'s self, needle: &str) -> impl Iterator<Item = &'s T> {
+        let (tail, exact) = match needle.strip_prefix('*') {
+            None => (needle, self.exact.get(needle)),
+            Some(tail) => (tail, None),
         };
-        self.lengths.iter().find_map(|&length| {
+        let wildcards = self.lengths.iter().filter_map(move |&length| {
             let start = tail.len().checked_sub(length)?;
             self.wildcards.get(tail.get(start..)?)
-        })
+        });
+        exact.into_iter().chain(wildcards)
     }
+}
+
+/// Hosts by their positions, to be asked which of them overlap with another. Each is looked up; none is compared with all.
+#[derive(Debug, Clone, Default)]
+pub struct Overlaps {
+    hosts: Vec<String>,
+    covering: HostMap<Vec<usize>>,
+    /// Backwards, so that those that one wildcard covers are beside each other.
+    backwards: BTreeMap<String, Vec<usize>>,
+}
+
+impl Overlaps {
+    /// These hosts, in order.
+    pub fn of<'h>(hosts: impl IntoIterator<Item = &'h str>) -> Self {
+        let mut all = Self::default();
+        hosts.into_iter().for_each(|host| all.add(host));
+        all
+    }
+
+    /// Adds a host behind the others.
+    pub fn add(&mut self, host: &str) {
+        let at = self.hosts.len();
+        self.hosts.push(host.to_owned());
+        self.covering.entry(host, Vec::new).push(at);
+        self.backwards.entry(backwards(host)).or_default().push(at);
+    }
+
+    /// The positions of the hosts that cover `host` or are covered by it; one may come twice.
+    pub fn with<'o>(&'o self, host: &'o str) -> impl Iterator<Item = usize> + 'o {
+        let covered = host.strip_prefix('*').map(backwards);
+        let covered = covered.into_iter().flat_map(|start| {
+            let below = self.backwards.range(start.clone()..);
+            below.take_while(move |(key, _)| key.starts_with(&start)).flat_map(|(_, list)| list)
+        });
+        self.covering.covering(host).flatten().chain(covered).copied()
+    }
+
+    /// The narrower of each two hosts of both sides that overlap, in the order of these.
+    pub fn common(&self, others: &[&str]) -> Vec<String> {
+        let mut pairs: Vec<(usize, usize)> = Vec::new();
+        for (theirs, host) in others.iter().enumerate() {
+            pairs.extend(self.with(host).map(|ours| (ours, theirs)));
+        }
+        pairs.sort_unstable();
+        let mut known: HashSet<&str> = HashSet::new();
+        let narrow = pairs.into_iter().map(|(ours, theirs)| {
+            let (ours, theirs) = (self.hosts[ours].as_str(), others[theirs]);
+            if subset_of(ours, theirs) { ours } else { theirs }
+        });
+        narrow.filter(|host| known.insert(host)).map(str::to_owned).collect()
+    }
+}
+
+fn backwards(host: &str) -> String {
+    host.chars().rev().collect()
 }
 
 #[cfg(test)]
@@ -164,6 +207,27 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(qualify(host, "default", "cluster.local"), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn overlapping_hosts_are_found() {
+        let all = Overlaps::of(["*", "a.com", "*.a.com", "x.a.com", "b.com", "*.x.a.com"]);
+        for (host, expected) in [
+            ("a.com", vec![0, 1]),
+            ("x.a.com", vec![0, 2, 3]),
+            ("y.x.a.com", vec![0, 2, 5]),
+            ("*.a.com", vec![0, 2, 3, 5]),
+            ("*a.com", vec![0, 1, 2, 3, 5]),
+            ("*", vec![0, 1, 2, 3, 4, 5]),
+            ("c.org", vec![0]),
+        ] {
+            let mut found: Vec<usize> = all.with(host).collect();
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found, expected, "{host}");
+            let one_by_one = all.hosts.iter().enumerate().filter(|(_, known)| matches(known, host));
+            assert_eq!(found, one_by_one.map(|(at, _)| at).collect::<Vec<_>>(), "{host}");
         }
     }
 

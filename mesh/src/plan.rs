@@ -26,6 +26,7 @@ pub use compile::{Compiler, compile, compile_all, delegate_conflicts, fits, merg
 pub use connection::{ConnectionFault, ConnectionMatch, ConnectionRoute, Subnet};
 pub use health::{HEALTH_CHECK, HealthCheck, Probe};
 pub use listeners::split_authority;
+pub(crate) use pattern::Patterns;
 pub use pattern::{Pattern, PatternError, substitution};
 pub use policy::{
     Bounds, ConsistentHash, HashCookie, HashKey, HashTable, Keepalive, Locality, Outlier, RetryBudget, Warmup,

@@ -10,6 +10,7 @@ mod service;
 mod visibility;
 mod workload;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::host::{self, HostMap};
@@ -104,6 +105,16 @@ impl Registry {
         self.pick(self.by_host.get(host)?, namespace)
     }
 
+    /// The service that a destination or a DestinationRule means: the one that is written just so. No wildcard covers it.
+    pub fn exact(&self, host: &str, namespace: &str) -> Option<&Service> {
+        let lower = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(host.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(host)
+        };
+        self.service(&lower, namespace).filter(|service| service.written == host)
+    }
+
     /// As [`Registry::service`], or the service of the most specific wildcard that covers the host.
     pub fn covering(&self, host: &str, namespace: &str) -> Option<&Service> {
         self.service(host, namespace).or_else(|| self.pick(self.wildcards.find(host)?, namespace))
@@ -129,11 +140,13 @@ impl Registry {
     pub fn viewer(&self, source: &Source) -> Viewer {
         let (namespace, labels) = match source {
             Source::Workload { namespace, name } => {
-                let found = self.workloads.iter().find(|it| it.namespace == *namespace && it.name == *name);
+                let key = |it: &Workload| (&it.namespace, &it.name).cmp(&(namespace, name));
+                let found = self.workloads.binary_search_by(key).ok().map(|at| &self.workloads[at]);
                 (namespace, found.map(|it| workload::located(&it.labels, &it.locality)))
             }
             Source::Gateway { namespace, name } => {
-                let found = self.gateways.iter().find(|it| it.namespace == *namespace && it.name == *name);
+                let key = |it: &Gateway| (&it.namespace, &it.name).cmp(&(namespace, name));
+                let found = self.gateways.binary_search_by(key).ok().map(|at| &self.gateways[at]);
                 (namespace, found.map(|it| it.selector.clone()))
             }
         };

@@ -4,6 +4,7 @@ mod comparisons;
 mod context;
 mod covers;
 mod destinations;
+mod facts;
 mod names;
 mod policies;
 mod rule;
@@ -36,6 +37,7 @@ mod headers;
 mod health_check;
 mod host_not_in_gateway;
 mod hostnames;
+mod listener_port;
 mod load_balancer;
 mod locality;
 mod matches;
@@ -125,6 +127,7 @@ pub const RULES: &[Rule] = &[
     lean(faults::RULE),
     lean(endpoints::RULE),
     lean(sni_hosts::RULE),
+    lean(listener_port::RULE),
     lean(duplicate_resource::RULE),
     lean(duplicate_subsets::RULE),
     lean(unreachable_rule::RULE),

@@ -239,9 +239,18 @@ fn external_services() {
     let bar = world.ask("productpage-v1", "bar.foo.com", "/", &[]);
     assert_eq!((bar.status, bar.timeout.as_deref()), (Status::Routed, Some("10s")));
     assert_eq!(bar.destinations[0].host, "bar.foo.com");
-    assert!(bar.steps[0].matched && !bar.steps[0].reason.contains("503"), "{:?}", bar.steps);
+    // Istio looks destinations up exactly, and the entry is for `*.foo.com`: the rule's timeout holds for an answer of 503.
+    let certain = bar.certain.unwrap();
+    assert_eq!((certain.status, certain.flag.as_str()), (503, "NC"));
+    assert!(certain.reason.contains("only *.foo.com covers bar.foo.com"), "{}", certain.reason);
     let other = world.ask("productpage-v1", "other.foo.com", "/", &[]);
     assert_eq!((other.status, other.timeout.as_deref()), (Status::Routed, Some("15s")));
+    assert_eq!(other.certain, None);
+    // With an entry of its own it is reached.
+    let own =
+        examples[20].replace("*.foo.com", "bar.foo.com").replace("name: foo-ext-svc", "name: bar-ext-svc");
+    let world = World::of(format!("{}---\n{}---\n{own}---\n{}", services(), examples[20], examples[21]));
+    assert_eq!(world.ask("productpage-v1", "bar.foo.com", "/", &[]).certain, None);
     let plan = world.plan(&workload("default", "productpage-v1"));
     let bar = plan.clusters.iter().find(|it| it.key.host == "bar.foo.com").unwrap();
     assert!(bar.known);

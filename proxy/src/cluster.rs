@@ -253,7 +253,12 @@ impl View {
 
     /// Its endpoints are not known: the client's choice is meant.
     pub(crate) fn chosen_by_client(&self) -> bool {
-        self.balancer == Balancer::Passthrough && self.hosts.is_empty()
+        self.passes_through() && self.hosts.is_empty()
+    }
+
+    /// Where the kernel says which address the client meant, that is it.
+    pub(crate) fn passes_through(&self) -> bool {
+        self.balancer == Balancer::Passthrough
     }
 
     /// The endpoint that the client chose.

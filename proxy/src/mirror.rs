@@ -33,7 +33,8 @@ pub(crate) fn send(
 ) {
     let shared = Rc::clone(shared);
     tokio::task::spawn_local(async move {
-        let Some(cluster) = side.cluster.clone() else { return };
+        // As in Envoy, nothing is sent to a cluster that is not there, and nothing is counted.
+        let Some(cluster) = side.cluster.clone().filter(|cluster| !cluster.missing) else { return };
         let deadline = (Instant::now() + limit.unwrap_or(LIMIT)).into();
         let (sent, bytes) = (upload.clone(), async {
             let Some(upload) = upload else { return Some(Outgoing::Empty) };

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,13 +88,18 @@ impl SourceState {
         cluster::chosen(&mut self.strangers.borrow_mut(), host, port, make)
     }
 
-    /// The cluster itself; of one whose endpoint the client chooses, that endpoint, by the name (and port) that the client
-    /// gave. `None` when it gave none.
-    pub(crate) fn reached(cluster: &Rc<cluster::View>, name: Option<&str>) -> Option<Rc<cluster::View>> {
-        if !cluster.chosen_by_client() {
+    /// The cluster itself; of one whose endpoint the client chooses, that endpoint: the address that the connection was
+    /// meant for, where it was intercepted, else the name (and port) that the client gave. `None` when it gave none.
+    pub(crate) fn reached(
+        cluster: &Rc<cluster::View>,
+        meant: Option<SocketAddr>,
+        name: Option<&str>,
+    ) -> Option<Rc<cluster::View>> {
+        let meant = meant.filter(|_| cluster.passes_through()).map(|meant| meant.to_string());
+        if meant.is_none() && !cluster.chosen_by_client() {
             return Some(Rc::clone(cluster));
         }
-        let (host, port) = split_authority(name?);
+        let (host, port) = split_authority(meant.as_deref().or(name)?);
         let upstream = cluster.upstream(host, port.unwrap_or(cluster.port));
         Some(Rc::new(cluster::View::stranger(upstream, cluster.limits.clone())))
     }

@@ -132,10 +132,7 @@ pub(crate) async fn reach(
 ) -> Result<Reached, Reply> {
     let shared = &client.front.shared;
     let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
-    // Of an endpoint that the client chooses, what the kernel says is better than what the client says.
-    let meant = client.meant.map(|meant| meant.to_string());
-    let chosen = meant.as_deref().or(name);
-    let cluster = SourceState::reached(&cluster, chosen).ok_or(Reply::NO_UPSTREAM)?;
+    let cluster = SourceState::reached(&cluster, client.meant, name).ok_or(Reply::NO_UPSTREAM)?;
     let hash = cluster.hash.as_ref().and_then(|hash| affinity::of_connection(&hash.key, client.peer.ip()));
     let host = shared.with_random(|random| cluster.pick(random, &[], hash)).ok_or(Reply::NO_UPSTREAM)?;
     ticket.count_with(side.counter(Some(cluster.hosts[host].version), shared));

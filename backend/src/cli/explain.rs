@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mesh::explain::{ExplainRequest, Explanation, Status, explain_for};
+use mesh::explain::{BadRequest, ExplainRequest, Explanation, RouteRef, Status, explain_for};
 use mesh::registry::Viewer;
 use mesh::{Mesh, Registry, Settings, Source};
 
@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "P", default_value = "/")]
     pub path: String,
     /// A header; may be given more than once.
-    #[arg(short = 'H', long = "header", value_name = "K: V", value_parser = header)]
+    #[arg(short = 'H', long = "header", value_name = "K: V", value_parser = mesh::explain::header)]
     pub headers: Vec<(String, String)>,
     /// `http` or `https`; what is spoken on the port unless given.
     #[arg(long, value_name = "SCHEME")]
@@ -65,12 +65,14 @@ enum Error {
     NoSource(#[from] NoSource),
     #[error(transparent)]
     Limit(#[from] mesh::limits::Exceeded),
+    #[error(transparent)]
+    Request(#[from] BadRequest),
 }
 
 /// The exit code of what cannot be done as it was asked for.
 const USAGE: u8 = 2;
 
-/// Explains. Exits with 2 when the files cannot be read or have no such source.
+/// Explains. Exits with 2 when the files cannot be read, have no such source, or what is asked can be no request.
 ///
 /// # Errors
 /// When standard output is closed.
@@ -92,9 +94,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn explain(args: &Args) -> Result<Explanation, Error> {
     let settings = Settings::default();
-    let mesh = Mesh::parse(&files::read(&args.mesh)?.told()).mesh;
-    let registry = Registry::of(&mesh, &settings);
-    mesh::plan::fits(&mesh, &registry).map_err(|(exceeded, _)| exceeded)?;
     let request = ExplainRequest {
         method: args.method.clone(),
         host: args.host.clone(),
@@ -103,6 +102,10 @@ fn explain(args: &Args) -> Result<Explanation, Error> {
         scheme: args.scheme.clone(),
         port: args.port,
     };
+    request.check()?;
+    let mesh = Mesh::parse(&files::read(&args.mesh)?.told()).mesh;
+    let registry = Registry::of(&mesh, &settings);
+    mesh::plan::fits(&mesh, &registry).map_err(|(exceeded, _)| exceeded)?;
     Ok(explain_for(&mesh, &registry, &settings, &viewer(args, &registry)?, 1, &request))
 }
 
@@ -126,13 +129,6 @@ fn label(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
-    // A pseudo header begins with a colon of its own.
-    let start = usize::from(text.starts_with(':'));
-    let colon = text[start..].find(':').ok_or_else(|| format!("`{text}` is not of the form 'k: v'"))? + start;
-    Ok((text[..colon].trim().to_owned(), text[colon + 1..].trim().to_owned()))
-}
-
 fn text(explanation: &Explanation) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
@@ -141,13 +137,17 @@ fn text(explanation: &Explanation) -> String {
 }
 
 fn write_text(out: &mut String, explanation: &Explanation) -> std::fmt::Result {
-    let by = match (&explanation.virtual_service, &explanation.route) {
-        (Some(service), Some(route)) => {
-            let name = route.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
-            format!(" by rule {}{name} of {service}", route.index)
-        }
+    let rule = |service: &str, route: &RouteRef| {
+        let name = route.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+        format!("rule {}{name} of {service}", route.index)
+    };
+    let mut by = match (&explanation.virtual_service, &explanation.route) {
+        (Some(service), Some(route)) => format!(" by {}", rule(service, route)),
         _ => String::new(),
     };
+    if let Some(root) = &explanation.delegated_by {
+        let _ = write!(by, ", to which {} delegates", rule(&root.virtual_service, &root.route));
+    }
     let what = match explanation.status {
         Status::Routed => "routed",
         Status::Direct => "answered by the proxy",
@@ -155,10 +155,22 @@ fn write_text(out: &mut String, explanation: &Explanation) -> std::fmt::Result {
         Status::NoRoute => "no rule takes it: 404",
         Status::NoHost => "the host is not known",
     };
-    writeln!(out, "{what}{by}")?;
+    match &explanation.certain {
+        Some(certain) => {
+            let status = if certain.status == 0 { "reset".to_owned() } else { certain.status.to_string() };
+            writeln!(out, "{status} {}: {}", certain.flag, certain.reason)?;
+            writeln!(out, "({what}{by})")?;
+        }
+        None => writeln!(out, "{what}{by}")?,
+    }
     for target in &explanation.destinations {
         let subset = target.subset.as_ref().map_or_else(String::new, |subset| format!(" {subset}"));
-        writeln!(out, "  {:5.1} %  {}:{}{subset}", target.weight * 100.0, target.host, target.port)?;
+        match explanation.certain {
+            Some(_) => writeln!(out, "  meant for {}:{}{subset}", target.host, target.port)?,
+            None => {
+                writeln!(out, "  {:5.1} %  {}:{}{subset}", target.weight * 100.0, target.host, target.port)?
+            }
+        }
     }
     if let Some(timeout) = &explanation.timeout {
         writeln!(out, "  timeout {timeout}")?;
@@ -180,8 +192,11 @@ fn write_text(out: &mut String, explanation: &Explanation) -> std::fmt::Result {
     writeln!(out, "why:")?;
     for step in &explanation.steps {
         let sign = if step.matched { "✓" } else { "·" };
+        let root = step.delegated_by.as_ref();
+        let root = root.map(|root| format!("{} rule {} → ", root.virtual_service, root.route.index));
+        let root = root.unwrap_or_default();
         let rule = match (&step.virtual_service, &step.route) {
-            (Some(service), Some(route)) => format!("{service} rule {}: ", route.index),
+            (Some(service), Some(route)) => format!("{root}{service} rule {}: ", route.index),
             (Some(service), None) => format!("{service}: "),
             _ => String::new(),
         };
@@ -275,7 +290,11 @@ mod tests {
             (&["--host", "a"][..], "required arguments"),
             (&["--labels", "app=a", "--host", "a"][..], "--namespace"),
             (&["--from", "a", "--gateway", "b", "--host", "a"][..], "cannot be used with"),
-            (&["--from", "productpage-v1", "--host", "a", "-H", "nothing"][..], "is not of the form"),
+            (&["--from", "productpage-v1", "--host", "a", "-H", "nothing"][..], "`nothing` is no header"),
+            (&["--from", "productpage-v1", "--host", "a:99999"][..], "`99999` is no port"),
+            (&["--from", "productpage-v1", "--host", "a", "--port", "99999"][..], "99999"),
+            (&["--from", "productpage-v1", "--host", "a", "--method", "PO ST"][..], "`PO ST` is no method"),
+            (&["--from", "productpage-v1", "--host", "a", "--path", "x"][..], "`x` is no path"),
         ] {
             let error = explained(arguments).unwrap_err();
             assert!(error.contains(expected), "{arguments:?}: {error}");
@@ -283,10 +302,36 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_cut_at_their_colon() {
-        assert_eq!(header("end-user: jason"), Ok(("end-user".to_owned(), "jason".to_owned())));
-        assert_eq!(header(":method:PUT"), Ok((":method".to_owned(), "PUT".to_owned())));
-        assert_eq!(header("a: b: c"), Ok(("a".to_owned(), "b: c".to_owned())));
-        assert!(header("a").is_err());
+    fn a_certain_503_is_the_headline() {
+        let mesh = "
+apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root}
+spec: {hosts: [a], http: [{name: to, delegate: {name: leaf}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: leaf}
+spec: {http: [{route: [{destination: {host: nowhere.com}}]}]}
+";
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
+        let folder = folder.path().to_str().unwrap();
+        let arguments =
+            ["explain", "--mesh", folder, "--labels", "a=b", "--namespace", "default", "--host", "a"];
+        let told = text(&explain(&Program::try_parse_from(arguments).unwrap().args).unwrap());
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[0], "503 NC: there is no service nowhere.com:80");
+        assert_eq!(
+            lines[1],
+            "(routed by rule 0 (to) of default/leaf, to which rule 0 (to) of default/root delegates)"
+        );
+        assert_eq!(lines[2], "  meant for nowhere.com:80");
+        assert!(told.contains("✓ default/root rule 0 → default/leaf rule 0: "), "{told}");
     }
 }

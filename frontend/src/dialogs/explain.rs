@@ -147,6 +147,10 @@ fn answer_now(store: Store, fields: Fields) {
         &text(fields.path),
         &text(fields.headers),
     );
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => return store.ui.toast(ToastKind::Error, error.to_string()),
+    };
     let edits = store.editing.draft.with_untracked(|draft| draft.edits().to_vec());
     spawn_local(async move {
         let wish = PostExplain { source, request, edits };

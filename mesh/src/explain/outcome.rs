@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::certain::Lookup;
 use super::{
     Abort, Copied, Delay, ExplainRequest, Explanation, Faults, Retries, RouteRef, Seen, Status, Step, Target,
 };
@@ -15,6 +16,8 @@ const NOTHING: Explanation = Explanation {
     status: Status::NoHost,
     virtual_service: None,
     route: None,
+    delegated_by: None,
+    certain: None,
     destinations: Vec::new(),
     timeout: None,
     retries: None,
@@ -24,7 +27,8 @@ const NOTHING: Explanation = Explanation {
 };
 
 /// A decision without its steps.
-pub(super) fn explanation(plan: &Plan, decision: &Decision<'_>, seen: &Seen<'_>) -> Explanation {
+pub(super) fn explanation(lookup: &Lookup<'_>, decision: &Decision<'_>, seen: &Seen<'_>) -> Explanation {
+    let plan = lookup.plan;
     let status = match decision {
         Decision::Forward(..) => Status::Routed,
         Decision::Redirect(..) => Status::Redirect,
@@ -45,7 +49,7 @@ pub(super) fn explanation(plan: &Plan, decision: &Decision<'_>, seen: &Seen<'_>)
         explanation.destinations = targets(plan, forward);
         explanation.timeout = limits.timeout.map(duration);
         explanation.retries = limits.retries.as_deref().map(|it| retries(it, limits.per_try_timeout));
-        explanation.mirror = mirrors(plan, forward);
+        explanation.mirror = mirrors(lookup, forward);
     }
     explanation
 }
@@ -71,7 +75,7 @@ pub(super) fn normalized(asked: &str, path: &str) -> Step {
 }
 
 fn of_no_rule(reason: String) -> Step {
-    Step { virtual_service: None, route: None, matched: false, reason }
+    Step { virtual_service: None, route: None, delegated_by: None, matched: false, reason }
 }
 
 /// No virtual host has the host.
@@ -125,13 +129,16 @@ fn targets(plan: &Plan, forward: &Forward) -> Vec<Target> {
     forward.destinations.iter().filter_map(target).collect()
 }
 
-fn mirrors(plan: &Plan, forward: &Forward) -> Option<Vec<Copied>> {
+/// Copies that are sent.
+fn mirrors(lookup: &Lookup<'_>, forward: &Forward) -> Option<Vec<Copied>> {
     let copied = |mirror: &crate::plan::Mirror| {
-        let key = cluster(plan, mirror.cluster)?.clone();
+        let key =
+            cluster(lookup.plan, mirror.cluster).filter(|_| lookup.lost(mirror.cluster).is_none())?.clone();
         let percentage = percent(mirror.parts_per_million);
         Some(Copied { host: key.host, subset: key.subset, port: key.port, percentage })
     };
-    (!forward.mirrors.is_empty()).then(|| forward.mirrors.iter().filter_map(copied).collect())
+    let copies: Vec<Copied> = forward.mirrors.iter().filter_map(copied).collect();
+    (!copies.is_empty()).then_some(copies)
 }
 
 fn faults(fault: &Fault) -> Faults {

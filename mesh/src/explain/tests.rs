@@ -244,3 +244,166 @@ spec:
         assert!(refused.steps[0].reason.ends_with("it is answered with 400"), "{}", refused.steps[0].reason);
     }
 }
+
+#[test]
+fn a_certain_answer_is_told_apart() {
+    let certain = |destinations: &str, rest: &str| {
+        let yaml = format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: ratings}}
+spec:
+  hosts: [ratings]
+  http: [{{route: [{destinations}]{rest}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: foo}}
+spec: {{hosts: ['*.foo.com'], ports: [{{number: 9080, name: http, protocol: HTTP}}, {{number: 80, name: other, protocol: HTTP}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: api}}
+spec: {{hosts: [Api.bar.com], ports: [{{number: 80, name: http, protocol: HTTP}}]}}
+"
+        );
+        let explanation = explained(&yaml, &get("ratings", "/", &[]));
+        let certain = explanation.certain;
+        certain.map_or_else(|| "nothing".to_owned(), |it| format!("{} {} {}", it.status, it.flag, it.reason))
+    };
+    let to = |host: &str| format!("{{destination: {{host: {host}}}, weight: 1}}");
+    let here = to("ratings");
+    let abort =
+        |share: u32| format!(", fault: {{abort: {{httpStatus: 418, percentage: {{value: {share}}}}}}}");
+    for (destinations, rest, expected) in [
+        (to("ratings"), String::new(), "nothing"),
+        (
+            to("x.foo.com"),
+            String::new(),
+            "503 NC only *.foo.com covers x.foo.com, and destinations are looked up exactly",
+        ),
+        (
+            to("api.bar.com"),
+            String::new(),
+            "503 NC the service is called Api.bar.com, and api.bar.com is looked up letter by letter",
+        ),
+        (
+            to("Api.bar.com"),
+            String::new(),
+            "503 NC Api.bar.com has no port 9080, on which the request came in, and the rule names none of its own (80)",
+        ),
+        (to("nowhere"), String::new(), "503 NC there is no service nowhere.default.svc.cluster.local:9080"),
+        // One that can be reached is enough.
+        (format!("{here}, {}", to("nowhere")), String::new(), "nothing"),
+        (here.clone(), abort(99), "nothing"),
+        (here, abort(100), "418 FI the rule's fault aborts every request"),
+    ] {
+        assert_eq!(certain(&destinations, &rest), expected, "{destinations}{rest}");
+    }
+}
+
+#[test]
+fn a_copy_that_is_not_sent_is_none() {
+    let yaml = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ratings}
+spec:
+  hosts: [ratings]
+  http: [{route: [{destination: {host: ratings}}], mirror: {host: nowhere}}]
+";
+    let explanation = explained(yaml, &get("ratings", "/", &[]));
+    assert_eq!((explanation.mirror, explanation.certain), (None, None));
+    let reason = &explanation.steps[0].reason;
+    assert!(reason.ends_with("; no copy is sent to nowhere.default.svc.cluster.local: there is no service nowhere.default.svc.cluster.local:9080"), "{reason}");
+}
+
+const DELEGATES: &str = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root}
+spec:
+  hosts: [ratings]
+  http:
+  - {name: first, match: [{uri: {prefix: /a}}], delegate: {name: leaf}}
+  - {match: [{uri: {prefix: /b}}], delegate: {name: leaf}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: leaf}
+spec:
+  http:
+  - {match: [{headers: {x: {exact: y}}}], route: [{destination: {host: reviews}}]}
+  - {route: [{destination: {host: ratings}}]}
+";
+
+#[test]
+fn delegates_name_the_root_and_its_rule() {
+    let explanation = explained(DELEGATES, &get("ratings", "/b", &[]));
+    let root = |index: usize, name: Option<&str>| {
+        let route = RouteRef { index, name: name.map(str::to_owned) };
+        Some(Root { virtual_service: "default/root".to_owned(), route })
+    };
+    assert_eq!(explanation.virtual_service.as_deref(), Some("default/leaf"));
+    assert_eq!(explanation.delegated_by, root(1, None));
+    let steps: Vec<_> = explanation
+        .steps
+        .iter()
+        .map(|step| (step.route.as_ref().unwrap().index, step.delegated_by.clone(), step.matched))
+        .collect();
+    let (first, second) = (root(0, Some("first")), root(1, None));
+    assert_eq!(
+        steps,
+        [(0, first.clone(), false), (1, first, false), (0, second.clone(), false), (1, second, true)]
+    );
+}
+
+#[test]
+fn no_rule_is_told_of_twice() {
+    let yaml = format!(
+        "{SERVICES}
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: gate}}
+spec: {{servers: [{{port: {{number: 80, name: http, protocol: HTTP}}, hosts: ['*']}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: one}}
+spec:
+  hosts: [a.com]
+  gateways: [gate]
+  http:
+  - match: [{{uri: {{prefix: /a}}}}, {{uri: {{prefix: /}}}}]
+    route: [{{destination: {{host: reviews}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: two}}
+spec:
+  hosts: [a.com]
+  gateways: [gate]
+  http:
+  - match: [{{uri: {{prefix: /b}}}}]
+    route: [{{destination: {{host: ratings}}}}]
+"
+    );
+    let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
+    let settings = Settings::default();
+    let source = Source::Gateway { namespace: "default".into(), name: "gate".into() };
+    for (path, expected) in [
+        ("/a", [("default/one", true), ("default/two", false)]),
+        ("/b", [("default/one", false), ("default/two", true)]),
+        ("/c", [("default/two", false), ("default/one", true)]),
+    ] {
+        let registry = Registry::of(&mesh, &settings);
+        let explanation = explain(&mesh, &registry, &settings, &source, 1, &get("a.com", path, &[]));
+        let steps: Vec<(&str, bool)> = explanation
+            .steps
+            .iter()
+            .map(|step| (step.virtual_service.as_deref().unwrap(), step.matched))
+            .collect();
+        assert_eq!(steps, expected, "{path}");
+    }
+}

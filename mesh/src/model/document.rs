@@ -196,10 +196,12 @@ impl Document {
     /// Where a byte of the document's text is.
     pub fn place_of(&self, offset: usize) -> Place {
         let text = self.text_for_edits();
-        let before = text.get(..offset).unwrap_or(text);
-        let lines = before.matches('\n').count();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let mut column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        let offset = if text.is_char_boundary(offset) { offset } else { text.len() };
+        let all = self.body.read.lines(&self.body.text);
+        let lines = all.starts.partition_point(|start| *start <= offset);
+        let line_start = lines.checked_sub(1).map_or(0, |line| all.starts[line]);
+        let before = text.get(line_start..offset).unwrap_or_default();
+        let mut column = if all.ascii { before.len() } else { before.chars().count() } + 1;
         // The first line goes on behind the marker.
         if lines == 0 && self.start > 0 {
             column += 3;

@@ -24,13 +24,13 @@ mod translate;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Cluster, Listener, Plan, Source};
+use super::{Cluster, Listener, Patterns, Plan, Source};
 use crate::registry::{Registry, Viewer};
 use crate::{Mesh, Settings};
 
 use clusters::Clusters;
 use policy::Policies;
-pub(crate) use rules::{Rulebook, Rules};
+pub(crate) use rules::{Rule, Rulebook, Rules};
 pub use rules::{delegate_conflicts, merge_delegate};
 pub use size::fits;
 pub(crate) use trace::{Entry, Skip, Standing, Trace};
@@ -67,6 +67,7 @@ pub(crate) struct Context<'m> {
     pub(crate) mesh: &'m Mesh,
     pub(crate) rules: Rules,
     pub(crate) policies: Policies<'m>,
+    pub(crate) patterns: Patterns,
 }
 
 #[cfg(test)]
@@ -80,7 +81,7 @@ impl<'m> Compiler<'m> {
         let rules = Rules::of(mesh, settings);
         let policies = Policies::of(mesh, settings);
         let asked = rules.asked_labels().chain(policies.asked_labels()).cloned().collect();
-        let context = Context { registry, settings, mesh, rules, policies };
+        let context = Context { registry, settings, mesh, rules, policies, patterns: Patterns::of(mesh) };
         Self { context, asked, views: HashMap::new() }
     }
 
@@ -107,7 +108,7 @@ impl<'m> Compiler<'m> {
 
     /// The plan of a source, and which rules went into which virtual host or were left out, and why.
     pub(crate) fn traced(&self, viewer: &Viewer, revision: u64) -> (Plan, Trace) {
-        let mut trace = Trace::default();
+        let mut trace = Trace::wanted();
         let view = self.context.view(viewer, Some(&mut trace));
         (self.context.plan(viewer, revision, view), trace)
     }

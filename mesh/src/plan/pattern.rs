@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+pub(crate) use budget::Patterns;
 use engine::Engine;
 
 // The page matches the few requests that a person asks about, so it has the engine that is small; the proxy has the fast one.
@@ -14,27 +15,27 @@ use engine::Engine;
 #[cfg_attr(not(target_family = "wasm"), path = "pattern/fast.rs")]
 mod engine;
 // The tests hold the two against each other.
+mod budget;
 #[cfg(all(test, not(target_family = "wasm")))]
 #[path = "pattern/small.rs"]
 mod small;
 mod syntax;
 
-/// Longest pattern that Istio accepts, in characters.
+/// Longest pattern that Istio accepts, in bytes.
 const MAX_LENGTH: usize = 1024;
 
 /// A compiled regular expression that knows how it was written.
 #[derive(Clone)]
 pub struct Pattern {
     source: String,
-    whole: Engine,
-    anywhere: Engine,
+    engine: Engine,
 }
 
 /// Why a pattern cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PatternError {
-    /// Over 1,024 characters.
-    #[error("the pattern is longer than {MAX_LENGTH} characters")]
+    /// Over 1,024 bytes.
+    #[error("the pattern is longer than {MAX_LENGTH} bytes")]
     TooLong,
     /// Not a regular expression.
     #[error("not a regular expression: {0}")]
@@ -45,24 +46,30 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// Compiles a pattern.
+    /// Compiles a pattern that whole texts are compared with.
     pub fn new(source: &str) -> Result<Self, PatternError> {
-        if source.chars().count() > MAX_LENGTH {
-            return Err(PatternError::TooLong);
-        }
-        let translated = translate(source);
-        // Compiled alone first: `a)(b` must not become valid by what is put around it.
-        let anywhere = Engine::new(&translated)?;
-        let whole = Engine::new(&format!(r"\A(?:{translated})\z"))?;
-        Ok(Self { source: source.to_owned(), whole, anywhere })
+        // Looked at alone first: `a)(b` must not become valid by what is put around it.
+        Self::check(source)?;
+        Self::compiled(source, &format!(r"\A(?:{})\z", translate(source)))
     }
 
-    /// What [`Pattern::new`] would say, without the work of compiling: for validation, which reads thousands.
-    pub fn check(source: &str) -> Result<(), PatternError> {
-        if source.chars().count() > MAX_LENGTH {
+    /// Compiles a pattern that is looked for within texts, to be replaced.
+    pub fn within(source: &str) -> Result<Self, PatternError> {
+        Self::check(source)?;
+        Self::compiled(source, &translate(source))
+    }
+
+    fn compiled(source: &str, translated: &str) -> Result<Self, PatternError> {
+        Ok(Self { source: source.to_owned(), engine: Engine::new(translated)? })
+    }
+
+    /// What [`Pattern::new`] would say, without the work of compiling: for validation, which reads thousands. How large the
+    /// pattern is once it is compiled, in RE2's instructions.
+    pub fn check(source: &str) -> Result<usize, PatternError> {
+        if source.len() > MAX_LENGTH {
             return Err(PatternError::TooLong);
         }
-        syntax::check(&translate(source)).map_err(PatternError::Syntax)
+        syntax::size(&translate(source)).map_err(PatternError::Syntax)
     }
 
     /// The pattern as it was written.
@@ -70,14 +77,14 @@ impl Pattern {
         &self.source
     }
 
-    /// Whether the whole text matches.
+    /// Whether the text matches: all of it, for a pattern that was made for that.
     pub fn matches(&self, text: &str) -> bool {
-        self.whole.is_match(text)
+        self.engine.is_match(text)
     }
 
     /// Replaces every match within the text by a substitution in the regex crate's form (`${1}`).
     pub fn replace(&self, text: &str, substitution: &str) -> String {
-        self.anywhere.replace_all(text, substitution)
+        self.engine.replace_all(text, substitution)
     }
 }
 
@@ -285,7 +292,8 @@ mod tests {
             let translated = translate(pattern);
             let (fast, small) = (Engine::new(&translated), small::Engine::new(&translated));
             assert_eq!(fast.is_ok(), small.is_ok(), "{pattern}");
-            assert_eq!(fast.is_ok(), syntax::check(&translated).is_ok(), "{pattern}");
+            // What RE2 refuses besides is refused before.
+            assert!(fast.is_ok() || syntax::size(&translated).is_err(), "{pattern}");
             let (Ok(fast), Ok(small)) = (fast, small) else { continue };
             for text in texts {
                 assert_eq!(fast.is_match(text), small.is_match(text), "{pattern} on {text}");
@@ -301,10 +309,14 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for pattern in ["*", "(", "a)(b", "[", r"(?=x)", r"(a)\1"] {
+        for pattern in ["*", "(", "a)(b", "[", r"(?=x)", r"(a)\1", "(a{1000}){1000}", "(a{1000}){2}", "a**"] {
             assert!(Pattern::new(pattern).is_err(), "{pattern}");
         }
         assert!(Pattern::new(&"a".repeat(1025)).is_err());
+        // What is allowed compiles, the largest of it too.
+        for pattern in ["(?:.{100}a){10}", &"[a-z]{1000}".repeat(16), &"(a|b){500}".repeat(10)] {
+            assert!(Pattern::check(pattern).is_ok() && Pattern::new(pattern).is_ok(), "{pattern}");
+        }
     }
 
     #[test]
@@ -317,7 +329,7 @@ mod tests {
             ("a", "$1", "/a", "/$1"),
         ] {
             let form = substitution(rewrite).unwrap();
-            assert_eq!(Pattern::new(pattern).unwrap().replace(path, &form), expected, "{pattern}");
+            assert_eq!(Pattern::within(pattern).unwrap().replace(path, &form), expected, "{pattern}");
         }
         assert_eq!(substitution(r"\x"), None);
     }

@@ -42,13 +42,14 @@ fn of_entry(resource: &Resource, entry: &ServiceEntry, workloads: &mut Collector
             names.into_iter().zip(&entry.endpoints).collect()
         }
     };
-    let service = |host: &String| {
-        let host = host.to_ascii_lowercase();
+    let service = |written: &String| {
+        let host = written.to_ascii_lowercase();
         let mut ports: Vec<Port> =
             entry.ports.iter().filter_map(|it| port(it, &instances, &host, discovery)).collect();
         order::sort_by_key(&mut ports, |port| port.number);
         ports.dedup_by_key(|port| port.number);
         Service {
+            written: written.clone(),
             namespace: namespace.clone(),
             from: resource.key.clone(),
             created: resource.metadata.creation_timestamp.clone(),

@@ -51,6 +51,7 @@ fn of_service(resource: &Resource, spec: &Spec, settings: &Settings, workloads: 
         .map(|list| list.split(',').map(|entry| entry.trim().to_owned()).collect())
         .unwrap_or_default();
     Service {
+        written: host.clone(),
         host,
         namespace: namespace.clone(),
         from: resource.key.clone(),

@@ -1,6 +1,6 @@
 //! Services: a host with its ports and their endpoints.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::ResourceKey;
 use crate::order;
@@ -13,6 +13,8 @@ use super::{PortProtocol, Visibility};
 pub struct Service {
     /// Fully qualified host, in lower case; the first part may be `*`.
     pub host: String,
+    /// The host as it is written. Destinations and DestinationRules mean it letter by letter.
+    pub written: String,
     /// Namespace of the resource that defines it.
     pub namespace: String,
     /// The resource that defines it.
@@ -98,14 +100,27 @@ impl Service {
         (self.from.kind != crate::Kind::Service, self.created.as_deref(), &self.from.name)
     }
 
-    /// Adds the ports of another definition of the same host that are not there yet.
+    /// Adds what another definition of the same host in the same namespace has: the ports that are not there yet, where both
+    /// are of one kind, and the endpoints. Those belong to ports by their names.
     pub(super) fn unite(&mut self, other: Self) {
-        for port in other.ports {
-            if self.port(port.number).is_none() {
-                self.ports.push(port);
-            }
+        let mut named: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
+        for port in self.ports.iter().chain(&other.ports) {
+            named.entry(port.name.clone()).or_default().extend(port.endpoints.iter().cloned());
         }
-        order::sort_by_key(&mut self.ports, |port| port.number);
+        let alike = self.from.kind == other.from.kind && self.discovery == other.discovery;
+        if alike && self.visibility == other.visibility {
+            for port in other.ports {
+                if self.port(port.number).is_none() {
+                    self.ports.push(port);
+                }
+            }
+            order::sort_by_key(&mut self.ports, |port| port.number);
+        }
+        for port in &mut self.ports {
+            let mut known = HashSet::new();
+            port.endpoints = named.get(&port.name).cloned().unwrap_or_default();
+            port.endpoints.retain(|endpoint| known.insert((endpoint.address.clone(), endpoint.port)));
+        }
         let new = other.addresses.into_iter().filter(|address| !self.addresses.contains(address));
         let new: Vec<String> = new.collect();
         self.addresses.extend(new);

@@ -107,6 +107,9 @@ spec:
     let covering = registry.covering("x.foo.com", "default").unwrap();
     assert_eq!((covering.host.as_str(), covering.discovery), ("*.foo.com", Discovery::Passthrough));
     assert!(covering.ports[0].endpoints.is_empty());
+    assert!(registry.exact("x.foo.com", "default").is_none());
+    assert!(registry.exact("API.bar.com", "default").is_none());
+    assert_eq!(registry.exact("api.bar.com", "default").unwrap().written, "api.bar.com");
     assert_eq!(
         registry.service("api.bar.com", "default").unwrap().ports[0].endpoints[0].address,
         "api.bar.com"
@@ -140,5 +143,45 @@ spec: {{hosts: [a.com], exportTo: [{export}], ports: [{{number: 80, name: http, 
     {
         assert_eq!(registry.service("a.com", namespace).unwrap().from.name, expected, "{namespace}");
         assert_eq!(registry.visible(namespace).count(), 1);
+    }
+}
+
+#[test]
+fn two_entries_of_a_host_share_their_endpoints() {
+    let entry = |name: &str, year: u32, resolution: &str, port: &str, address: &str| {
+        format!(
+            "
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: {name}, creationTimestamp: '{year}-01-01T00:00:00Z'}}
+spec: {{hosts: [a.com], resolution: {resolution}, ports: [{port}], endpoints: [{{address: {address}}}]}}
+"
+        )
+    };
+    let seen = |second: &str| {
+        let first = entry("one", 2020, "STATIC", "{number: 80, name: http, protocol: HTTP}", "10.0.0.1");
+        let registry = registry(&(first + second));
+        let service = registry.service("a.com", "default").unwrap();
+        let ports = service.ports.iter().map(|port| {
+            let endpoints = port.endpoints.iter().map(|it| format!("{}:{}", it.address, it.port));
+            format!("{} {}", port.number, endpoints.collect::<Vec<_>>().join(" "))
+        });
+        ports.collect::<Vec<_>>().join(", ")
+    };
+    let http = "{number: 80, name: http, protocol: HTTP}";
+    for (resolution, port, expected) in [
+        ("STATIC", http, "80 10.0.0.1:80 10.0.0.2:80"),
+        // Endpoints belong to the name of a port.
+        ("STATIC", "{number: 80, name: web, protocol: HTTP}", "80 10.0.0.1:80"),
+        (
+            "STATIC",
+            "{number: 81, name: http, protocol: HTTP}",
+            "80 10.0.0.1:80 10.0.0.2:81, 81 10.0.0.1:80 10.0.0.2:81",
+        ),
+        // Ports of another kind of service are not taken over.
+        ("DNS", "{number: 81, name: web, protocol: HTTP}", "80 10.0.0.1:80"),
+    ] {
+        assert_eq!(seen(&entry("two", 2021, resolution, port, "10.0.0.2")), expected, "{resolution} {port}");
     }
 }

@@ -70,15 +70,25 @@ pub(super) fn gateways(mesh: &Mesh) -> Vec<Gateway> {
 pub(super) struct Collector<'m> {
     /// WorkloadEntries by namespace.
     entries: BTreeMap<&'m str, Vec<(&'m str, &'m WorkloadEntry)>>,
+    /// Positions of those that have a label, by namespace and label.
+    labelled: HashMap<(&'m str, &'m str, &'m str), Vec<usize>>,
     workloads: BTreeMap<(String, String), (Labels, String)>,
     /// Names that were given, by namespace, service and labels.
     given: HashMap<(String, String, Labels), String>,
+    /// How many have a name with a number behind it, by namespace and name.
+    counts: HashMap<(String, String), u32>,
 }
 
 impl<'m> Collector<'m> {
     /// Starts with the WorkloadEntries of a mesh.
     pub(super) fn new(mesh: &'m Mesh) -> Self {
-        let mut all = Self { entries: BTreeMap::new(), workloads: BTreeMap::new(), given: HashMap::new() };
+        let mut all = Self {
+            entries: BTreeMap::new(),
+            labelled: HashMap::new(),
+            workloads: BTreeMap::new(),
+            given: HashMap::new(),
+            counts: HashMap::new(),
+        };
         for (resource, entry) in mesh.workload_entries() {
             let (namespace, name) = (resource.key.namespace.as_str(), resource.key.name.as_str());
             all.entries.entry(namespace).or_default().push((name, entry));
@@ -88,16 +98,28 @@ impl<'m> Collector<'m> {
         for entries in all.entries.values_mut() {
             order::sort_by_key(entries, |(name, _)| *name);
         }
+        for (namespace, entries) in &all.entries {
+            for (at, (_, entry)) in entries.iter().enumerate() {
+                for (name, value) in &entry.labels {
+                    all.labelled.entry((namespace, name, value)).or_default().push(at);
+                }
+            }
+        }
         all
     }
 
     /// The WorkloadEntries of a namespace that have these labels, by name. An empty selector selects nothing.
     pub(super) fn selected(&self, namespace: &str, selector: &Labels) -> Vec<(&'m str, &'m WorkloadEntry)> {
-        if selector.is_empty() {
-            return Vec::new();
-        }
+        // Those that have the rarest of its labels are looked through.
+        let lists = selector.iter().map(|(name, value)| self.having(namespace, name, value));
+        let Some(few) = lists.min_by_key(|list| list.len()) else { return Vec::new() };
         let entries = self.entries.get(namespace).map_or(&[][..], Vec::as_slice);
-        entries.iter().filter(|(_, entry)| subset(selector, &entry.labels)).copied().collect()
+        few.iter().map(|at| entries[*at]).filter(|(_, entry)| subset(selector, &entry.labels)).collect()
+    }
+
+    /// Positions of the WorkloadEntries of a namespace that have a label.
+    fn having<'a>(&'a self, namespace: &'a str, name: &'a str, value: &'a str) -> &'a [usize] {
+        self.labelled.get(&(namespace, name, value)).map_or(&[][..], Vec::as_slice)
     }
 
     /// The name of the workload that an endpoint of a service belongs to. Endpoints with the same labels share one.
@@ -118,9 +140,9 @@ impl<'m> Collector<'m> {
         };
         let taken = |name: &str| self.workloads.contains_key(&(namespace.to_owned(), name.to_owned()));
         let mut name = base.clone();
-        let mut count = 1_u32;
+        let count = self.counts.entry((namespace.to_owned(), base.clone())).or_insert(1);
         while taken(&name) {
-            count += 1;
+            *count += 1;
             name = format!("{base}-{count}");
         }
         let known = (labels.clone(), locality.to_owned());

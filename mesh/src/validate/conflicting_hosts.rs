@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::Severity;
-use crate::host;
+use crate::host::Overlaps;
 use crate::order;
 use crate::registry::Visibility;
 use crate::resource::walk::At;
@@ -34,20 +34,22 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         }
     }
     let mut exact: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut wildcards = Overlaps::default();
+    let mut starred: Vec<usize> = Vec::new();
     for (position, (.., host, _)) in entries.iter().enumerate() {
         exact.entry(host).or_default().push(position);
+        if host.starts_with('*') {
+            wildcards.add(host);
+            starred.push(position);
+        }
     }
-    let wildcards: Vec<usize> = (0..entries.len()).filter(|at| entries[*at].2.starts_with('*')).collect();
     for (position, entry) in entries.iter().enumerate() {
-        let same = exact.get(entry.2.as_str()).into_iter().flatten();
+        let same = exact.get(entry.2.as_str()).into_iter().flatten().copied();
         // Wildcards that meet are as undecided as equal hosts; an exact host goes before a wildcard.
-        let meeting = wildcards.iter().filter(|other| {
-            entry.2.starts_with('*')
-                && entries[**other].2 != entry.2
-                && host::matches(&entry.2, &entries[**other].2)
-        });
+        let meeting = entry.2.starts_with('*').then(|| wildcards.with(&entry.2)).into_iter().flatten();
+        let meeting = meeting.map(|at| starred[at]).filter(|other| entries[*other].2 != entry.2);
         let mut others: Vec<&Entry<'_>> =
-            same.chain(meeting).filter(|other| **other != position).map(|at| &entries[*at]).collect();
+            same.chain(meeting).filter(|other| *other != position).map(|at| &entries[at]).collect();
         others.retain(|other| other.0.key != entry.0.key && meet(entry, other));
         order::sort_by(&mut others, |a, b| a.0.age().cmp(&b.0.age()));
         if let Some(first) = others.first() {

@@ -22,6 +22,8 @@ pub(super) struct Context<'m> {
     lists: Lists<'m>,
     by_host: OnceCell<HostMap<Vec<(&'m Resource, &'m DestinationRule)>>>,
     routed: OnceCell<HashMap<String, HashSet<String>>>,
+    named: OnceCell<HashMap<String, HashSet<&'m str>>>,
+    governed: OnceCell<HashMap<String, Vec<(&'m Resource, &'m VirtualService)>>>,
 }
 
 /// Resources by their kind: every rule walks over them, and the mesh looks each of them up.
@@ -58,7 +60,16 @@ impl<'m> Lists<'m> {
 impl<'m> Context<'m> {
     pub(super) fn new(mesh: &'m Mesh, services: Services<'m>, settings: &'m Settings) -> Self {
         let lists = Lists::of(mesh);
-        Self { mesh, settings, services, lists, by_host: OnceCell::new(), routed: OnceCell::new() }
+        Self {
+            mesh,
+            settings,
+            services,
+            lists,
+            by_host: OnceCell::new(),
+            routed: OnceCell::new(),
+            named: OnceCell::new(),
+            governed: OnceCell::new(),
+        }
     }
 
     /// All resources.
@@ -140,6 +151,39 @@ impl<'m> Context<'m> {
     pub(super) fn subsets(&self, host: &str) -> Option<impl Iterator<Item = &'m Subset>> {
         let rules = self.destination_rules().find(host)?;
         Some(rules.iter().flat_map(|(_, rule)| &rule.subsets))
+    }
+
+    /// Whether a DestinationRule of a fully qualified host defines a subset; `None` when no rule covers it.
+    pub(super) fn has_subset(&self, host: &str, subset: &str) -> Option<bool> {
+        let rules = self.destination_rules().find(host)?;
+        let first = rules.first()?;
+        let names = self.named.get_or_init(|| {
+            let mut names: HashMap<String, HashSet<&str>> = HashMap::new();
+            for (resource, rule) in self.rules() {
+                let Some(host) = &rule.host else { continue };
+                let own = names.entry(self.qualify(resource, host)).or_default();
+                own.extend(rule.subsets.iter().filter_map(|subset| subset.name.as_deref()));
+            }
+            names
+        });
+        let own = names.get(&self.qualify(first.0, first.1.host.as_deref().unwrap_or_default()));
+        Some(own.is_some_and(|names| names.contains(subset)))
+    }
+
+    /// The VirtualServices that are for a fully qualified host within the mesh, in their order.
+    pub(super) fn within_mesh(&self, host: &str) -> &[(&'m Resource, &'m VirtualService)] {
+        let all = self.governed.get_or_init(|| {
+            let mut all: HashMap<String, Vec<_>> = HashMap::new();
+            for (resource, spec) in self.virtual_services() {
+                if spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == host::MESH) {
+                    for host in &spec.hosts {
+                        all.entry(self.qualify(resource, host)).or_default().push((resource, spec));
+                    }
+                }
+            }
+            all
+        });
+        all.get(host).map_or(&[], Vec::as_slice)
     }
 
     /// The subsets that some rule routes to, by fully qualified host.

@@ -1,11 +1,13 @@
 //! Which match covers which: every request that the second takes, the first takes too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::host;
 use crate::resource::VirtualService;
 use crate::resource::http::{HttpMatch, StringMatch};
 use crate::resource::virtual_service::{L4Match, TlsMatch};
+
+use super::facts;
 
 /// A match of any kind of route.
 #[derive(Clone, Copy)]
@@ -163,30 +165,135 @@ fn tcp(a: &L4Match, b: &L4Match) -> bool {
         && list(&a.gateways, &b.gateways)
 }
 
-/// The earlier match that leaves nothing over for the match at `entry` of the route at `index`: its route and position.
-pub(super) fn shadow(routes: &[Ordered<'_>], index: usize, entry: usize) -> Option<(usize, usize)> {
-    let own = &routes[index];
-    let it = own.matches[entry];
-    // Of one rule, what takes everything stands beside the others for people to read.
-    let beside = own.matches[..entry].iter().position(|other| !other.takes_all() && other.covers(it));
-    let before = routes[..index]
-        .iter()
-        .filter(|route| !route.passes_on)
-        .find_map(|route| Some((route.index, route.matches.iter().position(|other| other.covers(it))?)));
-    before.or(beside.map(|position| (index, position)))
+/// The routes of one kind with what leaves nothing over for whom.
+pub(super) struct Shadows<'m> {
+    routes: Vec<Ordered<'m>>,
+    catch_all: Option<usize>,
+    /// For each condition that a match may have, the matches that are filed under it: each under its rarest one, so that
+    /// a match is compared with few others. By position of the route and of the match.
+    filed: HashMap<u64, Vec<(usize, usize)>>,
 }
 
-/// The earlier route that takes everything, so that nothing is left over for the one at `index`.
-pub(super) fn catch_all(routes: &[Ordered<'_>], index: usize) -> Option<usize> {
-    let takes_all = |route: &&Ordered<'_>| {
-        !route.passes_on && (route.matches.is_empty() || route.matches.iter().any(|entry| entry.takes_all()))
-    };
-    routes[..index].iter().find(takes_all).map(|route| route.index)
+impl<'m> Shadows<'m> {
+    pub(super) fn of(routes: Vec<Ordered<'m>>) -> Self {
+        let takes_all = |route: &Ordered<'_>| {
+            !route.passes_on && (route.matches.is_empty() || route.matches.iter().any(|it| it.takes_all()))
+        };
+        let catch_all = routes.iter().position(takes_all);
+        let mut common: HashMap<u64, usize> = HashMap::new();
+        for entry in routes.iter().flat_map(|route| &route.matches) {
+            facts::asked(*entry, &mut |fact| *common.entry(fact).or_default() += 1);
+        }
+        let mut filed: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
+        for (at, route) in routes.iter().enumerate() {
+            for (position, entry) in route.matches.iter().enumerate() {
+                let mut rarest = (usize::MAX, facts::NOTHING);
+                facts::asked(*entry, &mut |fact| rarest = rarest.min((common[&fact], fact)));
+                filed.entry(rarest.1).or_default().push((at, position));
+            }
+        }
+        Self { routes, catch_all, filed }
+    }
+
+    pub(super) fn routes(&self) -> &[Ordered<'m>] {
+        &self.routes
+    }
+
+    /// The earlier route that takes everything, so that nothing is left over for the one at `index`.
+    pub(super) fn catch_all(&self, index: usize) -> Option<usize> {
+        self.catch_all.filter(|at| *at < index).map(|at| self.routes[at].index)
+    }
+
+    /// The earlier match that leaves nothing over for the match at `entry` of the route at `index`: its route and position.
+    pub(super) fn shadow(&self, index: usize, entry: usize) -> Option<(usize, usize)> {
+        let it = self.routes[index].matches[entry];
+        let mut before: Option<(usize, usize)> = None;
+        let mut beside: Option<usize> = None;
+        facts::met(it, &mut |fact| {
+            for &(at, position) in self.filed.get(&fact).into_iter().flatten() {
+                let other = self.routes[at].matches[position];
+                if at < index && before.is_none_or(|known| (at, position) < known) {
+                    if !self.routes[at].passes_on && other.covers(it) {
+                        before = Some((at, position));
+                    }
+                } else if at == index && position < entry && beside.is_none_or(|known| position < known) {
+                    // Of one rule, what takes everything stands beside the others for people to read.
+                    if !other.takes_all() && other.covers(it) {
+                        beside = Some(position);
+                    }
+                } else if at > index {
+                    // They are filed in order.
+                    break;
+                }
+            }
+        });
+        let before = before.map(|(at, position)| (self.routes[at].index, position));
+        before.or(beside.map(|position| (self.routes[index].index, position)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shadows_what_is_found_as_one_by_one() {
+        let entries = [
+            "{uri: {prefix: /a}}",
+            "{uri: {prefix: /ab}, method: {exact: GET}}",
+            "{uri: {exact: /abc}}",
+            "{uri: {regex: .*}, headers: {a: {exact: b}}}",
+            "{uri: {prefix: /A}, ignoreUriCase: true}",
+            "{uri: {exact: /ABC}, ignoreUriCase: true}",
+            "{headers: {a: {prefix: b}}}",
+            "{headers: {a: {exact: bc}, c: {}}}",
+            "{headers: {c: {regex: x}}, queryParams: {q: {exact: v}}}",
+            "{}",
+            "{withoutHeaders: {a: {}}}",
+            "{withoutHeaders: {a: {}}, port: 80}",
+            "{sourceLabels: {app: a}}",
+            "{sourceLabels: {app: a, version: v1}}",
+            "{gateways: [g]}",
+            "{gateways: [g, h]}",
+            "{gateways: [g], uri: {prefix: /}}",
+            "{port: 80}",
+            "{sourceNamespace: a, port: 80}",
+            "{scheme: {exact: http}}",
+            "{authority: {prefix: a}}",
+            "{authority: {exact: a.com}, scheme: {exact: http}}",
+            "{uri: {prefix: ''}, name: x}",
+        ];
+        let matches: Vec<HttpMatch> = entries.iter().map(|text| parse(text)).collect();
+        let routes = |shift: usize| {
+            let route = |index: usize| Ordered {
+                kind: "http",
+                index,
+                matches: vec![
+                    Match::Http(&matches[(index * 7 + shift) % matches.len()]),
+                    Match::Http(&matches[(index * 3 + shift) % matches.len()]),
+                ],
+                passes_on: index % 5 == 4,
+            };
+            (0..30).map(route).collect::<Vec<_>>()
+        };
+        for shift in 0..matches.len() {
+            let list = routes(shift);
+            let shadows = Shadows::of(routes(shift));
+            for index in 0..list.len() {
+                for entry in 0..2 {
+                    let it = list[index].matches[entry];
+                    let beside = list[index].matches[..entry]
+                        .iter()
+                        .position(|other| !other.takes_all() && other.covers(it));
+                    let before = list[..index].iter().filter(|route| !route.passes_on).find_map(|route| {
+                        Some((route.index, route.matches.iter().position(|other| other.covers(it))?))
+                    });
+                    let expected = before.or(beside.map(|position| (index, position)));
+                    assert_eq!(shadows.shadow(index, entry), expected, "{shift} {index} {entry}");
+                }
+            }
+        }
+    }
 
     fn parse(text: &str) -> HttpMatch {
         let document = format!(

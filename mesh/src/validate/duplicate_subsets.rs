@@ -1,5 +1,7 @@
 //! Subsets and policies that are there twice.
 
+use std::collections::HashSet;
+
 use crate::Severity;
 use crate::resource::walk::At;
 use crate::resource::{DestinationRule, Resource};
@@ -21,9 +23,10 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     let list = At::SPEC.field("subsets");
     for (resource, spec) in context.rules() {
+        let mut earlier: HashSet<&str> = HashSet::new();
         for (index, subset) in spec.subsets.iter().enumerate() {
             let name = subset.name.as_deref().unwrap_or_default();
-            if !name.is_empty() && spec.subsets[..index].iter().any(|other| other.name == subset.name) {
+            if !name.is_empty() && !earlier.insert(name) {
                 let message = format!("Subset `{name}` is there already: this one is never used.");
                 report.add(resource, &list.index(index).field("name"), message);
             }
@@ -58,9 +61,11 @@ fn others(context: &Context<'_>, resource: &Resource, spec: &DestinationRule, re
             );
             report.add(resource, &At::SPEC.field("trafficPolicy"), message);
         }
+        let defined: HashSet<&str> =
+            theirs.subsets.iter().filter_map(|subset| subset.name.as_deref()).collect();
         for (index, subset) in spec.subsets.iter().enumerate() {
             let name = subset.name.as_deref().unwrap_or_default();
-            if !name.is_empty() && theirs.subsets.iter().any(|other| other.name == subset.name) {
+            if !name.is_empty() && defined.contains(name) {
                 let message = format!(
                     "`{}` defines subset `{name}` too, and counts before this rule: this one is never used.",
                     other.key.name

@@ -12,6 +12,9 @@ use super::context::{Context, selects};
 use super::rule::{Check, Report, Rule};
 use super::timeouts::seconds;
 
+/// Callers that one rule is told of with: where there are more, nobody would read them.
+const MOST: usize = 10;
+
 pub(super) const RULE: Rule = Rule {
     code: "MW0410",
     severity: Severity::Warning,
@@ -39,13 +42,18 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         let labels: Vec<_> = conditions.filter(|labels| !labels.is_empty()).collect();
         let known = !labels.is_empty();
         let candidates = if known { callers.with_labels(&labels) } else { callers.with_timeouts() };
+        let mut told = 0;
         for service in candidates {
+            if told == MOST {
+                break;
+            }
             // A guess needs a timeout that somebody wrote; who is known to call has the mesh's default at least.
             let timeout = callers.timeout(service).or(context.settings.request_timeout().filter(|_| known));
             let Some(timeout) = timeout.filter(|timeout| *timeout < delay) else { continue };
             if own.contains(&service.host) || service.external {
                 continue;
             }
+            told += 1;
             let to = http.service.hosts.first().map_or("", |host| host.split('.').next().unwrap_or(host));
             let (from, delay, timeout) = (service.short_name(), seconds(delay), seconds(timeout));
             let message = if known {
@@ -72,6 +80,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 struct Callers<'m> {
     timeouts: BTreeMap<String, Duration>,
     services: &'m [Service],
+    /// Those that a rule with a timeout leads to, the shortest first.
+    timed: Vec<&'m Service>,
     /// Positions of the services that have an instance with a label.
     by_label: HashMap<(&'m str, &'m str), Vec<usize>>,
 }
@@ -88,7 +98,13 @@ impl<'m> Callers<'m> {
                 }
             }
         }
-        Self { timeouts: timeouts(context), services, by_label }
+        let timeouts = timeouts(context);
+        let mut timed: Vec<&Service> =
+            services.iter().filter(|service| timeouts.contains_key(&service.host)).collect();
+        crate::order::sort_by(&mut timed, |a, b| timeouts.get(&a.host).cmp(&timeouts.get(&b.host)));
+        // Beyond these nobody is told of.
+        timed.truncate(MOST * 2);
+        Self { timeouts, services, timed, by_label }
     }
 
     /// The services with an instance that has one of these sets of labels.
@@ -106,7 +122,7 @@ impl<'m> Callers<'m> {
 
     /// The services that a rule with a timeout leads to.
     fn with_timeouts(&self) -> Vec<&'m Service> {
-        self.services.iter().filter(|service| self.timeouts.contains_key(&service.host)).collect()
+        self.timed.clone()
     }
 
     fn timeout(&self, service: &Service) -> Option<Duration> {

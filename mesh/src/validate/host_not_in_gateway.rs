@@ -1,11 +1,16 @@
 //! Hosts of a VirtualService that none of its gateways takes.
 
-use crate::Severity;
-use crate::host;
+use std::collections::HashMap;
+
+use crate::host::{self, Overlaps};
 use crate::resource::walk::At;
+use crate::{ResourceKey, Severity};
 
 use super::context::Context;
 use super::rule::{Check, Report, Rule};
+
+/// Hosts that a message names.
+const MOST: usize = 20;
 
 pub(super) const RULE: Rule = Rule {
     code: "MW0206",
@@ -19,6 +24,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    // What a gateway takes for a namespace, in lower case.
+    let mut known: HashMap<(&ResourceKey, &str), Overlaps> = HashMap::new();
     for (resource, spec) in context.virtual_services() {
         let list = At::SPEC.field("gateways");
         for (index, name) in spec.gateways.iter().enumerate() {
@@ -26,22 +33,25 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 continue;
             }
             let Some((gateway, servers)) = context.gateway(resource, name) else { continue };
-            let taken: Vec<&str> = servers
-                .servers
-                .iter()
-                .flat_map(|server| {
+            let taken = || {
+                servers.servers.iter().flat_map(|server| {
                     host::for_namespace(&server.hosts, &resource.key.namespace, &gateway.key.namespace)
                 })
-                .collect();
-            let covered = |host: &String| {
-                taken
-                    .iter()
-                    .any(|taken| host::matches(&host.to_ascii_lowercase(), &taken.to_ascii_lowercase()))
             };
+            let offered = known.entry((&gateway.key, resource.key.namespace.as_str())).or_insert_with(|| {
+                let mut all = Overlaps::default();
+                taken().for_each(|host| all.add(&host.to_ascii_lowercase()));
+                all
+            });
+            let covered = |host: &String| offered.with(&host.to_ascii_lowercase()).next().is_some();
             if spec.hosts.is_empty() || spec.hosts.iter().any(covered) {
                 continue;
             }
-            let hosts = if taken.is_empty() { "none".to_owned() } else { taken.join(", ") };
+            let mut hosts: Vec<&str> = taken().take(MOST + 1).collect();
+            if hosts.len() > MOST {
+                hosts[MOST] = "…";
+            }
+            let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
             let message = format!(
                 "Gateway `{}/{}` takes {hosts} for this namespace, and no host of the rules is among them: they get nothing from it.",
                 gateway.key.namespace, gateway.key.name

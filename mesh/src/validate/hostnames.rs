@@ -1,7 +1,9 @@
 //! Hosts that no request can have.
 
+use std::collections::HashSet;
+
 use crate::Severity;
-use crate::host;
+use crate::host::Overlaps;
 use crate::resource::walk::At;
 use crate::resource::{Gateway, Resource, ServiceEntry, VirtualService};
 
@@ -55,6 +57,9 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Report<'_>) {
     let list = At::SPEC.field("hosts");
     let on_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh");
+    let sni: HashSet<&String> =
+        spec.tls.iter().flat_map(|route| &route.r#match).flat_map(|entry| &entry.sni_hosts).collect();
+    let mut earlier = Overlaps::default();
     for (index, name) in spec.hosts.iter().enumerate() {
         let at = list.index(index);
         if name == "*" && on_mesh {
@@ -65,27 +70,22 @@ fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Repo
             );
         } else if let Some(problem) = wildcard_domain_problem(name)
             && !is_ip(name)
-            && !by_sni(spec, name)
+            // Names of clusters by SNI have underscores; they are hosts where a TLS route names them too.
+            && !(is_sni_cluster(name) && sni.contains(name))
         {
             report.add(resource, &at, format!("`{name}` is not a host, {problem}: no request matches it."));
         }
-        let earlier = &spec.hosts[..index];
-        if let Some(wider) = earlier
-            .iter()
-            .find(|other| host::matches(&name.to_ascii_lowercase(), &other.to_ascii_lowercase()))
-        {
+        let lower = name.to_ascii_lowercase();
+        // The first of them; of very many that a wildcard covers, one of the first.
+        let overlapping = earlier.with(&lower).take(100).min();
+        earlier.add(&lower);
+        if let Some(wider) = overlapping.map(|at| &spec.hosts[at]) {
             let message = format!(
                 "`{name}` overlaps with `{wider}` in the same list: a cluster refuses the VirtualService."
             );
             report.add(resource, &at, message);
         }
     }
-}
-
-/// Names of clusters by SNI have underscores; they are hosts where a TLS route names them too.
-fn by_sni(spec: &VirtualService, name: &str) -> bool {
-    let mut sni = spec.tls.iter().flat_map(|route| &route.r#match).flat_map(|entry| &entry.sni_hosts);
-    is_sni_cluster(name) && sni.any(|sni| sni == name)
 }
 
 fn service_entry(resource: &Resource, spec: &ServiceEntry, report: &mut Report<'_>) {

@@ -43,12 +43,11 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 fn split_within(context: &Context<'_>, full: &str) -> Option<String> {
     // Where nothing routes to a subset of the host, there is nothing to look for.
     context.routed_subsets().get(full)?;
-    let found = context.virtual_services().find(|(resource, service)| {
-        (service.gateways.is_empty() || service.gateways.iter().any(|gateway| gateway == "mesh"))
-            && service.hosts.iter().any(|host| context.qualify(resource, host) == full)
-            && service.http.iter().flat_map(|route| &route.route).any(|entry| {
+    let found =
+        context.within_mesh(full).iter().find(|(_, service)| {
+            service.http.iter().flat_map(|route| &route.route).any(|entry| {
                 entry.destination.as_ref().is_some_and(|destination| destination.subset.is_some())
             })
-    });
+        });
     found.map(|(resource, _)| format!("{}/{}", resource.key.namespace, resource.key.name))
 }

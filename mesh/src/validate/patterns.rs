@@ -1,7 +1,7 @@
 //! Regular expressions that proxies cannot read.
 
 use crate::Severity;
-use crate::plan::{Pattern, substitution};
+use crate::plan::{Pattern, Patterns, substitution};
 use crate::resource::http::StringMatch;
 use crate::resource::walk::At;
 
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0317",
     severity: Severity::Error,
     title: "A regular expression cannot be read",
-    explanation: "Patterns are in RE2's syntax, 1,024 characters at most, and must match the whole value: there is no look-ahead and no back-reference. A rewrite by pattern needs both its `match` and its `rewrite`, which names groups by `\\1` to `\\9`.",
+    explanation: "Patterns are in RE2's syntax, 1,024 bytes at most, and must match the whole value: there is no look-ahead and no back-reference. Repetitions within each other come to 1,000 times at most, and what Envoy compiles of a pattern to 32,768 instructions. All patterns of a mesh together may have a million; those beyond are not compiled. A rewrite by pattern needs both its `match` and its `rewrite`, which names groups by `\\1` to `\\9`.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -21,6 +21,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    let all = Patterns::of(context.mesh);
     for http in context.http_routes() {
         http.at(|at| {
             let list = at.field("match");
@@ -28,7 +29,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 each_comparison(entry, &list.index(index), &mut |at, matcher, named| {
                     // A lone star means presence there.
                     if !named || matcher.regex.as_deref() != Some("*") {
-                        compare(http, matcher, at, report);
+                        compare(http, matcher, (at, &all), report);
                     }
                 });
             }
@@ -36,20 +37,20 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 http.route.cors_policy.iter().flat_map(|cors| &cors.allow_origins).enumerate()
             {
                 let at = at.field("corsPolicy");
-                compare(http, origin, &at.field("allowOrigins").index(index), report);
+                compare(http, origin, (&at.field("allowOrigins").index(index), &all), report);
             }
-            rewrite(http, at, report);
+            rewrite(http, (at, &all), report);
         });
     }
 }
 
-fn compare(http: Http<'_>, matcher: &StringMatch, at: &At<'_>, report: &mut Report<'_>) {
-    if let Some(problem) = matcher.regex.as_deref().and_then(problem) {
+fn compare(http: Http<'_>, matcher: &StringMatch, (at, all): (&At<'_>, &Patterns), report: &mut Report<'_>) {
+    if let Some(problem) = matcher.regex.as_deref().and_then(|regex| problem(regex, all)) {
         report.add(http.resource, &at.field("regex"), format!("{problem}: a cluster refuses the rule."));
     }
 }
 
-fn rewrite(http: Http<'_>, at: &At<'_>, report: &mut Report<'_>) {
+fn rewrite(http: Http<'_>, (at, all): (&At<'_>, &Patterns), report: &mut Report<'_>) {
     let rewrite = http.route.rewrite.as_ref().and_then(|rewrite| rewrite.uri_regex_rewrite.as_ref());
     let Some(rewrite) = rewrite else { return };
     let at = at.field("rewrite");
@@ -59,7 +60,7 @@ fn rewrite(http: Http<'_>, at: &At<'_>, report: &mut Report<'_>) {
             report.add(http.resource, &at.field("match"), "`match` is missing: nothing is rewritten.");
         }
         pattern => {
-            if let Some(problem) = problem(pattern) {
+            if let Some(problem) = problem(pattern, all) {
                 report.add(
                     http.resource,
                     &at.field("match"),
@@ -81,7 +82,13 @@ fn rewrite(http: Http<'_>, at: &At<'_>, report: &mut Report<'_>) {
 }
 
 /// What is wrong with a pattern.
-fn problem(pattern: &str) -> Option<String> {
+fn problem(pattern: &str, all: &Patterns) -> Option<String> {
+    if all.is_beyond(pattern) {
+        return Some(format!(
+            "`{}` is left out, all regular expressions of the mesh together are too large when they are compiled",
+            shortened(pattern)
+        ));
+    }
     // Most patterns are plain.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte);
     if pattern.len() <= 1024 && pattern.trim_end_matches(".*").bytes().all(plain) {

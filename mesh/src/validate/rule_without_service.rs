@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0207",
     severity: Severity::Warning,
     title: "A DestinationRule applies to no service",
-    explanation: "Its policies and subsets are for the host that it names. A short name belongs to the namespace of the rule, which is not always that of the service. The check is silent where no service is known at all.",
+    explanation: "Its policies and subsets are for the host that it names. A short name belongs to the namespace of the rule, which is not always that of the service. Lookups are exact, as Istio's: no service of a wildcard host is meant by a name below it, and case counts. The check is silent where no service is known at all.",
     corresponds_to: &["IST0174"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -25,10 +25,16 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         let Some(host) = spec.host.as_deref().filter(|host| !host.is_empty()) else { continue };
         let full = context.qualify(resource, host);
         // A wildcard is for services that may come.
-        if full.starts_with('*')
-            || context.services.any(&full).is_some()
-            || context.services.seen_by(&full, &[resource.key.namespace.as_str()]).is_some()
+        if full.starts_with('*') || context.services.any(&full).is_some_and(|service| service.written == full)
         {
+            continue;
+        }
+        if let Some(near) = context.services.nearly(&full, &resource.key.namespace) {
+            let message = format!(
+                "`{host}` is looked up exactly, and the service is called `{}`: the policies and subsets apply to nothing.",
+                near.written
+            );
+            report.add(resource, &At::SPEC.field("host"), message);
             continue;
         }
         let full = if host == full { String::new() } else { format!(" ({full})") };

@@ -14,12 +14,16 @@ impl<'m> Services<'m> {
         !self.0.services().is_empty()
     }
 
-    /// The service of a fully qualified host, exact or by a wildcard, that all of the namespaces see.
+    /// The service that is written as this fully qualified host, and that all of the namespaces see.
     pub(super) fn seen_by(self, host: &str, namespaces: &[&str]) -> Option<&'m Service> {
-        let host = host.to_ascii_lowercase();
-        let mut found = namespaces.iter().map(|namespace| self.0.covering(&host, namespace));
+        let mut found = namespaces.iter().map(|namespace| self.0.exact(host, namespace));
         let first = found.next()?;
         if found.all(|service| service.is_some()) { first } else { None }
+    }
+
+    /// The service that would be meant if lookups were not exact: by a wildcard that covers the host, or in another case.
+    pub(super) fn nearly(self, host: &str, namespace: &str) -> Option<&'m Service> {
+        self.0.covering(&host.to_ascii_lowercase(), namespace).filter(|service| service.written != host)
     }
 
     /// The service of a fully qualified host, whoever sees it.

@@ -4,7 +4,7 @@ use crate::Severity;
 use crate::resource::walk::At;
 
 use super::context::Context;
-use super::covers::{catch_all, routes, shadow};
+use super::covers::{Shadows, routes};
 use super::rule::{Check, Report, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -21,13 +21,14 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     for (resource, service) in context.virtual_services() {
         for list in routes(service) {
-            for (index, route) in list.iter().enumerate() {
+            let shadows = Shadows::of(list);
+            for (index, route) in shadows.routes().iter().enumerate() {
                 // The rule as a whole is told of by MW0403.
-                if catch_all(&list, index).is_some() {
+                if shadows.catch_all(index).is_some() {
                     continue;
                 }
                 for entry in 0..route.matches.len() {
-                    let Some((by, position)) = shadow(&list, index, entry) else { continue };
+                    let Some((by, position)) = shadows.shadow(index, entry) else { continue };
                     let by = if by == index { "of this rule".to_owned() } else { format!("of rule {by}") };
                     let message = format!("Match {position} {by} takes every request that this one would.");
                     let field = At::SPEC.field(route.kind);

@@ -8,6 +8,9 @@ use super::context::{Context, each_destination};
 use super::names::nearest;
 use super::rule::{Check, Report, Rule};
 
+/// Subsets that a message names, and among which the one that was meant is looked for.
+const MOST: usize = 50;
+
 pub(super) const RULE: Rule = Rule {
     code: "MW0202",
     severity: Severity::Error,
@@ -30,12 +33,13 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 return;
             }
             let full = context.qualify(resource, host);
-            match context.subsets(&full) {
-                Some(subsets) => {
-                    let names: Vec<&str> = subsets.filter_map(|subset| subset.name.as_deref()).collect();
-                    if !names.contains(&subset) {
-                        missing(resource, at, host, subset, &names, report);
-                    }
+            match context.has_subset(&full, subset) {
+                Some(true) => {}
+                Some(false) => {
+                    let names = context.subsets(&full).into_iter().flatten();
+                    let names: Vec<&str> =
+                        names.filter_map(|subset| subset.name.as_deref()).take(MOST).collect();
+                    missing(resource, at, host, subset, &names, report);
                 }
                 // A service that is unknown is told of by MW0201.
                 None if context.services.any(&full).is_some() => {

@@ -4,7 +4,7 @@ use crate::Severity;
 use crate::resource::walk::At;
 
 use super::context::Context;
-use super::covers::{catch_all, routes, shadow};
+use super::covers::{Shadows, routes};
 use super::rule::{Check, Report, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -21,16 +21,17 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     for (resource, service) in context.virtual_services() {
         for list in routes(service) {
-            for (index, route) in list.iter().enumerate() {
+            let shadows = Shadows::of(list);
+            for (index, route) in shadows.routes().iter().enumerate() {
                 let field = At::SPEC.field(route.kind);
                 let at = field.index(route.index);
-                if let Some(first) = catch_all(&list, index) {
+                if let Some(first) = shadows.catch_all(index) {
                     let message = format!("Rule {first} takes every request: this rule is never reached.");
                     report.add(resource, &at, message);
                     continue;
                 }
                 let taken: Option<Vec<usize>> = (0..route.matches.len())
-                    .map(|entry| shadow(&list, index, entry).map(|(by, _)| by).filter(|by| *by != index))
+                    .map(|entry| shadows.shadow(index, entry).map(|(by, _)| by).filter(|by| *by != index))
                     .collect();
                 if let Some(by) = taken.filter(|by| !by.is_empty()) {
                     let message =

@@ -36,7 +36,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 "Subset `{name}` of `{host}` has a policy, and no rule routes to it: the policy is never applied."
             );
             let finding = report.add(resource, &list.index(index).field("trafficPolicy"), message);
-            if routed.is_none() && !is_governed(context, &full) {
+            if routed.is_none() && context.within_mesh(&full).is_empty() {
                 finding.fix(
                     format!("Add a default route to the subsets of {host}"),
                     default_route(resource, host, full.clone(), &spec.subsets),
@@ -44,14 +44,6 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             }
         }
     }
-}
-
-/// Whether some VirtualService within the mesh is for the host.
-fn is_governed(context: &Context<'_>, full: &str) -> bool {
-    context.virtual_services().any(|(resource, spec)| {
-        let on_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh");
-        on_mesh && spec.hosts.iter().any(|host| context.qualify(resource, host) == full)
-    })
 }
 
 /// Even shares for all subsets: what the default routing does, as near as subsets can.

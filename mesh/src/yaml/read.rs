@@ -1,5 +1,7 @@
 //! Reading the text of one document.
 
+use std::sync::OnceLock;
+
 use granit_parser::ScanError;
 use serde_json::Value;
 
@@ -27,6 +29,28 @@ pub struct Text {
     pub more: More,
     /// What it takes of the mesh's budget.
     pub(crate) cost: Cost,
+    lines: OnceLock<Lines>,
+}
+
+/// The lines of a text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lines {
+    /// Where they begin, but the first.
+    pub starts: Vec<usize>,
+    /// Every character is one byte.
+    pub ascii: bool,
+}
+
+impl Text {
+    /// The lines of the text that offsets refer to. A document is asked for as many places as there are findings about it, so
+    /// they are looked for once. `given` is the text that was read.
+    pub fn lines(&self, given: &str) -> &Lines {
+        self.lines.get_or_init(|| {
+            let text = self.repaired.as_deref().unwrap_or(given);
+            let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            Lines { starts: breaks.map(|(at, _)| at + 1).collect(), ascii: text.is_ascii() }
+        })
+    }
 }
 
 /// Reads the text of one document. What is not YAML but plain in its meaning is repaired, which the problems tell.

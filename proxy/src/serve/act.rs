@@ -94,7 +94,7 @@ impl<'p> Act<'p> {
         let asked = Asked { client, decision, began: ticket.began(), h2: head.version == Version::HTTP_2 };
         let mut met = Met { flags: ticket.flags(), ..Met::default() };
         let mut response = match self {
-            Self::Forward(side, limits) => match reachable(&side, &head) {
+            Self::Forward(side, limits) => match reachable(&side, client, &head) {
                 Ok(cluster) => {
                     let way = Way { side, cluster, limits };
                     return forward(way.exchange(client, view, decision, ticket, asked.h2), head, body).await;
@@ -120,10 +120,10 @@ impl<'p> Act<'p> {
     }
 }
 
-/// The cluster that a request goes to, by the name that it says where the client chooses.
-fn reachable(side: &Side, head: &request::Parts) -> Result<Rc<cluster::View>, Reply> {
+/// The cluster that a request goes to, by the address or the name that is meant where the client chooses.
+fn reachable(side: &Side, client: &Client, head: &request::Parts) -> Result<Rc<cluster::View>, Reply> {
     let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
     let inbound = cluster.chosen_by_client().then(|| Inbound::new(head, false)).flatten();
     let name = inbound.map(|inbound| inbound.authority().to_owned());
-    SourceState::reached(&cluster, name.as_deref()).ok_or(Reply::NO_UPSTREAM)
+    SourceState::reached(&cluster, client.meant, name.as_deref()).ok_or(Reply::NO_UPSTREAM)
 }

@@ -94,7 +94,8 @@ fn plan(ports: [u16; 3]) -> Arc<Plan> {
     };
     let yaml = entry("web", "10.9.9.50", 80, "HTTP", ports[0])
         + &entry("one", "10.9.9.51", 3306, "TCP", ports[1])
-        + &entry("two", "10.9.9.52/31", 3306, "TCP", ports[2]);
+        + &entry("two", "10.9.9.52/31", 3306, "TCP", ports[2])
+        + "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: any}\nspec:\n  hosts: [any.example]\n  resolution: NONE\n  ports: [{number: 80, name: p, protocol: HTTP}]\n";
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
     let settings = Settings::default();
     let registry = Registry::of(&mesh, &settings);
@@ -118,4 +119,6 @@ async fn inside() {
     // A stranger's host is where the connection was meant to go, whatever the request says.
     let elsewhere = named("10.9.9.1:80", "elsewhere").await;
     assert_eq!(ask(&elsewhere.to_string(), &get("nobody.org")).await, "elsewhere");
+    // So is that of a service whose endpoints nobody lists (`resolution: NONE`), whatever DNS says of its name.
+    assert_eq!(ask(&elsewhere.to_string(), &get("any.example")).await, "elsewhere");
 }

@@ -1,7 +1,7 @@
 //! The answer: what happens, and what was thought of each rule.
 
 use crate::prelude::*;
-use mesh::explain::{Explanation, Step};
+use mesh::explain::{Explanation, RouteRef, Step};
 
 use crate::icons::{Icon, icon};
 use crate::store::use_store;
@@ -48,10 +48,20 @@ fn Facts(answer: Explanation) -> impl IntoView {
     for target in &answer.destinations {
         let subset = target.subset.as_deref().map(|subset| format!(" {subset}")).unwrap_or_default();
         let share = words::percent(target.weight, 0);
-        rows.push(("to", format!("{}{subset} on port {} · {share}", short_host(&target.host), target.port)));
+        let to = format!("{}{subset} on port {}", short_host(&target.host), target.port);
+        rows.push(match answer.certain {
+            Some(_) => ("meant for", to),
+            None => ("to", format!("{to} · {share}")),
+        });
     }
     if let Some(service) = &answer.virtual_service {
         rows.push(("decided by", format!("VirtualService {service}")));
+    }
+    if let Some(root) = &answer.delegated_by {
+        rows.push((
+            "delegated by",
+            format!("VirtualService {} · {}", root.virtual_service, rule_name(&root.route)),
+        ));
     }
     if !answer.destinations.is_empty() {
         rows.push(("timeout", answer.timeout.clone().unwrap_or_else(|| "none".to_owned())));
@@ -87,14 +97,19 @@ fn Facts(answer: Explanation) -> impl IntoView {
     }
 }
 
+fn rule_name(route: &RouteRef) -> String {
+    route.name.clone().unwrap_or_else(|| format!("route {}", route.index + 1))
+}
+
 fn step(step: Step) -> impl IntoView {
     let (tone, sign, word) =
         if step.matched { ("ok", Icon::Yes, "matched") } else { ("faint", Icon::No, "not matched") };
     let rule = match (&step.virtual_service, &step.route) {
-        (Some(service), Some(route)) => match &route.name {
-            Some(name) => format!("{service} · {name}"),
-            None => format!("{service} · route {}", route.index + 1),
-        },
+        (Some(service), Some(route)) => {
+            let root = step.delegated_by.as_ref();
+            let root = root.map(|root| format!("{} · {} → ", root.virtual_service, rule_name(&root.route)));
+            format!("{}{service} · {}", root.unwrap_or_default(), rule_name(route))
+        }
         (Some(service), None) => service.clone(),
         (None, _) => "default".to_owned(),
     };

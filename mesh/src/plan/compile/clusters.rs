@@ -1,9 +1,11 @@
 //! The clusters of a plan: made when a route first leads to them.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::Context;
-use crate::plan::{Balancer, Cluster, ClusterId, ClusterKey, ClusterPolicy, Endpoint, Source};
+use super::policy::Governing;
+use crate::plan::{Balancer, Cluster, ClusterId, ClusterKey, ClusterPolicy, Source};
 use crate::registry::{Discovery, Port, PortProtocol, Service, Viewer, subset};
 use crate::resource::virtual_service::Destination;
 
@@ -13,11 +15,13 @@ pub(super) struct Clusters<'c> {
     viewer: &'c Viewer,
     list: Vec<Cluster>,
     known: HashMap<ClusterKey, ClusterId>,
+    /// What DestinationRules say of a host: a host may have thousands of subsets, each of them a cluster.
+    governing: HashMap<String, Option<Rc<Governing<'c>>>>,
 }
 
 impl<'c> Clusters<'c> {
     pub(super) fn new(context: &'c Context<'c>, viewer: &'c Viewer) -> Self {
-        Self { context, viewer, list: Vec::new(), known: HashMap::new() }
+        Self { context, viewer, list: Vec::new(), known: HashMap::new(), governing: HashMap::new() }
     }
 
     pub(super) fn finish(self) -> Vec<Cluster> {
@@ -29,26 +33,41 @@ impl<'c> Clusters<'c> {
         self.get(ClusterKey { host: service.host.clone(), subset: None, port: port.number })
     }
 
-    /// The cluster that a destination names. Its port: the one it says, else a service's only one, else the listener's.
+    /// The cluster that a destination of requests names. A workload's listener knows only the services that have its port,
+    /// as Istio's sidecars do: without a port of its own, a destination that lacks the listener's leads nowhere.
+    pub(super) fn of_request(&mut self, destination: &Destination, listener: u16) -> ClusterId {
+        let workload = matches!(self.viewer.source, Source::Workload { .. });
+        self.of(destination, listener, |service| !workload || service.port(listener).is_some())
+    }
+
+    /// The cluster that a destination of connections names.
     pub(super) fn of_destination(&mut self, destination: &Destination, listener: u16) -> ClusterId {
+        self.of(destination, listener, |_| true)
+    }
+
+    /// The port of a destination: the one it says, else a service's only one, else the listener's.
+    fn of(
+        &mut self,
+        destination: &Destination,
+        listener: u16,
+        known: impl FnOnce(&Service) -> bool,
+    ) -> ClusterId {
         let host = destination.host.clone().unwrap_or_default();
-        let host = match self.service(&host).and_then(|service| service.alias_of.clone()) {
-            Some(alias) => alias,
-            None => host,
+        let service = self.service(&host).filter(|service| known(service));
+        // One that says a port without a number has the port 0, which no service has.
+        let number = |port: i64| u16::try_from(port).unwrap_or_default();
+        let port = match (&destination.port, service.map(|service| service.ports.as_slice())) {
+            (Some(port), _) => number(port.number.unwrap_or_default()),
+            (None, Some([only])) => only.number,
+            _ => listener,
         };
-        let said =
-            destination.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
-        let only = || match self.service(&host)?.ports.as_slice() {
-            [only] => Some(only.number),
-            _ => None,
-        };
-        let port = said.filter(|port| *port > 0).or_else(only).unwrap_or(listener);
+        let host = service.and_then(|service| service.alias_of.clone()).unwrap_or(host);
         let subset = destination.subset.clone().filter(|subset| !subset.is_empty());
         self.get(ClusterKey { host, subset, port })
     }
 
     fn service(&self, host: &str) -> Option<&'c Service> {
-        self.context.registry.covering(host, &self.viewer.namespace)
+        self.context.registry.exact(host, &self.viewer.namespace)
     }
 
     fn get(&mut self, key: ClusterKey) -> ClusterId {
@@ -57,16 +76,19 @@ impl<'c> Clusters<'c> {
         }
         // A mesh has not four thousand million clusters.
         let id = ClusterId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
-        self.list.push(self.make(key.clone()));
+        let made = self.make(key.clone());
+        self.list.push(made);
         self.known.insert(key, id);
         id
     }
 
-    fn make(&self, key: ClusterKey) -> Cluster {
+    fn make(&mut self, key: ClusterKey) -> Cluster {
         let service = self.service(&key.host);
         let port = service.and_then(|service| service.port(key.port));
         let namespace = service.map(|service| service.namespace.as_str());
-        let governing = self.context.policies.governing(&key.host, namespace, self.viewer);
+        let (context, viewer) = (self.context, self.viewer);
+        let find = || context.policies.governing(&key.host, namespace, viewer).map(Rc::new);
+        let governing = self.governing.entry(key.host.clone()).or_insert_with(find).clone();
         let wanted = key.subset.as_deref();
         let found = wanted.and_then(|name| governing.as_ref()?.subset(name));
         let known = port.is_some() && (wanted.is_none() || found.is_some());
@@ -77,7 +99,7 @@ impl<'c> Clusters<'c> {
         policy.client_protocol |= port.is_some_and(|port| port.protocol == PortProtocol::Auto)
             && matches!(self.viewer.source, Source::Workload { .. });
         let mut endpoints = match (service, port) {
-            (Some(service), Some(port)) if known => endpoints(service, port, &key.host),
+            (Some(_), Some(port)) if known => port.endpoints.clone(),
             _ => Vec::new(),
         };
         if let Some(found) = found {
@@ -87,17 +109,11 @@ impl<'c> Clusters<'c> {
         if let (Some(tls), Some(service)) = (&mut policy.tls, service) {
             tls.names.clone_from(&service.subject_alt_names);
         }
-        // Nothing is known of the instances but that the client knows them.
-        let chosen_by_client = service.is_some_and(|service| service.discovery == Discovery::Passthrough);
-        if known && endpoints.is_empty() && chosen_by_client {
+        // Nothing is known of the instances but that the client knows them, whatever a DestinationRule says.
+        if known && service.is_some_and(|service| service.discovery == Discovery::Passthrough) {
             policy.balancer = Balancer::Passthrough;
+            policy.hash = None;
         }
         Cluster { key, known, endpoints, policy }
     }
-}
-
-/// The endpoints of a service's port. For a host that a wildcard covers, what DNS says of it.
-fn endpoints(service: &Service, port: &Port, host: &str) -> Vec<Endpoint> {
-    let by_name = port.endpoints.is_empty() && service.host != host && service.discovery != Discovery::Static;
-    if by_name { vec![Endpoint::named(host, port.number)] } else { port.endpoints.clone() }
 }

@@ -10,7 +10,7 @@ use super::trace::Skip;
 use super::translate::Scope;
 use crate::Settings;
 use crate::plan::{
-    Action, Destination, Direct, Forward, Mirror, Pattern, Redirect, Retry, RetryOn, Rewrite, substitution,
+    Action, Destination, Direct, Forward, Mirror, Redirect, Retry, RetryOn, Rewrite, substitution,
 };
 use crate::resource::http::HttpDirectResponse;
 use crate::resource::http::{DerivePort, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute};
@@ -38,13 +38,18 @@ fn forward(
     settings: &Settings,
 ) -> Result<Forward, Skip> {
     let alone = http.route.len() == 1;
-    let rewrite = http.rewrite.as_ref().map(rewrite).transpose()?.filter(|it| *it != Rewrite::default());
+    let rewrite = http
+        .rewrite
+        .as_ref()
+        .map(|it| rewrite(it, scope))
+        .transpose()?
+        .filter(|it| *it != Rewrite::default());
     let mut destinations = Vec::new();
     for entry in &http.route {
         let weight = entry.weight.unwrap_or(0).clamp(0, i64::from(u32::MAX));
         let weight = if alone { 1 } else { u32::try_from(weight).unwrap_or(u32::MAX) };
         let Some(destination) = entry.destination.as_ref().filter(|_| weight > 0) else { continue };
-        let cluster = clusters.of_destination(destination, scope.port);
+        let cluster = clusters.of_request(destination, scope.port);
         destinations.push(Destination { cluster, weight, headers: operations(entry.headers.as_ref()) });
     }
     if destinations.is_empty() {
@@ -64,13 +69,13 @@ fn forward(
     })
 }
 
-fn rewrite(it: &HttpRewrite) -> Result<Rewrite, Skip> {
+fn rewrite(it: &HttpRewrite, scope: &Scope<'_>) -> Result<Rewrite, Skip> {
     let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let regex = match &it.uri_regex_rewrite {
         None => None,
         Some(regex) => {
-            let pattern =
-                Pattern::new(regex.r#match.as_deref().unwrap_or("")).map_err(|_| Skip::Comparison)?;
+            let wanted = regex.r#match.as_deref().unwrap_or("");
+            let pattern = scope.patterns.within(wanted).ok_or(Skip::Comparison)?;
             let by = substitution(regex.rewrite.as_deref().unwrap_or("")).ok_or(Skip::Comparison)?;
             Some((pattern, by))
         }
@@ -106,9 +111,12 @@ fn mirrors(http: &HttpRoute, scope: &Scope<'_>, clusters: &mut Clusters<'_>) -> 
         let share = parts_per_million(mirror.percentage.as_ref(), None).unwrap_or(ALL);
         Some((mirror.destination.as_ref()?, share))
     });
-    let on = single.into_iter().chain(several).filter(|(_, share)| *share > 0);
+    let named = |to: &crate::resource::virtual_service::Destination| {
+        to.host.as_ref().is_some_and(|host| !host.is_empty())
+    };
+    let on = single.into_iter().chain(several).filter(|(to, share)| *share > 0 && named(to));
     on.map(|(to, parts_per_million)| Mirror {
-        cluster: clusters.of_destination(to, scope.port),
+        cluster: clusters.of_request(to, scope.port),
         parts_per_million,
     })
     .collect()

@@ -2,14 +2,14 @@
 //!
 //! (Istio's `buildGatewayHTTPRouteConfig`.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::clusters::Clusters;
 use super::matches::is_catch_all;
 use super::trace::{Entry, Standing, Trace};
 use super::translate::{self, Scope, Translated};
 use super::{Context, connections, secrets};
-use crate::host;
+use crate::host::{self, Overlaps};
 use crate::plan::{
     Action, ConnectionRoute, HeaderOps, Listener, Protocol, Redirect, Route, UnknownHost, VirtualHost,
     VirtualHosts,
@@ -122,8 +122,11 @@ impl Maker<'_> {
         let mut drafts: BTreeMap<String, Draft> = BTreeMap::new();
         let mut known: BTreeMap<usize, Translated> = BTreeMap::new();
         for server in servers {
+            let mut offered: HashMap<&str, Overlaps> = HashMap::new();
             for &at in self.bound {
-                self.bind(server, at, &mut drafts, &mut known, clusters, trace);
+                let namespace = self.context.rules.books[at].key.namespace.as_str();
+                let offered = offered.entry(namespace).or_insert_with(|| self.offered(server, namespace));
+                self.bind(server, (at, offered), &mut drafts, &mut known, clusters, trace);
             }
             for host in server.hosts.iter().filter(|_| redirects(server)) {
                 let host = host.rsplit('/').next().unwrap_or(host).to_ascii_lowercase();
@@ -156,11 +159,18 @@ impl Maker<'_> {
             }
             let passed =
                 server.tls.as_ref().is_some_and(|_| matches!(mode, None | Some(ServerTlsMode::Passthrough)));
-            let scope = Scope { viewer: self.viewer, gateway: self.gateway, port: self.port, tls: !passed };
+            let scope = Scope {
+                viewer: self.viewer,
+                gateway: self.gateway,
+                port: self.port,
+                tls: !passed,
+                patterns: &self.context.patterns,
+            };
+            let mut offered: HashMap<&str, Overlaps> = HashMap::new();
             for book in self.bound.iter().map(|&at| &self.context.rules.books[at]) {
-                let offered = host::for_namespace(&server.hosts, &book.key.namespace, self.namespace);
-                let wanted: Vec<&str> = book.hosts.iter().map(String::as_str).collect();
-                if !host::intersection(&offered, &wanted).is_empty() {
+                let namespace = book.key.namespace.as_str();
+                let offered = offered.entry(namespace).or_insert_with(|| self.offered(server, namespace));
+                if book.hosts.iter().any(|host| offered.with(host).next().is_some()) {
                     made.extend(connections::rules(book, passed, &scope, clusters));
                 }
             }
@@ -168,32 +178,44 @@ impl Maker<'_> {
         made
     }
 
+    /// The hosts of a server that are open to a namespace.
+    fn offered(&self, server: &Server, namespace: &str) -> Overlaps {
+        Overlaps::of(host::for_namespace(&server.hosts, namespace, self.namespace))
+    }
+
     fn bind(
         &self,
         server: &Server,
-        at: usize,
+        (at, offered): (usize, &Overlaps),
         drafts: &mut BTreeMap<String, Draft>,
         known: &mut BTreeMap<usize, Translated>,
         clusters: &mut Clusters<'_>,
         trace: &mut Trace,
     ) {
         let book = &self.context.rules.books[at];
-        let offered = host::for_namespace(&server.hosts, &book.key.namespace, self.namespace);
         let wanted: Vec<&str> = book.hosts.iter().map(String::as_str).collect();
-        let common = host::intersection(&offered, &wanted);
+        let common = offered.common(&wanted);
         if common.is_empty() {
             return;
         }
         let tls = server.tls.is_some();
-        let scope = Scope { viewer: self.viewer, gateway: self.gateway, port: self.port, tls };
+        let scope = Scope {
+            viewer: self.viewer,
+            gateway: self.gateway,
+            port: self.port,
+            tls,
+            patterns: &self.context.patterns,
+        };
         let translated = known
             .entry(at)
             .or_insert_with(|| translate::rules(book, &scope, clusters, self.context.settings));
         let standing = if translated.routes.is_empty() { Standing::Empty } else { Standing::Used };
         for host in common {
             let host = host.to_ascii_lowercase();
-            let notes = translated.notes.clone();
-            trace.0.push(Entry { port: self.port, host: host.clone(), book: at, standing, notes });
+            trace.add(|| {
+                let notes = translated.notes.clone();
+                Entry { port: self.port, host: host.clone(), book: at, standing, notes }
+            });
             if standing == Standing::Used {
                 let draft = drafts.entry(host).or_default();
                 draft.routes.extend(translated.routes.iter().cloned());

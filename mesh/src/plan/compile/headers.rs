@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::matches::comparison;
-use crate::plan::{AbortWith, Action, Cors, Fault, HeaderOps, HeaderValue, Matcher, Ops};
+use crate::plan::{AbortWith, Action, Cors, Fault, HeaderOps, HeaderValue, Matcher, Ops, Patterns};
 use crate::resource::Percent;
 use crate::resource::http::{
     CorsPolicy, GRPC_STATUSES, HeaderOperations, Headers, HttpFault, HttpRoute, UnmatchedPreflights,
@@ -90,12 +90,12 @@ fn grpc_code(name: &str) -> Option<u32> {
 }
 
 /// A cross-origin policy; comparisons that cannot be made allow nothing.
-pub(super) fn cors(policy: &CorsPolicy) -> Cors {
+pub(super) fn cors(policy: &CorsPolicy, patterns: &Patterns) -> Cors {
     let joined = |list: &[String]| (!list.is_empty()).then(|| list.join(","));
     let allow_origins = if policy.allow_origins.is_empty() {
         policy.allow_origin.iter().map(|origin| Matcher::Exact(origin.clone())).collect()
     } else {
-        policy.allow_origins.iter().filter_map(|origin| comparison(origin).ok().flatten()).collect()
+        policy.allow_origins.iter().filter_map(|origin| comparison(origin, patterns).ok().flatten()).collect()
     };
     Cors {
         allow_origins,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::trace::Skip;
 use super::translate::Scope;
 use crate::order;
-use crate::plan::{HeaderMatcher, Match, Matcher, Pattern};
+use crate::plan::{HeaderMatcher, Match, Matcher, Patterns};
 use crate::registry::subset;
 use crate::resource::http::{HttpMatch, StringMatch};
 
@@ -42,25 +42,28 @@ pub(super) fn bound_to(
 }
 
 /// The condition that a match makes.
-pub(super) fn condition(candidate: &HttpMatch) -> Result<Match, Skip> {
+pub(super) fn condition(candidate: &HttpMatch, patterns: &Patterns) -> Result<Match, Skip> {
     let mut headers = Vec::new();
     for (asked, invert) in [(&candidate.headers, false), (&candidate.without_headers, true)] {
         for (name, value) in asked {
             if name.starts_with("@request.auth.claims") {
                 return Err(Skip::Claims);
             }
-            headers.push((name.to_ascii_lowercase(), HeaderMatcher { value: comparison(value)?, invert }));
+            headers.push((
+                name.to_ascii_lowercase(),
+                HeaderMatcher { value: comparison(value, patterns)?, invert },
+            ));
         }
     }
     order::sort_by(&mut headers, |a, b| a.0.cmp(&b.0));
     let mut query = Vec::new();
     for (name, value) in &candidate.query_params {
-        query.push((name.clone(), HeaderMatcher { value: comparison(value)?, invert: false }));
+        query.push((name.clone(), HeaderMatcher { value: comparison(value, patterns)?, invert: false }));
     }
-    let single = |it: &Option<StringMatch>| it.as_ref().map_or(Ok(None), comparison);
+    let single = |it: &Option<StringMatch>| it.as_ref().map_or(Ok(None), |it| comparison(it, patterns));
     Ok(Match {
         name: candidate.name.clone().filter(|name| !name.is_empty()),
-        uri: candidate.uri.as_ref().map_or(Ok(None), uri)?,
+        uri: candidate.uri.as_ref().map_or(Ok(None), |it| uri(it, patterns))?,
         ignore_uri_case: candidate.ignore_uri_case.unwrap_or(false),
         scheme: single(&candidate.scheme)?,
         method: single(&candidate.method)?,
@@ -83,30 +86,30 @@ pub(super) fn is_catch_all(condition: &Match) -> bool {
 }
 
 /// A comparison of a path.
-fn uri(it: &StringMatch) -> Result<Option<Matcher>, Skip> {
+fn uri(it: &StringMatch, patterns: &Patterns) -> Result<Option<Matcher>, Skip> {
     match (&it.exact, &it.prefix, &it.regex) {
         (Some(exact), ..) => Ok(Some(Matcher::Exact(exact.clone()))),
         (_, Some(prefix), _) => Ok(Some(Matcher::Prefix(prefix.clone()))),
-        (_, _, Some(regex)) => pattern(regex).map(Some),
+        (_, _, Some(regex)) => pattern(regex, patterns).map(Some),
         _ => Ok(None),
     }
 }
 
 /// A comparison of anything else; `None` asks for presence alone, which `{}` and the regex `*` do.
-pub(super) fn comparison(it: &StringMatch) -> Result<Option<Matcher>, Skip> {
+pub(super) fn comparison(it: &StringMatch, patterns: &Patterns) -> Result<Option<Matcher>, Skip> {
     match (&it.exact, &it.prefix, &it.regex) {
         (Some(exact), ..) => Ok(Some(Matcher::Exact(exact.clone()))),
         (_, Some(prefix), _) if prefix.is_empty() => Err(Skip::Comparison),
         (_, Some(prefix), _) => Ok(Some(Matcher::Prefix(prefix.clone()))),
         (_, _, Some(regex)) if regex == "*" => Ok(None),
-        (_, _, Some(regex)) => pattern(regex).map(Some),
+        (_, _, Some(regex)) => pattern(regex, patterns).map(Some),
         _ => Ok(None),
     }
 }
 
-fn pattern(regex: &str) -> Result<Matcher, Skip> {
+fn pattern(regex: &str, patterns: &Patterns) -> Result<Matcher, Skip> {
     if regex.is_empty() {
         return Err(Skip::Comparison);
     }
-    Pattern::new(regex).map(Matcher::Regex).map_err(|_| Skip::Comparison)
+    patterns.whole(regex).map(Matcher::Regex).ok_or(Skip::Comparison)
 }

@@ -3,6 +3,7 @@
 mod resolve;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::secrets;
 use crate::host::{self, HostMap};
@@ -33,6 +34,7 @@ pub(crate) struct Governing<'m> {
     namespace: &'m str,
     policy: Option<&'m TrafficPolicy>,
     subsets: Vec<&'m Subset>,
+    by_name: HashMap<&'m str, &'m Subset>,
     health: Option<HealthCheck>,
 }
 
@@ -47,7 +49,7 @@ impl<'m> Policies<'m> {
         for rule in all {
             let namespace = rule.resource.key.namespace.as_str();
             let named = rule.spec.host.as_deref().unwrap_or("");
-            let host = host::qualify(named, namespace, &settings.domain).to_ascii_lowercase();
+            let host = host::qualify(named, namespace, &settings.domain);
             by_namespace.entry(namespace).or_default().entry(&host, Vec::new).push(rule);
         }
         Self { by_namespace, root: settings.root_namespace.clone() }
@@ -110,6 +112,7 @@ impl<'m> Policies<'m> {
             namespace: &first.resource.key.namespace,
             policy: None,
             subsets: Vec::new(),
+            by_name: HashMap::new(),
             health: None,
         };
         for rule in together {
@@ -119,7 +122,9 @@ impl<'m> Policies<'m> {
             let health = annotation.and_then(|text| HealthCheck::parse(text).ok());
             governing.health = governing.health.or(health);
             for subset in &rule.spec.subsets {
-                if !governing.subsets.iter().any(|known| known.name == subset.name) {
+                let Some(name) = subset.name.as_deref() else { continue };
+                if let Entry::Vacant(free) = governing.by_name.entry(name) {
+                    free.insert(subset);
                     governing.subsets.push(subset);
                 }
             }
@@ -131,7 +136,7 @@ impl<'m> Policies<'m> {
 impl<'m> Governing<'m> {
     /// A subset by its name.
     pub(crate) fn subset(&self, name: &str) -> Option<&'m Subset> {
-        self.subsets.iter().find(|subset| subset.name.as_deref() == Some(name)).copied()
+        self.by_name.get(name).copied()
     }
 
     /// Names of its subsets.

@@ -39,6 +39,8 @@ pub(crate) struct Rulebook {
 pub(crate) struct Rule {
     /// Where it is written: for a delegate's rule, the delegate.
     pub(crate) key: RouteKey,
+    /// The root's rule that leads to it, with its name, where it is a delegate's.
+    pub(crate) via: Option<(RouteKey, Option<String>)>,
     /// What it says.
     pub(crate) http: HttpRoute,
     /// Why it cannot be used for anyone.
@@ -118,27 +120,28 @@ impl Rulebook {
             let key = route_key(resource, index);
             let reset = reset::of(resource, "http", index).map_or(0, |fault| fault.reset);
             let Some(delegate) = &http.delegate else {
-                rules.push(Rule { key, http: root, problem: None, reset });
+                rules.push(Rule { key, via: None, http: root, problem: None, reset });
                 continue;
             };
             let delegate_namespace =
                 delegate.namespace.as_deref().filter(|it| !it.is_empty()).unwrap_or(namespace);
             let name = delegate.name.as_deref().unwrap_or("");
             let Some((target, rest)) = delegates.get(&(delegate_namespace, name)) else {
-                rules.push(Rule { key, http: root, problem: Some(Skip::DelegateMissing), reset });
+                rules.push(Rule { key, via: None, http: root, problem: Some(Skip::DelegateMissing), reset });
                 continue;
             };
             if !Visibility::of(&rest.export_to).allows(delegate_namespace, namespace) {
-                rules.push(Rule { key, http: root, problem: Some(Skip::DelegateHidden), reset });
+                rules.push(Rule { key, via: None, http: root, problem: Some(Skip::DelegateHidden), reset });
                 continue;
             }
             for (index, leaf) in rest.http.iter().enumerate() {
                 let leaf = resolve(target, leaf, settings);
                 let nested = leaf.delegate.is_some().then_some(Skip::DelegateNested);
+                let via = Some((key.clone(), http.name.clone().filter(|name| !name.is_empty())));
                 let key = route_key(target, index);
                 rules.push(match delegate::merge_route(&root, &leaf) {
-                    Some(http) => Rule { key, http, problem: nested, reset },
-                    None => Rule { key, http: leaf, problem: Some(Skip::DelegateConflict), reset },
+                    Some(http) => Rule { key, via, http, problem: nested, reset },
+                    None => Rule { key, via, http: leaf, problem: Some(Skip::DelegateConflict), reset },
                 });
             }
         }
@@ -181,7 +184,8 @@ fn connections(resource: &Resource, service: &VirtualService, settings: &Setting
             };
             let namespace = &resource.key.namespace;
             for destination in rule.route.iter_mut().filter_map(|it| it.destination.as_mut()) {
-                destination.host = destination.host.as_deref().map(|host| qualify(host, namespace, settings));
+                destination.host =
+                    destination.host.as_deref().map(|host| as_written(host, namespace, settings));
             }
             for gateway in rule.matches.iter_mut().flat_map(|(_, it)| &mut it.gateways) {
                 *gateway = host::qualify_gateway(gateway, namespace);
@@ -217,13 +221,18 @@ fn qualify(host: &str, namespace: &str, settings: &Settings) -> String {
     host::qualify(host, namespace, &settings.domain).to_ascii_lowercase()
 }
 
+/// A destination's host in full. It means a service letter by letter.
+fn as_written(host: &str, namespace: &str, settings: &Settings) -> String {
+    host::qualify(host, namespace, &settings.domain).into_owned()
+}
+
 /// A rule with its names resolved, and with what the oldest form of the API left unsaid.
 fn resolve(resource: &Resource, http: &HttpRoute, settings: &Settings) -> HttpRoute {
     let namespace = &resource.key.namespace;
     let mut http = http.clone();
     let full = |destination: &mut Destination| {
         if let Some(host) = &mut destination.host {
-            *host = qualify(host, namespace, settings);
+            *host = as_written(host, namespace, settings);
         }
     };
     http.route.iter_mut().filter_map(|it| it.destination.as_mut()).for_each(full);

@@ -9,7 +9,7 @@ use super::domains::{self, Taken};
 use super::trace::{Entry, Note, Standing, Trace};
 use super::translate::{self, Scope};
 use super::{Context, Rulebook, connections, defaults};
-use crate::host::{self, HostMap, MESH};
+use crate::host::{self, HostMap, MESH, Overlaps};
 use crate::plan::{ConnectionRoute, Listener, Protocol, Route, UnknownHost, VirtualHost, VirtualHosts};
 use crate::registry::{PortProtocol, Service, Viewer};
 use crate::settings::OutboundPolicy;
@@ -93,6 +93,8 @@ struct Bucket<'s> {
 /// The VirtualServices of the mesh, with the services that each governs.
 struct Bound<'s> {
     books: Vec<BoundBook<'s>>,
+    /// Positions of the books that govern a service, by its host.
+    by_service: HashMap<&'s str, Vec<usize>>,
 }
 
 struct BoundBook<'s> {
@@ -114,6 +116,7 @@ impl<'s> Bound<'s> {
                 owners.entry(host, || at);
             }
         }
+        let sorted = Overlaps::of(services.iter().map(|service| service.host.as_str()));
         let books = order.into_iter().map(|at| {
             let book: &Rulebook = &context.rules.books[at];
             let mut bound = BoundBook { at, services: Vec::new(), others: Vec::new() };
@@ -123,22 +126,30 @@ impl<'s> Bound<'s> {
                     None => bound.others.push(host.clone()),
                 }
             }
+            let mut known: HashSet<&str> = bound.services.iter().map(|it| it.host.as_str()).collect();
             for host in book.hosts.iter().filter(|host| host::is_wildcard(host)) {
-                let mut covers_any = false;
-                for service in services.iter().filter(|service| host::matches(&service.host, host)) {
-                    covers_any = true;
-                    let own = owners.find(&service.host) == Some(&at);
-                    if own && !bound.services.iter().any(|known| known.host == service.host) {
+                let mut covered: Vec<usize> = sorted.with(host).collect();
+                covered.sort_unstable();
+                covered.dedup();
+                for service in covered.iter().map(|at| services[*at]) {
+                    if owners.find(&service.host) == Some(&at) && known.insert(&service.host) {
                         bound.services.push(service);
                     }
                 }
-                if !covers_any {
+                if covered.is_empty() {
                     bound.others.push(host.clone());
                 }
             }
             bound
         });
-        Self { books: books.collect() }
+        let books: Vec<BoundBook<'s>> = books.collect();
+        let mut by_service: HashMap<&'s str, Vec<usize>> = HashMap::new();
+        for (position, book) in books.iter().enumerate() {
+            for service in &book.services {
+                by_service.entry(&service.host).or_default().push(position);
+            }
+        }
+        Self { books, by_service }
     }
 }
 
@@ -160,7 +171,13 @@ impl Hosts<'_> {
         clusters: &mut Clusters<'_>,
         trace: &mut Trace,
     ) {
-        let scope = Scope { viewer: self.viewer, gateway: MESH, port: self.port, tls: false };
+        let scope = Scope {
+            viewer: self.viewer,
+            gateway: MESH,
+            port: self.port,
+            tls: false,
+            patterns: &self.context.patterns,
+        };
         let mut governed: HashSet<&str> = HashSet::new();
         for (position, services) in &bucket.books {
             let book = &bound.books[*position];
@@ -177,7 +194,7 @@ impl Hosts<'_> {
                 } else {
                     Standing::Second
                 };
-                trace.0.push(self.entry(host, book.at, standing, &translated.notes));
+                trace.add(|| self.entry(host, book.at, standing, &translated.notes));
             }
         }
         for service in bucket.services.iter().filter(|service| !governed.contains(service.host.as_str())) {
@@ -194,16 +211,21 @@ impl Hosts<'_> {
         bound: &Bound<'_>,
         clusters: &mut Clusters<'_>,
     ) -> Vec<ConnectionRoute> {
-        let scope = Scope { viewer: self.viewer, gateway: MESH, port: self.port, tls: false };
+        let scope = Scope {
+            viewer: self.viewer,
+            gateway: MESH,
+            port: self.port,
+            tls: false,
+            patterns: &self.context.patterns,
+        };
         let mut made = Vec::new();
         for service in services {
             let domains =
                 domains::of_service(service, &self.viewer.namespace, &self.context.settings.domain).0;
             let tls = is_tls(service, self.port);
-            let governs =
-                |book: &&BoundBook<'_>| book.services.iter().any(|governed| governed.host == service.host);
+            let governing = bound.by_service.get(service.host.as_str()).into_iter().flatten();
             let before = made.len();
-            for book in bound.books.iter().filter(governs) {
+            for book in governing.map(|at| &bound.books[*at]) {
                 let rules = &self.context.rules.books[book.at];
                 for mut route in connections::rules(rules, tls, &scope, clusters) {
                     route.hosts.clone_from(&domains);

@@ -70,6 +70,19 @@ pub(crate) struct Entry {
     pub(crate) notes: Vec<Note>,
 }
 
-/// All of them, in the order of compilation.
+/// All of them, in the order of compilation; `None` where nobody asks.
 #[derive(Debug, Default)]
-pub(crate) struct Trace(pub(crate) Vec<Entry>);
+pub(crate) struct Trace(pub(crate) Option<Vec<Entry>>);
+
+impl Trace {
+    /// One that somebody asks for.
+    pub(crate) fn wanted() -> Self {
+        Self(Some(Vec::new()))
+    }
+
+    pub(crate) fn add(&mut self, entry: impl FnOnce() -> Entry) {
+        if let Some(entries) = &mut self.0 {
+            entries.push(entry());
+        }
+    }
+}

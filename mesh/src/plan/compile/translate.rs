@@ -5,7 +5,7 @@ use super::rules::{Rule, Rulebook};
 use super::trace::{Note, Skip};
 use super::{forward, headers, matches};
 use crate::Settings;
-use crate::plan::{Match, Route};
+use crate::plan::{Match, Patterns, Route};
 use crate::registry::Viewer;
 
 /// For whom and where rules are translated.
@@ -18,6 +18,8 @@ pub(super) struct Scope<'a> {
     pub(super) port: u16,
     /// TLS ends at the listener.
     pub(super) tls: bool,
+    /// The mesh's regular expressions.
+    pub(super) patterns: &'a Patterns,
 }
 
 /// Routes, and what was left out.
@@ -61,7 +63,7 @@ pub(super) fn rules(
                 fault: headers::fault(rule.http.fault.as_ref(), rule.reset),
                 headers: headers::of_rule(&rule.http, &mut action),
                 action,
-                cors: rule.http.cors_policy.as_ref().map(headers::cors),
+                cors: rule.http.cors_policy.as_ref().map(|policy| headers::cors(policy, scope.patterns)),
             }),
             Err(why) => {
                 out.notes.truncate(before);
@@ -76,7 +78,8 @@ pub(super) fn rules(
 fn conditions(at: usize, rule: &Rule, scope: &Scope<'_>, notes: &mut Vec<Note>) -> (Vec<Match>, bool) {
     let mut list = Vec::new();
     for (part, candidate) in rule.http.r#match.iter().enumerate() {
-        match matches::applies(candidate, scope).and_then(|()| matches::condition(candidate)) {
+        match matches::applies(candidate, scope).and_then(|()| matches::condition(candidate, scope.patterns))
+        {
             Err(why) => notes.push(Note { rule: at, part: Some(part), why }),
             Ok(condition) => {
                 let catch_all = matches::is_catch_all(&condition);

@@ -3,13 +3,25 @@
 use regex::bytes::{Regex, RegexBuilder};
 pub(super) use regex::{Error, escape};
 
+/// Each group that is allowed nests up to four kinds of things.
+const NEST_LIMIT: u32 = 1_100;
+
+/// Most that an expression keeps of what it worked out while matching, in bytes and for each thread. A mesh may have
+/// thousands of expressions.
+const CACHE: usize = 128 * 1024;
+
 /// A compiled expression.
 #[derive(Clone)]
 pub(super) struct Engine(Regex);
 
 impl Engine {
     pub(super) fn new(pattern: &str) -> Result<Self, Error> {
-        RegexBuilder::new(pattern).unicode(false).build().map(Self)
+        RegexBuilder::new(pattern)
+            .unicode(false)
+            .nest_limit(NEST_LIMIT)
+            .dfa_size_limit(CACHE)
+            .build()
+            .map(Self)
     }
 
     pub(super) fn is_match(&self, text: &str) -> bool {

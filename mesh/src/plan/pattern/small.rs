@@ -4,8 +4,8 @@
 pub(super) use regex_lite::{Error, escape};
 use regex_lite::{Regex, RegexBuilder};
 
-/// The nesting that the other engine allows.
-const NEST_LIMIT: u32 = 250;
+/// As the other engine's.
+const NEST_LIMIT: u32 = 1_100;
 
 /// A compiled expression.
 #[derive(Clone)]

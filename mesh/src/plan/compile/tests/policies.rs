@@ -167,7 +167,55 @@ spec: {ports: [{name: http, port: 8080}, {name: http-admin, port: 80}]}
     let plan = World::of(&yaml).from("one");
     let keys = forward(&plan, "a").destinations.iter().map(|it| &plan.clusters[it.cluster.0 as usize]);
     let ports: Vec<(u16, bool)> = keys.map(|it| (it.key.port, it.known)).collect();
-    assert_eq!(ports, [(8080, true), (80, true), (8080, true), (80, false)]);
+    // Within the mesh a service that lacks the listener's port is not known there.
+    assert_eq!(ports, [(80, false), (80, true), (8080, true), (80, false)]);
+    // A gateway takes a service's only port.
+    let gateway = "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: gate}\nspec: {servers: [{port: {number: 81, name: http, protocol: HTTP}, hosts: ['*']}]}\n";
+    let bound = rules(
+        "name: b",
+        "b.com",
+        "  gateways: [gate]\n  http: [{route: [{destination: {host: one-port.one.svc.cluster.local}}], mirrors: [{destination: {}}]}]",
+    );
+    let plan = World::of(&(yaml + gateway + &bound)).gateway("gate");
+    let keys: Vec<(u16, bool)> = plan.clusters.iter().map(|it| (it.key.port, it.known)).collect();
+    assert_eq!(keys, [(8080, true)]);
+}
+
+#[test]
+fn destinations_and_rules_are_looked_up_exactly() {
+    let entry = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: foo}\nspec: {hosts: ['*.foo.com', Api.bar.com], resolution: STATIC, ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 10.0.0.1}]}\n";
+    let yaml = service("a", "one")
+        + entry
+        + &rules(
+            "name: a, namespace: one",
+            "a",
+            "  http: [{route: [{destination: {host: x.foo.com}, weight: 1}, {destination: {host: '*.foo.com'}, weight: 1}, {destination: {host: A}, weight: 1}, {destination: {host: Api.bar.com}, weight: 1}, {destination: {host: api.bar.com}, weight: 1}]}]",
+        )
+        + &policy("name: below, namespace: one", &format!("host: x.foo.com, {}", balancer("RANDOM")))
+        + &policy("name: case, namespace: one", &format!("host: A, {}", balancer("RANDOM")))
+        + &policy("name: same, namespace: one", &format!("host: Api.bar.com, {}", balancer("RANDOM")));
+    let plan = World::of(&yaml).from("one");
+    let clusters = forward(&plan, "a").destinations.iter().map(|it| &plan.clusters[it.cluster.0 as usize]);
+    let known: Vec<(&str, bool, usize)> =
+        clusters.map(|it| (it.key.host.as_str(), it.known, it.endpoints.len())).collect();
+    assert_eq!(
+        known,
+        [
+            ("x.foo.com", false, 0),
+            ("*.foo.com", true, 1),
+            ("A.one.svc.cluster.local", false, 0),
+            ("Api.bar.com", true, 1),
+            ("api.bar.com", false, 0)
+        ]
+    );
+    let random = |host: &str| {
+        let found = plan.clusters.iter().find(|it| it.known && it.key.host == host);
+        found.map(|it| it.policy.balancer == Balancer::Random)
+    };
+    assert_eq!(random("Api.bar.com"), Some(true));
+    assert_eq!(random("*.foo.com"), Some(false));
+    // A wildcard's requests go to the wildcard's own cluster.
+    assert_eq!(cluster(&plan, "x.foo.com").key.host, "*.foo.com");
 }
 
 #[test]
