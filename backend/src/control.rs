@@ -5,7 +5,6 @@
 //! the way is measured.
 
 pub mod change;
-pub mod revert;
 pub mod timeline;
 
 mod actor;

@@ -7,13 +7,12 @@ use std::path::PathBuf;
 
 use api::state::Proposal;
 use mesh::sources::{Unread, Why};
-use mesh::{Diagnostic, Sources};
+use mesh::{Diagnostic, Sources, diff};
 use tokio::sync::mpsc;
 
 use crate::control::Command;
 use crate::files::{self, Found};
 use crate::watch::Watch;
-use crate::world::differences;
 
 /// What is known of the folder.
 #[derive(Debug)]
@@ -65,7 +64,7 @@ impl Watched {
     /// What it proposes on top of the newest revision: the files that changed on disk since its content was last taken, as far
     /// as the revision does not have them so already. Files that only the browser changed are left alone.
     pub fn proposal(&self, head: &Sources) -> Option<Proposal> {
-        let mut files = differences(&self.baseline, &self.found);
+        let mut files = diff::files(&self.baseline, &self.found);
         files.retain(|(path, text)| head.0.get(path) != text.as_ref());
         (!files.is_empty()).then_some(Proposal { at: self.at, files })
     }

@@ -100,18 +100,6 @@ pub fn apply(world: &World, edits: &[Edit]) -> Result<Changed, EditError> {
     Ok(Changed { sources, parsed, inverse, summary })
 }
 
-/// The files that differ from one text to another, with their new text.
-pub fn differences(from: &Sources, to: &Sources) -> Vec<(String, Option<String>)> {
-    let changed =
-        to.0.iter()
-            .filter(|(path, text)| from.0.get(*path) != Some(text))
-            .map(|(path, text)| (path.clone(), Some(text.clone())));
-    let removed = from.0.keys().filter(|path| !to.0.contains_key(*path)).map(|path| (path.clone(), None));
-    let mut all: Vec<_> = changed.chain(removed).collect();
-    all.sort();
-    all
-}
-
 /// Edits that replace each resource of some YAML where it exists, and add it where not.
 pub fn replace_resources(mesh: &Mesh, yaml: &str) -> Result<Vec<Edit>, EditError> {
     limits::within("`resources`", "bytes", limits::FILE_BYTES, yaml.len())?;

@@ -131,6 +131,44 @@ pub fn sources(old: &Sources, new: &Sources) -> Vec<FileDiff> {
     files.into_iter().filter_map(diff).collect()
 }
 
+/// The files that differ from one text to another, with their new text; `None`: removed. By path.
+pub fn files(from: &Sources, to: &Sources) -> Vec<(String, Option<String>)> {
+    let all = order::set(from.0.keys().chain(to.0.keys()));
+    let changed = all.into_iter().filter(|path| from.0.get(*path) != to.0.get(*path));
+    changed.map(|path| (path.clone(), to.0.get(path).cloned())).collect()
+}
+
+/// What two people made of one text, together: both changes where they are of different lines, `None` where they meet.
+pub fn merge(base: &str, one: &str, other: &str) -> Option<String> {
+    let [base, one, other] = [base, one, other].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
+    let mut all: Vec<(Block, &[&str])> = blocks(&base, &one).into_iter().map(|it| (it, &one[..])).collect();
+    all.extend(blocks(&base, &other).into_iter().map(|it| (it, &other[..])));
+    order::sort_by(&mut all, |(a, _), (b, _)| {
+        (a.old.start, a.old.end, a.new.len()).cmp(&(b.old.start, b.old.end, b.new.len()))
+    });
+    let mut merged = String::new();
+    let mut at = 0;
+    let mut last: Option<(std::ops::Range<usize>, &[&str])> = None;
+    for (Block { old, new }, of) in all {
+        let lines = &of[new];
+        if let Some((before, written)) = &last {
+            // The same change, made twice.
+            if *before == old && *written == lines {
+                continue;
+            }
+            // Changes that touch cannot be told apart from one of the same lines.
+            if old.start <= before.end {
+                return None;
+            }
+        }
+        base[at..old.start].iter().chain(lines).for_each(|line| merged.push_str(line));
+        at = old.end;
+        last = Some((old, lines));
+    }
+    base[at..].iter().for_each(|line| merged.push_str(line));
+    Some(merged)
+}
+
 /// Diffs in the unified format, as `git apply` and `patch -p1` read it.
 pub fn unified(files: &[FileDiff]) -> String {
     let mut out = String::new();
@@ -171,8 +209,63 @@ fn range(lines: impl Iterator<Item = usize>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{FileChange, LineKind, sources, text, unified};
+    use proptest::prelude::*;
+
+    use super::{FileChange, LineKind, files, merge, sources, text, unified};
     use crate::Sources;
+
+    #[test]
+    fn what_two_people_changed_is_put_together() {
+        let base = lines(1..9);
+        let one = base.replace("line 2\n", "line two\nline 2b\n");
+        let other = base.replace("line 6\n", "");
+        let both = one.replace("line 6\n", "");
+        let cases = [
+            (&one, &other, Some(&both)),
+            (&other, &one, Some(&both)),
+            (&one, &one, Some(&one)),
+            (&base, &other, Some(&other)),
+            (&one, &base, Some(&one)),
+        ];
+        for (a, b, expected) in cases {
+            assert_eq!(merge(&base, a, b).as_ref(), expected);
+        }
+        for theirs in ["line 2 else\n", "", "line 2\nline 2c\n"] {
+            let theirs = base.replace("line 2\n", theirs);
+            assert_eq!(merge(&base, &one, &theirs), None, "{theirs}");
+        }
+        // Next to each other.
+        assert_eq!(merge(&base, &one, &base.replace("line 3\n", "line three\n")), None);
+        assert_eq!(merge("", "a\n", "b\n"), None);
+        assert_eq!(merge("a", "a\nb", "a").as_deref(), Some("a\nb"));
+    }
+
+    fn few_lines() -> impl Strategy<Value = String> {
+        prop::collection::vec("[abc]{0,1}", 0..9).prop_map(|lines| lines.join("\n"))
+    }
+
+    proptest! {
+        /// Who changed nothing gets what the other made of it, and it does not matter who comes first.
+        #[test]
+        fn a_merge_takes_no_side(base in few_lines(), one in few_lines(), other in few_lines()) {
+            prop_assert_eq!(merge(&base, &base, &other), Some(other.clone()));
+            prop_assert_eq!(merge(&base, &one, &base), Some(one.clone()));
+            prop_assert_eq!(merge(&base, &one, &one), Some(one.clone()));
+            prop_assert_eq!(merge(&base, &one, &other), merge(&base, &other, &one));
+        }
+    }
+
+    #[test]
+    fn files_that_differ() {
+        let of = |files: &[(&str, &str)]| {
+            Sources(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
+        };
+        let (from, to) =
+            (of(&[("a", "1"), ("b", "1"), ("c", "1")]), of(&[("a", "1"), ("c", "2"), ("d", "1")]));
+        let some = |text: &str| Some(text.to_owned());
+        let expected = [("b".to_owned(), None), ("c".to_owned(), some("2")), ("d".to_owned(), some("1"))];
+        assert_eq!(files(&from, &to), expected);
+    }
 
     fn lines(numbers: std::ops::Range<u32>) -> String {
         numbers.map(|number| format!("line {number}\n")).collect()

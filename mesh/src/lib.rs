@@ -19,6 +19,7 @@ pub mod order;
 pub mod plan;
 pub mod registry;
 pub mod resource;
+pub mod revert;
 pub mod route;
 pub mod settings;
 pub mod sources;

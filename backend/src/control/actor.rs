@@ -246,7 +246,7 @@ impl Actor {
     /// Tells of the revision that is now the newest: browsers first, since they show what is pending, then the proxy.
     async fn advance(&mut self, before: &Head, plans: Plans, mut progress: Progress) {
         let head = self.parts.head.clone();
-        let files = world::differences(&before.world.sources, &head.world.sources);
+        let files = mesh::diff::files(&before.world.sources, &head.world.sources);
         self.expiries = world::expiries(&head.world.mesh);
         tracing::info!(
             revision = head.info.number,

@@ -64,7 +64,7 @@ pub enum Refusal {
     Edit(#[from] EditError),
     /// A revision cannot be taken back.
     #[error(transparent)]
-    Revert(#[from] super::revert::RevertError),
+    Revert(#[from] mesh::revert::RevertError),
     /// There is no such revision.
     #[error("there is no revision {0}")]
     NoRevision(u64),

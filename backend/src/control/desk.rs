@@ -10,7 +10,7 @@ use mesh::Settings;
 use tokio::sync::{mpsc, watch};
 
 use super::change::{self, Head, Prepared, Refusal, Wish};
-use super::{Answer, Command, revert};
+use super::{Answer, Command};
 use crate::clock::now_millis;
 use crate::store::{Revision, Store};
 use crate::work::Work;
@@ -115,7 +115,8 @@ impl Ask {
                 let revision = stored(store, number)?;
                 let before = stored(store, number.saturating_sub(1)).map(|before| before.sources);
                 let before = before.unwrap_or_default();
-                let edits = revert::revert(&revision, &before, &head.world.sources)?;
+                let now = &head.world.sources;
+                let edits = mesh::revert::revert(number, &revision.inverse, &before, &revision.sources, now)?;
                 let summary = Some(format!("takes back {number}: {}", revision.info.summary));
                 Ok(Wish { base: Some(base), author, edits, reverts: Some(number), summary })
             }

@@ -58,7 +58,7 @@ impl IntoResponse for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        use crate::control::revert::RevertError;
+        use mesh::revert::RevertError;
         let detail = refusal.to_string();
         match refusal {
             Refusal::Stale { head, .. } => {

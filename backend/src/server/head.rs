@@ -95,8 +95,8 @@ fn append(
     sources: Sources,
     set_aside: &SetAside,
 ) -> Result<RevisionInfo, StoreError> {
-    let edits = [Edit::SetFiles { files: world::differences(&bad.sources, &sources) }];
-    let inverse = vec![Edit::SetFiles { files: world::differences(&sources, &bad.sources) }];
+    let edits = [Edit::SetFiles { files: mesh::diff::files(&bad.sources, &sources) }];
+    let inverse = vec![Edit::SetFiles { files: mesh::diff::files(&sources, &bad.sources) }];
     let info = RevisionInfo {
         number: bad.info.number + 1,
         author: OWN.to_owned(),

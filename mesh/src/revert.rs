@@ -1,11 +1,9 @@
-//! Taking a revision back: the edits that do it on top of the newest one, or why it cannot be done.
+//! Taking a revision back: the edits that do it on top of the newest one, or why it cannot be done. The page shows with it
+//! what the server will do.
 
 use std::collections::BTreeSet;
 
-use mesh::{Edit, Mesh, ResourceKey, Sources};
-
-use crate::store::Revision;
-use crate::world;
+use crate::{Edit, Mesh, ResourceKey, Sources, diff, export};
 
 /// Why a revision cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,19 +25,24 @@ fn list(names: &[String]) -> String {
     names.join(", ")
 }
 
-/// The edits that take `revision` back on top of `head`. `before` is the text that the revision changed.
+/// The edits that take revision `number` back on top of `head`. `before` is the text that the revision changed, `after` what it
+/// made of it, `inverse` the edits that lead from there to `before`: any, since only what they lead to counts.
 ///
-/// When its files are as it left them, its stored inverse brings them back byte for byte. When other documents of these files
-/// have changed since, only the documents that it touched are brought back.
-pub fn revert(revision: &Revision, before: &Sources, head: &Sources) -> Result<Vec<Edit>, RevertError> {
-    let number = revision.info.number;
+/// When its files are as it left them, `inverse` brings them back byte for byte. When other documents of these files have
+/// changed since, only the documents that it touched are brought back.
+pub fn revert(
+    number: u64,
+    inverse: &[Edit],
+    before: &Sources,
+    after: &Sources,
+    head: &Sources,
+) -> Result<Vec<Edit>, RevertError> {
     if number <= 1 {
         return Err(RevertError::First);
     }
-    let after = &revision.sources;
-    let files: Vec<_> = world::differences(before, after).into_iter().map(|(path, _)| path).collect();
+    let files: Vec<_> = diff::files(before, after).into_iter().map(|(path, _)| path).collect();
     if files.iter().all(|path| head.0.get(path) == after.0.get(path)) {
-        return Ok(revision.inverse.clone());
+        return Ok(inverse.to_vec());
     }
     let [then, done, now] = [before, after, head].map(|sources| Mesh::parse(sources).mesh);
     let touched = touched(&then, &done);
@@ -73,16 +76,13 @@ fn touched(before: &Mesh, after: &Mesh) -> BTreeSet<ResourceKey> {
 }
 
 fn text(mesh: &Mesh, key: &ResourceKey) -> Option<String> {
-    mesh::export::document(mesh, key)
+    export::document(mesh, key)
 }
 
 #[cfg(test)]
 mod tests {
-    use api::RevisionInfo;
-    use mesh::Settings;
-
     use super::*;
-    use crate::world::World;
+    use crate::edit;
 
     fn entry(name: &str, host: &str) -> String {
         format!(
@@ -98,19 +98,9 @@ mod tests {
 
     /// Takes `before` → `after` back on top of `head`.
     fn reverted(before: &Sources, after: &Sources, head: &Sources) -> Result<Sources, RevertError> {
-        let info = RevisionInfo {
-            number: 2,
-            author: String::new(),
-            at: 0,
-            summary: String::new(),
-            edits: api::revision::Edits::default(),
-            reverts: None,
-        };
-        let inverse = vec![Edit::SetFiles { files: world::differences(after, before) }];
-        let revision = Revision { info, inverse, sources: after.clone() };
-        let edits = revert(&revision, before, head)?;
-        let head = World::read(head.clone(), &Mesh::default(), &Settings::default());
-        Ok(world::apply(&head, &edits).unwrap().sources)
+        let inverse = [Edit::SetFiles { files: diff::files(after, before) }];
+        let edits = revert(2, &inverse, before, after, head)?;
+        Ok(edit::apply(head, &edits).unwrap().sources)
     }
 
     #[test]
