@@ -34,13 +34,13 @@ pub fn binary() -> Result<PathBuf> {
 impl Server {
     /// Starts the server with further arguments and waits until it says where it listens.
     pub async fn start(args: &[&str]) -> Result<Self> {
-        Self::start_in(TempDir::new()?, args).await
+        Self::start_in(TempDir::new()?, "127.0.0.1:0", args).await
     }
 
-    async fn start_in(data: TempDir, args: &[&str]) -> Result<Self> {
+    async fn start_in(data: TempDir, listen: &str, args: &[&str]) -> Result<Self> {
         let mut child = Command::new(binary()?)
             .arg("serve")
-            .args(["--listen", "127.0.0.1:0", "--data"])
+            .args(["--listen", listen, "--data"])
             .arg(data.path())
             .args(args)
             .stdout(Stdio::piped())
@@ -78,7 +78,13 @@ impl Server {
     /// Kills the server with SIGKILL and starts it again on the same data.
     pub async fn crash(mut self, args: &[&str]) -> Result<Self> {
         self.child.kill().await?;
-        Self::start_in(self.data, args).await
+        Self::start_in(self.data, "127.0.0.1:0", args).await
+    }
+
+    /// As [`Server::crash`], at the same address: what a browser keeps of a page, it keeps by that.
+    pub async fn restart(mut self, args: &[&str]) -> Result<Self> {
+        self.child.kill().await?;
+        Self::start_in(self.data, &self.address, args).await
     }
 }
 

@@ -1,5 +1,5 @@
 //! The journey of a newcomer, in a real browser with real pointer events: drag a split, see it converge; switch on a
-//! fault, see the errors; undo; take the YAML away and start another instance from it.
+//! fault, see the errors; take it back; take the YAML away and start another instance from it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -76,8 +76,10 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
         .context("the table shows the failures")?;
     browser.shots("5-fault").await?;
 
-    // Undo takes the fault out again.
-    browser.find("button[aria-label=\"Undo\"]").await?.click().await?;
+    // What was applied is taken back, after a look at what that does.
+    browser.press("Revert revision 3…").await?;
+    browser.find("dialog[open] .diff").await?;
+    browser.press("Revert revision 3").await?;
     wait::until("no fault, and no failures on the edge", Duration::from_secs(30), async || {
         let snapshot: Snapshot = http::get_json(&server.address, "/api/v1/mesh").await?;
         let faults = snapshot.sources.0.values().any(|text| text.contains("fault:"));
@@ -86,7 +88,7 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     })
     .await?;
     ensure!(browser.driver.find(By::Css(pill)).await.is_ok(), "the edge is still there");
-    browser.shots("6-undone").await?;
+    browser.shots("6-taken-back").await?;
 
     // A program that ends in a panic cannot say so; the page does.
     let trap =

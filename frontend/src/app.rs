@@ -3,6 +3,7 @@
 use crate::prelude::*;
 
 use crate::banners::Banners;
+use crate::choices::Choices;
 use crate::dialogs::Dialogs;
 use crate::dialogs::explain::ExplainedChip;
 use crate::graph::Graph;
@@ -20,6 +21,7 @@ pub fn App() -> impl IntoView {
     let store = Store::provide();
     remember(store);
     store.tidy_draft();
+    store.keep_work();
     keep_time(store);
     shortcuts::install(store);
     client::listen(store);
@@ -42,10 +44,11 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// Theme and author are remembered by the browser.
+/// Theme, author and the versions that were chosen are remembered by the browser.
 fn remember(store: Store) {
     store.ui.theme.set(browser::theme());
     store.editing.author.set(browser::recall("author").unwrap_or_default());
+    store.ui.choices.set(browser::recall("versions").map(|text| Choices::read(&text)).unwrap_or_default());
     Effect::new(move |before: Option<Theme>| {
         let theme = store.ui.theme.get();
         let name = match theme {

@@ -4,7 +4,9 @@ use crate::prelude::*;
 use api::state::TargetState;
 use leptos::task::spawn_local;
 
-use crate::store::{Connection, Store, ToastKind, use_store};
+use crate::dialogs::take_back::TakeBackButton;
+use crate::kept::Kept;
+use crate::store::{Connection, Store, use_store, waiting};
 use crate::{client, clock, words};
 
 /// All banners.
@@ -20,7 +22,10 @@ pub fn Banners() -> impl IntoView {
             <Show when=move || store.editing.stale()>
                 <Stale/>
             </Show>
+            <DiskFull/>
             <Refused/>
+            <NotKept/>
+            <Offers/>
             <Show when=move || store.head.proposal.with(Option::is_some)>
                 <Proposal/>
             </Show>
@@ -50,7 +55,7 @@ fn Stale() -> impl IntoView {
         store.head.revision.with(|head| {
             head.as_ref().map(|head| {
                 view! {
-                    <span class="grow">
+                    <span>
                         <b>{head.author.clone()}" applied rev "{head.number}</b>
                         " ("{head.summary.clone()}") while you were editing."
                     </span>
@@ -61,12 +66,92 @@ fn Stale() -> impl IntoView {
     let mine = move || words::plural(store.editing.count(), "change", "changes");
     view! {
         <div class="banner info">
-            {move || text()}
-            <button class="btn small" on:click=move |_| store.editing.rebase()>
+            <div class="grow">
+                {move || text()}
+                <Conflicts/>
+            </div>
+            <button class="btn small" on:click=move |_| store.rebase()>
                 "Make my "{move || mine()}" on top of it"
             </button>
             <button class="btn small quiet" on:click=move |_| store.editing.discard()>"Discard mine"</button>
         </div>
+    }
+}
+
+/// Where the other person changed the same.
+#[component]
+fn Conflicts() -> impl IntoView {
+    let store = use_store();
+    let lines = move || {
+        store
+            .derived
+            .conflicts
+            .get()
+            .into_iter()
+            .map(|line| view! { <li class="warn">{line}</li> })
+            .collect_view()
+    };
+    view! {
+        <Show when=move || store.derived.conflicts.with(|all| !all.is_empty())>
+            <ul class="conflicts">{move || lines()}</ul>
+        </Show>
+    }
+}
+
+/// The server cannot store what was applied.
+#[component]
+fn DiskFull() -> impl IntoView {
+    let store = use_store();
+    view! {
+        <Show when=move || store.editing.disk_full.get()>
+            <div class="banner" role="alert">
+                <span class="grow">
+                    <b>"The server's disk is full: nothing can be applied. "</b>
+                    "The traffic runs on as it was, and your draft is kept. Make room on the disk that has its data folder, then apply again."
+                </span>
+            </div>
+        </Show>
+    }
+}
+
+/// The browser does not keep what is not applied.
+#[component]
+fn NotKept() -> impl IntoView {
+    let store = use_store();
+    view! {
+        <Show when=move || store.keeping.refused.get()>
+            <div class="banner">
+                <span class="grow">
+                    <b>"This browser does not keep your "{move || waiting(store)}"."</b>
+                    " Its storage is full or switched off: loading or closing this page loses them. Apply them, or copy the text."
+                </span>
+            </div>
+        </Show>
+    }
+}
+
+/// Work of a tab that is closed.
+#[component]
+fn Offers() -> impl IntoView {
+    let store = use_store();
+    let offers = move || store.keeping.offers.get();
+    let row = move |(name, kept): (String, Kept)| {
+        let (wanted, unwanted) = (name.clone(), name);
+        let here = store.keeping.mesh.with_untracked(|mesh| mesh.as_ref() == Some(&kept.mesh));
+        let origin = if here { "" } else { " of an earlier log of this mesh" };
+        view! {
+            <div class="banner info">
+                <span class="grow">
+                    <b>{kept.words()}</b>
+                    " not applied in a tab that is closed, on revision "{kept.base}{origin}", last changed "{clock::moment(kept.at)}"."
+                </span>
+                <button class="btn small" on:click=move |_| store.accept_offer(wanted.clone())>"Restore"</button>
+                <button class="btn small quiet" on:click=move |_| store.refuse_offer(&unwanted)>"Discard"</button>
+            </div>
+        }
+    };
+    view! {
+        <For each=offers key=|(name, _)| name.clone() children=row/>
     }
 }
 
@@ -87,9 +172,7 @@ fn Refused() -> impl IntoView {
                         <b>"Envoy refused rev "{revision}", and goes on with what it had. "</b>
                         {why}
                     </span>
-                    <button class="btn small" on:click=move |_| store.editing.revert(revision)>
-                        "Take rev "{revision}" back"
-                    </button>
+                    <TakeBackButton number=revision class="btn small"/>
                 </div>
             }
         })
@@ -117,7 +200,7 @@ fn Proposal() -> impl IntoView {
                 client::dismiss_proposal().await
             };
             if let Err(failure) = result {
-                store.ui.toast(ToastKind::Error, failure.text());
+                store.editing.failed(&failure);
             }
         });
     };

@@ -18,6 +18,38 @@ pub fn remember(key: &str, value: &str) {
     }
 }
 
+/// Keeps a value that must not be lost. Returns whether the browser did.
+pub fn keep(key: &str, value: &str) -> bool {
+    matches!(window().local_storage(), Ok(Some(storage)) if storage.set_item(key, value).is_ok())
+}
+
+/// Forgets a value.
+pub fn forget(key: &str) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        let _ = storage.remove_item(key);
+    }
+}
+
+/// All values whose names begin so, with their names.
+pub fn recall_all(prefix: &str) -> Vec<(String, String)> {
+    let Ok(Some(storage)) = window().local_storage() else { return Vec::new() };
+    let names = (0..storage.length().unwrap_or(0)).filter_map(|at| storage.key(at).ok()?);
+    let names: Vec<String> = names.filter(|name| name.starts_with(prefix)).collect();
+    names.into_iter().filter_map(|name| Some((name.clone(), storage.get_item(&name).ok()??))).collect()
+}
+
+/// A value of this tab, which outlives a reload of it.
+pub fn tab_recall(key: &str) -> Option<String> {
+    window().session_storage().ok()??.get_item(key).ok()?
+}
+
+/// Remembers a value for this tab.
+pub fn tab_remember(key: &str, value: &str) {
+    if let Ok(Some(storage)) = window().session_storage() {
+        let _ = storage.set_item(key, value);
+    }
+}
+
 /// The number that stands in the field that an event is about, as the browser reads it.
 pub fn typed_number(event: &web_sys::Event) -> Option<f64> {
     let field: web_sys::HtmlInputElement = event.target()?.dyn_into().ok()?;

@@ -18,6 +18,8 @@ pub struct Instance {
     pub workload: String,
     /// Its label `version`; empty without one.
     pub version: String,
+    /// When its workload was created, as the platform says.
+    pub created: Option<String>,
     /// Its address with each of its ports: `10.0.0.1:9080`. The first is on the port that most instances have.
     pub addresses: Vec<String>,
 }
@@ -182,10 +184,13 @@ impl Service {
                         addresses.push(other);
                     }
                 }
+                let key = ResourceKey::new(Kind::WorkloadEntry, &service.namespace, &endpoint.workload);
+                let made = mesh.resource(&key).and_then(|entry| entry.metadata.creation_timestamp.clone());
                 instances.push(Instance {
                     namespace: service.namespace.clone(),
                     workload: endpoint.workload.clone(),
                     version: endpoint.version().to_owned(),
+                    created: made,
                     addresses,
                 });
             }
@@ -223,6 +228,12 @@ impl Service {
             *counts.entry(&instance.version).or_default() += 1;
         }
         counts.into_iter().map(|(name, instances)| Version { name: name.to_owned(), instances }).collect()
+    }
+
+    /// When a version first came: when the oldest of its workloads was created, where that is known of all.
+    pub fn created(&self, version: &str) -> Option<&str> {
+        let own = self.instances.iter().filter(|instance| instance.version == version);
+        own.map(|instance| instance.created.as_deref()).min().flatten()
     }
 
     fn node(&self) -> Node {

@@ -3,7 +3,9 @@
 pub mod call;
 pub mod events;
 
-use api::request::{NewRevision, PostAccept, PostExplain, PostRevert, PostRevision, PutLoad, RevisionDetail};
+use api::request::{
+    History, NewRevision, PostAccept, PostExplain, PostRevert, PostRevision, PutLoad, RevisionDetail,
+};
 use api::state::LoadSettings;
 pub use call::Failure;
 use call::{get, send};
@@ -28,6 +30,11 @@ pub async fn post_revert(number: u64, base: u64, author: Option<String>) -> Resu
 /// `GET revisions/N`.
 pub async fn get_revision(number: u64) -> Result<RevisionDetail, Failure> {
     get(&format!("/api/v1/revisions/{number}")).await
+}
+
+/// The first revision of the log.
+pub async fn first_revision() -> Result<History, Failure> {
+    get("/api/v1/revisions?before=2&limit=1").await
 }
 
 /// `POST explain`.

@@ -5,6 +5,7 @@ pub mod file;
 pub mod history;
 pub mod review;
 pub mod sheet;
+pub mod take_back;
 
 use crate::prelude::*;
 
@@ -16,5 +17,6 @@ pub fn Dialogs() -> impl IntoView {
         <history::History/>
         <explain::Explain/>
         <file::File/>
+        <take_back::TakeBack/>
     }
 }

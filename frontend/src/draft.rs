@@ -105,13 +105,26 @@ impl Draft {
         })
     }
 
-    /// The first `count` edits were applied: what came since stays, and the steps are forgotten.
-    pub fn applied(&mut self, count: usize) {
-        self.edits.drain(..count.min(self.edits.len()));
+    /// These edits were applied: they go, and the steps are forgotten. What came since stays, even in the place of one of them.
+    pub fn applied(&mut self, sent: &[Edit]) {
+        take_out(&mut self.edits, sent);
         self.undo.clear();
         self.redo.clear();
         if let Some(before) = &mut self.gesture {
-            before.drain(..count.min(before.len()));
+            take_out(before, sent);
+        }
+    }
+
+    /// Edits that do the same on another revision stand in the place of all. The steps were of the one before.
+    pub fn rebased(&mut self, edits: Vec<Edit>) {
+        *self = Self { edits, ..Self::default() };
+    }
+
+    /// Puts other edits in the place of all, as one step: with those of an earlier page.
+    pub fn replace_all(&mut self, edits: Vec<Edit>) {
+        self.release();
+        if self.edits != edits {
+            self.step(|now| *now = edits);
         }
     }
 
@@ -119,6 +132,15 @@ impl Draft {
         self.undo.push(self.edits.clone());
         self.redo.clear();
         change(&mut self.edits);
+    }
+}
+
+/// Takes each of these edits out once.
+fn take_out(edits: &mut Vec<Edit>, sent: &[Edit]) {
+    for edit in sent {
+        if let Some(at) = edits.iter().position(|other| other == edit) {
+            edits.remove(at);
+        }
     }
 }
 
@@ -255,8 +277,34 @@ mod tests {
         let mut draft = Draft::default();
         draft.put(timeout("a", 1));
         draft.put(timeout("b", 1));
-        draft.applied(1);
+        draft.applied(&[timeout("a", 1)]);
         assert_eq!(draft.edits(), [timeout("b", 1)]);
         assert!(!draft.can_undo());
+    }
+
+    #[test]
+    fn what_stands_for_an_edit_under_way_stays() {
+        let mut draft = Draft::default();
+        draft.put(timeout("a", 1));
+        let sent = draft.edits().to_vec();
+        draft.put(timeout("a", 2));
+        draft.applied(&sent);
+        assert_eq!(draft.edits(), [timeout("a", 2)]);
+        // All thrown away meanwhile, and something new made.
+        let sent = draft.edits().to_vec();
+        draft.discard();
+        draft.put(timeout("c", 1));
+        draft.applied(&sent);
+        assert_eq!(draft.edits(), [timeout("c", 1)]);
+    }
+
+    #[test]
+    fn other_edits_in_the_place_of_all_are_one_step() {
+        let mut draft = Draft::default();
+        draft.put(timeout("a", 1));
+        draft.replace_all(vec![timeout("a", 1), timeout("b", 1)]);
+        assert_eq!(draft.edits().len(), 2);
+        draft.undo();
+        assert_eq!(draft.edits(), [timeout("a", 1)]);
     }
 }

@@ -13,6 +13,7 @@ pub mod rules;
 pub mod share_row;
 pub mod split;
 pub mod tabs;
+pub mod version_menu;
 pub mod versions;
 pub mod yaml;
 

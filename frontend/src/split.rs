@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::reading::Reading;
 use crate::subject::{RouteView, Subject};
 use crate::topology::{NodeId, Version, short_host};
+use crate::version_order::{self, By};
 
 /// One slider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct ShareView {
     pub share: Share,
     /// What to write beside the slider: the version.
     pub version: String,
+    /// When the version was created, where the platform says it.
+    pub created: Option<String>,
     /// Position of its colour, for [`crate::topology::version_color`].
     pub color: usize,
     /// A locked share keeps its value when others move.
@@ -33,6 +36,22 @@ pub struct SplitView {
     /// The draft differs from the head revision here.
     pub changed: bool,
 }
+
+/// A version as a menu offers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Its position among the shares.
+    pub position: usize,
+    /// Its name.
+    pub version: String,
+    /// Its share, in percent.
+    pub percent: u32,
+    /// When it was created, as the platform says.
+    pub created: Option<String>,
+}
+
+/// The share of a canary, in percent.
+pub const CANARY: u32 = 5;
 
 /// The splits of all nodes that have one, on their main routes; sorted by node.
 pub fn all(reading: &Reading, settings: &Settings) -> Vec<(NodeId, SplitView)> {
@@ -110,14 +129,18 @@ impl SplitView {
             .into_iter()
             .enumerate()
             .map(|(position, share)| view(share, position, service, own, &subsets, versions))
+            .map(|view| ShareView { created: created(catalog, service, &subsets, &view), ..view })
             .collect();
         Some(Self { target: route.target.clone(), shares, changed: false })
     }
 
     /// The edit that puts one share at a percentage; the unlocked others make room.
     pub fn moved(&self, position: usize, percent: u32) -> Edit {
-        let locked: Vec<bool> = self.shares.iter().map(|view| view.locked).collect();
-        self.weighted(&split::move_share(&self.weights(), &locked, position, percent))
+        self.weighted(&split::move_share(&self.weights(), &self.locked(), position, percent))
+    }
+
+    fn locked(&self) -> Vec<bool> {
+        self.shares.iter().map(|view| view.locked).collect()
     }
 
     fn weights(&self) -> Vec<u32> {
@@ -144,15 +167,30 @@ impl SplitView {
         self.weighted(&split::promote(self.shares.len(), position))
     }
 
-    /// Five percent to the newest version; the others share the rest as they did.
-    pub fn canary(&self) -> Option<Edit> {
-        let newest = self.shares.len().checked_sub(1).filter(|newest| *newest > 0)?;
-        let mut weights = self.weights();
-        // Where the newest had everything, the one before is the stable one.
-        if weights[..newest].iter().all(|weight| *weight == 0) {
-            weights[newest - 1] = 100;
+    /// [`CANARY`] percent to one version; the others share the rest as they did, locked ones stay. `None` where that cannot be:
+    /// it has everything and nobody says who should have the rest, or locks leave no room.
+    pub fn canary(&self, position: usize) -> Option<Edit> {
+        let (weights, mut locked) = (self.weights(), self.locked());
+        let others = || (0..weights.len()).filter(|at| *at != position);
+        if others().count() > 1 && others().all(|at| weights[at] == 0) {
+            return None;
         }
-        Some(self.weighted(&split::canary(&weights, newest, 5)))
+        // Named by the person, it is what is to move.
+        *locked.get_mut(position)? = false;
+        let moved = split::move_share(&weights, &locked, position, CANARY);
+        (moved[position] == CANARY).then(|| self.weighted(&moved))
+    }
+
+    /// The versions as a menu offers them, and why in this order.
+    pub fn choices(&self) -> (By, Vec<Choice>) {
+        let known: Vec<_> =
+            self.shares.iter().map(|view| (view.version.as_str(), view.created.as_deref())).collect();
+        let (by, positions) = version_order::order(&known);
+        let choice = |position: usize| {
+            let ShareView { share, version, created, .. } = &self.shares[position];
+            Choice { position, version: version.clone(), percent: share.weight, created: created.clone() }
+        };
+        (by, positions.into_iter().map(choice).collect())
     }
 
     /// What names a share in a set of locks.
@@ -181,7 +219,14 @@ fn view(
     let named = subsets.iter().find(|subset| subset.name == share.subset && own(&share));
     let version = named.and_then(|subset| subset.labels.get("version")).unwrap_or(&label);
     let color = versions.iter().position(|one| one.name == *version).unwrap_or(position);
-    ShareView { version: label, color, locked: false, share }
+    ShareView { version: label, created: None, color, locked: false, share }
+}
+
+/// When the version behind a slider was created: that of its subset's label, or of its name where no subset gives one.
+fn created(catalog: &Catalog, service: &str, subsets: &[&Subset], view: &ShareView) -> Option<String> {
+    let subset = subsets.iter().find(|subset| subset.name == view.share.subset);
+    let version = subset.and_then(|subset| subset.labels.get("version")).unwrap_or(&view.version);
+    catalog.services.get(service)?.created(version).map(str::to_owned)
 }
 
 /// Of a service that no VirtualService names: all instances share its requests, so a version has the share of its instances.
@@ -269,9 +314,63 @@ mod tests {
         assert_eq!(weights(&split.moved(0, 50)), [50, 10, 40]);
         assert_eq!(weights(&split.even()), [34, 33, 33]);
         assert_eq!(weights(&split.promote(2)), [0, 0, 100]);
-        let canary = weights(&split.canary().unwrap());
-        assert_eq!((canary[2], canary.iter().sum::<u32>()), (5, 100));
-        split.shares.iter_mut().zip([0, 0, 100]).for_each(|(view, weight)| view.share.weight = weight);
-        assert_eq!(weights(&split.canary().unwrap()), [0, 95, 5]);
+    }
+
+    #[test]
+    fn a_canary_is_the_version_that_was_named() {
+        let reviews = split_of("", &service("reviews"));
+        // (weights, locked, who) → weights
+        for (before, locked, position, after) in [
+            ([90, 10, 0], [false; 3], 2, Some([86, 9, 5])),
+            ([5, 95, 0], [false; 3], 0, Some([5, 95, 0])),
+            ([95, 5, 0], [false; 3], 0, Some([5, 95, 0])),
+            ([90, 10, 0], [false, true, false], 2, Some([85, 10, 5])),
+            ([90, 10, 0], [false, false, true], 2, Some([86, 9, 5])),
+            // Everything is locked: there is no room.
+            ([90, 10, 0], [true, true, false], 2, None),
+            // The rest would go somewhere that nobody named.
+            ([0, 100, 0], [false; 3], 1, None),
+        ] {
+            let mut split = reviews.clone();
+            for (at, view) in split.shares.iter_mut().enumerate() {
+                (view.share.weight, view.locked) = (before[at], locked[at]);
+            }
+            let got = split.canary(position).map(|edit| weights(&edit));
+            assert_eq!(got, after.map(|after| after.to_vec()), "{before:?} {locked:?} {position}");
+        }
+        assert_eq!(reviews.canary(7), None);
+        // The fault that was: in the file v2 stands before v1, and v1 became the canary.
+        let mut two = reviews;
+        two.shares.truncate(2);
+        two.shares.swap(0, 1);
+        for (view, weight) in two.shares.iter_mut().zip([5, 95]) {
+            view.share.weight = weight;
+        }
+        let (by, choices) = two.choices();
+        assert_eq!((by, choices[0].version.as_str(), choices[0].position), (By::Name, "v2", 0));
+        assert_eq!(weights(&two.canary(choices[0].position).unwrap()), [5, 95]);
+    }
+
+    #[test]
+    fn workloads_say_when_a_version_was_created() {
+        let entry = |name: &str, version: &str, created: &str| {
+            format!(
+                "---\napiVersion: networking.istio.io/v1\nkind: WorkloadEntry\n\
+                 metadata: {{name: {name}, creationTimestamp: '{created}'}}\n\
+                 spec: {{address: 10.0.0.1, labels: {{app: shop, version: {version}}}}}\n"
+            )
+        };
+        let shop = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: shop}\nspec:\n  hosts: [shop.default.svc.cluster.local]\n  location: MESH_INTERNAL\n  resolution: STATIC\n  ports: [{number: 80, name: http, protocol: HTTP}]\n  workloadSelector: {labels: {app: shop}}\n";
+        let all = [
+            shop.to_owned(),
+            entry("shop-a", "blue", "2026-11-03T14:02:07Z"),
+            entry("shop-b", "green", "2026-10-01T00:00:00Z"),
+            entry("shop-c", "green", "2026-11-20T00:00:00Z"),
+        ];
+        let (by, choices) = split_of(&all.concat(), &service("shop")).choices();
+        let names: Vec<_> =
+            choices.iter().map(|one| (one.version.as_str(), one.created.as_deref())).collect();
+        let (blue, green) = (Some("2026-11-03T14:02:07Z"), Some("2026-10-01T00:00:00Z"));
+        assert_eq!((by, names), (By::Created, vec![("blue", blue), ("green", green)]));
     }
 }

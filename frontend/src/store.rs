@@ -4,16 +4,19 @@
 mod derived;
 mod editing;
 mod head;
+mod keeping;
 mod traffic;
 mod ui;
 
 use crate::prelude::*;
 
+use crate::rebase;
 use crate::topology::{NodeId, Selection};
 
 pub use derived::{Derived, Shared};
 pub use editing::{Base, Editing};
 pub use head::{Connection, Head};
+pub use keeping::{Keeping, waiting};
 pub use traffic::TrafficStore;
 pub use ui::{Jump, Sheet, Tab, Theme, Toast, ToastKind, Ui};
 
@@ -26,6 +29,8 @@ pub struct Store {
     pub traffic: TrafficStore,
     /// The draft, and applying it.
     pub editing: Editing,
+    /// What the browser keeps of them.
+    pub keeping: Keeping,
     /// What follows from head and draft.
     pub derived: Derived,
     /// What belongs to this page alone: selection, theme, open tab, toasts.
@@ -38,9 +43,10 @@ impl Store {
         let head = Head::new();
         let traffic = TrafficStore::new();
         let ui = Ui::new();
-        let editing = Editing::new(head, ui);
+        let keeping = Keeping::new();
+        let editing = Editing::new(head, keeping, ui);
         let derived = Derived::new(head, editing, traffic, ui);
-        let store = Self { head, traffic, editing, derived, ui };
+        let store = Self { head, traffic, editing, keeping, derived, ui };
         provide_context(store);
         store
     }
@@ -56,6 +62,17 @@ impl Store {
         });
     }
 
+    /// Puts the draft on top of the head, with routes where they are now. What finds no place there is said.
+    pub fn rebase(&self) {
+        let edits = self.editing.draft.with_untracked(|draft| draft.edits().to_vec());
+        let (base, head) = (self.derived.base.get_untracked(), self.derived.head.get_untracked());
+        let rebased = rebase::onto(&base, &head, &edits);
+        if rebased.edits.len() < edits.len() {
+            rebased.conflicts.iter().for_each(|why| self.ui.toast(ToastKind::Error, why.as_str()));
+        }
+        self.editing.rebase_to(rebased.edits);
+    }
+
     /// Takes in one event of the stream.
     pub fn receive(&self, event: api::Event) {
         match event.delta {
@@ -64,6 +81,7 @@ impl Store {
                 let tick = snapshot.tick.clone();
                 self.head.replace(*snapshot);
                 self.editing.head_moved();
+                self.recognise();
                 if let Some(tick) = tick {
                     self.observe(tick);
                 }
@@ -73,6 +91,7 @@ impl Store {
                 let moved = matches!(other, api::Delta::Revision { .. });
                 self.head.receive(other);
                 if moved {
+                    self.editing.disk_full.set(false);
                     self.editing.head_moved();
                 }
             }

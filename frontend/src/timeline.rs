@@ -6,6 +6,7 @@ pub mod steps;
 use crate::prelude::*;
 
 use crate::clock;
+use crate::dialogs::take_back::TakeBackButton;
 use crate::store::{Store, use_store};
 use steps::{Progress, Step};
 
@@ -65,25 +66,14 @@ fn Story(store: Store) -> impl IntoView {
     move || {
         store.head.revision.get().map(|revision| {
             let number = revision.number;
-            let undo = (number > 1).then(|| {
-                view! {
-                    <button
-                        class="timeline-undo"
-                        title="Make a new revision that takes this one back"
-                        disabled=move || store.editing.applying.get()
-                        on:click=move |_| store.editing.revert(number)
-                    >
-                        "Undo"
-                    </button>
-                }
-            });
+            let back = (number > 1).then(|| view! { <TakeBackButton number class="timeline-undo"/> });
             view! {
                 <p class="timeline-story">
                     <b>"rev "{number.to_string()}</b>
                     <span class="timeline-what" title=revision.summary.clone()>{revision.summary.clone()}</span>
                     <span>"by "{revision.author}</span>
                     <time>{clock::moment(revision.at)}</time>
-                    {undo}
+                    {back}
                 </p>
             }
         })

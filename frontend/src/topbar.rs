@@ -78,6 +78,7 @@ fn DraftControls() -> impl IntoView {
     let store = use_store();
     let editing = store.editing;
     let empty = move || editing.count() == 0;
+    let texts = move || editing.texts.with(|texts| texts.all().len());
     view! {
         <label class="switch-line chip" class:live-on=editing.live title="Apply each change when it is made">
             <input
@@ -95,7 +96,13 @@ fn DraftControls() -> impl IntoView {
                 <span class="wide">" in draft"</span>
             </span>
         </Show>
-        <button class="btn" disabled=empty on:click=move |_| store.ui.sheet.set(Some(Sheet::Review))>
+        <Show when=move || { texts() > 0 }>
+            <span class="chip typed-chip" role="status" title="Texts that are typed and not in the draft; Review lists them">
+                <b>{move || words::plural(texts(), "text", "texts")}</b>
+                <span class="wide">" typed"</span>
+            </span>
+        </Show>
+        <button class="btn" disabled=move || empty() && texts() == 0 on:click=move |_| store.ui.sheet.set(Some(Sheet::Review))>
             "Review"
         </button>
         <button

@@ -16,12 +16,14 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The HTTP status, where there was an answer.
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Self::Problem(problem) => Some(problem.status),
-            Self::Network(_) => None,
-        }
+    /// The head moved since what this was made on.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.kind == "/problems/stale-base")
+    }
+
+    /// The server has no room for another revision.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.kind == "/problems/disk-full")
     }
 
     /// What to tell a person: what happened and what to do.
@@ -106,4 +108,32 @@ async fn exchange(method: &str, path: &str, body: Option<&str>) -> Result<(u16, 
 
 fn message(error: &JsValue) -> String {
     error.dyn_ref::<js_sys::Error>().map_or_else(|| "no answer".to_owned(), |error| error.message().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_problem_calls_for() {
+        for (kind, stale, full) in [
+            ("/problems/stale-base", true, false),
+            ("/problems/disk-full", false, true),
+            // Of the same status as a stale base, and nobody was faster.
+            ("/problems/revert", false, false),
+            ("about:blank", false, false),
+        ] {
+            let problem = Problem {
+                kind: kind.to_owned(),
+                title: String::new(),
+                status: 409,
+                detail: None,
+                head: None,
+                diagnostics: Vec::new(),
+            };
+            let failure = Failure::Problem(Box::new(problem));
+            assert_eq!((failure.is_stale(), failure.is_disk_full()), (stale, full), "{kind}");
+        }
+        assert!(!Failure::Network(String::new()).is_stale());
+    }
 }

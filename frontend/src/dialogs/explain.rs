@@ -24,6 +24,19 @@ struct Fields {
     path: RwSignal<String>,
     headers: RwSignal<String>,
     answer: RwSignal<Option<Explanation>>,
+    /// What the form began with: what a person typed instead is not written over.
+    start: StoredValue<Option<explain_form::Start>>,
+}
+
+impl Fields {
+    /// What stands in the fields that a form begins with.
+    fn now(&self) -> explain_form::Start {
+        explain_form::Start {
+            from: self.from.get_untracked(),
+            host: self.host.get_untracked(),
+            path: self.path.get_untracked(),
+        }
+    }
 }
 
 /// The dialog.
@@ -36,6 +49,7 @@ pub fn Explain() -> impl IntoView {
         path: RwSignal::new("/".to_owned()),
         headers: RwSignal::new(String::new()),
         answer: RwSignal::new(None),
+        start: StoredValue::new(None),
     };
     view! {
         <SheetFrame sheet=Sheet::Explain title="Explain a request">
@@ -105,7 +119,9 @@ fn Form(fields: Fields) -> impl IntoView {
 /// Starts from what is selected: a request that reaches it as its traffic does.
 fn preset(store: Store, fields: Fields) {
     let Some(start) = untrack(|| explain_start(store)) else { return };
-    if store.ui.explained.with_untracked(Option::is_none) {
+    let typed = fields.start.with_value(|start| start.as_ref().is_some_and(|start| *start != fields.now()));
+    if !typed && store.ui.explained.with_untracked(Option::is_none) {
+        fields.start.set_value(Some(start.clone()));
         fields.from.set(start.from);
         fields.host.set(start.host);
         fields.path.set(start.path);

@@ -1,13 +1,14 @@
-//! A file as text, for what belongs to no node of the graph.
+//! A file as text, for what belongs to no node of the graph. What is typed stays when the dialog is closed.
 
 use crate::prelude::*;
-use mesh::Edit;
 
 use crate::dialogs::sheet::SheetFrame;
 use crate::editing_text::check_file;
 use crate::inspector::messages::Messages;
 use crate::inspector::yaml::editor::Editor;
+use crate::inspector::yaml::{TypedButtons, put, typed_or, typing};
 use crate::store::{Sheet, use_store};
+use crate::typed;
 
 /// The dialog.
 #[component]
@@ -24,9 +25,12 @@ pub fn File() -> impl IntoView {
 #[component]
 fn Content(file: String) -> impl IntoView {
     let store = use_store();
-    let now = store.derived.draft.get_untracked().sources.0.get(&file).cloned().unwrap_or_default();
-    let text = RwSignal::new(now.clone());
+    let of = StoredValue::new(typed::Subject::File(file.clone()));
     let name = StoredValue::new(file.clone());
+    let now = memo(move |_| {
+        name.with_value(|name| store.derived.draft.get().sources.0.get(name).cloned()).unwrap_or_default()
+    });
+    let text = memo(move |_| typed_or(store, &of.get_value(), || now.get()));
     let problems = memo(move |_| {
         let reading = store.derived.draft.get();
         store.head.settings.with(|settings| {
@@ -34,20 +38,13 @@ fn Content(file: String) -> impl IntoView {
         })
     });
     let line = Signal::derive(move || store.ui.jump.with(|jump| jump.as_ref().and_then(|jump| jump.line)));
-    let changed = move || text.with(|text| *text != now);
-    let put = move || {
-        store.editing.put(Edit::SetFiles { files: vec![(name.get_value(), Some(text.get_untracked()))] });
-        store.ui.sheet.set(None);
-    };
+    let changed = memo(move |_| text.with(|text| now.with(|now| text != now)));
     view! {
         <div class="body">
             <p class="note"><code>{file}</code></p>
-            <Editor text problems line commit=Callback::new(move |()| put())/>
+            <Editor text typed=typing(store, of) problems line commit=Callback::new(move |()| put(store, of))/>
+            <TypedButtons of=of.get_value() changed/>
             <Messages messages=Signal::derive(move || problems.get())/>
         </div>
-        <footer>
-            <span class="grow"></span>
-            <button class="btn primary" disabled=move || !changed() on:click=move |_| put()>"Put into the draft"</button>
-        </footer>
     }
 }

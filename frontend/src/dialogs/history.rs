@@ -5,6 +5,7 @@ use api::RevisionInfo;
 use leptos::task::spawn_local;
 
 use crate::dialogs::sheet::SheetFrame;
+use crate::dialogs::take_back::TakeBackButton;
 use crate::diff::DiffView;
 use crate::store::{Sheet, use_store};
 use crate::{client, clock};
@@ -65,14 +66,7 @@ fn Detail(number: u64) -> impl IntoView {
     view! {
         <div class="row-line">
             <h2 class="grow">"Revision "{number}{move || is_head().then_some(" · head")}</h2>
-            <button
-                class="btn small"
-                disabled=move || number == 1 || store.editing.applying.get()
-                title="Makes a new revision that takes this one back"
-                on:click=move |_| store.editing.revert(number)
-            >
-                "Revert"
-            </button>
+            <TakeBackButton number class="btn small"/>
         </div>
         {move || match diff.get() {
             None => view! { <div class="skeleton" style:height="120px"></div> }.into_any(),

@@ -7,6 +7,7 @@ use crate::diff::DiffView;
 use crate::icons::{Icon, icon};
 use crate::inspector::messages::Messages;
 use crate::store::{Sheet, use_store};
+use crate::typed::Typed;
 
 /// The dialog.
 #[component]
@@ -16,6 +17,7 @@ pub fn Review() -> impl IntoView {
             <div class="body">
                 <h2 class="eyebrow">"Changes"</h2>
                 <Edits/>
+                <Texts/>
                 <Problems/>
                 <h2 class="eyebrow">"What will change"</h2>
                 <WholeDiff/>
@@ -60,6 +62,43 @@ fn Edits() -> impl IntoView {
         <ul class="edits">{move || rows()}</ul>
         <Show when=move || editing.count() == 0>
             <p class="note">"The draft is empty."</p>
+        </Show>
+    }
+}
+
+/// Texts that were typed and are not among the changes.
+#[component]
+fn Texts() -> impl IntoView {
+    let store = use_store();
+    let editing = store.editing;
+    let row = move |typed: Typed| {
+        let (name, diff) = (typed.of.name(), Signal::stored(typed.diff()));
+        let (forgotten, of) = (typed.of.clone(), format!("Take back: {name}"));
+        let why = typed.conflict.then(|| view! { <span class="warn">"changed elsewhere, too"</span> });
+        view! {
+            <li>
+                <details class="grow">
+                    <summary>{name}" "{why}</summary>
+                    <DiffView text=diff/>
+                </details>
+                <button class="btn small" on:click=move |_| editing.put_text(&typed, &store.derived.draft.get_untracked())>
+                    "Put into the draft"
+                </button>
+                <button
+                    class="lock"
+                    aria-label=of
+                    title="Take back"
+                    on:click=move |_| editing.texts.update(|texts| texts.forget(&forgotten))
+                >
+                    {icon(Icon::Close)}
+                </button>
+            </li>
+        }
+    };
+    view! {
+        <Show when=move || editing.texts.with(|texts| !texts.is_empty())>
+            <h2 class="eyebrow">"Typed, not in the draft"</h2>
+            <ul class="edits">{move || editing.texts.get().all().iter().cloned().map(row).collect_view()}</ul>
         </Show>
     }
 }

@@ -217,6 +217,7 @@ mod tests {
         let view = |version: &str, weight| ShareView {
             share: Share { host: "reviews".into(), subset: Some(version.into()), port: None, weight },
             version: version.into(),
+            created: None,
             color: 0,
             locked: false,
         };

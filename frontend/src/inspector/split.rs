@@ -10,6 +10,7 @@ use crate::diff::DiffView;
 use crate::inspector::instances::Instances;
 use crate::inspector::route_picker::RoutePicker;
 use crate::inspector::share_row::ShareRow;
+use crate::inspector::version_menu::{Act, VersionMenu};
 use crate::inspector::versions::Versions;
 use crate::split::SplitView;
 use crate::store::{Store, use_store};
@@ -86,23 +87,12 @@ fn Buttons(split: Memo<Option<SplitView>>) -> impl IntoView {
             store.editing.put(edit);
         }
     };
-    let newest = memo(move |_| {
-        split.with(|split| Some(split.as_ref()?.shares.last()?.version.clone())).unwrap_or_default()
-    });
     view! {
         <Show when=several>
             <div class="buttons">
                 <button class="btn" on:click=move |_| put(|split| Some(split.even()))>"Even"</button>
-                <button class="btn" title="5% to the newest version" on:click=move |_| put(SplitView::canary)>
-                    "Canary 5%"
-                </button>
-                <button
-                    class="btn"
-                    title="Everything to the newest version"
-                    on:click=move |_| put(|split| Some(split.promote(split.shares.len().checked_sub(1)?)))
-                >
-                    "Promote "{newest}
-                </button>
+                <VersionMenu split label="Canary 5%…" act=Act::Canary/>
+                <VersionMenu split label="Promote…" act=Act::Promote/>
             </div>
         </Show>
     }

@@ -4,7 +4,7 @@ pub mod editor;
 
 use crate::prelude::*;
 use leptos::task::spawn_local;
-use mesh::{Edit, ResourceKey, Sources, diff};
+use mesh::{ResourceKey, Sources, diff};
 
 use crate::browser;
 use crate::diff::DiffView;
@@ -13,6 +13,7 @@ use crate::icons::{Icon, icon};
 use crate::inspector::messages::Messages;
 use crate::store::{Store, use_store};
 use crate::subject::Subject;
+use crate::typed;
 use editor::Editor;
 
 /// The tab: a resource to choose, and its text.
@@ -36,7 +37,12 @@ pub fn YamlTab(
     });
     let options = move || {
         let option = |key_: ResourceKey| {
-            let (value, label) = (key_.to_string(), format!("{} {}", key_.kind, key_.name));
+            let of = typed::Subject::Resource(key_.clone());
+            let mark = store
+                .editing
+                .texts
+                .with(|texts| if texts.get(&of).is_some() { " · typed, not in the draft" } else { "" });
+            let (value, label) = (key_.to_string(), format!("{} {}{mark}", key_.kind, key_.name));
             view! { <option value=value selected=move || key.get().as_ref() == Some(&key_)>{label}</option> }
         };
         keys.get().into_iter().map(option).collect_view()
@@ -62,19 +68,11 @@ pub fn YamlTab(
 #[component]
 fn Resource(key: ResourceKey) -> impl IntoView {
     let store = use_store();
+    let of = StoredValue::new(typed::Subject::Resource(key.clone()));
     let key = StoredValue::new(key);
     let draft =
         memo(move |_| key.with_value(|key| excerpt(&store.derived.draft.get(), key)).unwrap_or_default());
-    let text = RwSignal::new(String::new());
-    // A change of the draft comes in unless something else was typed since.
-    let known = StoredValue::new(String::new());
-    Effect::new(move |_| {
-        let next = draft.with(|draft| draft.text.clone());
-        if text.with_untracked(|text| *text == known.get_value()) {
-            text.set(next.clone());
-        }
-        known.set_value(next);
-    });
+    let text = memo(move |_| typed_or(store, &of.get_value(), || draft.with(|draft| draft.text.clone())));
     let changed = memo(move |_| text.with(|text| draft.with(|draft| *text != draft.text)));
     let problems = memo(move |_| {
         let reading = store.derived.draft.get();
@@ -89,12 +87,6 @@ fn Resource(key: ResourceKey) -> impl IntoView {
         key.with_value(|key| jump.resource.as_ref() == Some(key)).then_some(())?;
         jump.line?.checked_sub(first.saturating_sub(1))
     });
-    let put = move || {
-        if changed.get_untracked() {
-            let yaml = text.get_untracked();
-            store.editing.put(Edit::ReplaceResource { key: key.get_value(), yaml });
-        }
-    };
     view! {
         <p class="note row-line">
             <span class="grow"><code>{move || draft.with(|draft| draft.file.clone())}</code></span>
@@ -109,19 +101,79 @@ fn Resource(key: ResourceKey) -> impl IntoView {
                 {icon(Icon::Download)}
             </button>
         </p>
-        <Editor text problems line commit=Callback::new(move |()| put())/>
-        <div class="buttons">
-            <button class="btn primary" disabled=move || !changed.get() on:click=move |_| put()>"Put into the draft"</button>
-            <button class="btn" disabled=move || !changed.get() on:click=move |_| text.set(known.get_value())>"Take back"</button>
-        </div>
+        <Editor text typed=typing(store, of) problems line commit=Callback::new(move |()| put(store, of))/>
+        <TypedButtons of=of.get_value() changed/>
         <Messages messages=Signal::derive(move || problems.get())/>
         <AgainstHead key text store/>
     }
 }
 
+/// What was typed, or else what the mesh has. Tracked.
+pub(crate) fn typed_or(store: Store, of: &typed::Subject, mesh: impl FnOnce() -> String) -> String {
+    store.editing.texts.with(|texts| texts.get(of).map(|typed| typed.text.clone())).unwrap_or_else(mesh)
+}
+
+/// Takes what is typed.
+pub(crate) fn typing(store: Store, of: StoredValue<typed::Subject>) -> Callback<String> {
+    Callback::new(move |text: String| {
+        let reading = store.derived.draft.get_untracked();
+        store.editing.texts.update(|texts| of.with_value(|of| texts.type_in(of, text, &reading)));
+    })
+}
+
+/// Puts what was typed into the draft.
+pub(crate) fn put(store: Store, of: StoredValue<typed::Subject>) {
+    let typed = store.editing.texts.with_untracked(|texts| of.with_value(|of| texts.get(of).cloned()));
+    if let Some(typed) = typed {
+        store.editing.put_text(&typed, &store.derived.draft.get_untracked());
+    }
+}
+
+/// Puts a typed text into the draft or takes it back; says where somebody else changed the same lines meanwhile.
+#[component]
+pub fn TypedButtons(
+    /// What the text is of.
+    of: typed::Subject,
+    /// There is something to put.
+    #[prop(into)]
+    changed: Signal<bool>,
+) -> impl IntoView {
+    let store = use_store();
+    let of = StoredValue::new(of);
+    let forget = move |_| store.editing.texts.update(|texts| of.with_value(|of| texts.forget(of)));
+    let mine = move |_| {
+        let reading = store.derived.draft.get_untracked();
+        store.editing.texts.update(|texts| of.with_value(|of| texts.keep_mine(of, &reading)));
+    };
+    let conflict = move || {
+        store
+            .editing
+            .texts
+            .with(|texts| of.with_value(|of| texts.get(of).is_some_and(|typed| typed.conflict)))
+    };
+    view! {
+        <Show when=conflict>
+            <div class="question" role="status">
+                <p>"These lines were changed elsewhere while you typed. What you put into the draft stands in their place."</p>
+                <div class="buttons">
+                    <button class="btn small" on:click=mine>"Keep mine"</button>
+                    <button class="btn small" on:click=forget>"Take theirs"</button>
+                </div>
+            </div>
+        </Show>
+        <div class="buttons">
+            <button class="btn primary" disabled=move || !changed.get() on:click=move |_| put(store, of)>"Put into the draft"</button>
+            <button class="btn" disabled=move || !changed.get() on:click=forget>"Take back"</button>
+            <Show when=move || changed.get()>
+                <span class="note">"Not in the draft yet; kept in this browser."</span>
+            </Show>
+        </div>
+    }
+}
+
 /// What differs from the running revision.
 #[component]
-fn AgainstHead(key: StoredValue<ResourceKey>, text: RwSignal<String>, store: Store) -> impl IntoView {
+fn AgainstHead(key: StoredValue<ResourceKey>, text: Memo<String>, store: Store) -> impl IntoView {
     let diff = memo(move |_| {
         let before = key.with_value(|key| excerpt(&store.derived.base.get(), key)).unwrap_or_default();
         text.with(|text| unified(&before.file, &before.text, text))

@@ -13,6 +13,7 @@ use mesh::{Diagnostic, ResourceKey, Severity};
 use crate::faults::{self, FaultView};
 use crate::instances::{self, InstanceState};
 use crate::reading::Reading;
+use crate::rebase;
 use crate::split::{self, SplitView};
 use crate::store::{Editing, Head, TrafficStore, Ui};
 use crate::subject::Subject;
@@ -54,6 +55,8 @@ type Splits = Vec<(NodeId, SplitView)>;
 /// Memos over head and draft.
 #[derive(Clone, Copy)]
 pub struct Derived {
+    /// What runs, as it was read.
+    pub head: Memo<Shared<Reading>>,
     /// What the draft stands on, as it was read.
     pub base: Memo<Shared<Reading>>,
     /// The mesh with the draft's edits.
@@ -64,26 +67,35 @@ pub struct Derived {
     pub topology: Memo<Shared<Topology>>,
     /// Faults of the draft.
     pub faults: Memo<Vec<FaultView>>,
-    /// Faults of the revision that the draft stands on.
+    /// Faults of what runs.
     pub head_faults: Memo<Vec<FaultView>>,
     /// Problems that the draft has and its base has not.
     pub new_problems: Memo<Vec<Diagnostic>>,
     /// The server would refuse the draft.
     pub blocked: Memo<bool>,
+    /// What others changed of what a stale draft changes, a sentence each.
+    pub conflicts: Memo<Vec<String>>,
     /// Unified diff from base to draft.
     pub diff: Memo<String>,
     splits: Memo<Shared<Splits>>,
     base_splits: Memo<Shared<Splits>>,
-    head: Head,
+    server: Head,
     editing: Editing,
     ui: Ui,
 }
 
 impl Derived {
-    pub(super) fn new(head: Head, editing: Editing, traffic: TrafficStore, ui: Ui) -> Self {
+    pub(super) fn new(server: Head, editing: Editing, traffic: TrafficStore, ui: Ui) -> Self {
         let base = memo(move |before: Option<&Shared<Reading>>| {
             let sources = editing.base.with(|base| Arc::clone(&base.sources));
-            Shared::new(Reading::of(sources, &head.settings.get(), before.map(|before| &**before)))
+            Shared::new(Reading::of(sources, &server.settings.get(), before.map(|before| &**before)))
+        });
+        let head = memo(move |_| {
+            let (base, sources) = (base.get(), server.sources.get());
+            if Arc::ptr_eq(&base.sources, &sources) {
+                return base;
+            }
+            Shared::new(Reading::of(sources, &server.settings.get(), Some(&base)))
         });
         let draft = memo(move |_| {
             let base = base.get();
@@ -91,7 +103,7 @@ impl Derived {
                 if draft.is_empty() {
                     return base;
                 }
-                Shared::new(base.edited(draft.edits(), &head.settings.get()))
+                Shared::new(base.edited(draft.edits(), &server.settings.get()))
             })
         });
         let places = memo(move |before: Option<&Shared<Places>>| keep(before, draft.get().catalog.places()));
@@ -104,22 +116,29 @@ impl Derived {
             keep(before, next)
         });
         let faults =
-            memo(move |_| places.with(|places| faults::all(&draft.get(), places, &head.settings.get())));
+            memo(move |_| places.with(|places| faults::all(&draft.get(), places, &server.settings.get())));
         let head_faults =
-            memo(move |_| places.with(|places| faults::all(&base.get(), places, &head.settings.get())));
+            memo(move |_| places.with(|places| faults::all(&head.get(), places, &server.settings.get())));
         let new_problems = memo(move |_| draft.get().beyond(&base.get()));
         let blocked =
             memo(move |_| new_problems.with(|new| new.iter().any(|one| one.severity == Severity::Error)));
         let diff = memo(move |_| diff::unified(&diff::sources(&base.get().sources, &draft.get().sources)));
-        let base_splits = memo(move |_| Shared::new(split::all(&base.get(), &head.settings.get())));
+        let conflicts = memo(move |_| {
+            if !editing.stale() {
+                return Vec::new();
+            }
+            editing.draft.with(|draft| rebase::onto(&base.get(), &head.get(), draft.edits()).conflicts)
+        });
+        let base_splits = memo(move |_| Shared::new(split::all(&base.get(), &server.settings.get())));
         let splits = memo(move |_| {
             let draft = draft.get();
             if draft == base.get() {
                 return base_splits.get();
             }
-            Shared::new(split::all(&draft, &head.settings.get()))
+            Shared::new(split::all(&draft, &server.settings.get()))
         });
         Self {
+            head,
             base,
             draft,
             places,
@@ -128,10 +147,11 @@ impl Derived {
             head_faults,
             new_problems,
             blocked,
+            conflicts,
             diff,
             splits,
             base_splits,
-            head,
+            server,
             editing,
             ui,
         }
@@ -140,7 +160,7 @@ impl Derived {
     /// A node with all that governs it, in the draft. Tracked.
     pub fn subject(&self, node: &NodeId) -> Subject {
         let draft = self.draft.get();
-        self.head.settings.with(|settings| Subject::of(&draft.mesh, &draft.catalog, settings, node))
+        self.server.settings.with(|settings| Subject::of(&draft.mesh, &draft.catalog, settings, node))
     }
 
     /// The split that the sliders of a node move, in the draft. Tracked.
@@ -170,7 +190,10 @@ impl Derived {
             self.ui.route.with(|chosen| chosen.as_ref().filter(|(of, _)| of == node).map(|(_, at)| *at));
         if chosen.is_some() {
             let reading = reading.get();
-            return self.head.settings.with(|settings| SplitView::of_node(&reading, settings, node, chosen));
+            return self
+                .server
+                .settings
+                .with(|settings| SplitView::of_node(&reading, settings, node, chosen));
         }
         splits.with(|splits| {
             let at = splits.binary_search_by(|(id, _)| id.cmp(node)).ok()?;
@@ -184,14 +207,14 @@ impl Derived {
         let service = node.host().and_then(|host| draft.catalog.services.get(host));
         let Some(service) = service else { return Vec::new() };
         self.places
-            .with(|places| self.head.troubles.with(|troubles| instances::of(service, troubles, places)))
+            .with(|places| self.server.troubles.with(|troubles| instances::of(service, troubles, places)))
     }
 
     /// How many instances of a node are used, where not all are: `2 of 3 instances`. Tracked.
     pub fn impaired(&self, node: &NodeId) -> Option<String> {
         let host = node.host()?;
         let told = |one: &Trouble| one.host == host && one.instance.is_some();
-        if !self.head.troubles.with(|troubles| troubles.iter().any(told)) {
+        if !self.server.troubles.with(|troubles| troubles.iter().any(told)) {
             return None;
         }
         instances::in_use(&self.instances(node))
@@ -199,8 +222,9 @@ impl Derived {
 
     /// Limits that are reached towards a node, in words: by one caller, or by anyone. Tracked.
     pub fn limits(&self, from: Option<&NodeId>, to: &NodeId) -> Vec<String> {
-        self.places
-            .with(|places| self.head.troubles.with(|troubles| instances::limits(troubles, places, from, to)))
+        self.places.with(|places| {
+            self.server.troubles.with(|troubles| instances::limits(troubles, places, from, to))
+        })
     }
 
     /// The node that a resource belongs to. Tracked.

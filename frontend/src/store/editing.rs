@@ -11,8 +11,9 @@ use mesh::{Edit, Sources};
 
 use crate::client::{self, Failure};
 use crate::draft::Draft;
-use crate::revisions::Steps;
-use crate::store::{Head, ToastKind, Ui};
+use crate::reading::Reading;
+use crate::store::{Head, Keeping, ToastKind, Ui};
+use crate::typed::{Texts, Typed};
 
 /// What a draft was made on.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,34 +31,42 @@ pub struct Editing {
     pub draft: RwSignal<Draft>,
     /// What they are made on.
     pub base: RwSignal<Base>,
+    /// Texts that were typed and are not in the draft.
+    pub texts: RwSignal<Texts>,
     /// Each edit is applied when its gesture ends.
     pub live: RwSignal<bool>,
     /// An apply is under way.
     pub applying: RwSignal<bool>,
+    /// The server could not store what was applied last: its disk is full.
+    pub disk_full: RwSignal<bool>,
     /// Who applies, as typed in Review.
     pub author: RwSignal<String>,
     /// The last revision that was made here, and when the control was let go that made it: milliseconds of the page's clock.
     pub acted: RwSignal<Option<(u64, f64)>>,
     /// When the control was let go whose revision has no number yet.
     began: StoredValue<Option<f64>>,
-    /// Our own revision, stored on the server, and how many edits of the draft it took; its event has not come yet.
-    awaited: StoredValue<Option<(u64, usize)>>,
+    /// Our own revision, stored on the server, and the edits of the draft that it took; its event has not come yet.
+    awaited: StoredValue<Option<(u64, Vec<Edit>)>>,
     head: Head,
+    keeping: Keeping,
     ui: Ui,
 }
 
 impl Editing {
-    pub(super) fn new(head: Head, ui: Ui) -> Self {
+    pub(super) fn new(head: Head, keeping: Keeping, ui: Ui) -> Self {
         Self {
             draft: RwSignal::new(Draft::default()),
             base: RwSignal::new(Base { number: 0, sources: Arc::default() }),
+            texts: RwSignal::new(Texts::default()),
             live: RwSignal::new(false),
             applying: RwSignal::new(false),
+            disk_full: RwSignal::new(false),
             author: RwSignal::new(String::new()),
             acted: RwSignal::new(None),
             began: StoredValue::new(None),
             awaited: StoredValue::new(None),
             head,
+            keeping,
             ui,
         }
     }
@@ -120,54 +129,70 @@ impl Editing {
         self.settle();
     }
 
-    /// Puts the draft on top of the head.
-    pub fn rebase(&self) {
+    /// Puts other edits, which do the same on top of the head, in the place of the draft.
+    pub(super) fn rebase_to(&self, edits: Vec<Edit>) {
+        self.draft.update(|draft| draft.rebased(edits));
         self.base.set(self.head_base());
     }
 
-    /// Takes the last step back: of the draft while there is one, of the mesh otherwise.
+    /// Takes over what is typed, where it is another text.
+    pub fn set_texts(&self, texts: Texts) {
+        if self.texts.with_untracked(|now| *now != texts) {
+            self.texts.set(texts);
+        }
+    }
+
+    /// Puts a typed text into the draft.
+    pub fn put_text(&self, typed: &Typed, reading: &Reading) {
+        self.texts.update(|texts| texts.forget(&typed.of));
+        self.put(typed.edit(reading));
+    }
+
+    /// Leaves a mesh: empties draft and texts, whose record stays in the browser. Returns whether there was anything.
+    pub(super) fn leave(&self) -> bool {
+        let any = self.draft.with_untracked(|draft| !draft.is_empty())
+            || self.texts.with_untracked(|all| !all.is_empty());
+        self.draft.set(Draft::default());
+        self.texts.set(Texts::default());
+        self.settle();
+        any
+    }
+
+    /// Takes the last step of the draft back. What is applied is never touched: taking that back is a button of its own.
     pub fn undo(&self) {
-        if self.draft.with_untracked(Draft::can_undo) {
-            self.draft.update(|draft| {
-                draft.undo();
-            });
-            self.settle();
-        } else if self.draft.with_untracked(Draft::is_empty)
-            && let Some(number) = self.steps().undo
-        {
-            self.revert(number);
-        }
+        self.step(
+            Draft::undo,
+            "Nothing more to undo in the draft. «Revert revision N…» takes back what was applied.",
+        );
     }
 
-    /// Does the last undone step again.
+    /// Does the last undone step of the draft again.
     pub fn redo(&self) {
-        if self.draft.with_untracked(Draft::can_redo) {
-            self.draft.update(|draft| {
-                draft.redo();
-            });
-        } else if self.draft.with_untracked(Draft::is_empty)
-            && let Some(number) = self.steps().redo
-        {
-            self.revert(number);
+        self.step(Draft::redo, "Nothing more to redo in the draft.");
+    }
+
+    /// One step of the draft, or a word that there is none. What is on its way to the server cannot be called back.
+    fn step(&self, step: fn(&mut Draft) -> bool, none: &str) {
+        if self.applying.get_untracked() {
+            self.ui.toast(
+                ToastKind::Info,
+                "The draft is being applied. Undo and redo work again when that is done.",
+            );
+        } else if self.draft.try_update(step).unwrap_or(false) {
+            self.settle();
+        } else {
+            self.ui.toast(ToastKind::Info, none);
         }
     }
 
-    /// There is something to undo. Tracked.
+    /// There is something to undo in the draft. Tracked.
     pub fn can_undo(&self) -> bool {
-        self.draft.with(|draft| draft.can_undo() || draft.is_empty()) && {
-            self.draft.with(Draft::can_undo) || self.head.history.with(|all| Steps::of(all).undo.is_some())
-        }
+        self.draft.with(Draft::can_undo)
     }
 
-    /// There is something to redo. Tracked.
+    /// There is something to redo in the draft. Tracked.
     pub fn can_redo(&self) -> bool {
         self.draft.with(Draft::can_redo)
-            || (self.draft.with(Draft::is_empty)
-                && self.head.history.with(|all| Steps::of(all).redo.is_some()))
-    }
-
-    fn steps(&self) -> Steps {
-        self.head.history.with_untracked(|all| Steps::of(all))
     }
 
     /// Makes a new revision that takes another one back.
@@ -181,7 +206,7 @@ impl Editing {
         this.begin();
         spawn_local(async move {
             let result = client::post_revert(number, base, this.author_name()).await;
-            this.finish(result.map(|new| new.revision.number), 0);
+            this.finish(result.map(|new| new.revision.number), Vec::new());
         });
     }
 
@@ -196,9 +221,8 @@ impl Editing {
         this.applying.set(true);
         this.begin();
         spawn_local(async move {
-            let count = edits.len();
-            let result = client::post_revision(base, this.author_name(), edits).await;
-            this.finish(result.map(|new| new.revision.number), count);
+            let result = client::post_revision(base, this.author_name(), edits.clone()).await;
+            this.finish(result.map(|new| new.revision.number), edits);
         });
     }
 
@@ -212,7 +236,7 @@ impl Editing {
         this.begin();
         spawn_local(async move {
             let result = client::post_revision(base, this.author_name(), edits).await;
-            this.finish(result.map(|new| new.revision.number), 0);
+            this.finish(result.map(|new| new.revision.number), Vec::new());
         });
     }
 
@@ -231,10 +255,10 @@ impl Editing {
     /// The head moved: what the draft stands on follows where nothing is lost by it.
     pub(super) fn head_moved(&self) {
         let head = self.head.revision.with_untracked(|head| head.as_ref().map_or(0, |head| head.number));
-        if let Some((number, count)) = self.awaited.get_value() {
+        if let Some((number, sent)) = self.awaited.get_value() {
             if head >= number {
                 self.awaited.set_value(None);
-                self.draft.update(|draft| draft.applied(count));
+                self.draft.update(|draft| draft.applied(&sent));
                 self.base.set(self.head_base());
                 self.applying.set(false);
                 self.follow();
@@ -244,28 +268,36 @@ impl Editing {
         }
     }
 
-    fn finish(&self, result: Result<u64, Failure>, count: usize) {
+    fn finish(&self, result: Result<u64, Failure>, sent: Vec<Edit>) {
         match result {
             Ok(number) => {
+                self.disk_full.set(false);
+                self.keeping.made(number);
                 self.acted.set(self.began.get_value().map(|began| (number, began)));
                 self.began.set_value(None);
-                self.awaited.set_value(Some((number, count)));
+                self.awaited.set_value(Some((number, sent)));
                 self.head_moved();
             }
             Err(failure) => {
                 self.applying.set(false);
                 self.began.set_value(None);
-                match failure.status() {
-                    // A stale base is not an error: the bar that offers to rebase says it.
-                    Some(409) if count > 0 => {}
-                    Some(409) => self.ui.toast(
-                        ToastKind::Error,
-                        "Someone else was faster. Look at what changed, and try again.",
-                    ),
-                    _ => self.ui.toast(ToastKind::Error, failure.text()),
+                // A stale base is not an error: the bar that offers to rebase says it.
+                if sent.is_empty() || !failure.is_stale() {
+                    self.failed(&failure);
                 }
                 self.settle();
             }
+        }
+    }
+
+    /// Says why something could not be done: in a bar that stays where only the operator can mend it.
+    pub fn failed(&self, failure: &Failure) {
+        if failure.is_disk_full() {
+            self.disk_full.set(true);
+        } else if failure.is_stale() {
+            self.ui.toast(ToastKind::Error, "Someone else was faster. Look at what changed, and try again.");
+        } else {
+            self.ui.toast(ToastKind::Error, failure.text());
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::prelude::*;
 use mesh::ResourceKey;
 
+use crate::choices::Choices;
 use crate::explained::Explained;
 use crate::split::LockKey;
 use crate::topology::{NodeId, Selection};
@@ -35,6 +36,8 @@ pub enum Sheet {
     Explain,
     /// A file as text: what no resource can be read from is mended there.
     File,
+    /// What taking a revision back would do.
+    TakeBack,
 }
 
 /// Colour theme.
@@ -90,8 +93,12 @@ pub struct Ui {
     pub theme: RwSignal<Theme>,
     /// The dialog that is open.
     pub sheet: RwSignal<Option<Sheet>>,
+    /// The revision that [`Sheet::TakeBack`] is about.
+    pub taking_back: RwSignal<u64>,
     /// The route that a person chose for a node.
     pub route: RwSignal<Option<(NodeId, usize)>>,
+    /// The version that was chosen last for each route.
+    pub choices: RwSignal<Choices>,
     /// Locked shares.
     pub locks: RwSignal<HashSet<LockKey>>,
     /// Toasts, oldest first.
@@ -112,7 +119,9 @@ impl Ui {
             tab: RwSignal::new(Tab::Split),
             theme: RwSignal::new(Theme::Dark),
             sheet: RwSignal::new(None),
+            taking_back: RwSignal::new(0),
             route: RwSignal::new(None),
+            choices: RwSignal::new(Choices::default()),
             locks: RwSignal::new(HashSet::new()),
             toasts: RwSignal::new(Vec::new()),
             now: RwSignal::new(0),
@@ -132,6 +141,12 @@ impl Ui {
     /// Selects a node.
     pub fn select(&self, id: NodeId) {
         self.selection.set(Some(Selection::Node(id)));
+    }
+
+    /// Opens the dialog that takes a revision back.
+    pub fn take_back(&self, number: u64) {
+        self.taking_back.set(number);
+        self.sheet.set(Some(Sheet::TakeBack));
     }
 
     /// Shows a toast. Errors stay until they are closed, others for five seconds.

@@ -16,6 +16,9 @@ pub fn Menu(
     /// What is on the button.
     #[prop(into)]
     button: ViewFn,
+    /// It opened or closed.
+    #[prop(optional, into)]
+    toggled: Option<Callback<bool>>,
     /// The panel.
     children: ChildrenFn,
 ) -> impl IntoView {
@@ -25,15 +28,19 @@ pub fn Menu(
             details.set_open(false);
         }
     };
+    // The focus goes back to where it came from.
+    let leave = move || {
+        close();
+        let summary =
+            node.get_untracked().and_then(|details| details.query_selector("summary").ok().flatten());
+        if let Some(summary) = summary {
+            let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
+        }
+    };
     let on_keydown = move |event: ev::KeyboardEvent| {
-        if event.key() == "Escape"
-            && let Some(details) = node.get_untracked()
-        {
+        if event.key() == "Escape" && node.get_untracked().is_some_and(|details| details.open()) {
             event.prevent_default();
-            close();
-            if let Ok(Some(summary)) = details.query_selector("summary") {
-                let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
-            }
+            leave();
         }
     };
     let on_focusout = move |event: ev::FocusEvent| {
@@ -51,13 +58,25 @@ pub fn Menu(
         }
     });
     on_cleanup(move || outside.remove());
+    // Whoever has chosen is done with the menu.
+    let chosen = move |event: ev::MouseEvent| {
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        if target.and_then(|target| target.closest(".item").ok().flatten()).is_some() {
+            leave();
+        }
+    };
+    let on_toggle = move |_: web_sys::Event| {
+        if let (Some(toggled), Some(details)) = (toggled, node.get_untracked()) {
+            toggled.run(details.open());
+        }
+    };
     view! {
-        <details class="menu" node_ref=node on:keydown=on_keydown on:focusout=on_focusout>
+        <details class="menu" node_ref=node on:keydown=on_keydown on:focusout=on_focusout on:toggle=on_toggle>
             <summary class=class title=label>
                 <span class="hidden">{label}</span>
                 {move || button.run()}
             </summary>
-            <div class="panel">{move || children()}</div>
+            <div class="panel" on:click=chosen>{move || children()}</div>
         </details>
     }
 }

@@ -13,7 +13,10 @@ use crate::highlight;
 #[component]
 pub fn Editor(
     /// The text.
-    text: RwSignal<String>,
+    #[prop(into)]
+    text: Signal<String>,
+    /// Takes what is typed.
+    typed: Callback<String>,
     /// Diagnostics, with lines of the text.
     problems: Memo<Vec<Diagnostic>>,
     /// A line to show, from 1.
@@ -53,7 +56,7 @@ pub fn Editor(
             // The shortcut that applies the draft then takes it along.
             commit.run(());
         } else {
-            keep_indent(&event, text);
+            keep_indent(&event, typed);
         }
     };
     view! {
@@ -70,7 +73,7 @@ pub fn Editor(
                         autocapitalize="off"
                         wrap="off"
                         prop:value=text
-                        on:input=move |event| text.set(event_target_value(&event))
+                        on:input=move |event| typed.run(event_target_value(&event))
                         on:keydown=on_keydown
                     ></textarea>
                 </div>
@@ -99,7 +102,7 @@ fn mark(problems: &[Diagnostic], line: usize) -> &'static str {
 }
 
 /// A new line begins below the text of the line before.
-fn keep_indent(event: &ev::KeyboardEvent, text: RwSignal<String>) {
+fn keep_indent(event: &ev::KeyboardEvent, typed: Callback<String>) {
     let Some(field) =
         event.target().and_then(|target| target.dyn_into::<web_sys::HtmlTextAreaElement>().ok())
     else {
@@ -116,6 +119,6 @@ fn keep_indent(event: &ev::KeyboardEvent, text: RwSignal<String>) {
     if field.set_range_text_with_start_and_end(&new, from, to).is_ok() {
         let at = from + u32::try_from(new.len()).unwrap_or(0);
         let _ = field.set_selection_range(at, at);
-        text.set(field.value());
+        typed.run(field.value());
     }
 }
