@@ -23,6 +23,7 @@ pub fn Banners() -> impl IntoView {
                 <Stale/>
             </Show>
             <DiskFull/>
+            <SetAside/>
             <Refused/>
             <NotKept/>
             <Offers/>
@@ -112,6 +113,24 @@ fn DiskFull() -> impl IntoView {
             </div>
         </Show>
     }
+}
+
+/// The newest revision could not be run when the server started: another one runs in its place.
+#[component]
+fn SetAside() -> impl IntoView {
+    let head = use_store().head;
+    let bar = move |aside: api::state::SetAside| {
+        view! {
+            <div class="banner">
+                <span class="grow">
+                    <b>"Revision "{aside.revision}" cannot be run and is set aside. "</b>
+                    "The mesh runs as revision "{aside.runs}" had it; History shows both. Why: "{aside.why}
+                </span>
+                <button class="btn small quiet" on:click=move |_| head.set_aside.set(None)>"Hide"</button>
+            </div>
+        }
+    };
+    move || head.set_aside.get().map(bar)
 }
 
 /// The browser does not keep what is not applied.

@@ -88,7 +88,9 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
                     Some(yaml) => Fate::Clean(Edit::ReplaceResource { key: key.clone(), yaml }),
                     None => Fate::Conflict(
                         edit.clone(),
-                        format!("the same lines of {key} were changed, too; yours stand in their place"),
+                        format!(
+                            "the same lines of {key} were changed, too; yours would stand in their place"
+                        ),
                     ),
                 },
             }
@@ -120,7 +122,7 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
                     _ => None,
                 };
                 if both.is_none() && text.is_some() {
-                    conflict = Some(format!("{file} was changed, too; yours stands in its place"));
+                    conflict = Some(format!("{file} was changed, too; yours would stand in its place"));
                 }
                 (file.clone(), both.or_else(|| text.clone()))
             });
@@ -187,7 +189,7 @@ fn route_edit(
     let edit = at(edit, RouteKey { index, ..key.clone() });
     match (before.get(key.index), now.get(index)) {
         (Some(before), Some(now)) if !same_field(&edit, before, now) => {
-            Fate::Conflict(edit, "somebody else changed that, too; yours stands in its place".to_owned())
+            Fate::Conflict(edit, "somebody else changed that, too; yours would stand in its place".to_owned())
         }
         _ => Fate::Clean(edit),
     }

@@ -165,7 +165,10 @@ pub fn TypedButtons(
             <button class="btn primary" disabled=move || !changed.get() on:click=move |_| put(store, of)>"Put into the draft"</button>
             <button class="btn" disabled=move || !changed.get() on:click=forget>"Take back"</button>
             <Show when=move || changed.get()>
-                <span class="note">"Not in the draft yet; kept in this browser."</span>
+                <span class="note">
+                    "Not in the draft yet"
+                    {move || if store.keeping.refused.get() { "." } else { "; kept in this browser." }}
+                </span>
             </Show>
         </div>
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::prelude::*;
 use api::observed::Tick;
-use api::state::{ListenerInfo, LoadSettings, Proposal};
+use api::state::{ListenerInfo, LoadSettings, Proposal, SetAside};
 use api::{Delta, RevisionInfo, Snapshot, TargetStatus, Timeline, Trouble};
 use mesh::{Diagnostic, Settings, Sources};
 
@@ -53,6 +53,8 @@ pub struct Head {
     pub tick: RwSignal<Option<Arc<Tick>>>,
     /// What the folder on disk proposes.
     pub proposal: RwSignal<Option<Proposal>>,
+    /// A revision that could not be run when the server started.
+    pub set_aside: RwSignal<Option<SetAside>>,
     /// Instances that are not used, and limits that are reached.
     pub troubles: RwSignal<Vec<Trouble>>,
     /// Files of the folder on disk that cannot be read.
@@ -77,6 +79,7 @@ impl Head {
             timeline: RwSignal::new(None),
             tick: RwSignal::new(None),
             proposal: RwSignal::new(None),
+            set_aside: RwSignal::new(None),
             troubles: RwSignal::new(Vec::new()),
             unread: RwSignal::new(Vec::new()),
         }
@@ -99,6 +102,7 @@ impl Head {
         self.history.set(snapshot.history);
         self.timeline.set(snapshot.timeline);
         self.proposal.set(snapshot.proposal);
+        self.set_aside.set(snapshot.set_aside);
         self.troubles.set(snapshot.troubles);
         self.unread.set(snapshot.unread);
         self.loaded.set(true);
