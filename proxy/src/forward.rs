@@ -1,10 +1,9 @@
 //! Forwarding: tries, their limits, and what the client gets in the end.
 
 use std::cell::Cell;
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE};
@@ -32,7 +31,7 @@ use crate::shared::Shared;
 use crate::source::SourceState;
 use crate::ticket::Ticket;
 use crate::tunnel;
-use crate::upload::{Outgoing, Upload};
+use crate::upload::{Outgoing, Upload, within};
 use crate::view::{Side, View};
 
 /// All that governs the way of one request.
@@ -160,29 +159,6 @@ fn authority(head: &request::Parts) -> Option<HeaderValue> {
     match head.uri.authority() {
         Some(authority) => HeaderValue::try_from(authority.as_str().rsplit('@').next()?).ok(),
         None => head.headers.get(HOST).cloned(),
-    }
-}
-
-/// Runs `work` for `timeout` at most, counted from `since`, or from the end of the client's request where that is later.
-async fn within<T>(
-    timeout: Option<Duration>,
-    since: Instant,
-    upload: Option<&Upload>,
-    mut work: Pin<&mut impl Future<Output = T>>,
-) -> Option<T> {
-    let Some(timeout) = timeout else { return Some(work.await) };
-    let Some(upload) = upload else {
-        return tokio::time::timeout_at((since + timeout).into(), work).await.ok();
-    };
-    let expiry = async {
-        let ended = upload.ended().await.max(since);
-        tokio::time::sleep_until((ended + timeout).into()).await;
-    };
-    let mut expiry = pin!(expiry);
-    tokio::select! {
-        biased;
-        output = &mut work => Some(output),
-        () = &mut expiry => None,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -65,6 +65,29 @@ pub(crate) enum UploadError {
     /// Another try reads it now.
     #[error("the try was given up")]
     Abandoned,
+}
+
+/// Runs `work` for `timeout` at most, counted from `since`, or from the end of the client's request where that is later.
+pub(crate) async fn within<T>(
+    timeout: Option<Duration>,
+    since: Instant,
+    upload: Option<&Upload>,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    let Some(timeout) = timeout else { return Some(work.await) };
+    let Some(upload) = upload else {
+        return tokio::time::timeout_at((since + timeout).into(), work).await.ok();
+    };
+    let expiry = async {
+        let ended = upload.ended().await.max(since);
+        tokio::time::sleep_until((ended + timeout).into()).await;
+    };
+    let mut expiry = pin!(expiry);
+    tokio::select! {
+        biased;
+        output = &mut work => Some(output),
+        () = &mut expiry => None,
+    }
 }
 
 impl Upload {
