@@ -81,7 +81,10 @@ fn spent(start: Instant) -> Duration {
 /// How long validation and the compilation of all plans take, at best.
 fn cost(text: &str) -> [Duration; 2] {
     let settings = Settings::default();
-    let mesh = Mesh::parse(&Sources::single("mesh.yaml", text)).mesh;
+    let caller = format!(
+        "{HEAD}WorkloadEntry\nmetadata: {{name: caller}}\nspec: {{address: 10.0.0.9, labels: {{app: x1}}}}\n"
+    );
+    let mesh = Mesh::parse(&Sources::single("mesh.yaml", caller + text)).mesh;
     let start = Instant::now();
     let mut best = [Duration::MAX; 2];
     for _ in 0..3 {
@@ -90,7 +93,8 @@ fn cost(text: &str) -> [Duration; 2] {
         let found = validate(&mesh, &registry, &settings);
         let validated = spent(start);
         let plans = mesh::plan::compile_all(&mesh, &registry, &settings, 1);
-        assert!(!found.is_empty() || !plans.is_empty());
+        std::hint::black_box(found);
+        assert!(!plans.is_empty());
         best = [best[0].min(validated - begun), best[1].min(spent(start) - validated)];
     }
     best
