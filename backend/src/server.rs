@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use api::Snapshot;
 use api::state::{Target, TargetState, TargetStatus};
-use mesh::{Settings, Sources};
+use mesh::Settings;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
