@@ -249,7 +249,7 @@ fn unanswered(
     if endpoints.is_empty() {
         Some("it has no instances")
     } else if endpoints.iter().all(|address| out.contains(address.as_str())) {
-        Some("all its instances are ejected or fail their health checks")
+        Some("all its instances are ejected, fail their health checks or cannot be reached")
     } else {
         None
     }
@@ -363,7 +363,7 @@ mod tests {
     fn when_a_person_is_asked_and_why() {
         let (even, first) = (split([34, 33, 33]), split([100, 0, 0]));
         let abort = "It brings a fault back at reviews: 500 abort · 100%.";
-        let to_v3 = "It sends 33% of a route to reviews v3, and all its instances are ejected or fail their health checks.";
+        let to_v3 = "It sends 33% of a route to reviews v3, and all its instances are ejected, fail their health checks or cannot be reached.";
         let cases: &[(&str, &[Edit], &[Edit], &[Trouble], &str, bool, &[&str])] = &[
             ("one's own split", &[even.clone()], &[first.clone()], &[], "ada", false, &[]),
             ("made here without a name", &[even.clone()], &[first.clone()], &[], "anonymous", true, &[]),
