@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use mesh::Diagnostic;
 
-use crate::observed::Tick;
+use crate::observed::{InstanceStats, Tick};
 use crate::revision::{RevisionInfo, Timeline};
 use crate::state::{ListenerInfo, LoadSettings, Proposal, Snapshot, TargetStatus};
 use crate::trouble::Trouble;
@@ -54,6 +54,8 @@ pub enum Delta {
     /// Files of the folder on disk that cannot be read: all of them, as one of them came or went.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     Unread(Vec<Diagnostic>),
+    /// What instances answered: all of them, once a second where that changed.
+    Instances(Vec<InstanceStats>),
 }
 
 /// As it travels.
@@ -89,6 +91,7 @@ impl<'de> Deserialize<'de> for Delta {
             "proposal" => Self::Proposal(read(value)?),
             "troubles" => Self::Troubles(read(value)?),
             "unread" => Self::Unread(read(value)?),
+            "instances" => Self::Instances(read(value)?),
             other => {
                 return Err(D::Error::custom(format_args!(
                     "an event of the type `{other}`, which is unknown"
@@ -124,6 +127,9 @@ mod tests {
                 "kind": "ejected", "source": { "kind": "workload", "namespace": "default", "name": "w" },
                 "host": "reviews", "subset": null, "port": 80, "instance": "10.0.0.1:9080",
                 "why": "errors in a row", "at": 1, "until": 2
+            }] }),
+            json!({ "type": "instances", "value": [{
+                "host": "reviews", "instance": "10.0.0.1:9080", "recent": { "2xx": 3.0 }, "health": "healthy"
             }] }),
             json!({ "type": "proposal", "value": { "at": 1, "files": [["a.yaml", null]] } }),
         ] {

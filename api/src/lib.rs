@@ -7,6 +7,7 @@
 pub mod event;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+pub mod health;
 pub mod observed;
 pub mod problem;
 pub mod read;
@@ -16,7 +17,8 @@ pub mod state;
 pub mod trouble;
 
 pub use event::{Delta, Event};
-pub use observed::{EdgeKey, EdgeStats, Tick};
+pub use health::{Classes, Health};
+pub use observed::{EdgeKey, EdgeStats, InstanceStats, Tick};
 pub use problem::Problem;
 pub use revision::{Milestone, RevisionInfo, Timeline};
 pub use state::{Snapshot, TargetStatus};

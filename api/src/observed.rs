@@ -3,6 +3,8 @@
 use mesh::RouteKey;
 use serde::{Deserialize, Serialize};
 
+use crate::health::{Classes, Health};
+
 /// Who called whom. One edge of the graph has an [`EdgeKey`] for each version of the destination.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -10,7 +12,8 @@ pub struct EdgeKey {
     /// The caller.
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub source: mesh::Source,
-    /// The destination service's fully qualified host; the authority for a host outside the mesh.
+    /// The destination service's fully qualified host; the authority for a host outside the mesh, as far as these are told apart (then
+    /// `other`), and `unknown` where a client of a gateway asked for one.
     pub host: String,
     /// Label `version` of the instance; empty when no instance was reached and no subset says it.
     pub version: String,
@@ -24,10 +27,22 @@ pub struct EdgeStats {
     pub requests: u64,
     /// Of these, with a status of 500 or more, reset or without an answer.
     pub errors: u64,
+    /// Of these, with a status of 400 to 499.
+    #[serde(default)]
+    pub client_errors: u64,
     /// Requests per second over the last 2 s.
     pub rps: f64,
     /// Errors per second over the last 2 s.
     pub error_rps: f64,
+    /// Requests per second by class over the last 2 s.
+    #[serde(default)]
+    pub rates: Classes,
+    /// Requests by class over the last 10 s.
+    #[serde(default)]
+    pub recent: Classes,
+    /// What follows from the last 10 s.
+    #[serde(default)]
+    pub health: Health,
     /// Latency in milliseconds over the last 10 s; `None` without requests.
     pub p50: Option<f64>,
     /// As `p50`.
@@ -50,6 +65,9 @@ pub struct Totals {
     pub requests: u64,
     /// Responses by status code; 0 stands for no response.
     pub codes: Vec<(u16, u64)>,
+    /// Requests by class.
+    #[serde(default)]
+    pub classes: Classes,
     /// Response flags as Envoy writes them (`DI`, `FI`, `UH`, …), with their counts.
     pub flags: Vec<(String, u64)>,
     /// Bytes of request bodies.
@@ -143,6 +161,23 @@ pub struct Series {
     pub step: u32,
     /// Requests in each interval.
     pub requests: Vec<u32>,
-    /// Errors in each interval.
+    /// Errors in each interval: 500 and above, or no response.
     pub errors: Vec<u32>,
+    /// Of the status 400 to 499, in each interval.
+    #[serde(default)]
+    pub client_errors: Vec<u32>,
+}
+
+/// What one instance of a service answered. Instances that nobody asked in the last ten minutes are not told of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct InstanceStats {
+    /// The service's fully qualified host.
+    pub host: String,
+    /// Its address and port, as the mesh's files say them: `10.0.0.1:9080`.
+    pub instance: String,
+    /// Tries by class over the last 10 s, whoever made them; `none`: no connection, or no response.
+    pub recent: Classes,
+    /// What follows from them, and from health checks.
+    pub health: Health,
 }

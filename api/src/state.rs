@@ -5,7 +5,7 @@ use std::fmt;
 use mesh::{Diagnostic, Settings, Source, Sources};
 use serde::{Deserialize, Serialize};
 
-use crate::observed::{Series, Tick};
+use crate::observed::{InstanceStats, Series, Tick};
 use crate::revision::{RevisionInfo, Timeline};
 use crate::trouble::Trouble;
 
@@ -44,6 +44,9 @@ pub struct Snapshot {
     /// Instances that are not used, and limits that are reached.
     #[serde(default)]
     pub troubles: Vec<Trouble>,
+    /// What instances answered, and what health checks say of them.
+    #[serde(default)]
+    pub instances: Vec<InstanceStats>,
     /// A revision that could not be run when the program started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_aside: Option<SetAside>,

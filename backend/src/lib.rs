@@ -18,6 +18,7 @@ pub mod load;
 pub mod metrics;
 pub mod sample;
 pub mod server;
+pub mod settings;
 pub mod spans;
 pub mod store;
 pub mod telemetry;

@@ -31,9 +31,12 @@ use crate::http::{self, App, Guard};
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::sample;
+use crate::settings::SettingsArgs;
 use crate::spans::Exporter;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
+use crate::telemetry::instances::Instances;
+use crate::telemetry::troubles::Moved;
 use crate::watch::Watch;
 use crate::work::Work;
 use head::First;
@@ -59,6 +62,8 @@ pub struct Config {
     pub rate: Option<f64>,
     /// Threads of the proxy; 0 is one per core.
     pub threads: usize,
+    /// The mesh's defaults, where they are not the sample's or Istio's.
+    pub settings: SettingsArgs,
     /// Where requests are written down.
     pub access_log: Option<proxy::AccessLog>,
     /// Which requests are traced, and where to.
@@ -154,7 +159,8 @@ impl Server {
         let watch = config.mesh.clone().map(|root| Watch::new(vec![root]));
         let found = config.mesh.as_deref().map(files::folder).transpose()?;
         let store = Store::open(&data)?;
-        let settings = Settings::default();
+        let settings =
+            if config.mesh.is_some() { config.settings.of_mesh() } else { config.settings.of_sample() };
         let sources = found.as_ref().map(|found| &found.sources);
         let First { head, plans, set_aside } = head::first(&store, sources, &settings).await?;
         let watched = found.map(|found| watched(&store, found)).transpose()?;
@@ -199,6 +205,7 @@ impl Server {
         let hub = Arc::new(Hub::new(state, first));
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new(Arc::clone(&names)));
+        let instances = Arc::new(Instances::new(Moved::new(&ports)));
         let (desired, desires) = mpsc::channel(16);
         let (from_envoys, of_envoys) = mpsc::channel(16);
         let (mut actor, control, commands) = Actor::new(Parts {
@@ -209,6 +216,7 @@ impl Server {
             entries: Arc::clone(&entries),
             notices: outcome.notices,
             metrics: Arc::clone(&metrics),
+            instances: Arc::clone(&instances),
             desired,
             settings: settings.clone(),
             ports,
@@ -222,6 +230,7 @@ impl Server {
             envoys: of_envoys,
             desired: desires,
             hub: Arc::clone(&hub),
+            instances,
             metrics: Arc::clone(&metrics),
             control: commands.clone(),
         }));
@@ -332,5 +341,6 @@ fn snapshot(
         troubles: Vec::new(),
         set_aside: None,
         unread: Vec::new(),
+        instances: Vec::new(),
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! Time is a parameter here: [`Collector`] is told when a quarter of a second ended.
 
+pub mod instances;
 pub mod interval;
 pub mod series;
 pub mod splits;

@@ -169,6 +169,25 @@ fn a_secret_among_the_arguments_is_warned_of() {
 }
 
 #[test]
+fn timeouts_of_the_mesh_are_said_to_be_its() {
+    let folder = tempfile::tempdir().unwrap();
+    sample(folder.path());
+    let ask = |more: &[&str]| {
+        let path = folder.path().to_str().unwrap();
+        let request = ["explain", "--mesh", path, "--from", "productpage-v1", "--host", "details:9080"];
+        let output = meshwright(&[&request[..], more].concat(), "");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        text(&output).to_owned()
+    };
+    let plain = ask(&[]);
+    assert!(!plain.contains("timeout"), "Istio has none: {plain}");
+    let set = ask(&["--request-timeout", "3s"]);
+    assert!(set.contains("timeout 3s (mesh default)"), "{set}");
+    let asked = ask(&["--request-timeout", "3s", "-H", "x-envoy-upstream-rq-timeout-ms: 500"]);
+    assert!(asked.contains("timeout 500ms (request's header)"), "{asked}");
+}
+
+#[test]
 fn the_definitions_are_of_five_kinds_and_three_versions() {
     let output = meshwright(&["crds"], "");
     assert!(output.status.success());

@@ -1,12 +1,12 @@
-//! Instances that are not used and limits that are reached, for who looks at a service or a link. Pure.
+//! Instances with what they answer, those that are not used, and limits that are reached, for who looks at a service or a link. Pure.
 
-use api::{Trouble, TroubleKind};
+use api::{Classes, Health, InstanceStats, Trouble, TroubleKind};
 
 use crate::catalog::Service;
 use crate::topology::{NodeId, Places};
 
 /// One instance of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InstanceState {
     /// Its address and port.
     pub address: String,
@@ -14,6 +14,10 @@ pub struct InstanceState {
     pub version: String,
     /// Why it is not used; `None` while it is.
     pub kind: Option<TroubleKind>,
+    /// How well it answers; unknown until somebody has asked it.
+    pub health: Health,
+    /// Tries on it in the last 10 s.
+    pub recent: Classes,
     /// Of an ejection: until then at least, in milliseconds since 1970.
     pub until: Option<i64>,
     /// In words why, and who says so.
@@ -21,15 +25,29 @@ pub struct InstanceState {
 }
 
 /// The instances of a service.
-pub fn of(service: &Service, troubles: &[Trouble], places: &Places) -> Vec<InstanceState> {
+pub fn of(
+    service: &Service,
+    troubles: &[Trouble],
+    stats: &[InstanceStats],
+    places: &Places,
+) -> Vec<InstanceState> {
     let state = |instance: &crate::catalog::Instance| {
         let mut state = InstanceState {
             address: instance.addresses.first().cloned().unwrap_or_default(),
             version: instance.version.clone(),
             kind: None,
+            health: Health::Unknown,
+            recent: Classes::default(),
             until: None,
             why: String::new(),
         };
+        let mine =
+            |one: &&InstanceStats| one.host == service.host && instance.addresses.contains(&one.instance);
+        for one in stats.iter().filter(mine) {
+            // An instance with several ports is as well as the worst of them.
+            state.health = state.health.worse(one.health);
+            state.recent += one.recent;
+        }
         let own = |one: &&Trouble| {
             one.host == service.host
                 && one.instance.as_ref().is_some_and(|address| instance.addresses.contains(address))
@@ -124,7 +142,18 @@ mod tests {
             trouble(TroubleKind::Unreachable, Some(&third), "the certificate has expired", Some("curl")),
             trouble(TroubleKind::Overflow, None, "maxConnections", Some("curl")),
         ];
-        let states = of(reviews, &troubles, &catalog.places());
+        let stat = |instance: &String, health| InstanceStats {
+            host: host("reviews"),
+            instance: instance.clone(),
+            recent: Classes { none: 2.0, ..Classes::default() },
+            health,
+        };
+        let stats = [stat(&second, Health::Failing), stat(&third, Health::Idle)];
+        let states = of(reviews, &troubles, &stats, &catalog.places());
+        assert_eq!(
+            states.iter().map(|one| (one.health, one.recent.none)).collect::<Vec<_>>(),
+            [(Health::Unknown, 0.0), (Health::Failing, 2.0), (Health::Idle, 2.0)]
+        );
         let seen: Vec<_> =
             states.iter().map(|one| (one.address.as_str(), one.kind, one.why.as_str())).collect();
         let expected = [

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::EdgeStats;
 use api::observed::{Series, Tick};
+use api::{Classes, EdgeStats, Health};
 
 use crate::topology::{LinkKey, NodeId};
 use mesh::order;
@@ -13,8 +13,12 @@ use mesh::order;
 pub struct Figures {
     /// Requests per second.
     pub rps: f64,
-    /// Errors per second.
-    pub error_rps: f64,
+    /// Requests per second by class.
+    pub rates: Classes,
+    /// Requests of the last 10 s by class.
+    pub recent: Classes,
+    /// There was traffic since the page was opened, or in the ten minutes before.
+    pub asked: bool,
     /// Milliseconds. Of several edges the largest, since percentiles do not add.
     pub p50: Option<f64>,
     /// As `p50`.
@@ -27,8 +31,8 @@ pub struct Figures {
     pub abort_rps: f64,
     /// Requests of the last minute.
     pub minute: u64,
-    /// Failed requests of the last minute.
-    pub minute_errors: u64,
+    /// The same by class.
+    pub minute_classes: Classes,
     /// Requests of the last minute that a limit refused.
     pub overflow: u64,
     /// Percentiles of the last minute, largest as above: p50, p95, p99.
@@ -39,20 +43,16 @@ impl Figures {
     /// Adds one edge.
     pub fn add(&mut self, edge: &EdgeStats) {
         self.rps += edge.rps;
-        self.error_rps += edge.error_rps;
         self.delay_rps += edge.delay_rps;
         self.abort_rps += edge.abort_rps;
         self.p50 = larger(self.p50, edge.p50);
         self.p95 = larger(self.p95, edge.p95);
         self.p99 = larger(self.p99, edge.p99);
         self.minute += edge.minute.requests;
-        self.minute_errors += edge
-            .minute
-            .codes
-            .iter()
-            .filter(|(code, _)| *code == 0 || *code >= 500)
-            .map(|(_, count)| count)
-            .sum::<u64>();
+        self.minute_classes += edge.minute.classes;
+        self.rates += edge.rates;
+        self.recent += edge.recent;
+        self.asked = true;
         let refused = edge.minute.flags.iter().filter(|(flag, _)| flag == "UO");
         self.overflow += refused.map(|(_, count)| count).sum::<u64>();
         let totals = [edge.minute.p50, edge.minute.p95, edge.minute.p99];
@@ -61,15 +61,19 @@ impl Figures {
         }
     }
 
-    /// Share of requests that succeed, 0 to 1; `None` without traffic.
+    /// Share of requests that are answered with less than 400, 0 to 1; `None` without traffic.
     pub fn success(&self) -> Option<f64> {
-        (self.rps > 0.0).then(|| (1.0 - self.error_rps / self.rps).clamp(0.0, 1.0))
+        self.rates.success_share()
     }
 
     /// The same over the last minute.
     pub fn minute_success(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "counts of a minute are far below 2^52")]
-        (self.minute > 0).then(|| 1.0 - self.minute_errors as f64 / self.minute as f64)
+        self.minute_classes.success_share()
+    }
+
+    /// How well it answers.
+    pub fn health(&self) -> Health {
+        self.recent.health(self.asked)
     }
 }
 
@@ -244,9 +248,13 @@ mod tests {
 
     fn edge(from: &str, host: &str, version: &str, rps: f64, p95: f64) -> (EdgeKey, EdgeStats) {
         let source = mesh::Source::Workload { namespace: "default".into(), name: from.into() };
-        let minute = Totals { requests: 60, codes: vec![(200, 50), (503, 10)], ..Totals::default() };
+        let classes = Classes { success: 45.0, client: 5.0, server: 10.0, ..Classes::default() };
+        let minute = Totals { requests: 60, classes, ..Totals::default() };
         let key = EdgeKey { source, host: host.into(), version: version.into() };
-        (key, EdgeStats { rps, error_rps: rps / 10.0, p95: Some(p95), minute, ..EdgeStats::default() })
+        let rates =
+            Classes { success: rps * 0.7, client: rps * 0.2, server: rps * 0.1, ..Classes::default() };
+        let recent = classes;
+        (key, EdgeStats { rps, rates, recent, p95: Some(p95), minute, ..EdgeStats::default() })
     }
 
     #[test]
@@ -258,10 +266,11 @@ mod tests {
         let summed = sum(&tick, |_| NodeId::Service("a".into()), |host| NodeId::Service(host.into()));
         let node = &summed.nodes[&NodeId::Service("r".into())];
         assert_eq!((node.all.rps, node.all.p95, node.all.minute), (30.0, Some(7.0), 120));
-        assert!((node.all.success().unwrap() - 0.9).abs() < 1e-9);
+        assert!((node.all.success().unwrap() - 0.7).abs() < 1e-9, "4xx are no successes");
+        assert!((node.all.minute_success().unwrap() - 0.75).abs() < 1e-9);
+        assert_eq!((node.all.health(), Figures::default().health()), (Health::Failing, Health::Unknown));
         assert_eq!(node.version("v2").unwrap().rps, 20.0);
         assert_eq!(summed.links.len(), 1);
-        assert_eq!(node.all.minute_errors, 20);
     }
 
     #[test]
@@ -289,6 +298,7 @@ mod tests {
             step: 250,
             requests: vec![1, 2, 3, 4, 5],
             errors: vec![0, 1],
+            client_errors: vec![],
         };
         let history = &histories(&[series])["r"];
         assert_eq!(history.versions["v1"], [Bin { requests: 10, errors: 1 }, Bin { requests: 5, errors: 0 }]);

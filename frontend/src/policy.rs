@@ -109,7 +109,7 @@ impl<'m> Rules<'m> {
     }
 
     /// Every field of the table for a scope.
-    pub fn shown(self, scope: &Scope) -> Vec<Shown> {
+    pub fn shown(self, scope: &Scope, settings: &Settings) -> Vec<Shown> {
         let layers = self.layers(scope);
         let own = self.place(scope).and_then(|place| place.value());
         let check = self.place(&Scope::default()).and_then(|place| health::read(&place));
@@ -123,6 +123,10 @@ impl<'m> Rules<'m> {
                 return shown;
             }
             let mut shown = table::shown(field, own, &layers);
+            if field.path == "loadBalancer" && shown.origin == table::DEFAULT {
+                settings.load_balancer.name().clone_into(&mut shown.effective);
+                "mesh default".clone_into(&mut shown.origin);
+            }
             // A port's own policy cannot have one.
             shown.visible &= scope.port.is_none() || !field.path.starts_with("retryBudget");
             shown

@@ -78,8 +78,10 @@ impl Store {
         match event.delta {
             api::Delta::Snapshot(snapshot) => {
                 self.traffic.replace_histories(&snapshot.series);
+                let asked: Vec<_> = snapshot.series.iter().filter_map(|one| one.key.clone()).collect();
                 let tick = snapshot.tick.clone();
                 self.head.replace(*snapshot);
+                self.traffic.remember_asked(&asked, &self.derived.places.get_untracked());
                 self.editing.head_moved();
                 self.recognise();
                 if let Some(tick) = tick {

@@ -44,6 +44,29 @@ pub struct ExplainRequest {
     pub port: Option<u16>,
 }
 
+/// Who sets a timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeoutFrom {
+    /// The route.
+    Route,
+    /// The route says nothing, so the default of the mesh holds.
+    Mesh,
+    /// The request's own headers.
+    Request,
+}
+
+impl TimeoutFrom {
+    /// In words, after the timeout: `15s (mesh default)`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Mesh => "mesh default",
+            Self::Request => "request's header",
+        }
+    }
+}
+
 /// What would happen to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
@@ -63,6 +86,10 @@ pub struct Explanation {
     pub destinations: Vec<Target>,
     /// For the whole request with its retries; `None` is no limit.
     pub timeout: Option<String>,
+    /// Who says so: the route, the mesh's default or the request itself; `None` without a timeout. Only where it was explained: what
+    /// programs are told has no such field.
+    #[serde(skip)]
+    pub timeout_from: Option<TimeoutFrom>,
     /// Retries.
     pub retries: Option<Retries>,
     /// Faults that it may meet.

@@ -33,6 +33,6 @@ pub use key::{Kind, ResourceKey, RouteKey};
 pub use model::{Document, Mesh};
 pub use plan::{Plan, Source};
 pub use registry::Registry;
-pub use settings::{PathNormalization, Settings};
+pub use settings::{DefaultBalancer, PathNormalization, Settings};
 pub use sources::Sources;
 pub use validate::validate;

@@ -55,7 +55,8 @@ fn with(example: &str) -> World {
         .and_then(|rest| rest.split("- ").nth(1))
         .map_or("", |rest| rest.lines().next().unwrap_or("").trim());
     let route = format!("    route: [{{destination: {{host: {host}, subset: v2}}}}]");
-    World::of(format!("{}---\n{}", services(), example.replace("    ...", &route)))
+    let text = format!("{}---\n{}", services(), example.replace("    ...", &route));
+    World::with(text, mesh::Settings::sample())
 }
 
 impl World {
@@ -235,7 +236,8 @@ fn a_subsets_policy_applies_only_to_what_is_routed_to_it() {
 #[test]
 fn external_services() {
     let Some(examples) = examples() else { return };
-    let world = World::of(format!("{}---\n{}---\n{}", services(), examples[20], examples[21]));
+    let text = format!("{}---\n{}---\n{}", services(), examples[20], examples[21]);
+    let world = World::with(text, mesh::Settings::sample());
     let bar = world.ask("productpage-v1", "bar.foo.com", "/", &[]);
     assert_eq!((bar.status, bar.timeout.as_deref()), (Status::Routed, Some("10s")));
     assert_eq!(bar.destinations[0].host, "bar.foo.com");

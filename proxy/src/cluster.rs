@@ -126,6 +126,7 @@ impl State {
             Upstream::new(Target::new(&endpoint.address, endpoint.port), Arc::clone(&self.common))
         });
         upstream.set_gone(false);
+        upstream.set_place(|| self.common.place(endpoint));
         Rc::clone(upstream)
     }
 

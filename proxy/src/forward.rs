@@ -123,6 +123,7 @@ pub(crate) async fn forward(
     if let Some(host) = exchange.trying.take() {
         // The whole request's time was up before the try's.
         exchange.cluster.observe(host, Seen::Timeout);
+        shared.tried(&exchange.cluster.hosts[host].upstream, 0);
     }
     let mut answered = match answered {
         Ok(answered) => answered,
@@ -272,6 +273,13 @@ impl Exchange<'_> {
     fn observe(&self, host: usize, result: &Result<Answered, Failed>) {
         if result.is_ok() {
             self.cluster.reached(host);
+        }
+        let status = match result {
+            Ok(answered) => Some(answered.response.status().as_u16()),
+            Err(failed) => failure(failed).map(|_| 0),
+        };
+        if let Some(status) = status {
+            self.shared.tried(&self.cluster.hosts[host].upstream, status);
         }
         if self.cluster.observes() {
             let seen = match result {

@@ -63,7 +63,7 @@ pub use config::Config;
 pub use control::{BindError, Entry, Events, Proxy, StartError, Swapped};
 pub use distribution::{Answered, Answers, BOUNDS, Distribution};
 pub use names::{Name, Names};
-pub use observation::{Batch, Notice, ObservationKey, Stats};
+pub use observation::{Batch, Notice, ObservationKey, Place, Stats, Tries};
 pub use outlier::EjectedFor;
 pub use reason::Reason;
 pub use trace::{Span, Spans, Tracing};

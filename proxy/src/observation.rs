@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mesh::plan::ClusterKey;
+use mesh::plan::{ClusterKey, Endpoint};
 use mesh::{RouteKey, Source};
 
 use crate::breaker::Limit;
@@ -116,11 +116,65 @@ pub(crate) fn latencies() -> Histogram<u32> {
     Histogram::new(DIGITS).expect("two digits are allowed")
 }
 
+/// An endpoint of the mesh.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Its service's host.
+    pub host: String,
+    /// Its address.
+    pub address: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Place {
+    /// An endpoint of a cluster.
+    pub fn of(cluster: &ClusterKey, endpoint: &Endpoint) -> Self {
+        let Endpoint { address, port, .. } = endpoint;
+        Self { host: cluster.host.clone(), address: address.clone(), port: *port }
+    }
+}
+
+/// How tries on an endpoint ended, each retry counted by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Without a response; with a status below 300, 400 and 500; with any other.
+    pub by_class: [u32; 5],
+}
+
+impl Tries {
+    /// One more; 0 is no response.
+    pub fn add(&mut self, status: u16) {
+        let class = match status {
+            0 => 0,
+            1..300 => 1,
+            300..400 => 2,
+            400..500 => 3,
+            500.. => 4,
+        };
+        self.by_class[class] = self.by_class[class].saturating_add(1);
+    }
+
+    /// Adds what others counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.by_class.iter_mut().zip(other.by_class).for_each(|(own, more)| *own = own.saturating_add(more));
+    }
+}
+
 /// What one thread counted since its last batch.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Counts by key.
     pub stats: HashMap<ObservationKey, Stats>,
+    /// Tries by endpoint, as far as the mesh names it.
+    pub tries: HashMap<Place, Tries>,
+}
+
+impl Batch {
+    /// Nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stats.is_empty() && self.tries.is_empty()
+    }
 }
 
 /// What threads tell at once.

@@ -9,7 +9,7 @@ mod limits;
 mod queue;
 mod security;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use crate::breaker::Limit;
 use crate::cluster::Common;
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2, in_time};
+use crate::observation::{Place, Tries};
 use crate::upload::Outgoing;
 
 pub(crate) use bytes::Busy;
@@ -55,6 +56,10 @@ pub(crate) struct Upstream {
     pub(crate) credit: Cell<i64>,
     /// It is in no plan any more: connections are not kept.
     gone: Cell<bool>,
+    /// What the mesh calls it; nothing where a client chose it.
+    place: OnceCell<Place>,
+    /// How tries on it ended that nobody was told of yet.
+    tries: Cell<Tries>,
 }
 
 struct Idle {
@@ -121,7 +126,31 @@ impl Upstream {
             quiet: Cell::new(Instant::now()),
             credit: Cell::new(0),
             gone: Cell::new(false),
+            place: OnceCell::new(),
+            tries: Cell::default(),
         })
+    }
+
+    /// The mesh names it.
+    pub(crate) fn set_place(&self, place: impl FnOnce() -> Place) {
+        self.place.get_or_init(place);
+    }
+
+    /// Counts how a try on it ended. True: it is the first one since the last were taken.
+    pub(crate) fn tried(&self, status: u16) -> bool {
+        if self.place.get().is_none() {
+            return false;
+        }
+        let mut tries = self.tries.get();
+        let first = tries == Tries::default();
+        tries.add(status);
+        self.tries.set(tries);
+        first
+    }
+
+    /// How tries on it ended, since this was last asked.
+    pub(crate) fn take_tries(&self) -> Option<(&Place, Tries)> {
+        Some((self.place.get()?, self.tries.take()))
     }
 
     /// What all threads know of its cluster.

@@ -16,7 +16,8 @@ use crate::access_log::{Log, Sink};
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::fleet::Fleet;
-use crate::observation::Notice;
+use crate::observation::{Batch, Notice, Place, Tries};
+use crate::pool::Upstream;
 use crate::source::SourceState;
 use crate::stats::Table;
 use crate::tls::Store;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     /// Where requests are recorded, as parts of traces.
     pub(crate) recorder: Option<trace::Sink>,
     pub(crate) stats: Table,
+    /// Endpoints on which tries ended that nobody was told of yet.
+    tried: RefCell<Vec<Rc<Upstream>>>,
     /// Everything that must end before the thread may.
     pub(crate) work: Rc<Drain>,
     random: RefCell<fastrand::Rng>,
@@ -65,6 +68,7 @@ impl Shared {
             log: log.map(|sink| Rc::new(Log::new(sink))),
             recorder,
             stats: Table::default(),
+            tried: RefCell::default(),
             work: Rc::default(),
             random: RefCell::default(),
             sources: RefCell::default(),
@@ -121,6 +125,24 @@ impl Shared {
     /// Lends the random numbers.
     pub(crate) fn with_random<T>(&self, work: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
         work(&mut self.random.borrow_mut())
+    }
+
+    /// A try on an endpoint has ended with this status; 0 is no response.
+    pub(crate) fn tried(&self, upstream: &Rc<Upstream>, status: u16) {
+        if upstream.tried(status) {
+            self.tried.borrow_mut().push(Rc::clone(upstream));
+        }
+    }
+
+    /// All that was counted since the last time.
+    pub(crate) fn take(&self) -> Batch {
+        let mut tries: HashMap<Place, Tries> = HashMap::new();
+        for upstream in self.tried.take() {
+            if let Some((place, more)) = upstream.take_tries() {
+                tries.entry(place.clone()).or_default().merge(&more);
+            }
+        }
+        Batch { stats: self.stats.take(), tries }
     }
 
     /// Tells of the first request under a revision.

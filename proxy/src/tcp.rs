@@ -142,6 +142,7 @@ pub(crate) async fn reach(
         Ok((stream, busy)) => {
             cluster.observe(host, CONNECTED);
             cluster.reached(host);
+            shared.tried(upstream, 200);
             let Limits { idle, lasts, .. } = cluster.limits;
             Ok(Reached { stream, busy, patience: Patience { idle: Some(idle), lasts } })
         }
@@ -151,6 +152,7 @@ pub(crate) async fn reach(
             ticket.unconnected(reason, &told);
             cluster.unreachable(host, reason, &told);
             cluster.observe(host, Seen::Failure);
+            shared.tried(upstream, 0);
             Err(Reply::CONNECT_FAILURE)
         }
     }

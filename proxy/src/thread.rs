@@ -178,9 +178,9 @@ impl Thread {
     fn flush(&self) {
         self.turn_page();
         if let Ok(place) = self.outbox.batches.try_reserve() {
-            let stats = self.shared.stats.take();
-            if !stats.is_empty() {
-                place.send(Batch { stats });
+            let batch = self.shared.take();
+            if !batch.is_empty() {
+                place.send(batch);
             }
         }
     }
@@ -193,10 +193,10 @@ impl Thread {
 
     async fn flush_all(&self) {
         self.turn_page();
-        let stats = self.shared.stats.take();
-        if !stats.is_empty() {
+        let batch = self.shared.take();
+        if !batch.is_empty() {
             // Where nobody reads any more, nobody misses it.
-            let last = self.outbox.batches.send_timeout(Batch { stats }, LAST_BATCH);
+            let last = self.outbox.batches.send_timeout(batch, LAST_BATCH);
             let _ = last.await;
         }
     }

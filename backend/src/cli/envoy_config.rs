@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, ValueEnum};
-use mesh::{Mesh, Settings};
+use mesh::Mesh;
 use xds::bootstrap;
 use xds::node::Bind;
 
 use super::source;
 use crate::files;
+use crate::settings::SettingsArgs;
 use crate::world::{self, World};
 
 /// Arguments of `envoy-config`.
@@ -36,6 +37,9 @@ pub struct Args {
     /// Where Envoy's own pages are; nowhere unless given.
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
+    /// The mesh's defaults.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Form of the file.
     #[arg(long, value_enum, default_value = "yaml")]
     pub format: Format,
@@ -55,7 +59,8 @@ pub enum Format {
 /// # Errors
 /// When the mesh cannot be read or has no such source.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (sources, settings) = (files::read(std::slice::from_ref(&args.mesh))?.told(), Settings::default());
+    let sources = files::read(std::slice::from_ref(&args.mesh))?.told();
+    let settings = args.settings.of_mesh();
     let world = World::read(sources, &Mesh::default(), &settings);
     let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
     world::fits(&world)?;

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 
 use mesh::explain::{BadRequest, ExplainRequest, Explanation, RouteRef, Status, explain_for};
 use mesh::registry::Viewer;
-use mesh::{Mesh, Registry, Settings, Source};
+use mesh::{Mesh, Registry, Source};
 
 use super::source::{self, NoSource};
 use super::validate::Format;
 use crate::files;
+use crate::settings::SettingsArgs;
 
 /// Arguments of `explain`.
 #[derive(Debug, Clone, clap::Args)]
@@ -51,6 +52,9 @@ pub struct Args {
     /// Port that the request comes in on; found by the host unless given.
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
+    /// The mesh's defaults.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Form of the output.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -93,7 +97,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn explain(args: &Args) -> Result<Explanation, Error> {
-    let settings = Settings::default();
+    let settings = args.settings.of_mesh();
     let request = ExplainRequest {
         method: args.method.clone(),
         host: args.host.clone(),
@@ -173,7 +177,8 @@ fn write_text(out: &mut String, explanation: &Explanation) -> std::fmt::Result {
         }
     }
     if let Some(timeout) = &explanation.timeout {
-        writeln!(out, "  timeout {timeout}")?;
+        let from = explanation.timeout_from.map(|from| format!(" ({})", from.words())).unwrap_or_default();
+        writeln!(out, "  timeout {timeout}{from}")?;
     }
     if let Some(retries) = &explanation.retries {
         writeln!(out, "  {} retries on {}", retries.attempts, retries.retry_on)?;

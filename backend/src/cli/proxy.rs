@@ -16,7 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use mesh::plan::Protocol;
 use mesh::sources::{Unread, Why};
-use mesh::{Mesh, Plan, Settings, Severity, Source};
+use mesh::{Mesh, Plan, Severity, Source};
 use proxy::{BindError, Config, Entry, Events, Proxy, StartError};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -27,6 +27,7 @@ use super::source::{self, NoSource};
 use crate::data_plane::{near, wanted};
 use crate::files;
 use crate::metrics::Metrics;
+use crate::settings::SettingsArgs;
 use crate::spans::ExporterError;
 use crate::watch::Watch;
 use crate::world::{self, World};
@@ -59,6 +60,9 @@ pub struct Args {
     /// Threads; one per core unless given.
     #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
     pub threads: Option<usize>,
+    /// The mesh's defaults.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// The access log.
     #[command(flatten)]
     pub log: super::access_log::AccessLogArgs,
@@ -177,7 +181,7 @@ impl Running {
         let world = World::read(
             files::read(std::slice::from_ref(&args.mesh))?.told(),
             &Mesh::default(),
-            &Settings::default(),
+            &args.settings.of_mesh(),
         );
         let errors = world.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
         if errors > 0 {
@@ -281,7 +285,7 @@ impl Running {
             return Err(Error::Unread { file, why });
         }
         let sources = found.told();
-        let world = World::read(sources, &before.mesh, &Settings::default());
+        let world = World::read(sources, &before.mesh, &self.args.settings.of_mesh());
         let errors = world.new_errors(&before).len();
         if errors > 0 {
             return Err(Error::Invalid(errors));
@@ -301,7 +305,7 @@ impl Running {
 fn plan(world: &World, args: &Args, revision: u64) -> Result<Plan, Error> {
     let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
     world::fits(world)?;
-    Ok(mesh::plan::compile(&world.mesh, &world.registry, &Settings::default(), &source, revision))
+    Ok(mesh::plan::compile(&world.mesh, &world.registry, &args.settings.of_mesh(), &source, revision))
 }
 
 /// The port of the plan that the listener serves; `None` lets each request's authority choose.

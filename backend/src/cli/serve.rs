@@ -16,6 +16,7 @@ use crate::app_window;
 use crate::connections::Limits;
 use crate::envoy;
 use crate::server::{Config, DEFAULT_ADDRESS, Server};
+use crate::settings::SettingsArgs;
 
 /// Longest file of certificates or a key.
 const PEM: u64 = 4 << 20;
@@ -38,6 +39,9 @@ pub struct ServeArgs {
     /// Threads of the proxy; one per core unless given.
     #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
     pub threads: Option<usize>,
+    /// The mesh's defaults.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// The access log.
     #[command(flatten)]
     pub log: super::access_log::AccessLogArgs,
@@ -181,6 +185,7 @@ impl ServeArgs {
             data: self.data.clone(),
             rate: self.rate,
             threads: self.threads.unwrap_or(0),
+            settings: self.settings.clone(),
             access_log: self.log.log(),
             tracing: self.tracing.exporter()?,
             allow_remote: self.allow_remote,

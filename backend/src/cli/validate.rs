@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::snippet::{self, Style};
 use crate::files;
+use crate::settings::SettingsArgs;
 
 /// Arguments of `validate`.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,6 +22,9 @@ pub struct Args {
     /// services are not checked.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub registry: Vec<PathBuf>,
+    /// The mesh's defaults.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Form of the output.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
@@ -52,7 +56,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let files::Found { sources, unread } = found;
-    let mut found = diagnostics(&sources, &registry.sources);
+    let mut found = diagnostics(&sources, &registry.sources, &args.settings.of_mesh());
     found.splice(..0, unread.iter().chain(&registry.unread).map(Unread::diagnostic));
     let text = match args.format {
         Format::Text => text(&found, &sources),
@@ -64,8 +68,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// What reading and validation say, by place.
-fn diagnostics(sources: &Sources, registry: &Sources) -> Vec<Diagnostic> {
-    let settings = Settings::default();
+fn diagnostics(sources: &Sources, registry: &Sources, settings: &Settings) -> Vec<Diagnostic> {
     let parsed = Mesh::parse(sources);
     // Services stand in the validated files, too; where both define one, the validated files count.
     let services =
@@ -158,15 +161,16 @@ spec:
     #[test]
     fn references_are_checked_when_services_are_known() {
         let sources = Sources::single("a.yaml", ROUTE);
-        assert_eq!(diagnostics(&sources, &Sources::default()), []);
-        let found = diagnostics(&sources, &crate::sample::mesh());
+        assert_eq!(diagnostics(&sources, &Sources::default(), &Settings::default()), []);
+        let found = diagnostics(&sources, &crate::sample::mesh(), &Settings::default());
         let codes: Vec<_> = found.iter().map(|found| found.code.as_ref()).collect();
         assert_eq!(codes, ["MW0201"]);
     }
 
     #[test]
     fn the_output_for_programs_is_a_contract() {
-        let found = diagnostics(&Sources::single("a.yaml", ROUTE), &crate::sample::mesh());
+        let found =
+            diagnostics(&Sources::single("a.yaml", ROUTE), &crate::sample::mesh(), &Settings::default());
         let json: serde_json::Value = serde_json::from_str(&json(&found).unwrap()).unwrap();
         let mut line = json["diagnostics"][0].clone();
         assert!(line["message"].take().as_str().unwrap().contains("revews"));
@@ -188,7 +192,7 @@ spec:
 
     #[test]
     fn nothing_is_said_about_the_sample() {
-        let found = diagnostics(&crate::sample::mesh(), &Sources::default());
+        let found = diagnostics(&crate::sample::mesh(), &Sources::default(), &Settings::sample());
         assert_eq!(found, []);
         assert_eq!(text(&found, &crate::sample::mesh()), "6 files: nothing to say\n");
     }

@@ -28,6 +28,7 @@ use crate::events::Hub;
 use crate::folder::Watched;
 use crate::metrics::Metrics;
 use crate::store::{Revision, Store};
+use crate::telemetry::instances::Instances;
 use crate::telemetry::splits::{self, Desired};
 use crate::telemetry::troubles::Troubles;
 use crate::work::Work;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub notices: mpsc::Receiver<Notice>,
     /// Which count them.
     pub metrics: Arc<Metrics>,
+    /// Which health checks tell of.
+    pub instances: Arc<Instances>,
     /// Tells telemetry what shares are desired since which revision.
     pub desired: mpsc::Sender<(u64, Vec<Desired>)>,
     /// Mesh settings.
@@ -277,6 +280,7 @@ impl Actor {
         if !own {
             self.swap(revision, &plans, progress).await;
         }
+        self.parts.instances.follow(plans.values().map(AsRef::as_ref));
         self.parts.metrics.follow(plans.values().map(AsRef::as_ref));
         if self.troubles.follow(&plans) {
             self.tell_troubles();
@@ -307,6 +311,7 @@ impl Actor {
             self.reach(*revision, Stage::FirstRequest, *at, None);
         }
         self.parts.metrics.notice(notice);
+        self.parts.instances.notice(notice);
         self.troubles.take(notice, now_millis())
     }
 

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use mesh::plan::{Cluster, Plan, VirtualHost};
+use mesh::plan::{Cluster, Endpoint, Plan, VirtualHost};
 use mesh::route::find_virtual_host;
 use mesh::{RouteKey, Source};
-use proxy::{Batch, Name, Names, ObservationKey, Stats};
+use proxy::{Batch, Name, Names, ObservationKey, Place, Stats};
 use tokio::sync::{mpsc, watch};
 use xds::ads::States;
 use xds::als::{self, Entry, Logs};
@@ -105,8 +105,19 @@ fn observed(said: &als::Batch, plan: &Plan, revisions: &Revisions, names: &Names
             subset,
         };
         count(batch.stats.entry(key).or_default(), entry);
+        if let Some((cluster, endpoint)) = cluster.zip(cluster.and_then(|it| endpoint(it, &entry.upstream))) {
+            let place = Place::of(&cluster.key, endpoint);
+            // A connection is written down when it has ended; where none could be made, no upstream is.
+            let status = entry.http.as_ref().map_or(200, |http| status(http.code));
+            batch.tries.entry(place).or_default().add(status);
+        }
     }
     batch
+}
+
+/// What is no status of HTTP is none.
+fn status(code: u16) -> u16 {
+    if code < 1000 { code } else { 0 }
 }
 
 fn count(stats: &mut Stats, entry: &Entry) {
@@ -123,8 +134,7 @@ fn count(stats: &mut Stats, entry: &Entry) {
     };
     stats.requests += 1;
     stats.retries += u64::from(entry.attempts.saturating_sub(1));
-    // What is no status of HTTP is none.
-    let code = if http.code < 1000 { http.code } else { 0 };
+    let code = status(http.code);
     *stats.codes.entry(code).or_default() += 1;
     let flags = if entry.flags.is_empty() { "-".to_owned() } else { entry.flags.join(",") };
     let micros = u64::try_from(entry.duration.as_micros()).unwrap_or(u64::MAX);
@@ -135,16 +145,21 @@ fn count(stats: &mut Stats, entry: &Entry) {
 
 /// The version of the instance that a request went to.
 fn version(cluster: Option<&Cluster>, upstream: &str) -> Option<String> {
+    endpoint(cluster?, upstream).map(|endpoint| endpoint.version().to_owned())
+}
+
+/// The instance that a request went to.
+fn endpoint<'c>(cluster: &'c Cluster, upstream: &str) -> Option<&'c Endpoint> {
     let is_it = |address: &str, port: u16| {
         upstream.rsplit_once(':').is_some_and(|(host, number)| {
             host.trim_matches(['[', ']']) == address.trim_matches(['[', ']']) && number.parse() == Ok(port)
         })
     };
-    let endpoints = &cluster?.endpoints;
+    let endpoints = &cluster.endpoints;
     let found = endpoints.iter().find(|endpoint| is_it(&endpoint.address, endpoint.port));
     // Of a name that DNS knows under several addresses, all that is known is that it was one of them.
     let only = || if let [only] = endpoints.as_slice() { Some(only) } else { None };
-    found.or_else(|| only().filter(|_| !upstream.is_empty())).map(|endpoint| endpoint.version().to_owned())
+    found.or_else(|| only().filter(|_| !upstream.is_empty()))
 }
 
 /// The virtual host that a request was for.

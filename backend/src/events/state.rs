@@ -69,6 +69,7 @@ impl State {
             Delta::Proposal(proposal) => state.proposal.clone_from(proposal),
             Delta::Unread(unread) => state.unread.clone_from(unread),
             Delta::Troubles(troubles) => state.troubles.clone_from(troubles),
+            Delta::Instances(instances) => state.instances.clone_from(instances),
             Delta::Listeners(listeners) => state.listeners.clone_from(listeners),
         }
     }

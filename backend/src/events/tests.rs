@@ -33,6 +33,7 @@ fn hub(first: u64) -> Arc<Hub> {
         troubles: vec![],
         set_aside: None,
         unread: vec![],
+        instances: vec![],
     };
     Arc::new(Hub::new(snapshot, first))
 }

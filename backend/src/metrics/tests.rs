@@ -18,7 +18,7 @@ fn observe(metrics: &Metrics, source: &Source, host: Name, version: &str, status
     stats.codes = HashMap::from([(status, 1)]);
     stats.flags = HashMap::from([("UF", 1)]);
     stats.answers.entry(status, "UF").record(1, 1, 1);
-    metrics.observe(&Batch { stats: HashMap::from([(key, stats)]) });
+    metrics.observe(&Batch { stats: HashMap::from([(key, stats)]), ..Batch::default() });
 }
 
 fn plan(source: Source, hosts: &[(&str, &str)]) -> Plan {
@@ -108,7 +108,7 @@ fn connections_that_could_not_be_made_are_counted_by_why() {
     };
     let failures = HashMap::from([(proxy::Reason::Untrusted, 2), (proxy::Reason::Refused, 1)]);
     let stats = Stats { failures, ..Stats::default() };
-    metrics.observe(&Batch { stats: HashMap::from([(key, stats)]) });
+    metrics.observe(&Batch { stats: HashMap::from([(key, stats)]), ..Batch::default() });
     let text = metrics.text(1).unwrap();
     for (reason, count) in [("certificate_untrusted", 2), ("refused", 1)] {
         let line = text.lines().find(|line| {

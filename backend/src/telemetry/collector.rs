@@ -120,7 +120,7 @@ mod tests {
             retries: 0,
             ..Stats::default()
         };
-        Batch { stats: HashMap::from([(key, stats)]) }
+        Batch { stats: HashMap::from([(key, stats)]), ..Batch::default() }
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
             let mut batch = batch(0);
             let (mut key, _) = batch.stats.drain().next().unwrap();
             (key.route, key.version) = (None, version.to_owned());
-            collector.add(&Batch { stats: HashMap::from([(key, stats)]) });
+            collector.add(&Batch { stats: HashMap::from([(key, stats)]), ..Batch::default() });
         };
         for version in ["v1", "v2"] {
             add(&mut collector, version, Stats { chosen: 50, requests: 50, ..Stats::default() });

@@ -10,12 +10,15 @@ const KEPT: usize = 600;
 /// Length of an interval in milliseconds.
 const STEP: i64 = 1000;
 
+/// Requests, errors, and those that the client is told to have made.
+type Bin = (u32, u32, u32);
+
 /// Counts per edge and second. All edges share their intervals.
 #[derive(Debug, Default)]
 pub struct SeriesLog {
     /// End of the newest interval, in milliseconds since 1970; a multiple of [`STEP`].
     end: i64,
-    edges: BTreeMap<EdgeKey, VecDeque<(u32, u32)>>,
+    edges: BTreeMap<EdgeKey, VecDeque<Bin>>,
 }
 
 impl SeriesLog {
@@ -32,10 +35,13 @@ impl SeriesLog {
             let counts = self
                 .edges
                 .entry(key.clone())
-                .or_insert_with(|| std::iter::repeat_n((0, 0), length).collect());
-            if let Some((requests, errors)) = counts.back_mut() {
-                *requests = requests.saturating_add(u32::try_from(stats.requests).unwrap_or(u32::MAX));
-                *errors = errors.saturating_add(u32::try_from(stats.errors).unwrap_or(u32::MAX));
+                .or_insert_with(|| std::iter::repeat_n((0, 0, 0), length).collect());
+            if let Some((requests, errors, client)) = counts.back_mut() {
+                let add =
+                    |to: &mut u32, more| *to = to.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+                add(requests, stats.requests);
+                add(errors, stats.errors);
+                add(client, stats.client_errors);
             }
         }
     }
@@ -46,10 +52,10 @@ impl SeriesLog {
                 if counts.len() == KEPT {
                     counts.pop_front();
                 }
-                counts.push_back((0, 0));
+                counts.push_back((0, 0, 0));
             }
         }
-        self.edges.retain(|_, counts| counts.iter().any(|&(requests, _)| requests > 0));
+        self.edges.retain(|_, counts| counts.iter().any(|&(requests, ..)| requests > 0));
     }
 
     /// What is kept, as the browser gets it.
@@ -60,8 +66,9 @@ impl SeriesLog {
                 key: Some(key.clone()),
                 start: self.end - STEP * (i64::try_from(counts.len()).unwrap_or(0) - 1),
                 step: STEP as u32,
-                requests: counts.iter().map(|&(requests, _)| requests).collect(),
-                errors: counts.iter().map(|&(_, errors)| errors).collect(),
+                requests: counts.iter().map(|&(requests, ..)| requests).collect(),
+                errors: counts.iter().map(|&(_, errors, _)| errors).collect(),
+                client_errors: counts.iter().map(|&(.., client)| client).collect(),
             })
             .collect()
     }

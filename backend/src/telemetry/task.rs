@@ -8,6 +8,7 @@ use proxy::Batch;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::instances::Instances;
 use super::splits::Desired;
 use super::{Collector, window::TICKS_PER_SECOND};
 use crate::clock::now_millis;
@@ -29,6 +30,8 @@ pub(crate) struct Feeds {
     pub(crate) desired: mpsc::Receiver<(u64, Vec<Desired>)>,
     /// The browsers.
     pub(crate) hub: Arc<Hub>,
+    /// What instances answered.
+    pub(crate) instances: Arc<Instances>,
     /// Counters for Prometheus.
     pub(crate) metrics: Arc<Metrics>,
     /// The control loop.
@@ -42,6 +45,7 @@ pub(crate) async fn run(mut feeds: Feeds) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
     let mut converged = 0;
+    let mut ticks = 0_usize;
     loop {
         tokio::select! {
             biased;
@@ -51,6 +55,12 @@ pub(crate) async fn run(mut feeds: Feeds) {
                 let millis = u32::try_from((now - last).as_millis()).unwrap_or(u32::MAX);
                 last = now;
                 feeds.hub.publish(Delta::Tick(Box::new(collector.tick(now_millis(), millis))));
+                ticks += 1;
+                if ticks.is_multiple_of(TICKS_PER_SECOND)
+                    && let Some(instances) = feeds.instances.second()
+                {
+                    feeds.hub.publish(Delta::Instances(instances));
+                }
                 if let Some((revision, n)) = collector.converged()
                     && revision > converged
                 {
@@ -64,10 +74,12 @@ pub(crate) async fn run(mut feeds: Feeds) {
             batch = feeds.batches.recv() => {
                 let Some(batch) = batch else { return };
                 feeds.metrics.observe(&batch);
+                feeds.instances.add(&batch);
                 collector.add(&batch);
             }
             Some(batch) = feeds.envoys.recv() => {
                 feeds.metrics.observe(&batch);
+                feeds.instances.add(&batch);
                 collector.add(&batch);
             }
         }

@@ -15,14 +15,30 @@ use crate::world::Ports;
 #[derive(Debug, Default)]
 pub struct Troubles {
     list: Vec<Trouble>,
-    /// Where endpoints of the files really are, the other way round.
-    moved: HashMap<u16, u16>,
+    moved: Moved,
+}
+
+/// Where endpoints of the files really are, the other way round: the sample's ports may be taken.
+#[derive(Debug, Clone, Default)]
+pub struct Moved(HashMap<u16, u16>);
+
+impl Moved {
+    /// `ports` says which endpoints are somewhere else than the files say.
+    pub fn new(ports: &Ports) -> Self {
+        Self(ports.iter().map(|(said, real)| (*real, *said)).collect())
+    }
+
+    /// An endpoint's address and port, as the files say them.
+    pub fn name(&self, address: &str, port: u16) -> String {
+        let port = if address == "127.0.0.1" { self.0.get(&port).copied().unwrap_or(port) } else { port };
+        format!("{address}:{port}")
+    }
 }
 
 impl Troubles {
     /// None. `ports` says which endpoints are somewhere else than the files say.
     pub fn new(ports: &Ports) -> Self {
-        Self { list: Vec::new(), moved: ports.iter().map(|(said, real)| (*real, *said)).collect() }
+        Self { list: Vec::new(), moved: Moved::new(ports) }
     }
 
     /// All of them.
@@ -83,7 +99,7 @@ impl Troubles {
         let has = |cluster: &Cluster, trouble: &Trouble| {
             trouble.instance.as_ref().is_none_or(|instance| {
                 let mut endpoints = cluster.endpoints.iter();
-                endpoints.any(|it| name(moved, &it.address, it.port) == *instance)
+                endpoints.any(|it| moved.name(&it.address, it.port) == *instance)
             })
         };
         self.list.retain(|trouble| {
@@ -110,7 +126,7 @@ impl Troubles {
     }
 
     fn instance(&self, address: &str, port: u16) -> String {
-        name(&self.moved, address, port)
+        self.moved.name(address, port)
     }
 
     fn unhealthy(&self, host: &str, address: &str, port: u16, why: &str, at: i64) -> Trouble {
@@ -126,11 +142,6 @@ impl Troubles {
             until: None,
         }
     }
-}
-
-fn name(moved: &HashMap<u16, u16>, address: &str, port: u16) -> String {
-    let port = if address == "127.0.0.1" { moved.get(&port).copied().unwrap_or(port) } else { port };
-    format!("{address}:{port}")
 }
 
 fn trouble(

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use api::EdgeStats;
 use api::observed::Totals;
+use api::{Classes, EdgeStats};
 use hdrhistogram::Histogram;
 use proxy::Stats;
 
@@ -25,6 +25,10 @@ pub struct Counts {
     pub requests: u64,
     /// Of these, failed: status 500 or more, or none; connections that led nowhere or broke.
     pub errors: u64,
+    /// Of these, with a status of 400 to 499.
+    pub client_errors: u64,
+    /// Requests by class.
+    pub classes: Classes,
     /// Requests that a delay was injected into.
     pub delays: u64,
     /// Requests that were aborted by a fault.
@@ -45,18 +49,20 @@ impl Counts {
         let connections = stats.requests == 0 && stats.connections_closed > 0;
         for (&code, &count) in &stats.codes {
             *self.codes.entry(code).or_default() += count;
-            if code == 0 || code >= 500 {
-                self.errors += count;
-            }
+            self.class(code, count);
         }
+        // A connection has no status; that it led nowhere or broke is known when it ends.
+        self.classes.success += float(stats.connections_opened);
         for (&flag, &count) in &stats.flags {
             *self.flags.entry(flag).or_default() += count;
             match flag {
                 "DI" => self.delays += count,
                 "FI" => self.aborts += count,
                 "UH" | "UF" | "UO" | "UC" | "NC" | "NR" if connections => {
-                    self.errors += count;
                     *self.codes.entry(0).or_default() += count;
+                    self.class(0, count);
+                    // It was taken for one that went well when it began, in this slot or in one before.
+                    self.classes.success = (self.classes.success - float(count)).max(0.0);
                 }
                 _ => {}
             }
@@ -68,6 +74,15 @@ impl Counts {
         );
     }
 
+    fn class(&mut self, code: u16, count: u64) {
+        self.classes.add(code, float(count));
+        match code {
+            0 | 500.. => self.errors += count,
+            400..500 => self.client_errors += count,
+            _ => {}
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.requests + self.bytes_sent + self.bytes_received == 0
     }
@@ -75,6 +90,8 @@ impl Counts {
     fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.errors += other.errors;
+        self.client_errors += other.client_errors;
+        self.classes += other.classes;
         self.delays += other.delays;
         self.aborts += other.aborts;
         for (&code, &count) in &other.codes {
@@ -87,6 +104,11 @@ impl Counts {
         self.bytes_received += other.bytes_received;
         self.latencies.extend_from_slice(&other.latencies);
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a minute are far below 2^52")]
+fn float(count: u64) -> f64 {
+    count as f64
 }
 
 /// Room to merge latencies in, used again and again.
@@ -166,16 +188,23 @@ impl Window {
         let last = self.ticks.back();
         let rate = |of: fn(&Counts) -> u64| {
             let sum: u64 = self.ticks.iter().rev().take(RATE).map(of).sum();
-            #[expect(clippy::cast_precision_loss, reason = "counts of two seconds are far below 2^52")]
-            let sum = sum as f64;
-            sum * TICKS_PER_SECOND as f64 / RATE as f64
+            float(sum) * TICKS_PER_SECOND as f64 / RATE as f64
         };
+        let mut rates = Classes::default();
+        self.ticks.iter().rev().take(RATE).for_each(|tick| rates += tick.classes);
+        let mut recent = Classes::default();
+        self.ticks.iter().for_each(|tick| recent += tick.classes);
         let (p50, p95, p99) = scratch.percentiles(self.ticks.iter());
         EdgeStats {
             requests: last.map_or(0, |tick| tick.requests),
             errors: last.map_or(0, |tick| tick.errors),
+            client_errors: last.map_or(0, |tick| tick.client_errors),
             rps: rate(|tick| tick.requests),
             error_rps: rate(|tick| tick.errors),
+            rates: rates.over(RATE as f64 / TICKS_PER_SECOND as f64),
+            recent,
+            // There was traffic in the last minute, or there were no window.
+            health: recent.health(true),
             p50,
             p95,
             p99,
@@ -198,6 +227,7 @@ fn totals(seconds: &VecDeque<Counts>, scratch: &mut Scratch) -> Totals {
     let mut sum = Counts::default();
     for second in seconds {
         sum.requests += second.requests;
+        sum.classes += second.classes;
         sum.bytes_sent += second.bytes_sent;
         sum.bytes_received += second.bytes_received;
         for (&code, &count) in &second.codes {
@@ -210,6 +240,7 @@ fn totals(seconds: &VecDeque<Counts>, scratch: &mut Scratch) -> Totals {
     Totals {
         requests: sum.requests,
         codes: sum.codes.into_iter().collect(),
+        classes: sum.classes,
         flags: sum.flags.into_iter().map(|(flag, count)| (flag.to_owned(), count)).collect(),
         bytes_sent: sum.bytes_sent,
         bytes_received: sum.bytes_received,
@@ -222,6 +253,8 @@ fn totals(seconds: &VecDeque<Counts>, scratch: &mut Scratch) -> Totals {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+
+    use api::Health;
 
     use super::*;
 
@@ -265,6 +298,28 @@ mod tests {
             }
         });
         assert_eq!((got.requests, got.rps), (0, 10.0));
+    }
+
+    #[test]
+    fn requests_are_told_by_class() {
+        let codes = [(200, 5), (101, 1), (302, 2), (404, 3), (503, 4), (0, 1)];
+        let (_, got) = after(8, |_, window| window.add(&stats(&codes, &[], &[])));
+        let classes = |times: f64| {
+            let [success, redirect, client, server, none] = [6.0, 2.0, 3.0, 4.0, 1.0].map(|it| it * times);
+            Classes { success, redirect, client, server, none }
+        };
+        assert_eq!((got.rates, got.recent, got.minute.classes), (classes(4.0), classes(8.0), classes(8.0)));
+        assert_eq!((got.errors, got.client_errors, got.health), (5, 3, Health::Failing));
+        // No route is no success.
+        let (_, got) = after(8, |_, window| window.add(&stats(&[(404, 1)], &[("NR", 1)], &[])));
+        assert_eq!((got.health, got.error_rps), (Health::Failing, 0.0));
+        let once = |tick: usize, window: &mut Window| {
+            if tick == 0 {
+                window.add(&stats(&[(200, 1)], &[], &[]));
+            }
+        };
+        assert_eq!(after(4, once).1.health, Health::Healthy);
+        assert_eq!(after(RECENT + 1, once).1.health, Health::Idle);
     }
 
     #[test]

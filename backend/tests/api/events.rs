@@ -72,6 +72,15 @@ async fn load_is_observed_and_the_shares_converge() {
         .await;
     assert!(stats.rps > 0.0 && stats.p50.is_some(), "{stats:?}");
     assert!(stats.minute.codes.iter().any(|&(code, _)| code == 200), "{stats:?}");
+    assert_eq!((stats.health, stats.recent.success > 0.0), (api::Health::Healthy, true), "{stats:?}");
+    let instances = events
+        .find(|event| match event.delta {
+            Delta::Instances(all) => Some(all).filter(|all| all.len() > 3),
+            _ => None,
+        })
+        .await;
+    assert!(instances.iter().all(|one| one.health == api::Health::Healthy), "{instances:?}");
+    assert!(instances.iter().any(|one| one.instance == "127.0.0.1:29082"), "as the files say: {instances:?}");
 
     // A change of one file brings a new revision, whose first request is seen.
     running.set(1, "shop.yaml", SHOP).await;

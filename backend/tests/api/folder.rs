@@ -100,3 +100,25 @@ async fn changes_on_disk_are_proposed_and_taken_or_dismissed() {
     assert_eq!(found.files, [("shop.yaml".to_owned(), Some("# new\n".to_owned()))]);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_folder_has_istios_defaults_and_the_sample_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("shop.yaml"), SHOP).unwrap();
+    let asked = meshwright::settings::SettingsArgs {
+        request_timeout: Some(std::time::Duration::from_secs(3)),
+        ..Default::default()
+    };
+    let of = |mesh, settings| meshwright::server::Config { mesh, settings, ..Default::default() };
+    let mesh = Some(folder.path().to_owned());
+    for (config, expected) in [
+        (of(mesh.clone(), Default::default()), (0, "LEAST_REQUEST")),
+        (of(mesh, asked), (3_000, "LEAST_REQUEST")),
+        (of(None, Default::default()), (15_000, "ROUND_ROBIN")),
+    ] {
+        let running = Running::start(config).await;
+        let settings = running.get("/api/v1/mesh").await.json::<Snapshot>().settings;
+        assert_eq!((settings.request_timeout_millis, settings.load_balancer.name()), expected);
+        running.stop().await;
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::f64::consts::LOG10_2;
 
+use api::{Classes, Health};
+
 use crate::observed::Figures;
 use crate::topology::{Node, NodeId};
 use crate::words;
@@ -9,6 +11,8 @@ use crate::words;
 /// What a figure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tone {
+    /// Nothing flowed yet.
+    Unknown,
     /// Nothing flows.
     Idle,
     /// All is well.
@@ -23,6 +27,7 @@ impl Tone {
     /// The class that colours it.
     pub fn class(self) -> &'static str {
         match self {
+            Self::Unknown => "unknown",
             Self::Idle => "idle",
             Self::Ok => "ok",
             Self::Warn => "warn",
@@ -33,6 +38,7 @@ impl Tone {
     /// The same for those who see no colours.
     pub fn words(self) -> &'static str {
         match self {
+            Self::Unknown => "no traffic yet",
             Self::Idle => "no traffic",
             Self::Ok => "healthy",
             Self::Warn => "impaired",
@@ -44,19 +50,22 @@ impl Tone {
 /// Size of the letters of hosts outside the mesh: their names are long. As in the styles.
 pub const HOST_SIZE: f64 = 12.5;
 
-/// Below this share of successes traffic is impaired.
-pub const WARN_BELOW: f64 = 0.995;
-/// Below this share of successes traffic is failing.
-pub const BAD_BELOW: f64 = 0.95;
+/// The tone of a state.
+pub fn of_health(health: Health) -> Tone {
+    match health {
+        Health::Unknown => Tone::Unknown,
+        Health::Idle => Tone::Idle,
+        Health::Healthy => Tone::Ok,
+        Health::Degraded => Tone::Warn,
+        Health::Failing => Tone::Bad,
+    }
+}
 
-/// The tone of some traffic.
+/// The tone of some traffic. A fault at work is said also where all goes well.
 pub fn tone(figures: &Figures) -> Tone {
-    match figures.success() {
-        None => Tone::Idle,
-        Some(success) if success < BAD_BELOW => Tone::Bad,
-        Some(success) if success < WARN_BELOW => Tone::Warn,
-        Some(_) if figures.delay_rps + figures.abort_rps > 0.0 => Tone::Warn,
-        Some(_) => Tone::Ok,
+    match of_health(figures.health()) {
+        Tone::Ok if figures.delay_rps + figures.abort_rps > 0.0 => Tone::Warn,
+        tone => tone,
     }
 }
 
@@ -112,10 +121,35 @@ pub fn label(figures: &Figures) -> String {
     }
 }
 
-/// Errors on an edge, if there are any: `12% fail`.
+/// Errors on an edge, if there are any: `12% fail`, `30% 4xx`, `12% fail · 30% 4xx`.
 pub fn failures(figures: &Figures) -> Option<String> {
-    (figures.error_rps > 0.0 && figures.rps > 0.0)
-        .then(|| format!("{} fail", percent((figures.error_rps / figures.rps).min(1.0))))
+    failures_of(&figures.rates)
+}
+
+/// The same of some requests.
+pub fn failures_of(of: &Classes) -> Option<String> {
+    let total = of.total();
+    let part = |requests: f64, word: &str| {
+        (requests > 0.0).then(|| format!("{} {word}", percent((requests / total).min(1.0))))
+    };
+    let parts = [part(of.errors(), "fail"), part(of.client, "4xx")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" · "))
+}
+
+/// Requests by class, where not all succeed: `2xx 58 · 4xx 3 · none 0.5`.
+pub fn classes(of: &Classes) -> Option<String> {
+    let all = [
+        ("2xx", of.success),
+        ("3xx", of.redirect),
+        ("4xx", of.client),
+        ("5xx", of.server),
+        ("none", of.none),
+    ];
+    let parts = all.iter().filter(|(_, requests)| *requests > 0.0);
+    (of.total() > of.success).then(|| {
+        parts.map(|(class, requests)| format!("{class} {}", rate(*requests))).collect::<Vec<_>>().join(" · ")
+    })
 }
 
 /// What a limit refuses on an edge: `limit reached`, `limit · 12 overflow`; `12 overflow` of the last minute when it is kept again.
@@ -218,14 +252,20 @@ mod tests {
 
     #[test]
     fn tones() {
-        let figures = |rps, error_rps, delay_rps| Figures { rps, error_rps, delay_rps, ..Figures::default() };
+        let figures = |success, client, server, delay_rps| {
+            let recent = Classes { success, client, server, ..Classes::default() };
+            Figures { recent, delay_rps, asked: true, ..Figures::default() }
+        };
         for (figures, expected) in [
-            (figures(0.0, 0.0, 0.0), Tone::Idle),
-            (figures(100.0, 0.0, 0.0), Tone::Ok),
-            (figures(100.0, 0.4, 0.0), Tone::Ok),
-            (figures(100.0, 1.0, 0.0), Tone::Warn),
-            (figures(100.0, 0.0, 10.0), Tone::Warn),
-            (figures(100.0, 6.0, 0.0), Tone::Bad),
+            (Figures::default(), Tone::Unknown),
+            (figures(0.0, 0.0, 0.0, 0.0), Tone::Idle),
+            (figures(100.0, 0.0, 0.0, 0.0), Tone::Ok),
+            (figures(95.0, 5.0, 0.0, 0.0), Tone::Ok),
+            (figures(90.0, 10.0, 0.0, 0.0), Tone::Warn),
+            (figures(0.0, 100.0, 0.0, 0.0), Tone::Bad),
+            (figures(99.0, 0.0, 1.0, 0.0), Tone::Warn),
+            (figures(100.0, 0.0, 0.0, 10.0), Tone::Warn),
+            (figures(90.0, 0.0, 10.0, 0.0), Tone::Bad),
         ] {
             assert_eq!(tone(&figures), expected, "{figures:?}");
         }
@@ -242,9 +282,12 @@ mod tests {
 
     #[test]
     fn labels() {
-        let figures = Figures { rps: 62.0, error_rps: 6.2, p95: Some(7000.0), ..Figures::default() };
+        let rates = Classes { success: 49.6, client: 6.2, server: 3.1, none: 3.1, ..Classes::default() };
+        let figures = Figures { rps: 62.0, rates, p95: Some(7000.0), ..Figures::default() };
         assert_eq!(label(&figures), "62 · 7.0 s");
-        assert_eq!(failures(&figures).as_deref(), Some("10% fail"));
+        assert_eq!(failures(&figures).as_deref(), Some("10% fail · 10% 4xx"));
+        assert_eq!(classes(&rates).as_deref(), Some("2xx 50 · 4xx 6.2 · 5xx 3.1 · none 3.1"));
+        assert_eq!(classes(&Classes { success: 3.0, ..Classes::default() }), None);
         assert_eq!(label(&Figures::default()), "");
         assert_eq!(failures(&Figures { rps: 3.0, ..Figures::default() }), None);
     }

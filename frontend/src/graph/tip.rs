@@ -126,6 +126,7 @@ fn table(traffic: &Traffic) -> AnyView {
 }
 
 fn row(name: String, figures: &Figures) -> impl IntoView + use<> {
+    let classes = look::classes(&figures.rates);
     view! {
         <tr class=look::tone(figures).class()>
             <th scope="row">{name}</th>
@@ -135,6 +136,7 @@ fn row(name: String, figures: &Figures) -> impl IntoView + use<> {
             <td>{words::latency(figures.p95)}</td>
             <td>{words::latency(figures.p99)}</td>
         </tr>
+        {classes.map(|classes| view! { <tr class="classes"><td></td><td colspan="5">{classes}</td></tr> })}
     }
 }
 

@@ -43,7 +43,14 @@ pub fn Legend() -> impl IntoView {
                         <path class="line warn" d="M20,8 H36" stroke-width="5"></path>
                         <path class="line bad" d="M38,8 H55" stroke-width="5"></path>
                     </svg>
-                    "fewer than 0.5%, up to 5%, more fail"
+                    "healthy; some fail, or 10% are 4xx; 10% fail, or 20% are 4xx"
+                </li>
+                <li>
+                    <svg viewBox="0 0 56 16" aria-hidden="true">
+                        <circle class="mark idle" cx="14" cy="8" r="4.5"></circle>
+                        <circle class="mark unknown" cx="42" cy="8" r="4"></circle>
+                    </svg>
+                    "idle now; never asked yet"
                 </li>
                 <li>
                     <svg viewBox="0 0 56 16" aria-hidden="true">

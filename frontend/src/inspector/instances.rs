@@ -1,9 +1,10 @@
 //! Instances of a service, each with its state.
 
 use crate::prelude::*;
-use api::TroubleKind;
+use api::{Health, TroubleKind};
 
 use crate::clock;
+use crate::graph::look;
 use crate::instances::InstanceState;
 use crate::store::{Store, use_store};
 use crate::topology::NodeId;
@@ -28,10 +29,12 @@ pub fn Instances(
 }
 
 fn row(one: &InstanceState) -> AnyView {
-    let tone = match one.kind {
-        None => "dot ok",
-        Some(TroubleKind::Ejected) => "dot warn",
-        Some(_) => "dot bad",
+    let tone = match (one.kind, one.health) {
+        (Some(TroubleKind::Ejected), _) | (None, Health::Degraded) => "dot warn",
+        (Some(_), _) | (None, Health::Failing) => "dot bad",
+        (None, Health::Healthy) => "dot ok",
+        (None, Health::Idle) => "dot",
+        (None, Health::Unknown) => "dot unknown",
     };
     view! {
         <li>
@@ -39,15 +42,27 @@ fn row(one: &InstanceState) -> AnyView {
             <code>{one.address.clone()}</code>
             <span>{one.version.clone()}</span>
             <b>{state(one)}</b>
-            <small>{one.why.clone()}</small>
+            <small>{why(one)}</small>
         </li>
     }
 }
 
-/// What an instance does: `serving`, `ejected until 14:02:31`.
+/// Why, in words: of an instance that is used, what it answered in the last seconds.
+fn why(one: &InstanceState) -> String {
+    if !one.why.is_empty() {
+        return one.why.clone();
+    }
+    match (one.health, look::failures_of(&one.recent)) {
+        (Health::Unknown, _) => "nobody has asked it yet".to_owned(),
+        (Health::Idle, _) => "no request in the last 10 s".to_owned(),
+        (_, failures) => failures.unwrap_or_default(),
+    }
+}
+
+/// What an instance does: `healthy`, `ejected until 14:02:31`.
 fn state(one: &InstanceState) -> String {
     match (one.kind, one.until) {
-        (None, _) => "serving".to_owned(),
+        (None, _) => one.health.word().to_owned(),
         (Some(TroubleKind::Ejected), Some(until)) => format!("ejected until {}", clock::time(until)),
         (Some(TroubleKind::Ejected), None) => "ejected".to_owned(),
         (Some(TroubleKind::Unreachable), _) => "cannot be reached".to_owned(),

@@ -26,7 +26,10 @@ pub fn Policy(
     let store = use_store();
     let at = RwSignal::new(0);
     let shown = memo(move |_| {
-        with(store, subject, |rules, scopes| rules.shown(&scopes[at.get().min(scopes.len() - 1)]))
+        with(store, subject, |rules, scopes| {
+            let scope = &scopes[at.get().min(scopes.len() - 1)];
+            store.head.settings.with(|settings| rules.shown(scope, settings))
+        })
     });
     let form = Form { store, subject, at, shown };
     let names =

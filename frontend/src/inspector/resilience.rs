@@ -3,6 +3,7 @@
 use crate::prelude::*;
 use mesh::Edit;
 use mesh::edit::{RetrySpec, RouteTarget};
+use mesh::settings::OutboundPolicy;
 
 use crate::diff::DiffView;
 use crate::inspector::faults::millis;
@@ -45,6 +46,7 @@ pub fn ResilienceTab(
             </p>
         </Show>
         {host.then(|| view! { <Policy subject/> })}
+        <MeshSettings/>
         <Show when=move || { store.editing.count() > 0 }>
             <h2 class="eyebrow">"What will change"</h2>
             <DiffView text=Signal::derive(move || store.derived.diff.get())/>
@@ -55,6 +57,42 @@ pub fn ResilienceTab(
 fn put(store: Store, route: Memo<Option<RouteView>>, edit: impl FnOnce(RouteTarget) -> Edit) {
     if let Some(target) = route.with_untracked(|route| route.as_ref().map(|route| route.target.clone())) {
         store.editing.put(edit(target));
+    }
+}
+
+/// What holds where neither a route nor a policy says anything, and who says so.
+#[component]
+fn MeshSettings() -> impl IntoView {
+    let store = use_store();
+    let rows = move || {
+        let settings = store.head.settings.get();
+        let timeout = match settings.request_timeout_millis {
+            0 => "no limit".to_owned(),
+            millis => words::millis(millis),
+        };
+        let unknown = match settings.outbound_policy {
+            OutboundPolicy::AllowAny => "are let out (ALLOW_ANY)",
+            OutboundPolicy::RegistryOnly => "get 502 (REGISTRY_ONLY)",
+        };
+        let rows = [
+            ("Request timeout", timeout, "--request-timeout"),
+            ("Load balancing", settings.load_balancer.name().to_owned(), "--load-balancer"),
+            ("Unknown hosts", unknown.to_owned(), ""),
+        ];
+        rows.map(|(name, value, flag)| {
+            view! { <p class="effective" title=flag><b>{value}</b>{name}</p> }
+        })
+        .collect_view()
+    };
+    view! {
+        <fieldset class="group mesh-settings">
+            <legend>"Mesh defaults"</legend>
+            {rows}
+            <p class="note">
+                "They hold where no route and no policy says otherwise. Whoever starts Meshwright sets them, with "
+                <code>"--request-timeout"</code>" and "<code>"--load-balancer"</code>"."
+            </p>
+        </fieldset>
     }
 }
 
@@ -69,7 +107,7 @@ fn Timeout(route: Memo<Option<RouteView>>) -> impl IntoView {
     };
     let origin = move || match own.get() {
         Some(_) => "set on this route".to_owned(),
-        None => "default of the mesh".to_owned(),
+        None => "mesh default".to_owned(),
     };
     let set = move |millis: Option<u64>| put(store, route, |target| Edit::SetTimeout { target, millis });
     view! {

@@ -1,7 +1,9 @@
 //! Figures of each version over the last minute.
 
 use crate::prelude::*;
+use api::Health;
 
+use crate::graph::look;
 use crate::observed::{Figures, Traffic};
 use crate::subject::Subject;
 use crate::topology::version_color;
@@ -51,7 +53,13 @@ pub(super) fn version_row(dot: Option<String>, name: &str, figures: &Figures) ->
     let name = if name.is_empty() { "no instance".to_owned() } else { name.to_owned() };
     let [p50, p95, p99] = figures.minute_latency.map(words::latency);
     let success = figures.minute_success();
-    let tone = if success.is_some_and(|success| success < 0.95) { "bad" } else { "" };
+    let tone = match figures.minute_classes.health(true) {
+        Health::Failing => "bad",
+        Health::Degraded => "warn",
+        _ => "",
+    };
+    // Percentages say how many, classes say of which kind.
+    let classes = look::classes(&figures.minute_classes.over(60.0));
     #[expect(clippy::cast_precision_loss, reason = "a minute's count is far below 2^52")]
     let rps = words::rate(figures.minute as f64 / 60.0);
     view! {
@@ -63,5 +71,6 @@ pub(super) fn version_row(dot: Option<String>, name: &str, figures: &Figures) ->
             <td>{p95}</td>
             <td>{p99}</td>
         </tr>
+        {classes.map(|classes| view! { <tr class="classes"><td></td><td colspan="5">{classes}</td></tr> })}
     }
 }

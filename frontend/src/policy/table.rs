@@ -221,6 +221,9 @@ pub fn fields() -> impl Iterator<Item = &'static Field> {
     GROUPS.iter().flat_map(|(_, fields)| fields.iter())
 }
 
+/// The origin of a value that no policy sets.
+pub(super) const DEFAULT: &str = "default";
+
 /// A field's value for a scope whose own policy is `own`, below these policies.
 pub(super) fn shown(field: &Field, own: Option<&Value>, layers: &[(String, &Value)]) -> Shown {
     let own = own.and_then(|own| at(own, field.path));
@@ -228,8 +231,8 @@ pub(super) fn shown(field: &Field, own: Option<&Value>, layers: &[(String, &Valu
     let detects = find(layers, "outlierDetection").is_some();
     let (effective, origin) = match found {
         Some((value, origin)) => (in_words(field, value), origin),
-        None if field.path.starts_with("outlierDetection.") && !detects => ("off".to_owned(), "default"),
-        None => (field.default.to_owned(), "default"),
+        None if field.path.starts_with("outlierDetection.") && !detects => ("off".to_owned(), DEFAULT),
+        None => (field.default.to_owned(), DEFAULT),
     };
     Shown {
         own: own.map(|own| typed(field.unit, own)).unwrap_or_default(),

@@ -78,7 +78,7 @@ const BARE: &str = "bare";
 fn effective(reading: &Reading, service: &str, scope: &Scope, label: &str) -> String {
     with(reading, service, |rules| {
         let at = fields().position(|field| field.label == label).unwrap();
-        let shown = &rules.shown(scope)[at];
+        let shown = &rules.shown(scope, &Settings::default())[at];
         format!("{}, from {}", shown.effective, shown.origin)
     })
 }
@@ -114,7 +114,7 @@ fn each_field_says_what_holds_and_where_it_comes_from() {
         assert_eq!(seen, expected, "{subset} {port} {label}");
     }
     let none = effective(&reading, BARE, &Scope::default(), "Algorithm");
-    assert_eq!(none, "LEAST_REQUEST, from default");
+    assert_eq!(none, "LEAST_REQUEST, from mesh default");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn what_is_set_here_stands_in_the_control() {
     let own = |scope: &Scope, label: &str| {
         with(&reading, "cart", |rules| {
             let at = fields().position(|field| field.label == label).unwrap();
-            let shown = rules.shown(scope).swap_remove(at);
+            let shown = rules.shown(scope, &Settings::default()).swap_remove(at);
             (shown.own, shown.visible)
         })
     };
@@ -251,7 +251,7 @@ fn a_service_without_a_rule_gets_one() {
         let after = reading.edited(&[edit], &Settings::default());
         assert_eq!(after.unmade, 0);
         assert!(after.sources.0["bare.yaml"].contains(line), "{}", after.sources.0["bare.yaml"]);
-        let here = with(&after, BARE, |rules| rules.shown(&scope("", port)));
+        let here = with(&after, BARE, |rules| rules.shown(&scope("", port), &Settings::default()));
         assert!(here.iter().any(|shown| !shown.own.is_empty()));
     }
 }
@@ -279,7 +279,7 @@ fn another_algorithm_leaves_the_rest() {
     let after = reading.edited(&[edit], &Settings::default());
     assert_eq!(
         effective(&after, "cart", &place, "Algorithm"),
-        "LEAST_REQUEST, from default",
+        "LEAST_REQUEST, from mesh default",
         "the rule has a port 9080"
     );
 }
@@ -299,7 +299,7 @@ fn typed(before: &Reading, service: &str, scope: &Scope, path: &str, text: &str)
 fn seen(reading: &Reading, service: &str, scope: &Scope, path: &str) -> (String, String) {
     with(reading, service, |rules| {
         let at = fields().position(|field| field.path == path).unwrap();
-        let shown = rules.shown(scope).swap_remove(at);
+        let shown = rules.shown(scope, &Settings::default()).swap_remove(at);
         (
             shown.own,
             format!(

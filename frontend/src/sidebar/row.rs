@@ -1,27 +1,30 @@
 //! A row of the list: health, name, a line of the last minute, requests per second.
 
 use crate::prelude::*;
+use api::Health;
 
 use crate::observed::{Figures, History};
 use crate::store::use_store;
 use crate::topology::NodeId;
 use crate::words;
 
-/// The class of a health dot: green with traffic that succeeds, yellow from 0.1 % of errors, red from 5 %, grey without traffic.
+/// The class of a health dot: green, yellow and red by Kiali's thresholds, grey without traffic, hollow where there was none yet.
 pub fn health(figures: &Figures) -> &'static str {
-    match figures.success() {
-        None => "dot",
-        Some(success) if success >= 0.999 => "dot ok",
-        Some(success) if success >= 0.95 => "dot warn",
-        Some(_) => "dot bad",
+    match figures.health() {
+        Health::Unknown => "dot unknown",
+        Health::Idle => "dot",
+        Health::Healthy => "dot ok",
+        Health::Degraded => "dot warn",
+        Health::Failing => "dot bad",
     }
 }
 
 /// The same in words.
 fn health_words(figures: &Figures) -> String {
-    match figures.success() {
-        None => "no traffic".to_owned(),
-        success => format!("{} succeed", words::success(success)),
+    match (figures.health(), figures.success()) {
+        (Health::Unknown, _) => "no traffic yet".to_owned(),
+        (_, None) => "no traffic".to_owned(),
+        (health, success) => format!("{}, {} succeed", health.word(), words::success(success)),
     }
 }
 
@@ -85,14 +88,24 @@ fn spark(history: &History) -> String {
 
 #[cfg(test)]
 mod tests {
+    use api::Classes;
+
     use super::*;
 
     #[test]
     fn health_by_success() {
-        for (rps, errors, class) in
-            [(0.0, 0.0, "dot"), (10.0, 0.0, "dot ok"), (100.0, 1.0, "dot warn"), (10.0, 5.0, "dot bad")]
-        {
-            assert_eq!(health(&Figures { rps, error_rps: errors, ..Figures::default() }), class);
+        let figures = |success, client, server| {
+            let recent = Classes { success, client, server, ..Classes::default() };
+            Figures { recent, asked: true, ..Figures::default() }
+        };
+        for (figures, class) in [
+            (Figures::default(), "dot unknown"),
+            (figures(0.0, 0.0, 0.0), "dot"),
+            (figures(10.0, 0.0, 0.0), "dot ok"),
+            (figures(99.0, 0.0, 1.0), "dot warn"),
+            (figures(8.0, 2.0, 0.0), "dot bad"),
+        ] {
+            assert_eq!(health(&figures), class);
         }
     }
 

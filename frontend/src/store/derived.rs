@@ -206,8 +206,10 @@ impl Derived {
         let draft = self.draft.get();
         let service = node.host().and_then(|host| draft.catalog.services.get(host));
         let Some(service) = service else { return Vec::new() };
-        self.places
-            .with(|places| self.server.troubles.with(|troubles| instances::of(service, troubles, places)))
+        let Head { troubles, instances, .. } = self.server;
+        self.places.with(|places| {
+            troubles.with(|troubles| instances.with(|stats| instances::of(service, troubles, stats, places)))
+        })
     }
 
     /// How many instances of a node are used, where not all are: `2 of 3 instances`. Tracked.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::prelude::*;
 use api::observed::Tick;
 use api::state::{ListenerInfo, LoadSettings, Proposal, SetAside};
-use api::{Delta, RevisionInfo, Snapshot, TargetStatus, Timeline, Trouble};
+use api::{Delta, InstanceStats, RevisionInfo, Snapshot, TargetStatus, Timeline, Trouble};
 use mesh::{Diagnostic, Settings, Sources};
 
 /// How we stand with the server.
@@ -59,6 +59,8 @@ pub struct Head {
     pub troubles: RwSignal<Vec<Trouble>>,
     /// Files of the folder on disk that cannot be read.
     pub unread: RwSignal<Vec<Diagnostic>>,
+    /// What instances answered.
+    pub instances: RwSignal<Vec<InstanceStats>>,
 }
 
 impl Head {
@@ -82,6 +84,7 @@ impl Head {
             set_aside: RwSignal::new(None),
             troubles: RwSignal::new(Vec::new()),
             unread: RwSignal::new(Vec::new()),
+            instances: RwSignal::new(Vec::new()),
         }
     }
 
@@ -105,6 +108,7 @@ impl Head {
         self.set_aside.set(snapshot.set_aside);
         self.troubles.set(snapshot.troubles);
         self.unread.set(snapshot.unread);
+        self.instances.set(snapshot.instances);
         self.loaded.set(true);
     }
 
@@ -130,6 +134,7 @@ impl Head {
             Delta::Proposal(proposal) => self.proposal.set(proposal),
             Delta::Troubles(troubles) => self.troubles.set(troubles),
             Delta::Unread(unread) => self.unread.set(unread),
+            Delta::Instances(instances) => self.instances.set(instances),
             Delta::Snapshot(_) | Delta::Tick(_) => {}
         }
     }

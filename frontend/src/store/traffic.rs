@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
 use crate::prelude::*;
+use api::EdgeKey;
 use api::observed::{Series, Tick};
 
 use crate::observed::{self, History, Traffic};
@@ -61,6 +62,17 @@ impl TrafficStore {
         }
     }
 
+    /// What was asked in the ten minutes before the page was opened is idle, not unknown.
+    pub(super) fn remember_asked(&self, edges: &[EdgeKey], places: &Places) {
+        let ask = |traffic: ArcRwSignal<Traffic>| traffic.update(|traffic| traffic.all.asked = true);
+        for key in edges {
+            let (from, to) = (places.of_source(&key.source), places.of_host(&key.host));
+            ask(self.of_node(&from));
+            ask(self.of_node(&to));
+            ask(self.of_link(&LinkKey { from, to }));
+        }
+    }
+
     pub(super) fn observe(&self, tick: &Tick, places: &Places) {
         let summed = observed::sum(tick, |source| places.of_source(source), |host| places.of_host(host));
         let links = observed::links(&summed);
@@ -112,13 +124,17 @@ where
     signal
 }
 
-/// Sets each signal whose value differs; what `values` does not name has no traffic any more.
+/// Sets each signal whose value differs; what `values` does not name has no traffic any more, but it had.
 fn set<K>(signals: Signals<K, Traffic>, mut values: BTreeMap<K, Traffic>)
 where
     K: Clone + Eq + Hash + Ord + Send + Sync + 'static,
 {
     for key in signals.with_value(|signals| signals.keys().cloned().collect::<Vec<_>>()) {
-        values.entry(key).or_default();
+        values.entry(key.clone()).or_insert_with(|| {
+            let mut quiet = Traffic::default();
+            quiet.all.asked = signal(signals, &key).with_untracked(|before| before.all.asked);
+            quiet
+        });
     }
     for (key, value) in values {
         let signal = signal(signals, &key);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::certain::Lookup;
 use super::{
     Abort, Copied, Delay, ExplainRequest, Explanation, Faults, Retries, RouteRef, Seen, Status, Step, Target,
+    TimeoutFrom,
 };
 use crate::RouteKey;
 use crate::plan::{AbortWith, ClusterId, ClusterKey, Fault, Forward, Listener, Plan, Retry, UnknownHost};
@@ -20,6 +21,7 @@ const NOTHING: Explanation = Explanation {
     certain: None,
     destinations: Vec::new(),
     timeout: None,
+    timeout_from: None,
     retries: None,
     fault: None,
     mirror: None,
@@ -48,6 +50,11 @@ pub(super) fn explanation(lookup: &Lookup<'_>, decision: &Decision<'_>, seen: &S
         let limits = Limits::of(forward, seen);
         explanation.destinations = targets(plan, forward);
         explanation.timeout = limits.timeout.map(duration);
+        explanation.timeout_from = limits.timeout.map(|timeout| match forward.mesh_timeout {
+            _ if forward.timeout != Some(timeout) => TimeoutFrom::Request,
+            true => TimeoutFrom::Mesh,
+            false => TimeoutFrom::Route,
+        });
         explanation.retries = limits.retries.as_deref().map(|it| retries(it, limits.per_try_timeout));
         explanation.mirror = mirrors(lookup, forward);
     }

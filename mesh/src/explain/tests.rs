@@ -30,7 +30,7 @@ spec:
 
 fn explained(yaml: &str, request: &ExplainRequest) -> Explanation {
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", format!("{SERVICES}{yaml}"))).mesh;
-    let settings = Settings::default();
+    let settings = Settings::sample();
     let source = Source::Workload { namespace: "default".into(), name: "caller".into() };
     explain(&mesh, &Registry::of(&mesh, &settings), &settings, &source, 1, request)
 }
@@ -140,6 +140,7 @@ fn what_the_request_overrides_is_told() {
         get("reviews", "/", &[("x-envoy-upstream-rq-timeout-ms", "2000"), ("x-envoy-max-retries", "1")]);
     let explanation = explained(REVIEWS, &request);
     assert_eq!(explanation.timeout.as_deref(), Some("2s"));
+    assert_eq!(explanation.timeout_from, Some(TimeoutFrom::Request));
     assert_eq!(explanation.retries.unwrap().attempts, 1);
 }
 
@@ -147,7 +148,10 @@ fn what_the_request_overrides_is_told() {
 fn defaults_and_ends() {
     let by_default = explained(REVIEWS, &get("ratings", "/", &[]));
     assert_eq!((by_default.status, by_default.virtual_service), (Status::Routed, None));
-    assert_eq!(by_default.timeout.as_deref(), Some("15s"));
+    assert_eq!(
+        (by_default.timeout.as_deref(), by_default.timeout_from),
+        (Some("15s"), Some(TimeoutFrom::Mesh))
+    );
     assert_eq!(by_default.retries.unwrap().retry_on, "connect-failure,refused-stream,unavailable,cancelled");
     assert_eq!(by_default.steps.len(), 1);
 

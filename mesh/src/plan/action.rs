@@ -33,6 +33,9 @@ pub struct Forward {
     /// For the whole request with its retries; `None` is no limit.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_duration")]
     pub timeout: Option<Duration>,
+    /// The route says nothing of its timeout: the mesh's default holds.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mesh_timeout: bool,
     /// Retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<Retry>,

@@ -50,6 +50,7 @@ fn forward(weights: &[u32]) -> Forward {
         total_weight: weights.iter().map(|weight| u64::from(*weight)).sum(),
         rewrite: None,
         timeout: None,
+        mesh_timeout: false,
         retries: None,
         mirrors: Vec::new(),
     }

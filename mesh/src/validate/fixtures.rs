@@ -39,7 +39,7 @@ fn expected(text: &str, code: &str) -> Vec<(usize, String)> {
 
 fn findings(text: &str, code: &str) -> Vec<Diagnostic> {
     let parsed = Mesh::parse(&Sources::single("fixture.yaml", text));
-    let settings = Settings::default();
+    let settings = Settings::sample();
     let all = validate(&parsed.mesh, &Registry::of(&parsed.mesh, &settings), &settings);
     all.into_iter().filter(|found| found.code == code).collect()
 }

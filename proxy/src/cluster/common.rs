@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::balance::hashing::Tables;
 use crate::breaker::{Breaker, Ceilings, Entry, Limit};
-use crate::observation::Notice;
+use crate::observation::{Notice, Place};
 use crate::outlier::{EjectedFor, Record, Seen, Sentence};
 use crate::reason::Reason;
 
@@ -121,6 +121,11 @@ impl Common {
             instances.known.insert(place, (instance, sentence));
         }
         all
+    }
+
+    /// An endpoint of it.
+    pub(crate) fn place(&self, endpoint: &Endpoint) -> Place {
+        Place::of(&self.key, endpoint)
     }
 
     /// Which endpoints are out is another question when this has changed.

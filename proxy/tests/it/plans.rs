@@ -109,6 +109,7 @@ pub(crate) fn to(weights: &[(u32, u32)]) -> Forward {
         total_weight: weights.iter().map(|&(_, weight)| u64::from(weight)).sum(),
         rewrite: None,
         timeout: Some(Duration::from_secs(15)),
+        mesh_timeout: false,
         retries: None,
         mirrors: Vec::new(),
     }

@@ -11,7 +11,7 @@ use mesh::plan::{
     Action, Cors, Destination, HeaderOps, HeaderValue, Match, Matcher, Mirror, Ops, Redirect, Rewrite, Route,
     UnknownHost,
 };
-use proxy::Notice;
+use proxy::{Config, Notice};
 
 use crate::plans::{Draft, cluster, cluster_at, direct, redirect, route, to, to_first};
 use crate::support::{Connection, Rig, Server, assert_drawn, get, reply, request};
@@ -304,4 +304,35 @@ async fn a_copy_that_cannot_be_sent_says_why() {
     assert_eq!(get(rig.address, "/", &[]).await.status, 200);
     let observed = rig.observed(2).await;
     assert_eq!(observed.sum(|stats| stats.flags.get("UH").copied().unwrap_or(0)), 1);
+}
+
+#[tokio::test]
+async fn endpoints_are_told_by_what_they_answer() {
+    let (well, dead) = (Server::echo().await, unused_port().await);
+    let ports = [well.address().port(), dead];
+    let spread = vec![cluster_at("v1", &ports)];
+    let mut rig = Rig::of(
+        Config { threads: 1, ..Config::default() },
+        Draft::new(spread, vec![to_first(|_| {})]).plan(),
+        None,
+        false,
+    )
+    .await;
+    let observed = rig.observed(0).await;
+    assert!(observed.tries().is_empty(), "nobody was asked");
+    let mut connection = Connection::open(rig.address).await;
+    for _ in 0..4 {
+        connection.fetch(request("GET", "/", &[], "")).await.unwrap();
+    }
+    let observed = rig.observed(4).await;
+    let counts = |port| observed.tries().get(&port).map(|tries| tries.by_class).unwrap_or_default();
+    let [none, success, ..] = counts(dead);
+    assert!(none > 0 && success == 0, "{observed:?}", observed = observed.tries());
+    assert!(counts(ports[0])[1] > 0 && counts(ports[0])[0] == 0, "{:?}", observed.tries());
+}
+
+/// A port of the loopback address that nobody listens on.
+async fn unused_port() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().port()
 }

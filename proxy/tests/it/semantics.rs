@@ -32,7 +32,7 @@ pub(crate) async fn service(name: &'static str) -> Server {
 
 /// A rig of workload `a` whose requests to `a` these rules govern.
 async fn rig(services: [&Server; 2], rules: &str) -> Rig {
-    rig_in(services, rules, &Settings::default()).await
+    rig_in(services, rules, &Settings::sample()).await
 }
 
 /// The same in a mesh with these settings.

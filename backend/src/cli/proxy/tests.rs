@@ -47,6 +47,7 @@ spec: {{address: 127.0.0.1, labels: {{app: shop, version: v1}}}}
 
 fn args(folder: &Path) -> Args {
     Args {
+        settings: crate::settings::SettingsArgs::default(),
         mesh: folder.to_owned(),
         workload: None,
         gateway: None,

@@ -51,6 +51,7 @@ fn plan(key: Option<RouteKey>, destinations: &[(Cluster, u32)]) -> Plan {
         total_weight: destinations.iter().map(|(_, weight)| u64::from(*weight)).sum(),
         rewrite: None,
         timeout: None,
+        mesh_timeout: false,
         retries: None,
         mirrors: vec![],
     };

@@ -64,7 +64,9 @@ fn Facts(answer: Explanation) -> impl IntoView {
         ));
     }
     if !answer.destinations.is_empty() {
-        rows.push(("timeout", answer.timeout.clone().unwrap_or_else(|| "none".to_owned())));
+        let from = answer.timeout_from.map(|from| format!(" ({})", from.words())).unwrap_or_default();
+        let timeout = answer.timeout.as_deref().unwrap_or("none");
+        rows.push(("timeout", format!("{timeout}{from}")));
     }
     if let Some(retries) = &answer.retries {
         rows.push((

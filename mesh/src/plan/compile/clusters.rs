@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Context;
 use super::policy::Governing;
-use crate::plan::{Balancer, Cluster, ClusterId, ClusterKey, ClusterPolicy, Source};
+use crate::plan::{Balancer, Cluster, ClusterId, ClusterKey, Source};
 use crate::registry::{Discovery, Port, PortProtocol, Service, Viewer, subset};
 use crate::resource::virtual_service::Destination;
 
@@ -92,8 +92,10 @@ impl<'c> Clusters<'c> {
         let wanted = key.subset.as_deref();
         let found = wanted.and_then(|name| governing.as_ref()?.subset(name));
         let known = port.is_some() && (wanted.is_none() || found.is_some());
-        let mut policy =
-            governing.map_or_else(ClusterPolicy::default, |it| it.policy(found, key.port, self.context.mesh));
+        let mut policy = match governing {
+            Some(it) => it.policy(found, key.port, self.context.mesh),
+            None => self.context.policies.ungoverned(),
+        };
         policy.http2 |= port.is_some_and(|port| port.protocol == PortProtocol::Http2);
         // Of what nobody says what it is, a workload's proxy believes the client; a gateway's clients may speak anything.
         policy.client_protocol |= port.is_some_and(|port| port.protocol == PortProtocol::Auto)

@@ -23,6 +23,7 @@ pub(super) fn route(cluster: ClusterId, settings: &Settings) -> Route {
         total_weight: 1,
         rewrite: None,
         timeout: settings.request_timeout(),
+        mesh_timeout: true,
         retries: Some(retry()),
         mirrors: Vec::new(),
     };

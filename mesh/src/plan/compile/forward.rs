@@ -55,15 +55,17 @@ fn forward(
     if destinations.is_empty() {
         return Err(if http.route.is_empty() { Skip::NoAction } else { Skip::NoWeight });
     }
-    let timeout = match http.timeout.as_ref().map(crate::resource::DurationString::parse) {
-        Some(Ok(timeout)) => Some(timeout).filter(|it| !it.is_zero()),
-        _ => settings.request_timeout(),
+    let own = http.timeout.as_ref().and_then(|timeout| timeout.parse().ok());
+    let timeout = match own {
+        Some(timeout) => Some(timeout).filter(|it: &std::time::Duration| !it.is_zero()),
+        None => settings.request_timeout(),
     };
     Ok(Forward {
         total_weight: destinations.iter().map(|it| u64::from(it.weight)).sum(),
         destinations,
         rewrite,
         timeout,
+        mesh_timeout: own.is_none(),
         retries: http.retries.as_ref().map_or_else(|| Some(defaults::retry()), retry),
         mirrors: mirrors(http, scope, clusters),
     })

@@ -8,17 +8,18 @@ use std::collections::hash_map::Entry;
 use super::secrets;
 use crate::host::{self, HostMap};
 use crate::order;
-use crate::plan::{ClusterPolicy, HEALTH_CHECK, HealthCheck};
+use crate::plan::{Balancer, ClusterPolicy, HEALTH_CHECK, HealthCheck};
 use crate::registry::{Viewer, Visibility, subset};
 use crate::resource::Resource;
 use crate::resource::destination_rule::{DestinationRule, Subset};
 use crate::resource::traffic_policy::TrafficPolicy;
-use crate::{Mesh, Settings};
+use crate::{DefaultBalancer, Mesh, Settings};
 
 /// All DestinationRules by namespace and host.
 pub(crate) struct Policies<'m> {
     by_namespace: HashMap<&'m str, HostMap<Vec<Rule<'m>>>>,
     root: String,
+    balancer: Balancer,
 }
 
 #[derive(Clone, Copy)]
@@ -36,6 +37,7 @@ pub(crate) struct Governing<'m> {
     subsets: Vec<&'m Subset>,
     by_name: HashMap<&'m str, &'m Subset>,
     health: Option<HealthCheck>,
+    balancer: Balancer,
 }
 
 impl<'m> Policies<'m> {
@@ -52,7 +54,16 @@ impl<'m> Policies<'m> {
             let host = host::qualify(named, namespace, &settings.domain);
             by_namespace.entry(namespace).or_default().entry(&host, Vec::new).push(rule);
         }
-        Self { by_namespace, root: settings.root_namespace.clone() }
+        let balancer = match settings.load_balancer {
+            DefaultBalancer::LeastRequest => Balancer::LeastRequest,
+            DefaultBalancer::RoundRobin => Balancer::RoundRobin,
+        };
+        Self { by_namespace, root: settings.root_namespace.clone(), balancer }
+    }
+
+    /// The policy of a cluster that no rule governs.
+    pub(crate) fn ungoverned(&self) -> ClusterPolicy {
+        ClusterPolicy { balancer: self.balancer, ..ClusterPolicy::default() }
     }
 
     /// Labels that rules ask clients for.
@@ -114,6 +125,7 @@ impl<'m> Policies<'m> {
             subsets: Vec::new(),
             by_name: HashMap::new(),
             health: None,
+            balancer: self.balancer,
         };
         for rule in together {
             governing.policy = governing.policy.or(rule.spec.traffic_policy.as_ref());
@@ -154,7 +166,9 @@ impl<'m> Governing<'m> {
         }
         let tls =
             merged.as_ref().and_then(|merged| secrets::client(mesh, self.namespace, merged.tls.as_ref()?));
-        let policy = merged.map_or_else(ClusterPolicy::default, |merged| resolve::policy(&merged));
+        let policy = merged.map(|merged| resolve::policy(&merged, self.balancer));
+        let policy =
+            policy.unwrap_or_else(|| ClusterPolicy { balancer: self.balancer, ..ClusterPolicy::default() });
         ClusterPolicy { health: self.health.clone(), tls, from: Some(self.from.clone()), ..policy }
     }
 }

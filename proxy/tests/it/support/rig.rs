@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::envoy::{self, Envoy};
 use mesh::Plan;
-use proxy::{Config, Entry, Events, Notice, ObservationKey, Proxy, Stats};
+use proxy::{Config, Entry, Events, Notice, ObservationKey, Proxy, Stats, Tries};
 
 pub(crate) struct Rig {
     pub(crate) proxy: Proxy,
@@ -109,6 +109,9 @@ impl Rig {
                     continue;
                 }
                 let Some(batch) = self.events.batches.recv().await else { break };
+                for (place, tries) in batch.tries {
+                    seen.1.entry(place.port).or_default().merge(&tries);
+                }
                 for (key, stats) in batch.stats {
                     seen.0.entry(format!("{key:?}")).or_insert((key, Stats::default())).1.merge(&stats);
                 }
@@ -141,7 +144,7 @@ impl Rig {
 }
 
 #[derive(Default)]
-pub(crate) struct Observed(BTreeMap<String, (ObservationKey, Stats)>);
+pub(crate) struct Observed(BTreeMap<String, (ObservationKey, Stats)>, BTreeMap<u16, Tries>);
 
 impl Observed {
     pub(crate) fn total(&self) -> u64 {
@@ -157,6 +160,11 @@ impl Observed {
 
     pub(crate) fn sum(&self, count: impl Fn(&Stats) -> u64) -> u64 {
         self.0.values().map(|(_, stats)| count(stats)).sum()
+    }
+
+    /// Tries by the port of their endpoint. Envoy does not tell of them.
+    pub(crate) fn tries(&self) -> &BTreeMap<u16, Tries> {
+        &self.1
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &ObservationKey> {

@@ -24,8 +24,8 @@ const MAGLEV: u32 = 65_537;
 /// The largest Maglev table that Envoy makes.
 const LARGEST_MAGLEV: u32 = 5_000_011;
 
-/// What a policy comes to.
-pub(super) fn policy(merged: &TrafficPolicy) -> ClusterPolicy {
+/// What a policy comes to; one that names no algorithm has the mesh's `default`.
+pub(super) fn policy(merged: &TrafficPolicy, default: Balancer) -> ClusterPolicy {
     let balancer = merged.load_balancer.as_ref();
     let asked = balancer.and_then(|it| it.consistent_hash.as_ref());
     let hash = asked.and_then(hash);
@@ -36,7 +36,11 @@ pub(super) fn policy(merged: &TrafficPolicy) -> ClusterPolicy {
     let outlier = merged.outlier_detection.as_ref();
     ClusterPolicy {
         // A hash that no request has a key for goes anywhere.
-        balancer: if asked.is_some() && hash.is_none() { Balancer::Random } else { simple(balancer) },
+        balancer: if asked.is_some() && hash.is_none() {
+            Balancer::Random
+        } else {
+            simple(balancer, default)
+        },
         hash,
         warmup: balancer.and_then(warmup),
         locality: locality(balancer.and_then(|it| it.locality_lb_setting.as_ref()), outlier.is_some()),
@@ -53,12 +57,13 @@ pub(super) fn policy(merged: &TrafficPolicy) -> ClusterPolicy {
     }
 }
 
-fn simple(balancer: Option<&LoadBalancer>) -> Balancer {
+fn simple(balancer: Option<&LoadBalancer>, default: Balancer) -> Balancer {
     match balancer.and_then(|balancer| balancer.simple.as_ref()) {
         Some(SimpleLoadBalancer::RoundRobin) => Balancer::RoundRobin,
         Some(SimpleLoadBalancer::Random) => Balancer::Random,
         Some(SimpleLoadBalancer::Passthrough) => Balancer::Passthrough,
-        _ => Balancer::LeastRequest,
+        Some(SimpleLoadBalancer::LeastRequest | SimpleLoadBalancer::LeastConn) => Balancer::LeastRequest,
+        _ => default,
     }
 }
 

@@ -325,3 +325,25 @@ fn health_checks_come_from_an_annotation() {
     let check = cluster(&plan, "a.one").policy.health.clone().unwrap();
     assert_eq!((check.probe, check.interval), (Probe::Tcp, Duration::from_secs(5)));
 }
+
+#[test]
+fn what_nobody_says_is_the_meshs() {
+    for (rule, expected) in [
+        ("", Balancer::RoundRobin),
+        ("connectionPool: {http: {maxRetries: 1}}", Balancer::RoundRobin),
+        ("loadBalancer: {simple: UNSPECIFIED}", Balancer::RoundRobin),
+        ("loadBalancer: {simple: LEAST_REQUEST}", Balancer::LeastRequest),
+        ("loadBalancer: {simple: RANDOM}", Balancer::Random),
+    ] {
+        let rule = if rule.is_empty() {
+            String::new()
+        } else {
+            policy("name: a, namespace: one", &format!("host: a, trafficPolicy: {{{rule}}}"))
+        };
+        let world = World::with(&(service("a", "one") + &rule), Settings::sample());
+        let plan = world.from("one");
+        assert_eq!(cluster(&plan, "a.one").policy.balancer, expected, "{rule}");
+        let forward = forward(&plan, "a");
+        assert_eq!((forward.timeout, forward.mesh_timeout), (Some(Duration::from_secs(15)), true));
+    }
+}

@@ -73,11 +73,16 @@ fn weights() {
 
 #[test]
 fn timeouts_and_retries() {
-    let timeout = |rest: &str| forwarding(&one(rest).action).timeout;
-    assert_eq!(timeout(""), Some(Duration::from_secs(15)));
-    assert_eq!(timeout("timeout: 0s"), None);
-    assert_eq!(timeout("timeout: 1.5s"), Some(Duration::from_millis(1500)));
-    assert_eq!(timeout("timeout: soon"), Some(Duration::from_secs(15)));
+    let timeout = |rest: &str| {
+        let route = one(rest);
+        let forward = forwarding(&route.action);
+        (forward.timeout, forward.mesh_timeout)
+    };
+    // Istio has none; a mesh that has one says so.
+    assert_eq!(timeout(""), (None, true));
+    assert_eq!(timeout("timeout: 0s"), (None, false));
+    assert_eq!(timeout("timeout: 1.5s"), (Some(Duration::from_millis(1500)), false));
+    assert_eq!(timeout("timeout: soon"), (None, true));
     let retries = |rest: &str| forwarding(&one(rest).action).retries.clone();
     assert_eq!(retries("").unwrap(), super::super::defaults::retry());
     assert_eq!(retries("retries: {attempts: 0}"), None);
