@@ -8,11 +8,12 @@ use crate::{Mesh, ResourceKey, Sources, model, yaml};
 pub fn to_single(sources: &Sources) -> String {
     let mut out = String::new();
     for (_, text) in sources.0.iter().filter(|(file, _)| model::is_yaml(file)) {
-        // A byte order mark is one at the start only.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if text.trim().is_empty() {
+        // A byte order mark is one at the start only, where it stays.
+        let plain = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if plain.trim().is_empty() {
             continue;
         }
+        let text = if out.is_empty() { text } else { plain };
         if !out.is_empty() {
             if !out.ends_with('\n') {
                 out.push('\n');

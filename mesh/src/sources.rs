@@ -74,7 +74,7 @@ impl Why {
             }
             let good = bytes.get(..error.utf8_error().valid_up_to()).unwrap_or_default();
             let good = std::str::from_utf8(good).unwrap_or_default();
-            let last = good.rsplit('\n').next().unwrap_or_default();
+            let last = good.rsplit(['\n', '\r']).next().unwrap_or_default();
             Self::NotUtf8 { line: good.matches('\n').count() + 1, column: last.chars().count() + 1 }
         })
     }

@@ -27,6 +27,11 @@ pub enum EditError {
     /// It is more than it may be.
     #[error(transparent)]
     Limit(#[from] crate::limits::Exceeded),
+    /// A second document, or YAML, for a file of JSON.
+    #[error(
+        "`{0}` is JSON, which holds one document alone: put the resource into a file that ends with .yaml"
+    )]
+    Json(String),
     /// The text cannot be changed.
     #[error("{key}: {source}")]
     Text {

@@ -5,10 +5,13 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::model::{Document, Parsed};
-use crate::yaml::{self, Path, Segment};
-use crate::{Mesh, ResourceKey, Sources, limits};
+use crate::yaml::{self, PatchError, Path, Segment};
+use crate::{Mesh, ResourceKey, Sources, json, limits};
 
 use super::{Edit, EditError};
+
+/// The byte order mark that some editors begin files with.
+const MARK: char = '\u{feff}';
 
 /// Sources under change.
 pub(super) struct Workspace {
@@ -65,12 +68,19 @@ impl Workspace {
     pub(super) fn replace(&mut self, key: &ResourceKey, yaml: &str) -> Result<(), EditError> {
         let document = self.document(key)?;
         let yaml = one_document(yaml)?;
-        if document.base().0.is_empty() {
+        // What is JSON stays JSON: programs may read it that know nothing else.
+        let rewritten = json::read(document.text()).is_ok() && json::read(&yaml).is_err();
+        if document.base().0.is_empty() && !rewritten {
             return self.splice(&document, &yaml);
+        }
+        let new = yaml::read(&yaml);
+        if let Some(problem) = new.problems.first().filter(|_| new.tree.root().is_none()) {
+            let source = PatchError::Unreadable(problem.message.clone().into_owned());
+            return Err(EditError::Text { key: key.clone(), source });
         }
         let mut value = document.root_value().clone();
         if let Some(entry) = descend(&mut value, &document.base()) {
-            *entry = yaml::read(&yaml).value;
+            *entry = new.value;
         }
         self.write(key, &document, &value)
     }
@@ -78,6 +88,9 @@ impl Workspace {
     /// Adds a document at the end of a file.
     pub(super) fn add(&mut self, file: &str, yaml: &str) -> Result<(), EditError> {
         let mut text = self.sources.0.get(file).cloned().unwrap_or_default();
+        if file.ends_with(".json") && (!text.trim().is_empty() || json::read(yaml).is_err()) {
+            return Err(EditError::Json(file.to_owned()));
+        }
         let last_is_empty = yaml::chunks(&text).last().is_none_or(|chunk| chunk.empty);
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -152,7 +165,10 @@ impl Workspace {
         let file = document.file().to_owned();
         let before = self.sources.0.get(&file).cloned().unwrap_or_default();
         let span = document.span();
-        let text = fitted(text, span.start > 0, span.end < before.len());
+        let mut text = fitted(text, span.start > 0, span.end < before.len());
+        if span.start == 0 && before.starts_with(MARK) && !text.starts_with(MARK) {
+            text.insert(0, MARK);
+        }
         let mut after = before.clone();
         after.replace_range(span, &text);
         self.sources.0.insert(file.clone(), after);
@@ -198,7 +214,7 @@ fn one_document(yaml: &str) -> Result<String, EditError> {
 
 /// A document's text between the markers that are or are not around it.
 fn fitted(text: &str, after_marker: bool, before_marker: bool) -> String {
-    let first = text.split('\n').next().unwrap_or_default();
+    let first = text.split(['\n', '\r']).next().unwrap_or_default();
     // Behind `---` a block needs a line of its own; comments and braces may stay.
     let leads = first.trim().is_empty()
         || first.starts_with([' ', '\t']) && first.trim_start().starts_with(['#', '{', '[']);
@@ -207,7 +223,7 @@ fn fitted(text: &str, after_marker: bool, before_marker: bool) -> String {
         fitted.push('\n');
     }
     fitted.push_str(text);
-    if before_marker && !fitted.ends_with('\n') {
+    if before_marker && !fitted.ends_with(['\n', '\r']) {
         fitted.push('\n');
     }
     fitted
@@ -223,9 +239,8 @@ fn without_document(text: &str, span: &Range<usize>) -> Option<String> {
     if before.is_empty() {
         // The first: the marker behind it goes with it.
         let rest = after.get(3..).unwrap_or_default();
-        return Some(
-            rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest).to_owned(),
-        );
+        let rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix(['\n', '\r'])).unwrap_or(rest);
+        return Some(if text.starts_with(MARK) { format!("{MARK}{rest}") } else { rest.to_owned() });
     }
     Some(format!("{}{after}", before.get(..before.len() - 3)?))
 }

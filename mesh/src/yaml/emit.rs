@@ -159,6 +159,25 @@ pub fn flow(value: &Value) -> String {
     }
 }
 
+/// A value as JSON on one line, with the blanks that [`flow`] has.
+pub(crate) fn strict(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(strict).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let entries: Vec<_> =
+                ordered(map).into_iter().map(|(key, value)| strict_entry(key, value)).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        Value::String(string) => json::quoted(string),
+        scalar => inline(scalar).unwrap_or_default(),
+    }
+}
+
+/// One entry of a mapping as JSON.
+pub(crate) fn strict_entry(key: &str, value: &Value) -> String {
+    format!("{}: {}", json::quoted(key), strict(value))
+}
+
 /// One entry of a mapping in braces.
 pub(crate) fn flow_entry(key: &str, value: &Value) -> String {
     format!("{}: {}", flow_text(key), flow(value))

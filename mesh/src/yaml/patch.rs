@@ -39,6 +39,10 @@ const DEEPEST: usize = 24;
 
 /// The text, changed to say `new`.
 pub fn update(text: &str, new: &Value) -> Result<String, PatchError> {
+    // Lines that end in CR alone, as of old: changed as others are.
+    if text.contains('\r') && !text.contains('\n') {
+        return update(&text.replace('\r', "\n"), new).map(|changed| changed.replace('\n', "\r"));
+    }
     let read = read(text);
     if read.tree.root().is_none() {
         let why = read

@@ -47,8 +47,12 @@ impl Text {
     pub fn lines(&self, given: &str) -> &Lines {
         self.lines.get_or_init(|| {
             let text = self.repaired.as_deref().unwrap_or(given);
-            let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-            Lines { starts: breaks.map(|(at, _)| at + 1).collect(), ascii: text.is_ascii() }
+            let bytes = text.as_bytes();
+            // LF, and CR alone.
+            let ends =
+                |at: usize| bytes[at] == b'\n' || bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+            let starts = (0..bytes.len()).filter(|at| ends(*at)).map(|at| at + 1).collect();
+            Lines { starts, ascii: text.is_ascii() }
         })
     }
 }

@@ -22,7 +22,7 @@ pub fn chunks(text: &str) -> Vec<Chunk> {
     let (mut start, mut start_line) = (0, 1);
     let mut empty = true;
     let mut at = 0;
-    for (number, line) in text.split_inclusive('\n').enumerate() {
+    for (number, line) in lines(text).enumerate() {
         if is_marker(line) {
             chunks.push(Chunk { span: start..at, line: start_line, empty });
             // What follows the three characters on their line is of the next document.
@@ -36,6 +36,22 @@ pub fn chunks(text: &str) -> Vec<Chunk> {
     }
     chunks.push(Chunk { span: start..text.len(), line: start_line, empty });
     chunks
+}
+
+/// The lines of a text with their ends: LF, CR LF, or CR alone.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(['\n', '\r']).map_or(rest.len(), |at| {
+            at + if rest.get(at..).is_some_and(|rest| rest.starts_with("\r\n")) { 2 } else { 1 }
+        });
+        let (line, others) = rest.split_at_checked(end)?;
+        rest = others;
+        Some(line)
+    })
 }
 
 /// Whether a line is a document marker.
@@ -61,6 +77,11 @@ mod tests {
             ("# c\n---\na: 1\n---\n", &[("# c\n", 1, true), ("\na: 1\n", 2, false), ("\n", 4, true)]),
             ("a: |\n  x\n--- # next\nb: 2", &[("a: |\n  x\n", 1, false), (" # next\nb: 2", 3, false)]),
             ("a: 1\r\n---\r\nb: 2\r\n", &[("a: 1\r\n", 1, false), ("\r\nb: 2\r\n", 2, false)]),
+            ("a: 1\r---\rb: 2\r", &[("a: 1\r", 1, false), ("\rb: 2\r", 2, false)]),
+            (
+                "# c\r---\r\na: 1\n---\rb: 2",
+                &[("# c\r", 1, true), ("\r\na: 1\n", 2, false), ("\rb: 2", 4, false)],
+            ),
             ("a: 1\n...\nb: 2\n", &[("a: 1\n", 1, false), ("\nb: 2\n", 2, false)]),
             ("%YAML 1.2\n---\na: 1\n", &[("%YAML 1.2\n", 1, true), ("\na: 1\n", 2, false)]),
             ("--- {a: 1}\n", &[("", 1, true), (" {a: 1}\n", 1, false)]),

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::json;
+
 use super::super::emit::{self, Layout};
 use super::super::tree::{NodeId, NodeKind, Tree};
 use super::align::align;
@@ -13,6 +15,8 @@ pub(super) struct Differ<'a> {
     text: &'a str,
     tree: &'a Tree,
     layout: Layout,
+    /// Whether the text is JSON, and is to stay it.
+    strict: bool,
     depth: usize,
     splices: Vec<Splice>,
 }
@@ -28,7 +32,8 @@ impl<'a> Differ<'a> {
         depth: usize,
     ) -> Option<Vec<Splice>> {
         let layout = site::layout(text, tree);
-        let mut differ = Self { text, tree, layout, depth, splices: Vec::new() };
+        let strict = json::read(text).is_ok();
+        let mut differ = Self { text, tree, layout, strict, depth, splices: Vec::new() };
         differ.node(Site::Root, tree.root()?, old, new, 0)?;
         Some(differ.splices)
     }
@@ -74,6 +79,15 @@ impl<'a> Differ<'a> {
         }
     }
 
+    /// A value within brackets or braces.
+    fn flow(&self, value: &Value) -> String {
+        if self.strict { emit::strict(value) } else { emit::flow(value) }
+    }
+
+    fn flow_entry(&self, key: &str, value: &Value) -> String {
+        if self.strict { emit::strict_entry(key, value) } else { emit::flow_entry(key, value) }
+    }
+
     /// Whether a key of the tree is in the new mapping; merge keys stay in any case.
     fn is_kept(&self, key: NodeId, new: &Map<String, Value>) -> bool {
         self.tree.key(key).is_some_and(|name| name == "<<" || new.contains_key(name))
@@ -115,7 +129,7 @@ impl<'a> Differ<'a> {
         if flow {
             self.remove_flow(&spans, &kept);
             let text: String =
-                added.iter().map(|(key, value)| format!(", {}", emit::flow_entry(key, value))).collect();
+                added.iter().map(|(key, value)| format!(", {}", self.flow_entry(key, value))).collect();
             return self.add_flow(&spans, &kept, text);
         }
         self.remove_lines(&spans, &kept);
@@ -224,8 +238,8 @@ impl<'a> Differ<'a> {
                 continue;
             }
             let (offset, text) = match before {
-                Some(a) => (spans[a].1, format!(", {}", emit::flow(value))),
-                None => (spans.first()?.0, format!("{}, ", emit::flow(value))),
+                Some(a) => (spans[a].1, format!(", {}", self.flow(value))),
+                None => (spans.first()?.0, format!("{}, ", self.flow(value))),
             };
             self.splices.push(Splice { range: offset..offset, text });
         }
@@ -296,7 +310,11 @@ impl<'a> Differ<'a> {
         let span = node.span.clone();
         let (after, indent) = match site {
             Site::Flow => {
-                self.splices.push(Splice { range: span, text: emit::flow(new) });
+                self.splices.push(Splice { range: span, text: self.flow(new) });
+                return Some(());
+            }
+            Site::Root if self.strict => {
+                self.splices.push(Splice { range: span, text: emit::strict(new) });
                 return Some(());
             }
             Site::Root => {
