@@ -268,6 +268,7 @@ async fn connections_that_call_nothing_end_and_make_room() {
     let mut client = Delta::connect(&server, "a").await;
     client.ask(Cluster, &[], &[]).await;
     client.expect(Cluster, "a=1").await;
+    client.ack(Cluster).await;
     // Who has called stays.
     tokio::time::sleep(Duration::from_millis(600)).await;
     worlds.set("a", 2, "c/a=2");
