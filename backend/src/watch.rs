@@ -47,7 +47,7 @@ impl Watch {
         let heard = Arc::new(Heard::default());
         let told = Arc::clone(&heard);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| told.event(event));
-        let watcher = watcher.inspect_err(|error| no_notifications(error)).ok();
+        let watcher = watcher.inspect_err(no_notifications).ok();
         let mut watch = Self { paths, taken: None, heard, watcher, watched: BTreeMap::new() };
         // Watched before it is looked at: what changes in between is told.
         if let Some((_, walk)) = files::stamp(&watch.paths) {
@@ -71,12 +71,11 @@ impl Watch {
                 continue;
             }
             // Nobody said whether it is whole.
-            while !told {
+            let mut whole = told;
+            while !whole {
                 sleep(LOOK).await;
                 let next = self.look().await;
-                if next == now {
-                    break;
-                }
+                whole = next == now;
                 now = next;
             }
             self.taken = now;

@@ -32,7 +32,7 @@ async fn what_cannot_be_read_is_said_with_its_reason_and_removes_nothing() {
     // It starts with what it can read.
     let running = Running::folder(folder.path()).await;
     let head: Snapshot = running.get("/api/v1/mesh").await.json();
-    assert_eq!(said(&head.unread), [old.clone()]);
+    assert_eq!(said(&head.unread), std::slice::from_ref(&old));
     assert_eq!(head.sources.0.len(), 1);
 
     let mut events = running.events(None).await;
