@@ -1,9 +1,13 @@
 //! Flags of mesh settings, for all commands that compile a mesh.
 
+mod networks;
+
 use std::time::Duration;
 
 use mesh::resource::DurationString;
-use mesh::{DefaultBalancer, Settings};
+use mesh::{DefaultBalancer, PathNormalization, Settings};
+
+pub use networks::{Networks, NoNetwork};
 
 /// What the operator says of the mesh's defaults. What he leaves out is the sample's own for the sample, and Istio's for any other mesh.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -16,6 +20,20 @@ pub struct SettingsArgs {
     /// as Istio has it.
     #[arg(long, value_enum, ignore_case = true, env = "MESHWRIGHT_LOAD_BALANCER")]
     pub load_balancer: Option<Algorithm>,
+    /// What is resolved of a path before rules compare it and before it is forwarded. Unless given BASE, as Istio has it.
+    #[arg(long, value_enum, value_name = "LEVEL", ignore_case = true, env = "MESHWRIGHT_PATH_NORMALIZATION")]
+    pub path_normalization: Option<Level>,
+    /// Addresses of your own clients in front of a gateway, as networks or single addresses parted by commas
+    /// (`10.0.0.0/8,192.168.1.7`). Their requests may set timeouts and retries with x-envoy headers; from everybody else these
+    /// headers are taken off. A request with an x-forwarded-for header is nobody's own. Nobody's unless given.
+    #[arg(
+        long,
+        value_name = "CIDR,…",
+        default_value = "",
+        hide_default_value = true,
+        env = "MESHWRIGHT_INTERNAL_ADDRESSES"
+    )]
+    pub internal_addresses: Networks,
 }
 
 /// Algorithms that can be a mesh's default.
@@ -27,6 +45,34 @@ pub enum Algorithm {
     /// One after the other.
     #[value(name = "ROUND_ROBIN")]
     RoundRobin,
+}
+
+/// How much of a path is resolved: `pathNormalization` of Istio's mesh configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Level {
+    /// Nothing.
+    #[value(name = "NONE")]
+    None,
+    /// Dot segments, backslashes and escapes of unreserved characters.
+    #[value(name = "BASE")]
+    Base,
+    /// Several slashes in a row, too.
+    #[value(name = "MERGE_SLASHES")]
+    MergeSlashes,
+    /// Escaped slashes and backslashes, too.
+    #[value(name = "DECODE_AND_MERGE_SLASHES")]
+    DecodeAndMergeSlashes,
+}
+
+impl From<Level> for PathNormalization {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::None => Self::None,
+            Level::Base => Self::Base,
+            Level::MergeSlashes => Self::MergeSlashes,
+            Level::DecodeAndMergeSlashes => Self::DecodeAndMergeSlashes,
+        }
+    }
 }
 
 impl SettingsArgs {
@@ -49,6 +95,10 @@ impl SettingsArgs {
             Some(Algorithm::LeastRequest) => settings.load_balancer = DefaultBalancer::LeastRequest,
             Some(Algorithm::RoundRobin) => settings.load_balancer = DefaultBalancer::RoundRobin,
         }
+        if let Some(level) = self.path_normalization {
+            settings.path_normalization = level.into();
+        }
+        settings.internal_addresses.clone_from(&self.internal_addresses.0);
         settings
     }
 }
@@ -84,5 +134,11 @@ mod tests {
         assert_eq!(figures(all.of_mesh()), (1_500, "ROUND_ROBIN"));
         assert_eq!(figures(said(&["--request-timeout", "0s"]).of_sample()), (0, "ROUND_ROBIN"));
         assert!(Command::try_parse_from(["meshwright", "--request-timeout", "soon"]).is_err());
+        let level = |args: &[&str]| said(args).of_mesh().path_normalization;
+        assert_eq!(level(&[]), PathNormalization::Base);
+        assert_eq!(level(&["--path-normalization", "merge_slashes"]), PathNormalization::MergeSlashes);
+        assert_eq!(none.of_mesh().internal_addresses, []);
+        let named = said(&["--internal-addresses", "10.0.0.0/8,192.168.1.7"]);
+        assert_eq!(named.of_sample().internal_addresses.len(), 2);
     }
 }

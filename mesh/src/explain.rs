@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{Compiler, Listener, Plan, Protocol, Source};
 use crate::registry::Viewer;
 use crate::route::path::normalize;
-use crate::route::{Decision, Draws, Request, route};
+use crate::route::{Decision, Draws, Request, edge, route};
 use crate::{Mesh, Registry, Settings};
 
 use certain::Lookup;
@@ -259,6 +259,7 @@ pub fn explain_for(
         Ok(path) => path,
         Err(why) => return outcome::refused(asked, why),
     };
+    let request = &arrived(&plan, listener, request);
     let seen = Seen { request, listener, path };
     let decision = route(listener, &seen, Draws::default());
     let context = compiler.context();
@@ -279,6 +280,20 @@ pub fn explain_for(
         explanation.steps.insert(0, outcome::normalized(asked, &seen.path));
     }
     explanation
+}
+
+/// The request as rules see it: what a client of a gateway may not say is taken off, and what it claims is set right.
+fn arrived(plan: &Plan, listener: &Listener, request: &ExplainRequest) -> ExplainRequest {
+    let mut request = request.clone();
+    if let Source::Gateway { .. } = plan.source {
+        const PROTO: &str = "x-forwarded-proto";
+        let proto = Seen { request: &request, listener, path: Cow::Borrowed("/") }.scheme().to_owned();
+        request.headers.retain(|(name, _)| {
+            !edge::is_for_insiders(&name.to_ascii_lowercase()) && !name.eq_ignore_ascii_case(PROTO)
+        });
+        request.headers.push((PROTO.to_owned(), proto));
+    }
+    request
 }
 
 fn listener<'p>(plan: &'p Plan, request: &ExplainRequest) -> Option<&'p Listener> {

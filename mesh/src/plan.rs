@@ -94,6 +94,9 @@ pub struct Plan {
     /// What of a path is resolved before routes see it: [`crate::route::path::normalize`].
     #[serde(skip_serializing_if = "is_default")]
     pub paths: PathNormalization,
+    /// Of a gateway: whose requests may steer timeouts and retries, as those of a workload always may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub internal: Vec<Subnet>,
     /// One for each port: a workload's outbound ports (every port that some service has), or a gateway's servers.
     /// Sorted by port. Sources that see the same mesh share them.
     pub listeners: Arc<[Listener]>,

@@ -5,6 +5,7 @@
 //! operations, retries) is computed by the pure functions of the modules below.
 
 mod connection;
+pub mod edge;
 pub mod headers;
 mod locality;
 pub mod matching;
@@ -16,7 +17,7 @@ pub use connection::{Connection, Passage, connection, tls_server};
 pub use headers::{HeadersMut, apply, authority};
 pub use locality::{Place, Places};
 pub use matching::{Mismatch, check, first_match};
-pub use path::{location, rewrite_path};
+pub use path::{location, own_location, rewrite_path};
 pub use retry::{Limits, Outcome, back_off};
 pub use values::{Values, is_joined, values};
 

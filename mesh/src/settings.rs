@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Subnet;
+
 /// Mesh settings. The UI shows each wherever it takes effect. Unless somebody says otherwise they are Istio's of today; the sample has
 /// [`Settings::sample`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct Settings {
     pub domain: String,
     /// Namespace whose DestinationRules apply to all.
     pub root_namespace: String,
+    /// Whose requests at a gateway may steer timeouts and retries ([`crate::route::edge`]); nobody's unless they are given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub internal_addresses: Vec<Subnet>,
 }
 
 /// `defaultLbAlgorithm` of a mesh, so to speak.
@@ -91,6 +96,7 @@ impl Default for Settings {
             path_normalization: PathNormalization::default(),
             domain: "cluster.local".to_owned(),
             root_namespace: "istio-system".to_owned(),
+            internal_addresses: Vec::new(),
         }
     }
 }

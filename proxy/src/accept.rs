@@ -77,7 +77,7 @@ async fn speak(
         // Far larger than what most connections need.
         return Box::pin(connection::begin(client, stream, member)).await;
     }
-    plain_http(client, stream, member).await
+    plain_http(client, (stream, Vec::new()), member).await
 }
 
 /// Where a connection wanted to go that the kernel redirected here.
@@ -95,14 +95,17 @@ fn original(_: &TcpStream) -> Option<SocketAddr> {
     None
 }
 
-/// HTTP in plain text.
+/// HTTP in plain text, which begins with what was read of it already.
 pub(crate) async fn plain_http(
     client: Client,
-    stream: TcpStream,
+    (stream, mut read): (TcpStream, Vec<u8>),
     member: &Member,
 ) -> Result<(), ConnectionError> {
-    let Some(h2) = or_ending(member, http::begins_h2(&stream)).await else { return Ok(()) };
-    Ok(http::speak(Rc::new(client), Stream::Tcp(stream), h2?, member).await?)
+    match or_ending(member, http::begins_h2(&stream, &mut read)).await {
+        Some(Ok(h2)) => Ok(http::speak(Rc::new(client), (Stream::Tcp(stream), read), h2, member).await?),
+        Some(Err(error)) => Err(error.into()),
+        None => Ok(()),
+    }
 }
 
 /// The future's output; `None` when the member is told to end before.

@@ -4,11 +4,14 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use http::HeaderValue;
-use http::header::{COOKIE, HeaderMap};
+use http::header::HeaderMap;
+use mesh::Source;
 use mesh::plan::{HashCookie, HashKey};
 use mesh::route::matching::{parameter, split_query};
 
-use crate::balance::hashing::hash;
+use crate::balance::hashing::{hash, hash_all};
+use crate::headers::FORWARDED_FOR;
+use crate::lines::cookies;
 use crate::outbound::Outbound;
 
 /// What a request is kept to its endpoint by.
@@ -26,7 +29,7 @@ impl Affinity {
         let hashed = |hash: Option<u64>| Self { hash, cookie: None };
         match key {
             HashKey::Header(name) => hashed(of_header(head.headers(), name)),
-            HashKey::SourceIp => hashed(Some(hash(&peer))),
+            HashKey::SourceIp => hashed(Some(hash(peer.to_string()))),
             HashKey::Query(name) => {
                 let (_, query) = split_query(head.path());
                 hashed(parameter(query, name).map(hash))
@@ -43,21 +46,30 @@ impl Affinity {
     }
 }
 
+/// Where a workload's request comes from: the last that it came through, as far as it says so. Envoy's rule where one hop is
+/// trusted; at a gateway none is.
+pub(crate) fn origin(source: &Source, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+    if let Source::Gateway { .. } = source {
+        return peer;
+    }
+    let last = headers.get_all(FORWARDED_FOR).iter().next_back().and_then(|line| line.to_str().ok());
+    last.and_then(|line| line.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
+}
+
 /// Of a connection whose bytes are no HTTP: only where it comes from can be hashed.
 pub(crate) fn of_connection(key: &HashKey, peer: IpAddr) -> Option<u64> {
-    (*key == HashKey::SourceIp).then(|| hash(&peer))
+    (*key == HashKey::SourceIp).then(|| hash(peer.to_string()))
 }
 
 /// Of several values of a header, all count, in whatever order they came.
 fn of_header(headers: &HeaderMap, name: &str) -> Option<u64> {
-    let values = headers.get_all(name).iter();
-    values.map(|value| hash(value.as_bytes())).reduce(u64::wrapping_add)
+    let mut values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    values.sort_unstable();
+    (!values.is_empty()).then(|| hash_all(values))
 }
 
 fn of_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies = lines.flat_map(|line| line.split(';'));
-    let value = cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))?;
+    let value = cookies(headers).find_map(|cookie| cookie.strip_prefix(name)?.strip_prefix('='))?;
     let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
     Some(bare).filter(|value| !value.is_empty())
 }
@@ -87,6 +99,8 @@ fn set_cookie(cookie: &HashCookie, value: &str) -> Option<HeaderValue> {
 mod tests {
     use std::time::Duration;
 
+    use http::header::COOKIE;
+
     use super::*;
 
     #[test]
@@ -97,6 +111,20 @@ mod tests {
         for (name, value) in [("a", Some("1")), ("user", Some("x")), ("b", Some("2")), ("use", None)] {
             assert_eq!(of_cookie(&headers, name), value, "{name}");
         }
+    }
+
+    #[test]
+    fn origins_are_found() {
+        let peer: IpAddr = "127.0.0.1".parse().unwrap();
+        let origin = |headers: &HeaderMap, peer| origin(&Source::named("workload", "a"), headers, peer);
+        let mut headers = HeaderMap::new();
+        assert_eq!(origin(&headers, peer), peer);
+        headers.append(FORWARDED_FOR, HeaderValue::from_static("10.0.0.1, 10.0.0.2"));
+        assert_eq!(origin(&headers, peer).to_string(), "10.0.0.2");
+        headers.append(FORWARDED_FOR, HeaderValue::from_static("::1"));
+        assert_eq!(origin(&headers, peer).to_string(), "::1");
+        headers.append(FORWARDED_FOR, HeaderValue::from_static("unknown"));
+        assert_eq!(origin(&headers, peer), peer);
     }
 
     #[test]

@@ -26,8 +26,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 enum Next {
     /// HTTP, perhaps HTTP/2, within TLS.
     Http(Client, Stream, bool),
-    /// HTTP in plain text.
-    Plain(Client, TcpStream),
+    /// HTTP in plain text, which begins with what was read.
+    Plain(Client, TcpStream, Vec<u8>),
     /// Its bytes are passed on.
     Pass(Client, Box<Transfer>),
     /// It ends.
@@ -37,8 +37,10 @@ enum Next {
 /// Serves a connection to its end.
 pub(crate) async fn begin(client: Client, stream: TcpStream, member: &Member) -> Result<(), ConnectionError> {
     match decide(client, stream, member).await? {
-        Next::Http(client, stream, h2) => Ok(http::speak(Rc::new(client), stream, h2, member).await?),
-        Next::Plain(client, stream) => plain_http(client, stream, member).await,
+        Next::Http(client, stream, h2) => {
+            Ok(http::speak(Rc::new(client), (stream, Vec::new()), h2, member).await?)
+        }
+        Next::Plain(client, stream, read) => plain_http(client, (stream, read), member).await,
         Next::Pass(client, transfer) => {
             transfer.run(&client).await;
             Ok(())
@@ -73,8 +75,13 @@ async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Resul
             Ok(Next::Nothing)
         }
         // Letters in upper case: a method, on a port where HTTP is spoken too.
-        First::Other(b'A'..=b'Z') if !listener.hosts.list.is_empty() => Ok(Next::Plain(client, stream)),
-        First::Other(_) | First::Silence => Ok(pass(client, &view, listener, None, stream, Vec::new())),
+        First::Other(read)
+            if read.first().is_some_and(u8::is_ascii_uppercase) && !listener.hosts.list.is_empty() =>
+        {
+            Ok(Next::Plain(client, stream, read))
+        }
+        First::Other(read) => Ok(pass(client, &view, listener, None, stream, read)),
+        First::Silence => Ok(pass(client, &view, listener, None, stream, Vec::new())),
     }
 }
 

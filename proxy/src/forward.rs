@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE};
 use http::{Response, StatusCode, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -14,14 +14,14 @@ use hyper::upgrade::OnUpgrade;
 use mesh::route::headers::{Direction, read_request};
 use mesh::route::{self, Decision, Limits, Outcome};
 
-use crate::affinity::Affinity;
+use crate::affinity::{self, Affinity};
 use crate::body::ClientBody;
 use crate::cluster::{self, Retry};
 use crate::facts::{Asked, Known, Met};
 use crate::flags::Flags;
-use crate::headers::{Edited, GIVES_UP, TIMEOUT_ALTERNATIVE, strip_hop_by_hop};
+use crate::headers::{Edited, GIVES_UP, TIMEOUT_ALTERNATIVE, is_websocket, strip_hop_by_hop};
 use crate::mirror;
-use crate::outbound::{Outbound, Voucher};
+use crate::outbound::{Outbound, authority};
 use crate::outcome::{Failed, covers_sent, failure, not_answered, not_connected, outcome, seen};
 use crate::outlier::Seen;
 use crate::pool::{Lease, Reuse};
@@ -39,8 +39,6 @@ pub(crate) struct Exchange<'r> {
     pub(crate) shared: &'r Rc<Shared>,
     pub(crate) source: &'r SourceState,
     pub(crate) view: &'r View,
-    /// The client, where this proxy vouches for it.
-    pub(crate) voucher: Option<Voucher<'r>>,
     /// The connection that it came on.
     pub(crate) ends: Ends,
     pub(crate) decision: &'r Decision<'r>,
@@ -82,9 +80,8 @@ pub(crate) async fn forward(
     let alternative = head.headers.contains_key(TIMEOUT_ALTERNATIVE);
     let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
     let known = Known { asked: exchange.asked, side: Some(&exchange.side), head: None, met: Met::default() };
-    let mut outbound = Outbound::new(*head, authority, exchange.decision, exchange.voucher, known, || {
-        shared.with_random(|random| random.u128(..))
-    });
+    let id = || shared.with_random(|random| random.u128(..));
+    let mut outbound = Outbound::new(*head, authority, exchange.decision, known, id);
     if read_request(exchange.decision) {
         exchange.sent = Some(Box::new(outbound.clone()));
     }
@@ -97,7 +94,8 @@ pub(crate) async fn forward(
     }
     if let Some(hash) = &exchange.cluster.hash {
         let random = || shared.with_random(|random| random.u64(..));
-        exchange.affinity = Affinity::new(&hash.key, &outbound, exchange.ends.peer.ip(), random);
+        let origin = affinity::origin(&exchange.source.source, outbound.headers(), exchange.ends.peer.ip());
+        exchange.affinity = Affinity::new(&hash.key, &outbound, origin, random);
     }
     let mirrored = exchange.mirrored();
     let upload = (!body.is_end_stream()).then(|| {
@@ -153,14 +151,6 @@ pub(crate) async fn forward(
     exchange.ticket.answers(timeout, started);
     let upgrade = upgrade.filter(|_| upgrades).map(|upgrade| (upgrade, multiplexed));
     exchange.respond(answered, upgrade)
-}
-
-/// The authority, as a header's value. That there is exactly one was seen before.
-fn authority(head: &request::Parts) -> Option<HeaderValue> {
-    match head.uri.authority() {
-        Some(authority) => HeaderValue::try_from(authority.as_str().rsplit('@').next()?).ok(),
-        None => head.headers.get(HOST).cloned(),
-    }
 }
 
 impl Exchange<'_> {
@@ -359,7 +349,8 @@ impl Exchange<'_> {
             line.details = Some("via_upstream");
         });
         if status == StatusCode::SWITCHING_PROTOCOLS {
-            let Some((client, multiplexed)) = upgrade else {
+            let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
+            let Some((client, multiplexed)) = upgrade.filter(|_| agreed) else {
                 return Reply::PROTOCOL_ERROR.answer(self.ticket);
             };
             let upstream = hyper::upgrade::on(&mut response);

@@ -4,6 +4,7 @@ use http::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use mesh::route::HeadersMut;
+use mesh::route::edge::PREFIX;
 
 /// Original authority of a request that its route gave another one.
 pub(crate) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-envoy-original-host");
@@ -33,11 +34,53 @@ pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarde
 /// The scheme that the first proxy was spoken to in.
 pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// A gateway's client is one of its operator's own.
+pub(crate) const INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
+/// The address of a gateway's client that is not.
+pub(crate) const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
 /// Which certificate the client showed to the gateway.
 pub(crate) const CLIENT_CERTIFICATE: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What a request wants its connection to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Upgrade {
+    /// Nothing else than it is.
+    No,
+    /// A WebSocket, the one that is passed on.
+    WebSocket,
+    /// Something that is not known here, and is refused: what follows would pass routes and rules by.
+    Unknown,
+}
+
+const WEBSOCKET: &[u8] = b"websocket";
+
+/// What a request wants its connection to become. As by Envoy an offer of HTTP/2 is dropped, which is to decline it.
+pub(crate) fn upgrade(headers: &mut HeaderMap, h2: bool) -> Upgrade {
+    let mut wanted = headers.get_all(UPGRADE).iter();
+    let Some(first) = wanted.next() else { return Upgrade::No };
+    let only = wanted.next().is_none().then_some(first.as_bytes());
+    if !headers.get_all(CONNECTION).iter().any(|listed| lists(listed, "upgrade")) {
+        return Upgrade::No;
+    }
+    if only.is_some_and(|it| it.eq_ignore_ascii_case(WEBSOCKET)) {
+        return Upgrade::WebSocket;
+    }
+    if !h2 && only.is_some_and(|it| it.eq_ignore_ascii_case(b"h2c")) {
+        headers.remove(UPGRADE);
+        headers.remove(HTTP2_SETTINGS);
+        return Upgrade::No;
+    }
+    Upgrade::Unknown
+}
+
+/// Whether a protocol that was agreed on is the one that is passed on.
+pub(crate) fn is_websocket(protocol: &HeaderValue) -> bool {
+    protocol.as_bytes().eq_ignore_ascii_case(WEBSOCKET)
+}
 
 /// Takes off what concerns only this connection, and returns the protocol that an HTTP/1.1 message wants to upgrade to.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
@@ -65,23 +108,21 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     if !others {
         return None;
     }
+    let trailers = headers.get_all(TE).iter().any(|te| lists(te, "trailers"));
     headers.remove(KEEP_ALIVE);
     headers.remove(PROXY_CONNECTION);
     headers.remove(TRANSFER_ENCODING);
     // Trailers are passed on, so the wish for them is, too; other codings of the transfer are each hop's own.
-    if headers.get(TE).is_some_and(|te| !lists(te, "trailers")) {
-        headers.remove(TE);
+    if headers.remove(TE).is_some() && trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     headers.remove(UPGRADE).filter(|_| upgrades)
 }
 
 /// Whether any header is one of Envoy's own. Most requests have none, and need not be searched for each of them.
 pub(crate) fn has_envoys(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| name.as_str().starts_with(ENVOYS))
+    headers.keys().any(|name| name.as_str().starts_with(PREFIX))
 }
-
-/// How Envoy's own headers begin.
-pub(crate) const ENVOYS: &str = "x-envoy-";
 
 fn lists(value: &HeaderValue, token: &str) -> bool {
     let listed = value.to_str().unwrap_or("");
@@ -117,13 +158,21 @@ pub(crate) fn request_id(random: u128) -> HeaderValue {
     HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// Adds a client to those that the request came through.
+/// Adds a client to those that the request came through. Several lines are one list, as for Envoy.
 pub(crate) fn forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
-    let before = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
-    let list = before.and_then(|before| {
-        HeaderValue::from_bytes(&[before.as_bytes(), b",", client.as_bytes()].concat()).ok()
-    });
-    headers.insert(FORWARDED_FOR, list.unwrap_or_else(|| client.clone()));
+    let mut list = Vec::new();
+    for before in headers.get_all(FORWARDED_FOR) {
+        list.extend_from_slice(before.as_bytes());
+        list.push(b',');
+    }
+    let joined = if list.is_empty() {
+        client.clone()
+    } else {
+        list.extend_from_slice(client.as_bytes());
+        // What came as values makes a value.
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(list)).unwrap_or_else(|_| client.clone())
+    };
+    headers.insert(FORWARDED_FOR, joined);
 }
 
 /// The lines of a header in one, as Envoy joins those of some names.
@@ -194,10 +243,45 @@ mod tests {
             (vec![("upgrade", "h2c")], vec![], None),
             (vec![("te", "gzip"), ("transfer-encoding", "chunked")], vec![], None),
             (vec![("connection", "te"), ("te", "trailers")], vec![("te", "trailers")], None),
+            (vec![("te", "gzip"), ("te", "Trailers, deflate")], vec![("te", "trailers")], None),
         ] {
             let mut headers = map(&before);
             assert_eq!(strip_hop_by_hop(&mut headers), upgrade.map(HeaderValue::from_static), "{before:?}");
             assert_eq!(headers, map(&after), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_connection_is_to_become() {
+        for (fields, h2, expected) in [
+            (vec![("connection", "Upgrade"), ("upgrade", "WebSocket")], false, Upgrade::WebSocket),
+            (
+                vec![("connection", "a"), ("connection", "b, upgrade"), ("upgrade", "websocket")],
+                true,
+                Upgrade::WebSocket,
+            ),
+            (vec![("upgrade", "websocket")], false, Upgrade::No),
+            (vec![("connection", "upgrade")], false, Upgrade::No),
+            (
+                vec![("connection", "upgrade, http2-settings"), ("upgrade", "H2c"), ("http2-settings", "a")],
+                false,
+                Upgrade::No,
+            ),
+            (vec![("connection", "upgrade"), ("upgrade", "h2c")], true, Upgrade::Unknown),
+            (vec![("connection", "upgrade"), ("upgrade", "websocket, h2c")], false, Upgrade::Unknown),
+            (
+                vec![("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "h2c")],
+                false,
+                Upgrade::Unknown,
+            ),
+            (vec![("connection", "upgrade"), ("upgrade", "")], false, Upgrade::Unknown),
+            (vec![("connection", "upgrade"), ("upgrade", "TLS/1.2")], false, Upgrade::Unknown),
+        ] {
+            let mut headers = map(&fields);
+            assert_eq!(upgrade(&mut headers, h2), expected, "{fields:?}");
+            if fields.iter().any(|(_, value)| *value == "H2c") {
+                assert!(!headers.contains_key(UPGRADE) && !headers.contains_key("http2-settings"));
+            }
         }
     }
 
@@ -213,6 +297,10 @@ mod tests {
         forwarded_for(&mut headers, &HeaderValue::from_static("10.0.0.1"));
         forwarded_for(&mut headers, &HeaderValue::from_static("10.0.0.2"));
         assert_eq!(headers[FORWARDED_FOR], "10.0.0.1,10.0.0.2");
+        headers.append(FORWARDED_FOR, HeaderValue::from_static("10.0.0.3, 10.0.0.4"));
+        forwarded_for(&mut headers, &HeaderValue::from_static("10.0.0.5"));
+        let all: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
+        assert_eq!(all, ["10.0.0.1,10.0.0.2,10.0.0.3, 10.0.0.4,10.0.0.5"]);
     }
 
     #[test]

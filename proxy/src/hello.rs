@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use rustls::server::{Accepted, Acceptor};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 /// With this byte TLS begins, and no text.
@@ -16,8 +16,8 @@ const MAX_HELLO: usize = 64 * 1024;
 pub(crate) enum First {
     /// TLS.
     Tls(Box<Hello>),
-    /// Something else, of which this is the first byte. It stays unread.
-    Other(u8),
+    /// Something else, which begins with this.
+    Other(Vec<u8>),
     /// Nothing for as long as was waited.
     Silence,
 }
@@ -45,36 +45,46 @@ pub(crate) enum HelloError {
 
 /// Waits for what the client says first, for `patience` at most where it is given.
 pub(crate) async fn first(stream: &mut TcpStream, patience: Option<Duration>) -> Result<First, HelloError> {
-    let mut byte = [0];
-    let seen = match patience {
-        None => stream.peek(&mut byte).await?,
-        Some(patience) => match tokio::time::timeout(patience, stream.peek(&mut byte)).await {
-            Ok(seen) => seen?,
+    let mut bytes = Vec::new();
+    let some = read_some(stream, &mut bytes);
+    let count = match patience {
+        None => some.await?,
+        Some(patience) => match tokio::time::timeout(patience, some).await {
+            Ok(count) => count?,
             Err(_elapsed) => return Ok(First::Silence),
         },
     };
-    match byte {
-        _ if seen == 0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-        [HANDSHAKE] => hello(stream).await.map(|hello| First::Tls(Box::new(hello))),
-        [other] => Ok(First::Other(other)),
+    match bytes.first() {
+        _ if count == 0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        Some(&HANDSHAKE) => hello(stream, bytes).await.map(|hello| First::Tls(Box::new(hello))),
+        _ => Ok(First::Other(bytes)),
     }
 }
 
-async fn hello(stream: &mut TcpStream) -> Result<Hello, HelloError> {
-    let mut acceptor = Acceptor::default();
-    let mut bytes = Vec::with_capacity(2048);
+/// How much is read at once of what a client says first: most requests' heads and greetings as a whole.
+const SOME: usize = 1024;
+
+/// Reads what there is, once there is some. As long as there is not, it takes no memory. Reads nothing if it is dropped before.
+pub(crate) async fn read_some(stream: &TcpStream, bytes: &mut Vec<u8>) -> io::Result<usize> {
     loop {
-        let before = bytes.len();
-        if before > MAX_HELLO {
-            return Err(HelloError::TooLong);
+        stream.readable().await?;
+        bytes.reserve(SOME);
+        match stream.try_read_buf(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
         }
-        if stream.read_buf(&mut bytes).await? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        let mut new = &bytes[before..];
+    }
+}
+
+async fn hello(stream: &mut TcpStream, mut bytes: Vec<u8>) -> Result<Hello, HelloError> {
+    let mut acceptor = Acceptor::default();
+    let mut seen = 0;
+    loop {
+        let mut new = &bytes[seen..];
         while !new.is_empty() {
             acceptor.read_tls(&mut new)?;
         }
+        seen = bytes.len();
         match acceptor.accept() {
             Ok(None) => {}
             Ok(Some(accepted)) => {
@@ -87,6 +97,12 @@ async fn hello(stream: &mut TcpStream) -> Result<Hello, HelloError> {
                 stream.write_all(&told).await?;
                 return Err(error.into());
             }
+        }
+        if seen > MAX_HELLO {
+            return Err(HelloError::TooLong);
+        }
+        if read_some(stream, &mut bytes).await? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
     }
 }

@@ -6,7 +6,6 @@ use std::ops::DerefMut;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use ::http::header::CONNECTION;
 use ::http::{HeaderValue, Method, Request, StatusCode};
@@ -17,6 +16,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::drain::{LINGER, Member, Order};
+use crate::headers::{Upgrade, upgrade};
+use crate::hello::read_some;
 use crate::local::timer;
 use crate::pulse::Streams;
 use crate::serve::{Client, serve};
@@ -25,22 +26,22 @@ use crate::stream::{Downstream, Stream};
 /// How the preface of HTTP/2 begins. No method does.
 const PREFACE: &[u8; 3] = b"PRI";
 
-/// Serves requests until the client closes, or the member is told to end.
+/// Serves requests until the client closes, or the member is told to end. They begin with what was read already.
 pub(crate) async fn speak(
     client: Rc<Client>,
-    stream: Stream,
+    (stream, read): (Stream, Vec<u8>),
     h2: bool,
     member: &Member,
 ) -> Result<(), hyper::Error> {
     let config = &client.front.shared.config;
-    let io = TokioIo::new(Downstream::new(stream, client.activity.wire()));
+    let io = TokioIo::new(Downstream::after(read, stream, client.activity.wire()));
     let streams = Streams::default();
     let service = {
         let (client, streams) = (Rc::clone(&client), streams.clone());
         service_fn(move |request: Request<Incoming>| {
             let client = Rc::clone(&client);
             let (head, body) = request.into_parts();
-            let head = Box::new(head);
+            let mut head = Box::new(head);
             let pulse = match h2 {
                 // hyper runs a stream right after it has asked for its response.
                 true => client.activity.stream(),
@@ -52,10 +53,12 @@ pub(crate) async fn speak(
             // Where it is moved to is small, and an idle connection keeps none of it.
             Box::pin(async move {
                 let connects = head.method == Method::CONNECT;
+                // What was meant for another protocol must not be read as a request, if that is not agreed on.
+                let upgrades = !h2 && upgrade(&mut head.headers, h2) != Upgrade::No;
                 let mut response = pulse.or_timeout(serve(&client, &pulse, head, body)).await;
                 if let Ok(response) = &mut response
                     && !h2
-                    && client.activity.is_ending()
+                    && (upgrades || client.activity.is_ending())
                     && !(connects || response.status() == StatusCode::SWITCHING_PROTOCOLS)
                 {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -121,15 +124,13 @@ where
     .await
 }
 
-/// Whether the client speaks HTTP/2, by its first bytes, which stay unread.
-pub(crate) async fn begins_h2(stream: &TcpStream) -> io::Result<bool> {
-    let mut first = [0; PREFACE.len()];
-    loop {
-        let seen = stream.peek(&mut first).await?;
-        if seen == PREFACE.len() || seen == 0 || !PREFACE.starts_with(&first[..seen]) {
-            return Ok(first == *PREFACE);
+/// Whether the client speaks HTTP/2, by its first bytes, which are in `read` then. A client that leaves before that is known is an
+/// error.
+pub(crate) async fn begins_h2(stream: &TcpStream, read: &mut Vec<u8>) -> io::Result<bool> {
+    while read.len() < PREFACE.len() && PREFACE.starts_with(read) {
+        if read_some(stream, read).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        // One or two letters have come, and peeking again would only show them again at once.
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    Ok(read.starts_with(PREFACE))
 }

@@ -6,20 +6,21 @@ use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{Method, Request, Uri, request};
 use mesh::PathNormalization;
+use mesh::route::edge::PREFIX;
 use mesh::route::headers::Direction;
 use mesh::route::{self, Decision};
 
 use crate::facts::{Head, Known};
 use crate::headers::{
-    ATTEMPT_COUNT, CLIENT_CERTIFICATE, ENVOYS, EXPECTED_TIMEOUT, Edited, FORWARDED_PROTO, ORIGINAL_HOST,
-    ORIGINAL_PATH, REQUEST_ID, forwarded_for, has_envoys, host, is_grpc, request_id, strip_request,
+    ATTEMPT_COUNT, EXPECTED_TIMEOUT, Edited, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID, has_envoys, host,
+    is_grpc, is_websocket, request_id, strip_request,
 };
 use crate::pool::Wire;
 use crate::trace::Context;
 use crate::upload::Outgoing;
 
 /// Headers that a request gets on its way, usually.
-const ADDED: usize = 8;
+const ADDED: usize = 4;
 
 /// A request's head, as routing sees it.
 pub(crate) struct Inbound<'r> {
@@ -40,20 +41,17 @@ pub(crate) struct Outbound {
     pub(crate) upgrade: Option<HeaderValue>,
 }
 
-/// What a gateway says of a client.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Voucher<'c> {
-    /// Its address.
-    pub(crate) client: &'c HeaderValue,
-    /// It speaks TLS.
-    pub(crate) secure: bool,
-    /// Its certificate, where it showed one.
-    pub(crate) certificate: Option<&'c HeaderValue>,
-}
-
 /// The authority in a request's target, where one is there.
 pub(crate) fn authority_of(uri: &Uri) -> Option<&str> {
     uri.authority().and_then(|authority| authority.as_str().rsplit('@').next())
+}
+
+/// The authority, as a header's value. That there is exactly one was seen before.
+pub(crate) fn authority(head: &request::Parts) -> Option<HeaderValue> {
+    match head.uri.authority() {
+        Some(authority) => HeaderValue::try_from(authority.as_str().rsplit('@').next()?).ok(),
+        None => head.headers.get(HOST).cloned(),
+    }
 }
 
 /// The scheme that a client used.
@@ -92,7 +90,7 @@ impl route::Request for Inbound<'_> {
     }
 
     fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>> {
-        let looked = self.envoys || !name.starts_with(ENVOYS);
+        let looked = self.envoys || !name.starts_with(PREFIX);
         let lines = looked.then(|| self.head.headers.get_all(name));
         lines.into_iter().flatten().map(|line| String::from_utf8_lossy(line.as_bytes()))
     }
@@ -120,29 +118,19 @@ fn authorities<'d>(decision: &Decision<'d>) -> (bool, Option<&'d str>) {
 }
 
 impl Outbound {
-    /// What a request becomes by a decision. `voucher` is there at gateways, which vouch for the client.
+    /// What a request becomes by a decision.
     pub(crate) fn new(
         mut head: request::Parts,
         authority: HeaderValue,
         decision: &Decision<'_>,
-        voucher: Option<Voucher<'_>>,
         known: Known<'_>,
         random: impl FnOnce() -> u128,
     ) -> Self {
         let headers = &mut head.headers;
-        let upgrade = strip_request(headers);
+        let upgrade = strip_request(headers).filter(is_websocket);
         headers.reserve(ADDED);
         if !headers.contains_key(REQUEST_ID) {
             headers.insert(REQUEST_ID, request_id(random()));
-        }
-        if let Some(voucher) = voucher {
-            forwarded_for(headers, voucher.client);
-            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme(voucher.secure)));
-            // What a client says of its own certificate proves nothing.
-            match voucher.certificate {
-                Some(certificate) => drop(headers.insert(CLIENT_CERTIFICATE, certificate.clone())),
-                None => drop(headers.remove(CLIENT_CERTIFICATE)),
-            }
         }
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let line = Head {

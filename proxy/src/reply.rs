@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
 use mesh::plan::{AbortWith, Direct};
 
@@ -100,6 +100,8 @@ impl Reply {
     /// The client broke off: nobody will read this.
     pub(crate) const CLIENT_GONE: Self =
         Self::new(StatusCode::BAD_REQUEST, Some(Flags::CLIENT_GONE), "", "downstream_remote_disconnect");
+    /// The request asks for what this connection is not for.
+    pub(crate) const FORBIDDEN: Self = Self::new(StatusCode::FORBIDDEN, None, "", "upgrade_failed");
     /// The request cannot be understood.
     pub(crate) const BAD_REQUEST: Self = Self::new(StatusCode::BAD_REQUEST, None, "", "bad_request");
 
@@ -153,11 +155,19 @@ pub(crate) fn aborted(with: AbortWith, is_grpc: bool, mut ticket: Ticket) -> Res
     }
 }
 
-/// A direct response.
-pub(crate) fn direct(direct: &Direct, mut ticket: Ticket) -> Response<ClientBody> {
+/// A direct response. Where its status wants a location it is that of the request itself, as Envoy has it.
+pub(crate) fn direct(
+    direct: &Direct,
+    location: Option<HeaderValue>,
+    mut ticket: Ticket,
+) -> Response<ClientBody> {
     ticket.tell(|line| line.details = Some("direct_response"));
     let status = StatusCode::from_u16(direct.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer(status, Bytes::copy_from_slice(&direct.body), ticket)
+    let mut response = answer(status, Bytes::copy_from_slice(&direct.body), ticket);
+    if let Some(location) = location {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
 }
 
 /// Any answer; the ticket ends with it.

@@ -24,11 +24,14 @@ use crate::cluster;
 use crate::control::Entry;
 use crate::cors::{self, Verdict};
 use crate::drain::Activity;
+use crate::edge::vouch;
 use crate::facts::{Asked, Head, Known, Met};
 use crate::flags::Flags;
 use crate::forward::forward;
-use crate::headers::{Edited, is_grpc};
-use crate::outbound::{Inbound, Voucher, normalize, scheme};
+use crate::headers::{self, CLIENT_CERTIFICATE, Edited, Upgrade, is_grpc};
+use crate::lines;
+use crate::odd;
+use crate::outbound::{Inbound, normalize, scheme};
 use crate::pool;
 use crate::preface::Ends;
 use crate::pulse::Pulse;
@@ -113,14 +116,6 @@ impl Client {
         route::tls_server(listener, Some(&asked)) == route::tls_server(listener, secured.name.as_deref())
     }
 
-    fn voucher(&self) -> Voucher<'_> {
-        Voucher {
-            client: &self.peer_shown,
-            secure: self.secured.is_some(),
-            certificate: self.secured.as_ref().and_then(|secured| secured.certificate.as_ref()),
-        }
-    }
-
     /// A client in plain text.
     pub(crate) fn plain(
         front: Rc<Front>,
@@ -171,13 +166,25 @@ pub(crate) async fn serve(
     let front = &*client.front;
     let shared = &*front.shared;
     let view = front.source.current();
-    let connect =
-        head.method == Method::CONNECT && !as_upgrade(&mut head, || shared.with_random(|it| it.u128(..)));
+    let h2 = head.version == Version::HTTP_2;
+    lines::join(&mut head.headers, h2);
+    let random = || shared.with_random(|it| it.u128(..));
+    let connect = head.method == Method::CONNECT && !as_upgrade(&mut head, random);
+    if front.gateway {
+        vouch(&mut head.headers, client, &view.plan.internal, random);
+    } else {
+        // A workload speaks for itself, in plain text: it has shown no certificate.
+        head.headers.remove(CLIENT_CERTIFICATE);
+    }
     let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity, Some(pulse));
+    let upgrade = headers::upgrade(&mut head.headers, h2);
     let normal = normalize(&mut head.uri, view.plan.paths);
-    let Some(inbound) = Inbound::new(&head, client.secured.is_some()).filter(|_| normal) else {
+    let inbound = Inbound::new(&head, client.secured.is_some()).filter(|_| normal);
+    let refusal =
+        inbound.as_ref().map_or(Some(Reply::BAD_REQUEST), |inbound| odd::refusal(&head, inbound.authority()));
+    let Some(inbound) = inbound.filter(|_| refusal.is_none()) else {
         let side = view.side(&Decision::NoHost, "", &front.source, shared);
-        return Ok(Reply::BAD_REQUEST.answer(ticket(&side)));
+        return Ok(refusal.unwrap_or(Reply::BAD_REQUEST).answer(ticket(&side)));
     };
     let authority = inbound.authority();
     if connect && !front.gateway {
@@ -195,6 +202,15 @@ pub(crate) async fn serve(
     let side = view.side(&decision, authority, &front.source, shared);
     let mut ticket = ticket(&side);
     note(client, &head, authority, (&decision, &side), &mut ticket);
+    let unknown = || listener.map_or_else(|| view.unknown_host(), |listener| listener.unknown_host);
+    if upgrade == Upgrade::Unknown {
+        let refused = match decision {
+            Decision::NoRoute(_) => Reply::NO_ROUTE,
+            Decision::NoHost if unknown() == UnknownHost::NotFound => Reply::NO_ROUTE,
+            _ => Reply::FORBIDDEN,
+        };
+        return Ok(refused.answer(ticket));
+    }
     if let Some(Chosen { abort: Some(AbortWith::Reset), delay, .. }) = decision.chosen() {
         if let Some(delay) = *delay {
             ticket.flag(Flags::DELAY);
@@ -207,28 +223,24 @@ pub(crate) async fn serve(
     }
     Ok(match &decision {
         Decision::NoRoute(_) => Reply::NO_ROUTE.answer(ticket),
-        Decision::NoHost => {
-            let unknown = listener.map_or_else(|| view.unknown_host(), |listener| listener.unknown_host);
-            match unknown {
-                UnknownHost::Passthrough if !connect => {
-                    let upstream = match client.meant {
-                        Some(meant) => front.source.stranger(&meant.ip().to_string(), meant.port()),
-                        None => {
-                            let (host, port) = split_authority(authority);
-                            front.source.stranger(host, port.unwrap_or(80))
-                        }
-                    };
-                    let cluster =
-                        Rc::new(cluster::View::stranger(upstream, pool::Limits::outside(&shared.config)));
-                    let limits = Limits { timeout: None, per_try_timeout: None, retries: None };
-                    let way = Way { side, cluster, limits };
-                    let h2 = head.version == Version::HTTP_2;
-                    forward(way.exchange(client, &view, &decision, ticket, h2), head, body).await
-                }
-                UnknownHost::BadGateway if !connect => Reply::FORBIDDEN_HOST.answer(ticket),
-                _ => Reply::NO_ROUTE.answer(ticket),
+        Decision::NoHost => match unknown() {
+            UnknownHost::Passthrough if !connect => {
+                let upstream = match client.meant {
+                    Some(meant) => front.source.stranger(&meant.ip().to_string(), meant.port()),
+                    None => {
+                        let (host, port) = split_authority(authority);
+                        front.source.stranger(host, port.unwrap_or(80))
+                    }
+                };
+                let cluster =
+                    Rc::new(cluster::View::stranger(upstream, pool::Limits::outside(&shared.config)));
+                let limits = Limits { timeout: None, per_try_timeout: None, retries: None };
+                let way = Way { side, cluster, limits };
+                forward(way.exchange(client, &view, &decision, ticket, h2), head, body).await
             }
-        }
+            UnknownHost::BadGateway if !connect => Reply::FORBIDDEN_HOST.answer(ticket),
+            _ => Reply::NO_ROUTE.answer(ticket),
+        },
         Decision::Forward(chosen, ..) | Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
             // As in Envoy, whose filter wants a route that leads somewhere.
             let policy = chosen.route.cors.as_ref().filter(|_| matches!(decision, Decision::Forward(..)));

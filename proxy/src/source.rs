@@ -120,6 +120,7 @@ fn no_plan(source: &Source) -> Arc<Plan> {
         source: source.clone(),
         labels: [].into(),
         paths: mesh::PathNormalization::default(),
+        internal: Vec::new(),
         listeners: [].into(),
         clusters: [].into(),
     })

@@ -118,6 +118,7 @@ impl Made {
         let http = Http {
             routes: &routes,
             gateway: false,
+            internal: &[],
             dynamic: true,
             paths: plan.paths,
             idle: bind.stream_idle,
@@ -133,6 +134,7 @@ impl Made {
                     Some(Http {
                         routes: &routes,
                         gateway: false,
+                        internal: &[],
                         dynamic: true,
                         paths: plan.paths,
                         idle: bind.stream_idle,
@@ -161,7 +163,14 @@ impl Made {
             routes.iter().for_each(|(_, routes)| self.routes(routes, delivery));
             let http = |server: Option<usize>| {
                 let (_, routes) = routes.iter().find(|(own, _)| *own == server)?;
-                Some(Http { routes, gateway: true, dynamic, paths: plan.paths, idle: bind.stream_idle })
+                Some(Http {
+                    routes,
+                    gateway: true,
+                    internal: &plan.internal,
+                    dynamic,
+                    paths: plan.paths,
+                    idle: bind.stream_idle,
+                })
             };
             match http(None).filter(|_| it.protocol == Protocol::Http) {
                 Some(http) => self.listener(&listener::http(it.port.to_string(), at, &http, delivery)),

@@ -34,6 +34,7 @@ fn plan(source: Source, hosts: &[(&str, &str)]) -> Plan {
         source,
         labels: [].into(),
         paths: mesh::PathNormalization::default(),
+        internal: Vec::new(),
         listeners: [].into(),
         clusters: clusters.into(),
     }

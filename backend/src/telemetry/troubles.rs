@@ -299,6 +299,7 @@ mod tests {
                 source: source(),
                 labels: [].into(),
                 paths: mesh::PathNormalization::default(),
+                internal: Vec::new(),
                 listeners: [].into(),
                 clusters: [cluster].into(),
             };

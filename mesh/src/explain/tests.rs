@@ -145,6 +145,45 @@ fn what_the_request_overrides_is_told() {
 }
 
 #[test]
+fn clients_of_a_gateway_neither_steer_nor_claim() {
+    let yaml = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gate}
+spec: {servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [shop.com]
+  gateways: [gate]
+  http:
+  - name: within
+    match: [{headers: {x-envoy-internal: {exact: 'true'}}}, {headers: {x-forwarded-proto: {exact: https}}}]
+    route: [{destination: {host: ratings}}]
+  - name: all
+    timeout: 3s
+    route: [{destination: {host: reviews}}]
+";
+    let mesh = Mesh::parse(&Sources::single("mesh.yaml", format!("{SERVICES}{yaml}"))).mesh;
+    let settings = Settings::default();
+    let source = Source::Gateway { namespace: "default".into(), name: "gate".into() };
+    let claims = [
+        ("X-Envoy-Internal", "true"),
+        ("x-forwarded-proto", "https"),
+        ("x-envoy-upstream-rq-timeout-ms", "0"),
+        ("x-envoy-max-retries", "9"),
+    ];
+    let registry = Registry::of(&mesh, &settings);
+    let of = |headers| explain(&mesh, &registry, &settings, &source, 1, &get("shop.com", "/", headers));
+    let explanation = of(&claims);
+    assert_eq!(explanation, of(&[]));
+    assert_eq!(explanation.route.unwrap().name.as_deref(), Some("all"));
+    assert_eq!(explanation.timeout.as_deref(), Some("3s"));
+}
+
+#[test]
 fn defaults_and_ends() {
     let by_default = explained(REVIEWS, &get("ratings", "/", &[]));
     assert_eq!((by_default.status, by_default.virtual_service), (Status::Routed, None));

@@ -120,11 +120,16 @@ impl<'m> Compiler<'m> {
 
 impl Context<'_> {
     fn plan(&self, viewer: &Viewer, revision: u64, (listeners, clusters): View) -> Plan {
+        let internal = match viewer.source {
+            Source::Gateway { .. } => self.settings.internal_addresses.clone(),
+            Source::Workload { .. } => Vec::new(),
+        };
         Plan {
             revision,
             source: viewer.source.clone(),
             labels: viewer.labels.clone(),
             paths: self.settings.path_normalization,
+            internal,
             listeners,
             clusters,
         }

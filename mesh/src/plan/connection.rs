@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Destination;
 use super::serial::delay;
@@ -55,7 +55,7 @@ pub struct ConnectionFault {
 }
 
 /// A range of addresses: `10.0.0.0/8`, or one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subnet {
     /// Its first address.
     pub address: IpAddr,

@@ -52,6 +52,11 @@ pub fn location(decision: &Decision<'_>, request: &impl Request) -> Option<Strin
     Some(format!("{scheme}://{authority}{port}{path}{query}"))
 }
 
+/// Where a request itself leads. Envoy says so in direct responses whose status wants a location.
+pub fn own_location(request: &impl Request) -> String {
+    format!("{}://{}{}", request.scheme(), request.authority(), request.path())
+}
+
 fn kept_authority<'r>(redirect: &Redirect, scheme: &str, request: &'r impl Request) -> &'r str {
     let authority = request.authority();
     let bare = split_authority(authority).0;

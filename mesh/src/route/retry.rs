@@ -54,24 +54,40 @@ impl RetryOn {
 
     /// Adds conditions.
     pub fn extend(&mut self, list: &str) {
-        for word in list.split(',').map(str::trim) {
-            match word {
-                "5xx" => self.server_error = true,
-                "gateway-error" => self.gateway_error = true,
-                "reset" => self.reset = true,
-                "reset-before-request" => self.reset_before_request = true,
-                "connect-failure" => self.connect_failure = true,
-                "envoy-ratelimited" => self.rate_limited = true,
-                "retriable-4xx" => self.retriable_4xx = true,
-                "refused-stream" => self.refused_stream = true,
-                "cancelled" => self.cancelled = true,
-                "deadline-exceeded" => self.deadline_exceeded = true,
-                "internal" => self.internal = true,
-                "resource-exhausted" => self.resource_exhausted = true,
-                "unavailable" => self.unavailable = true,
-                _ => self.status_codes.extend(word.parse().ok().filter(|code| is_status(*code))),
+        for word in words(list) {
+            if !self.add_http(word) && !self.add_grpc(word) {
+                self.status_codes.extend(word.parse().ok().filter(|code| is_status(*code)));
             }
         }
+    }
+
+    /// Adds a condition of `x-envoy-retry-on`; false where it has no such word.
+    fn add_http(&mut self, word: &str) -> bool {
+        *match word {
+            "5xx" => &mut self.server_error,
+            "gateway-error" => &mut self.gateway_error,
+            "reset" => &mut self.reset,
+            "reset-before-request" => &mut self.reset_before_request,
+            "connect-failure" => &mut self.connect_failure,
+            "envoy-ratelimited" => &mut self.rate_limited,
+            "retriable-4xx" => &mut self.retriable_4xx,
+            "refused-stream" => &mut self.refused_stream,
+            _ => return false,
+        } = true;
+        true
+    }
+
+    /// Adds a condition of `x-envoy-retry-grpc-on`; false where it has no such word.
+    fn add_grpc(&mut self, word: &str) -> bool {
+        *match word {
+            "cancelled" => &mut self.cancelled,
+            "deadline-exceeded" => &mut self.deadline_exceeded,
+            "internal" => &mut self.internal,
+            "resource-exhausted" => &mut self.resource_exhausted,
+            "unavailable" => &mut self.unavailable,
+            _ => return false,
+        } = true;
+        true
     }
 
     /// Whether an outcome is retried.
@@ -155,9 +171,11 @@ pub struct Limits<'p> {
 }
 
 impl<'p> Limits<'p> {
-    /// The limits of a request on a route: the route's, overridden by `x-envoy-upstream-rq-timeout-ms`,
-    /// `x-envoy-upstream-rq-per-try-timeout-ms`, `x-envoy-max-retries` and `x-envoy-retry-on`. Allocates only for the last
-    /// two. The caller takes these headers off before it forwards ([`OVERRIDES`]).
+    /// The limits of a request on a route: the route's, overridden by the request's own headers ([`OVERRIDES`]). The caller
+    /// lets only those through that may steer ([`super::edge`]), and takes them off before it forwards. Allocates only where
+    /// they change what is retried.
+    ///
+    /// As in Envoy a time of 0 is none. The number of tries has a ceiling ([`MOST_RETRIES`]) all the same.
     pub fn of(forward: &'p Forward, request: &impl Request) -> Self {
         let timeout = match number(request, "x-envoy-upstream-rq-timeout-ms") {
             Some(millis) => (millis > 0).then(|| Duration::from_millis(millis)),
@@ -174,23 +192,42 @@ impl<'p> Limits<'p> {
     }
 }
 
-/// Headers that override limits; they do not go upstream.
-pub const OVERRIDES: [&str; 4] = [
+/// The most retries that a request may ask for itself. A route may have more, and then its requests may ask for as many.
+pub const MOST_RETRIES: u32 = 10;
+
+/// Responses below this status are none that a request can ask to be tried again for: they are successes. A route can say so.
+const FIRST_FAILURE: u16 = 400;
+
+/// Headers of a request about its limits. They are for the next proxy alone and do not go upstream, whether they are listened
+/// to or, like those of Envoy's that are not known here, are not.
+pub const OVERRIDES: [&str; 10] = [
     "x-envoy-upstream-rq-timeout-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms",
     "x-envoy-max-retries",
     "x-envoy-retry-on",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retriable-header-names",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-stream-duration-ms",
 ];
 
 fn overridden<'p>(route: Option<&'p Retry>, request: &impl Request) -> Option<Cow<'p, Retry>> {
-    let attempts = number(request, "x-envoy-max-retries").and_then(|count| u32::try_from(count).ok());
+    let ceiling = route.map_or(0, |route| route.attempts).max(MOST_RETRIES);
+    let attempts = number(request, "x-envoy-max-retries");
+    let attempts = attempts.map(|count| u32::try_from(count).unwrap_or(u32::MAX).min(ceiling));
     let on = values(request, "x-envoy-retry-on").joined();
-    let retry = match (route, &on) {
-        (Some(route), None) if attempts.is_none_or(|attempts| attempts == route.attempts) => {
+    let grpc = values(request, "x-envoy-retry-grpc-on").joined();
+    let asks = on.is_some() || grpc.is_some();
+    let codes =
+        values(request, "x-envoy-retriable-status-codes").joined().filter(|_| asks || route.is_some());
+    let retry = match route {
+        None if !asks => return None,
+        Some(route) if !asks && codes.is_none() && attempts.is_none_or(|it| it == route.attempts) => {
             Cow::Borrowed(route)
         }
-        (None, None) => return None,
-        (route, on) => {
+        route => {
             let mut own = route.cloned().unwrap_or_else(|| Retry {
                 attempts: 1,
                 per_try_timeout: None,
@@ -200,12 +237,27 @@ fn overridden<'p>(route: Option<&'p Retry>, request: &impl Request) -> Option<Co
                 ignore_previous_hosts: true,
             });
             own.attempts = attempts.unwrap_or(own.attempts);
-            own.on.extend(on.as_deref().unwrap_or(""));
+            // The codes count where the route has codes, or the request says that they do.
+            let mut coded = !own.on.status_codes.is_empty();
+            for word in words(on.as_deref().unwrap_or("")) {
+                coded |= word == "retriable-status-codes";
+                own.on.add_http(word);
+            }
+            for word in words(grpc.as_deref().unwrap_or("")) {
+                own.on.add_grpc(word);
+            }
+            let codes = codes.as_deref().filter(|_| coded).unwrap_or("");
+            let codes = words(codes).filter_map(|code| code.parse::<u16>().ok());
+            own.on.status_codes.extend(codes.filter(|code| *code >= FIRST_FAILURE));
             Cow::Owned(own)
         }
     };
     // None at all are still a policy: what it would have retried has used up its retries.
     Some(retry)
+}
+
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim)
 }
 
 fn number(request: &impl Request, name: &str) -> Option<u64> {

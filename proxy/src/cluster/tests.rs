@@ -107,7 +107,7 @@ fn a_hash_keeps_to_its_host() {
         let mut random = fastrand::Rng::with_seed(1);
         let mut seen = [false; 3];
         for key in 0..50_u32 {
-            let hash = crate::balance::hashing::hash(&key);
+            let hash = crate::balance::hashing::hash(key.to_string());
             let first = all.pick(&mut random, &[], Some(hash)).unwrap();
             assert_eq!(all.pick(&mut random, &[first], Some(hash)), Some(first));
             seen[first] = true;

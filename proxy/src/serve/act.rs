@@ -45,7 +45,6 @@ impl<'p> Way<'p> {
             shared: &front.shared,
             source: &front.source,
             view,
-            voucher: front.gateway.then(|| client.voucher()),
             ends: client.ends(h2),
             decision,
             asked: Asked { client, decision, began: ticket.began(), h2 },
@@ -66,7 +65,7 @@ impl<'p> Way<'p> {
 pub(super) enum Act<'p> {
     Forward(Rc<Side>, Limits<'p>),
     Redirect(&'p Redirect, Option<HeaderValue>),
-    Direct(&'p Direct),
+    Direct(&'p Direct, Option<HeaderValue>),
     Nothing,
 }
 
@@ -78,7 +77,11 @@ impl<'p> Act<'p> {
                 let location = route::location(decision, inbound);
                 Self::Redirect(redirect, location.and_then(|location| HeaderValue::try_from(location).ok()))
             }
-            Decision::Direct(_, direct) => Self::Direct(direct),
+            Decision::Direct(_, direct) => {
+                let wanted = direct.status == 201 || (300..400).contains(&direct.status);
+                let location = wanted.then(|| route::own_location(inbound));
+                Self::Direct(direct, location.and_then(|location| HeaderValue::try_from(location).ok()))
+            }
             Decision::NoRoute(_) | Decision::NoHost => Self::Nothing,
         }
     }
@@ -111,7 +114,7 @@ impl<'p> Act<'p> {
                 response
             }
             Self::Redirect(_, None) => return Reply::BAD_REQUEST.answer(ticket),
-            Self::Direct(direct) => reply::direct(direct, ticket),
+            Self::Direct(direct, location) => reply::direct(direct, location, ticket),
             Self::Nothing => return Reply::NO_ROUTE.answer(ticket),
         };
         let known = Known { asked, side: None, head: Some(Head::came(&head)), met };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Stream;
@@ -13,13 +14,20 @@ use crate::drain::Wire;
 
 /// A client's byte stream. When it goes it is reset, if that was asked for.
 pub(crate) struct Downstream {
+    /// What was read of it to find out what is spoken. It comes first.
+    read: Bytes,
     stream: Stream,
     wire: Arc<Wire>,
 }
 
 impl Downstream {
     pub(crate) fn new(stream: Stream, wire: Arc<Wire>) -> Self {
-        Self { stream, wire }
+        Self::after(Vec::new(), stream, wire)
+    }
+
+    /// A stream of which this was read already.
+    pub(crate) fn after(read: Vec<u8>, stream: Stream, wire: Arc<Wire>) -> Self {
+        Self { read: read.into(), stream, wire }
     }
 }
 
@@ -40,6 +48,15 @@ impl AsyncRead for Downstream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.read.is_empty() {
+            let count = self.read.len().min(buf.remaining());
+            buf.put_slice(&self.read.split_to(count));
+            if self.read.is_empty() {
+                // An idle connection keeps none of it.
+                self.read = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

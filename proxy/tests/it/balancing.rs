@@ -15,7 +15,7 @@ use proxy::{Config, Notice};
 
 use crate::outlier::strict;
 use crate::plans::{Draft, cluster, retries, to_first};
-use crate::support::{Connection, Rig, Server, assert_drawn, get, reply, request};
+use crate::support::{Connection, Rig, Server, assert_drawn, get, reply, request, skipped};
 
 async fn named(count: usize) -> Vec<Server> {
     let names = ["a", "b", "c", "d", "e"];
@@ -130,6 +130,48 @@ async fn the_same_client_keeps_to_its_endpoint() {
             }
             // Fewer than if there were no table, which is half of them.
             assert!(moved * 5 < stay * 2, "{moved} of {stay} moved that did not need to");
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_planes_place_a_key_on_the_same_endpoint() {
+    if std::env::var_os("MESHWRIGHT_ENVOY").is_none() {
+        return skipped("no Envoy (MESHWRIGHT_ENVOY names one)");
+    }
+    let cookie = HashCookie { name: "user".to_owned(), ..HashCookie::default() };
+    let keys = [
+        HashKey::Header("x-user".to_owned()),
+        HashKey::Query("user".to_owned()),
+        HashKey::Cookie(cookie),
+        HashKey::SourceIp,
+    ];
+    for key in keys {
+        for table in
+            [HashTable::Ring(1024), HashTable::Ring(9), HashTable::Maglev(101), HashTable::Maglev(65_537)]
+        {
+            let servers = named(5).await;
+            let mut draft = hashed(&servers, key.clone(), table);
+            for (endpoint, weight) in draft.clusters[0].endpoints.iter_mut().zip([1, 3, 1, 2, 1]) {
+                endpoint.weight = weight;
+            }
+            let plan = draft.plan();
+            let config = || Config { threads: 1, ..Config::default() };
+            let own = Rig::of(config(), Arc::clone(&plan), Some(80), false).await;
+            let envoy = Rig::of(config(), plan, Some(80), true).await;
+            for user in 0..40 {
+                let name = format!("user-{user}");
+                let (cookie, path) = (format!("a=b; user={name}"), format!("/?a=b&user={name}"));
+                let mut headers = vec![("x-user", name.as_str()), ("cookie", cookie.as_str())];
+                // Several values count as one, whatever their order.
+                headers.extend((user % 3 == 0).then_some(("x-user", "another")));
+                headers.extend((user % 3 == 1).then_some(("x-user", "zzz")));
+                let forwarded = format!("10.0.0.{user}");
+                headers.push(("x-forwarded-for", &forwarded));
+                let (here, there) =
+                    tokio::join!(get(own.address, &path, &headers), get(envoy.address, &path, &headers));
+                assert_eq!(here.body, there.body, "{key:?} {table:?} {name}");
+            }
         }
     }
 }

@@ -571,3 +571,79 @@ async fn names_that_clients_invent_are_bounded_for_all_revisions() {
     assert!(bytes <= proxy::Names::BYTES + 5, "{bytes} bytes");
     assert!(hosts.contains("other"), "{hosts:?}");
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_after_a_letter_is_gone() {
+    let server = Server::named("v1").await;
+    let draft = Draft::new(vec![cluster("v1", &[&server])], vec![to_first(|_| {})]);
+    // There is room for one client.
+    let rig = Rig::with(Config { threads: 1, max_connections: 1, ..Config::default() }, draft.plan()).await;
+    for begun in ["", "P", "PR"] {
+        let mut stream = TcpStream::connect(rig.address).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        drop(stream);
+        let answer = tokio::time::timeout(Duration::from_secs(10), get(rig.address, "/", &[])).await;
+        assert_eq!(answer.expect("the one before is still there").body, "v1");
+    }
+}
+
+/// Set where the proxy's work is measured, in a process of its own.
+#[cfg(target_os = "linux")]
+const MEASURED: &str = "MESHWRIGHT_MEASURED";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn halves_of_a_preface_cost_nothing() {
+    const NAME: &str = "hostile::halves_of_a_preface_cost_nothing";
+    if std::env::var_os(MEASURED).is_some() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        return runtime.block_on(measured());
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(MEASURED, "1")
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    print!("{}", said.lines().find(|line| line.contains("CPU")).unwrap_or_default());
+}
+
+/// What the process works while so many clients have said "PR" and nothing else.
+#[cfg(target_os = "linux")]
+async fn measured() {
+    /// As many as are quickly made; `MESHWRIGHT_HALVES` asks for others.
+    const HALVES: usize = 500;
+    const FOR: Duration = Duration::from_secs(1);
+    let halves = std::env::var("MESHWRIGHT_HALVES").ok().and_then(|it| it.parse().ok()).unwrap_or(HALVES);
+    let server = Server::named("v1").await;
+    let rig = rig(&server).await;
+    let mut waiting = Vec::new();
+    for _ in 0..halves {
+        let mut stream = TcpStream::connect(rig.address).await.unwrap();
+        stream.write_all(b"PR").await.unwrap();
+        waiting.push(stream);
+    }
+    // Whoever comes after them is served, so all of them were looked at.
+    assert_eq!(get(rig.address, "/", &[]).await.body, "v1");
+    let before = worked();
+    tokio::time::sleep(FOR).await;
+    let worked = worked() - before;
+    println!(
+        "CPU with {halves} halves of a preface: {} % of a core",
+        worked.as_secs_f64() / FOR.as_secs_f64() * 100.0
+    );
+    assert!(worked < FOR / 10, "{worked:?} of {FOR:?}");
+    drop(waiting);
+}
+
+/// The time that this process has worked for so far.
+#[cfg(target_os = "linux")]
+fn worked() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // After the name, which may have spaces, the 12th and 13th field are its own time and the kernel's, in hundredths.
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    Duration::from_millis(10 * (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()))
+}

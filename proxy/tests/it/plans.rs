@@ -6,7 +6,7 @@ use std::time::Duration;
 use mesh::plan::{
     Action, Balancer, Cluster, ClusterId, ClusterKey, ClusterPolicy, ConnectionMatch, ConnectionRoute,
     Destination, Direct, Endpoint, Fault, Forward, HeaderOps, Listener, Plan, Protocol, Redirect, Retry,
-    RetryOn, Route, UnknownHost, VirtualHost, VirtualHosts,
+    RetryOn, Route, Subnet, UnknownHost, VirtualHost, VirtualHosts,
 };
 use mesh::{RouteKey, Source};
 
@@ -25,12 +25,14 @@ pub(crate) struct Draft {
     pub(crate) routes: Vec<Route>,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) unknown_host: UnknownHost,
+    pub(crate) internal: Vec<Subnet>,
 }
 
 impl Draft {
     /// A plan with these clusters, and routes of the virtual host `reviews` on them.
     pub(crate) fn new(clusters: Vec<Cluster>, routes: Vec<Route>) -> Self {
-        Self { source: workload(), revision: 1, routes, clusters, unknown_host: UnknownHost::NotFound }
+        let (source, unknown_host) = (workload(), UnknownHost::NotFound);
+        Self { source, revision: 1, routes, clusters, unknown_host, internal: Vec::new() }
     }
 
     pub(crate) fn plan(self) -> Arc<Plan> {
@@ -52,6 +54,7 @@ impl Draft {
             source: self.source,
             labels: [].into(),
             paths: mesh::PathNormalization::default(),
+            internal: self.internal,
             listeners: [listener].into(),
             clusters: self.clusters.into(),
         })
@@ -152,6 +155,7 @@ pub(crate) fn plan_of(source: Source, listener: Listener, clusters: Vec<Cluster>
         source,
         labels: [].into(),
         paths: mesh::PathNormalization::default(),
+        internal: Vec::new(),
         listeners: [listener].into(),
         clusters: clusters.into(),
     })

@@ -45,7 +45,7 @@ pub(crate) async fn read_until(stream: &mut TcpStream, until: &str) -> String {
     }
 }
 
-async fn h2(rig: &Rig) -> http2::SendRequest<AnyBody> {
+pub(crate) async fn h2(rig: &Rig) -> http2::SendRequest<AnyBody> {
     let stream = TcpStream::connect(rig.address).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);

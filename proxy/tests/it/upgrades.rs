@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::plans::{Draft, cluster, cluster_at, connections, tcp_listener, to_first, workload};
+use crate::protocol::{exchange, read_until};
 use crate::support::tls::Authority;
 use crate::support::{AnyBody, Connection, Raw, Rig, Server, reply, request, streamed};
 use crate::tls::{gateway, h2, on_443, plan, simple, with_tls};
@@ -290,4 +291,99 @@ async fn a_tunnel_by_name_takes_the_tls_of_clients() {
     let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
     let answer = Connection::on(stream).await.fetch(request("GET", "/", &[], "")).await.unwrap();
     assert_eq!(answer.body, "localhost - HTTP/1.1");
+}
+
+#[tokio::test]
+async fn only_known_upgrades_go_on() {
+    let server = Server::echo().await;
+    let rig = crate::protocol::rig(&server).await;
+    let asks = |upgrade: &str| {
+        format!(
+            "GET /secret HTTP/1.1\r\nhost: reviews\r\nconnection: Upgrade, HTTP2-Settings\r\nhttp2-settings: AAMAAABk\r\nupgrade: {upgrade}\r\n\r\n"
+        )
+    };
+    let smuggled = "GET /smuggled HTTP/1.1\r\nhost: reviews\r\nconnection: close\r\n\r\n";
+    // HTTP/2 is offered, and declined: the request is one like any other, and so is the next.
+    for offer in ["h2c", "H2C"] {
+        let before = server.requests();
+        let answer = exchange(&rig, &(asks(offer) + smuggled), "").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("GET /smuggled"), "{answer}");
+        assert!(!answer.contains("upgrade:") && !answer.contains("http2-settings"), "{answer}");
+        assert_eq!(server.requests() - before, 2);
+    }
+    let before = server.requests();
+    for unknown in
+        ["foo", "TLS/1.2", "websocket, foo", "h2c, websocket", "websocket\r\nupgrade: foo", "websocket/13"]
+    {
+        // Nothing of it reaches the upstream, and what follows is not read.
+        let answer = exchange(&rig, &(asks(unknown) + smuggled), "").await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{unknown}: {answer}");
+        assert!(answer.to_ascii_lowercase().contains("connection: close"), "{unknown}: {answer}");
+        assert!(!answer.contains("smuggled"), "{unknown}: {answer}");
+    }
+    // Where there is no route there is nothing to forbid.
+    let nowhere = asks("foo").replace("host: reviews", "host: nobody");
+    assert!(exchange(&rig, &nowhere, "").await.starts_with("HTTP/1.1 404"));
+    // In HTTP/2, where a client knows after its first answer whether it may ask so.
+    for protocol in ["foo", "h2c"] {
+        let mut sender = crate::protocol::h2(&rig).await;
+        let first = request("GET", "http://reviews/", &[], "");
+        assert_eq!(sender.send_request(first).await.unwrap().status(), 200);
+        let mut asked = request("CONNECT", "http://reviews/chat", &[], "");
+        asked.headers_mut().remove("host");
+        asked.extensions_mut().insert(hyper::ext::Protocol::from_static(protocol));
+        assert_eq!(sender.send_request(asked).await.unwrap().status(), 403, "{protocol}");
+    }
+    assert_eq!(server.requests() - before, 2);
+}
+
+/// Answers as it is told, says which bytes it hears after that, and closes.
+async fn switching(answer: &'static str) -> Raw {
+    Raw::start(move |mut stream| async move {
+        let heard = read_until(&mut stream, "\r\n\r\n").await;
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let (_, mut heard) =
+            heard.split_once("\r\n\r\n").map(|(head, rest)| (head, rest.to_owned())).unwrap();
+        while !heard.ends_with("end") {
+            let mut buffer = [0; 64];
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => heard += &String::from_utf8_lossy(&buffer[..count]),
+            }
+        }
+        let _ = stream.write_all(format!("heard {heard}").as_bytes()).await;
+    })
+    .await
+}
+
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+#[tokio::test]
+async fn what_follows_an_upgrade_with_a_body() {
+    let raw = switching(SWITCH).await;
+    let rig = crate::protocol::rig_at(raw.port).await;
+    let sent = "GET / HTTP/1.1\r\nhost: reviews\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 3\r\n\r\nabcGET /smuggled end";
+    let answer = exchange(&rig, sent, "end").await;
+    assert!(answer.starts_with("HTTP/1.1 101") && answer.ends_with("heard abcGET /smuggled end"), "{answer}");
+}
+
+#[tokio::test]
+async fn upgrades_that_were_not_agreed_on() {
+    // No tunnel is opened for an answer that nobody asked for, nor for another protocol than was asked for.
+    let foo = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: foo\r\n\r\n";
+    for (asked, answered) in [("", SWITCH), ("connection: upgrade\r\nupgrade: websocket\r\n", foo)] {
+        let raw = switching(answered).await;
+        let mut rig = crate::protocol::rig_at(raw.port).await;
+        let sent = format!("GET / HTTP/1.1\r\nhost: reviews\r\n{asked}\r\nend");
+        let answer = exchange(&rig, &sent, "reset reason: protocol error").await;
+        assert!(answer.starts_with("HTTP/1.1 502") && !answer.contains("heard"), "{answer}");
+        assert_eq!(rig.observed(1).await.outcome(), "502 UPE");
+    }
+    // Where the server stays with HTTP, what was meant for the other protocol is not read as a request.
+    let server = Server::echo().await;
+    let rig = crate::protocol::rig(&server).await;
+    let sent = "GET / HTTP/1.1\r\nhost: reviews\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: reviews\r\n\r\n";
+    let answer = exchange(&rig, sent, "").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains("smuggled"), "{answer}");
+    assert_eq!(server.requests(), 1);
 }

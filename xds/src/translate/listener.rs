@@ -1,7 +1,7 @@
 //! Listeners: where connections come in, what is spoken there, and which filters see it.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3 as core;
@@ -19,7 +19,7 @@ use manager::http_connection_manager::{
     ServerHeaderTransformation, SetCurrentClientCertDetails, UpgradeConfig,
 };
 use mesh::PathNormalization::{self, DecodeAndMergeSlashes, MergeSlashes};
-use mesh::plan::{Cluster, ConnectionMatch, Listener, Protocol, TlsServer};
+use mesh::plan::{Cluster, ConnectionMatch, Listener, Protocol, Subnet, TlsServer};
 use mesh::route::tls_server;
 
 use super::hosts::Routes;
@@ -37,6 +37,8 @@ pub(super) struct Http<'a> {
     pub(super) routes: &'a Routes,
     /// Clients are strangers: what they say of themselves proves nothing.
     pub(super) gateway: bool,
+    /// Of strangers' addresses, those that are not: whose requests may steer timeouts and retries.
+    pub(super) internal: &'a [Subnet],
     /// Some requests go to hosts that they name themselves.
     pub(super) dynamic: bool,
     /// What of a path is resolved.
@@ -181,19 +183,20 @@ fn on(tls: bool) -> envoy::FilterChainMatch {
 }
 
 fn connection_match(condition: &ConnectionMatch, sni: &[&String], tls: bool) -> envoy::FilterChainMatch {
-    let ranges = |subnets: &[mesh::plan::Subnet]| -> Vec<core::CidrRange> {
-        let range = |subnet: &mesh::plan::Subnet| core::CidrRange {
-            address_prefix: subnet.address.to_string(),
-            prefix_len: Some(pb::number(subnet.prefix.into())),
-        };
-        subnets.iter().map(range).collect()
-    };
     envoy::FilterChainMatch {
         server_names: names(sni.iter().copied()),
         prefix_ranges: ranges(&condition.destinations),
         source_prefix_ranges: ranges(&condition.sources),
         ..on(tls || !sni.is_empty())
     }
+}
+
+fn ranges(subnets: &[Subnet]) -> Vec<core::CidrRange> {
+    let range = |subnet: &Subnet| core::CidrRange {
+        address_prefix: subnet.address.to_string(),
+        prefix_len: Some(pb::number(subnet.prefix.into())),
+    };
+    subnets.iter().map(range).collect()
 }
 
 /// Names for a chain; `*` among them is any, which Envoy says by saying none.
@@ -243,7 +246,10 @@ fn connections(http: &Http<'_>, delivery: Delivery) -> envoy::Filter {
         // Envoy's own headers are heard from those who are known to be within.
         use_remote_address: Some(pb::flag(true)),
         skip_xff_append: !http.gateway,
-        internal_address_config: Some(within()),
+        internal_address_config: Some(within(http)),
+        // What a workload says of the requests that it serves (their scheme, their id) it says to the next one, too.
+        xff_num_trusted_hops: u32::from(!http.gateway),
+        preserve_external_request_id: !http.gateway,
         normalize_path: Some(pb::flag(http.paths != PathNormalization::None)),
         merge_slashes: matches!(http.paths, MergeSlashes | DecodeAndMergeSlashes),
         path_with_escaped_slashes_action: match http.paths {
@@ -284,21 +290,21 @@ fn connections(http: &Http<'_>, delivery: Delivery) -> envoy::Filter {
     }
 }
 
-/// Addresses of machines and networks that are one's own.
-fn within() -> InternalAddressConfig {
-    let ranges = [
-        ("127.0.0.0", 8),
-        ("10.0.0.0", 8),
-        ("172.16.0.0", 12),
-        ("192.168.0.0", 16),
-        ("::1", 128),
-        ("fd00::", 8),
+/// Who is believed: of a gateway's clients those that the operator has named, of a workload's listener everybody. Envoy takes
+/// nobody with an `x-forwarded-for` of his own for one of these.
+fn within(http: &Http<'_>) -> InternalAddressConfig {
+    const ALL: [Subnet; 2] = [
+        Subnet { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 },
+        Subnet { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), prefix: 0 },
     ];
-    let range = |(prefix, length): (&str, u32)| core::CidrRange {
-        address_prefix: prefix.to_owned(),
-        prefix_len: Some(pb::number(length)),
+    // Without any networks Envoy would take loopback, and in older versions private networks: this one nobody is in.
+    const NOBODY: [Subnet; 1] = [Subnet { address: IpAddr::V4(Ipv4Addr::BROADCAST), prefix: 32 }];
+    let internal = match http.internal {
+        _ if !http.gateway => &ALL,
+        [] => &NOBODY[..],
+        named => named,
     };
-    InternalAddressConfig { unix_sockets: true, cidr_ranges: ranges.map(range).to_vec() }
+    InternalAddressConfig { unix_sockets: !http.gateway, cidr_ranges: ranges(internal) }
 }
 
 fn filter(name: &str, config: Any) -> manager::HttpFilter {

@@ -122,6 +122,27 @@ async fn a_workload_is_served_on_all_its_ports() {
 }
 
 #[tokio::test]
+async fn a_gateway_believes_whom_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "hello");
+    for (named, expected) in [
+        ("", serde_json::Value::Null),
+        ("10.0.0.0/8", serde_json::json!([{"address": "10.0.0.0", "prefix": 8}])),
+    ] {
+        let mut args = Args { gateway: Some("ingress".to_owned()), ..args(folder.path()) };
+        args.settings.internal_addresses = named.parse().unwrap();
+        let running = Running::start(&args).await.unwrap();
+        // And after the files were read again.
+        for _ in 0..2 {
+            let plan: serde_json::Value =
+                serde_json::from_str(&get(running.admin.unwrap(), "/plan").await).unwrap();
+            assert_eq!(plan["internal"], expected);
+            running.reload().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn files_that_change_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "one");

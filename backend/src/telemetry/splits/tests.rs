@@ -79,6 +79,7 @@ fn plan(key: Option<RouteKey>, destinations: &[(Cluster, u32)]) -> Plan {
         source: gateway(),
         labels: BTreeMap::new(),
         paths: mesh::PathNormalization::default(),
+        internal: Vec::new(),
         listeners: [listener].into(),
         clusters: destinations.iter().map(|(cluster, _)| cluster.clone()).collect(),
     }
