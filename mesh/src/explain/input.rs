@@ -66,8 +66,8 @@ impl ExplainRequest {
         }
         let of_server = self.path == "*" && self.method.eq_ignore_ascii_case("OPTIONS");
         let sent = |c: char| !c.is_whitespace() && !c.is_control();
-        if !self.path.is_empty() && !of_server && !(self.path.starts_with('/') && self.path.chars().all(sent))
-        {
+        let of_resource = self.path.starts_with('/') && self.path.chars().all(sent);
+        if !(self.path.is_empty() || of_server || of_resource) {
             return Err(BadRequest::Path(self.path.clone()));
         }
         if let Some(scheme) =

@@ -198,7 +198,7 @@ fn stood_for(open: &[Open<'_>], route: &Route) -> Option<(usize, usize)> {
             .flat_map(rules)
             .filter(|(position, at)| open[*position].stands_for(*at, route))
     };
-    all().find(|(position, at)| !open[*position].told[*at]).or_else(|| all().last())
+    all().find(|(position, at)| !open[*position].told[*at]).or_else(|| all().next_back())
 }
 
 impl Open<'_> {

@@ -72,7 +72,7 @@ fn http_asked(entry: &HttpMatch, see: &mut dyn FnMut(u64)) {
     for (kind, map) in [("header", &entry.headers), ("query", &entry.query_params)] {
         for (name, it) in map {
             see(fact(&(kind, name)));
-            text_asked(&(kind, name), it, false, see);
+            text_asked((kind, name), it, false, see);
         }
     }
     without(&entry.without_headers, see);
@@ -88,7 +88,7 @@ fn http_met(entry: &HttpMatch, see: &mut dyn FnMut(u64)) {
     for (kind, map) in [("header", &entry.headers), ("query", &entry.query_params)] {
         for (name, it) in map {
             see(fact(&(kind, name)));
-            text_met(&(kind, name), it, false, see);
+            text_met((kind, name), it, false, see);
         }
     }
     without(&entry.without_headers, see);

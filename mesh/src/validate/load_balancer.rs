@@ -94,7 +94,7 @@ fn consistent_hash(policy: Policy<'_>, hash: &ConsistentHash, at: &At<'_>, repor
         }
     }
     let size = hash.maglev.as_ref().map(|maglev| maglev.table_size);
-    if let Some(None) = size {
+    if size == Some(None) {
         let message = "A Maglev table needs its `tableSize`, 65537 for example: a cluster refuses the rule.";
         report.add(policy.resource, &at.field("maglev").field("tableSize"), message);
     }
