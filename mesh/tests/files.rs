@@ -1,5 +1,4 @@
 //! Files of other forms than usual: JSON, lines that end in CR alone, byte order marks. They are read, and edits keep their form.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use mesh::edit::{FieldEdit, apply};
 use mesh::{Edit, Kind, Mesh, ResourceKey, Sources, export};

@@ -17,6 +17,7 @@ cargo xtask build                      builds everything: target/release/meshwri
 cargo xtask test [--no-browser]        every test, and the journeys through a real browser
 cargo xtask check                      format, lints, docs, purity, licences, file sizes
 cargo xtask bench NAME [-- ARGS]       one measurement: loop, page, proxy, xds, …
+cargo xtask fuzz [NAME] [--seconds N]   made-up input from outsiders, by libFuzzer: all, or one
 cargo xtask setup [wasm|ui|all]        set-up alone: for `cargo build`, for Trunk, for tests (default)
 ";
 
@@ -37,6 +38,8 @@ pub(crate) enum Task {
     Check,
     /// Measures it.
     Bench { name: String, args: Vec<OsString> },
+    /// Fuzzes it.
+    Fuzz { name: Option<String>, seconds: Option<u32> },
     /// Sets tools up.
     Setup(Needs),
     /// Opens a page once it is there; `run` starts this beside the server.
@@ -65,6 +68,7 @@ where
         "bench" => {
             Task::Bench { name: value(&mut parser, "which one: `cargo xtask bench NAME`")?, args: Vec::new() }
         }
+        "fuzz" => Task::Fuzz { name: None, seconds: None },
         "setup" => Task::Setup(Needs::Browser),
         "open" => Task::Open { address: value(&mut parser, "an address")? },
         unknown => bail!("there is no command `{unknown}`\n\n{HELP}"),
@@ -75,6 +79,8 @@ where
             (Task::Run { open, .. }, Long("no-open")) => *open = false,
             (Task::Test { browser }, Long("no-browser")) => *browser = false,
             (Task::Bench { args, .. }, Long("accept")) => args.push("--accept".into()),
+            (Task::Fuzz { name, .. }, Value(given)) if name.is_none() => *name = Some(given.string()?),
+            (Task::Fuzz { seconds, .. }, Long("seconds")) => *seconds = Some(parser.value()?.parse()?),
             (Task::Setup(needs), Value(name)) => {
                 *needs = match name.string()?.as_str() {
                     "wasm" => Needs::Wasm,

@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod check;
 mod dev;
+mod fuzz;
 mod instructions;
 mod lockfile;
 mod report;
@@ -48,6 +49,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test { browser } => test::test(root, browser)?,
         Task::Check => check::check(root)?,
         Task::Bench { name, args } => bench::bench(root, &name, &args)?,
+        Task::Fuzz { name, seconds } => fuzz::fuzz(root, name.as_deref(), seconds)?,
         Task::Setup(needs) => drop(setup::ensure(root, needs)?),
         Task::Open { address } => run::open_when_ready(&address)?,
     }

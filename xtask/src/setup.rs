@@ -5,6 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod cargo_tool;
 mod debian;
 pub(crate) mod extras;
+pub(crate) mod istiod;
 pub(crate) mod progress;
 pub(crate) mod pypi;
 mod rivals;
@@ -67,11 +68,6 @@ impl Tools {
         let path: OsString = env::join_paths(folders).unwrap_or(path.clone());
         self.flags.apply(command);
         command.env("PATH", path)
-    }
-
-    /// Whether there is what makes the page as small as can be.
-    pub(crate) fn makes_it_small(&self) -> bool {
-        self.small.is_some()
     }
 
     /// The same, and has what is built for the browser be as small as can be.

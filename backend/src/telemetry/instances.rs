@@ -221,6 +221,7 @@ mod tests {
             source: mesh::Source::named("workload", "w"),
             paths: mesh::PathNormalization::default(),
             labels: [].into(),
+            internal: Vec::new(),
             listeners: [].into(),
             clusters: clusters.into(),
         };

@@ -34,7 +34,6 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             }
             let full = context.qualify(resource, host);
             match context.has_subset(&full, subset) {
-                Some(true) => {}
                 Some(false) => {
                     let names = context.subsets(&full).into_iter().flatten();
                     let names: Vec<&str> =
@@ -48,7 +47,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                     );
                     report.add(resource, &at.field("subset"), message);
                 }
-                None => {}
+                Some(true) | None => {}
             }
         });
     }

@@ -1,0 +1,79 @@
+//! Requests as they stand, byte by byte, and what is read of an answer.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// Longer than any case takes.
+const LONG: Duration = Duration::from_secs(10);
+
+/// What a client got.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// `None`: the connection ended without one.
+    status: Option<u16>,
+    headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// Its status and some of its headers.
+    pub(crate) fn shown(&self, names: &[&str]) -> String {
+        let Some(status) = self.status else { return "no answer".to_owned() };
+        let mut shown = status.to_string();
+        for name in names {
+            let mut values: Vec<_> =
+                self.headers.iter().filter(|(it, _)| it == name).map(|(_, value)| &**value).collect();
+            values.sort_unstable();
+            for value in values {
+                shown += &format!(" {name}: {value}");
+            }
+        }
+        shown
+    }
+}
+
+/// Sends a request and reads the head of the answer to it, on a connection of its own.
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer> {
+    let mut stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
+    stream.set_read_timeout(Some(LONG))?;
+    stream.write_all(request)?;
+    let (mut read, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        if let Some(answer) = answer(&read)? {
+            let _ = stream.shutdown(Shutdown::Both);
+            return Ok(answer);
+        }
+        match stream.read(&mut piece) {
+            Ok(0) => return Ok(Answer { status: None, headers: Vec::new() }),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                return Ok(Answer { status: None, headers: Vec::new() });
+            }
+            Ok(count) => read.extend_from_slice(&piece[..count]),
+            Err(error) => return Err(error).context("waiting for an answer"),
+        }
+    }
+}
+
+/// The first answer that is not an interim one, once it is whole.
+fn answer(mut bytes: &[u8]) -> Result<Option<Answer>> {
+    loop {
+        let mut fields = [httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut fields);
+        let httparse::Status::Complete(size) = response.parse(bytes).context("the answer's head")? else {
+            return Ok(None);
+        };
+        let text = |field: &httparse::Header<'_>| {
+            (field.name.to_ascii_lowercase(), String::from_utf8_lossy(field.value).into_owned())
+        };
+        let status = response.code.unwrap_or_default();
+        if status == 101 || status >= 200 {
+            return Ok(Some(Answer {
+                status: Some(status),
+                headers: response.headers.iter().map(text).collect(),
+            }));
+        }
+        bytes = &bytes[size..];
+    }
+}

@@ -1,0 +1,4 @@
+//! libFuzzer's side of [`fuzz::mesh`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::mesh(data));
