@@ -26,7 +26,10 @@ pub struct Classes {
     pub none: f64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")
+)]
 fn is_zero(number: &f64) -> bool {
     *number == 0.0
 }

@@ -3,6 +3,7 @@
 //! more may be opened.
 
 mod bytes;
+mod connection;
 mod driver;
 mod lease;
 mod limits;
@@ -11,21 +12,19 @@ mod security;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::{http1, http2};
 use tokio::sync::Mutex;
 
 use crate::breaker::Limit;
 use crate::cluster::Common;
 use crate::connect::{ConnectError, Target, handshake_h1, handshake_h2, in_time};
 use crate::observation::{Place, Tries};
-use crate::upload::Outgoing;
 
 pub(crate) use bytes::Busy;
+use connection::{Connection, Open, Sender};
 pub(crate) use driver::Driver;
 pub(crate) use lease::{Lease, LeaseError, SendError};
 pub(crate) use limits::Limits;
@@ -65,33 +64,6 @@ pub(crate) struct Upstream {
 struct Idle {
     connection: Connection,
     since: Instant,
-}
-
-/// Something to send requests with.
-struct Connection {
-    sender: Sender,
-    /// Requests that it was given.
-    served: u32,
-    open: Rc<Open>,
-}
-
-enum Sender {
-    /// Without a driver, a task of its own drives the connection.
-    H1(http1::SendRequest<Outgoing>, Option<Driver>),
-    /// Always has a task.
-    H2(http2::SendRequest<Outgoing>),
-}
-
-/// Counts an open connection, as long as anybody has it.
-struct Open {
-    upstream: Weak<Upstream>,
-    common: Arc<Common>,
-    /// The manner in which it was made.
-    epoch: u32,
-    /// What it began with.
-    preface: Option<Rc<[u8]>>,
-    /// When it is too old for another request.
-    until: Option<Instant>,
 }
 
 /// Which waiting connection will do. The upstream may be closing one just as it is used.
@@ -349,79 +321,5 @@ impl Upstream {
     /// Nothing of it is in use.
     pub(crate) fn is_unused(&self) -> bool {
         self.active.get() == 0 && self.idle.borrow().is_empty() && self.multiplexed.borrow().is_empty()
-    }
-}
-
-impl Connection {
-    /// It takes no more requests: either side has closed it, or it is too old.
-    fn is_closed(&self) -> bool {
-        if self.open.until.is_some_and(|until| Instant::now() >= until) {
-            return true;
-        }
-        match &self.sender {
-            Sender::H1(sender, _) => sender.is_closed(),
-            Sender::H2(sender) => sender.is_closed(),
-        }
-    }
-
-    /// Brings it on while nobody uses it; false: it takes no more requests.
-    fn settles(&mut self) -> bool {
-        let ended = match &mut self.sender {
-            // With nobody to drive it, an exchange that is not over now never will be.
-            Sender::H1(sender, Some(driver)) => !driver.settle() || !sender.is_ready(),
-            Sender::H1(_, None) | Sender::H2(_) => false,
-        };
-        !ended && !self.is_closed()
-    }
-
-    /// Has a task of its own from now on, if it has none yet.
-    fn run_apart(&mut self) {
-        if let Sender::H1(_, driver) = &mut self.sender
-            && let Some(driver) = driver.take()
-        {
-            let open = Rc::clone(&self.open);
-            tokio::task::spawn_local(async move {
-                driver.run().await;
-                drop(open);
-            });
-        }
-    }
-
-    fn is_ready(&self) -> bool {
-        match &self.sender {
-            Sender::H1(sender, _) => sender.is_ready(),
-            Sender::H2(sender) => sender.is_ready(),
-        }
-    }
-
-    /// Waits for the end of its last exchange; false when it was closed.
-    async fn becomes_ready(&mut self) -> bool {
-        match &mut self.sender {
-            Sender::H1(sender, Some(driver)) => driver.during(pin!(sender.ready())).await.is_ok(),
-            Sender::H1(sender, None) => sender.ready().await.is_ok(),
-            Sender::H2(sender) => sender.ready().await.is_ok(),
-        }
-    }
-
-    /// Requests that it carries: all that hold it, but for the task that drives it and those who lend it.
-    fn streams(&self) -> usize {
-        Rc::strong_count(&self.open).saturating_sub(2)
-    }
-
-    /// The same once more; only HTTP/2 can.
-    fn share(&self) -> Option<Self> {
-        let Sender::H2(sender) = &self.sender else { return None };
-        let sender = Sender::H2(sender.clone());
-        Some(Self { sender, served: self.served, open: Rc::clone(&self.open) })
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.common.leave(Limit::Connections);
-        if let Some(upstream) = self.upstream.upgrade() {
-            upstream.connections.set(upstream.connections.get() - 1);
-            upstream.queue.wake();
-        }
     }
 }
