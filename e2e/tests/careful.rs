@@ -211,7 +211,7 @@ async fn a_canary_is_the_version_that_is_named() -> Result<()> {
         browser.driver.action_chain().send_keys(Key::Tab).send_keys(Key::Enter).perform().await?;
         gone(browser, ".buttons details[open]").await?;
         menu(browser, "Promote…").await?;
-        browser.text_with(".version-item.before", "v2", SOON).await?;
+        browser.text_with("details[open] .version-item.before", "v2", SOON).await?;
         browser.shots("24-promote").await?;
         browser.driver.action_chain().send_keys(Key::Enter).perform().await?;
         share(browser, "v2", "100").await?;
@@ -223,7 +223,7 @@ async fn a_canary_is_the_version_that_is_named() -> Result<()> {
         browser.select("reviews").await?;
         browser.resize(1280, 800).await?;
         menu(browser, "Canary 5%…").await?;
-        browser.text_with(".version-item.before", "chosen last time", SOON).await?;
+        browser.text_with("details[open] .version-item.before", "chosen last time", SOON).await?;
         browser.shots("26-canary-small").await
     })
     .await

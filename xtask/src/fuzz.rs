@@ -64,7 +64,7 @@ pub(crate) fn fuzz(root: &Path, name: Option<&str>, seconds: Option<u32>) -> Res
         cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         println!("fuzz  {target}, {} s", seconds.unwrap_or(SECONDS));
         shell::run(&mut cargo).with_context(|| {
-            format!("`{target}` found something: the input is in fuzz/artifacts/{target}; once mended, keep it in fuzz/seeds/{target}")
+            format!("an input that `{target}` fails on is in fuzz/artifacts/{target}; once mended, keep it in fuzz/seeds/{target}")
         })?;
     }
     Ok(())
