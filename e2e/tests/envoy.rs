@@ -64,7 +64,9 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     let words = browser.text_with(".banner", "refused rev 3", LATER).await?;
     ensure!(words.contains("/nowhere/key.pem"), "Envoy's own words: {words}");
     browser.shots("16-refused").await?;
-    browser.press("Take rev 3 back").await?;
+    browser.press("Revert revision 3…").await?;
+    browser.find("dialog[open] .diff").await?;
+    browser.press("Revert revision 3").await?;
     browser.text_with(chip, "8/8\nrev 4", LATER).await?;
     wait::until("no banner", SOON, async || {
         let snapshot: Snapshot = http::get_json(&server.address, "/api/v1/mesh").await?;

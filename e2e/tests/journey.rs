@@ -151,7 +151,9 @@ async fn exported_yaml_is_the_mesh(server: &Server) -> Result<()> {
     ensure!(validate.status.success(), "validate: {}", String::from_utf8_lossy(&validate.stdout));
 
     let folder_text = folder.path().to_string_lossy().into_owned();
-    let copy = Server::start(&["--mesh", &folder_text]).await?;
+    // What is the sample's own and in no resource has to be said of a folder.
+    let defaults = ["--request-timeout", "15s", "--load-balancer", "ROUND_ROBIN"];
+    let copy = Server::start(&[&["--mesh", &*folder_text], &defaults[..]].concat()).await?;
     for (host, path, header) in [
         ("reviews:9080", "/reviews/0", None),
         ("reviews:9080", "/reviews/0", Some(("end-user", "jason"))),

@@ -98,7 +98,11 @@ pub(crate) fn cases(ports: &Ports) -> Vec<Case> {
     let paths = PATHS
         .iter()
         .map(|path| (format!("path {path}"), format!("GET {path} HTTP/1.1\nhost: paths.example.com\n\n")));
-    let paths = paths.map(|(name, request)| (name, request, gateway("", "")));
+    let paths = paths.map(|(name, request)| {
+        let cut = "the library that reads requests here cuts a fragment off; nothing behind it is routed or passed on";
+        let row = Row { differs: name.contains('#').then_some(cut), ..gateway("", "") };
+        (name, request, row)
+    });
     let rows = ROWS.iter().map(|row| (row.name.to_owned(), row.request.to_owned(), Row { ..*row }));
     paths
         .chain(rows)
@@ -148,7 +152,6 @@ const CLAIMS: &[&str] = &[
     "x-envoy-original-path",
     "x-envoy-original-host",
     "x-envoy-force-trace",
-    "x-envoy-decorator-operation",
     "x-envoy-retry-on",
     "x-envoy-max-retries",
     "x-envoy-upstream-rq-timeout-ms",
