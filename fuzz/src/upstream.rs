@@ -11,8 +11,7 @@ use std::time::Duration;
 const HEAD: usize = 256 * 1024;
 
 /// Headers that say what no client may say: they are the proxy's own.
-const CLAIMS: [&str; 4] =
-    ["x-envoy-internal", "x-envoy-external-address", "x-envoy-force-trace", "x-envoy-decorator-operation"];
+const CLAIMS: [&str; 3] = ["x-envoy-internal", "x-envoy-force-trace", "x-envoy-decorator-operation"];
 
 /// Starts it on loopback.
 pub(crate) fn start() -> std::io::Result<SocketAddr> {
@@ -104,6 +103,9 @@ fn judge(request: &httparse::Request<'_, '_>, buffer: &[u8]) -> (Head, Length) {
                 chunks = true;
             }
             "host" => hosts += 1,
+            "x-envoy-external-address" => {
+                assert!(field.value == b"127.0.0.1", "not the client's address: {}", shown(buffer));
+            }
             "upgrade" => {
                 assert!(field.value.eq_ignore_ascii_case(b"websocket"), "an upgrade: {}", shown(buffer));
             }

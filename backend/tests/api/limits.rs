@@ -51,7 +51,8 @@ async fn edits_that_are_too_deep_too_many_or_too_large_are_refused_with_the_boun
             said,
         );
         let source = Source::named("workload", "productpage-v1");
-        let explain = PostExplain { source, request: ExplainRequest::default(), edits };
+        let request = ExplainRequest { host: "reviews".to_owned(), ..ExplainRequest::default() };
+        let explain = PostExplain { source, request, edits };
         limit(&running.post("/api/v1/explain", &explain).await, said);
     }
     // Such as are at the bound are made, stored, told and read again.
