@@ -119,9 +119,10 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     headers.remove(UPGRADE).filter(|_| upgrades)
 }
 
-/// Whether any header is one of Envoy's own. Most requests have none, and need not be searched for each of them.
+/// Whether any header is one of Envoy's own, beside the client's address, which a gateway says itself at every request. Most
+/// requests have none, and need not be searched for each of them.
 pub(crate) fn has_envoys(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| name.as_str().starts_with(PREFIX))
+    headers.keys().any(|name| name.as_str().starts_with(PREFIX) && name != EXTERNAL_ADDRESS)
 }
 
 fn lists(value: &HeaderValue, token: &str) -> bool {

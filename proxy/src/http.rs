@@ -55,7 +55,8 @@ pub(crate) async fn speak(
                 let connects = head.method == Method::CONNECT;
                 // What was meant for another protocol must not be read as a request, if that is not agreed on.
                 let upgrades = !h2 && upgrade(&mut head.headers, h2) != Upgrade::No;
-                let mut response = pulse.or_timeout(serve(&client, &pulse, head, body)).await;
+                let serving = pin!(serve(&client, &pulse, head, body));
+                let mut response = pulse.or_timeout(serving).await;
                 if let Ok(response) = &mut response
                     && !h2
                     && (upgrades || client.activity.is_ending())

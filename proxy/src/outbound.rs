@@ -12,8 +12,8 @@ use mesh::route::{self, Decision};
 
 use crate::facts::{Head, Known};
 use crate::headers::{
-    ATTEMPT_COUNT, EXPECTED_TIMEOUT, Edited, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID, has_envoys, host,
-    is_grpc, is_websocket, request_id, strip_request,
+    ATTEMPT_COUNT, EXPECTED_TIMEOUT, EXTERNAL_ADDRESS, Edited, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID,
+    has_envoys, host, is_grpc, is_websocket, request_id, strip_request,
 };
 use crate::pool::Wire;
 use crate::trace::Context;
@@ -90,7 +90,7 @@ impl route::Request for Inbound<'_> {
     }
 
     fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>> {
-        let looked = self.envoys || !name.starts_with(PREFIX);
+        let looked = self.envoys || !name.starts_with(PREFIX) || name == EXTERNAL_ADDRESS.as_str();
         let lines = looked.then(|| self.head.headers.get_all(name));
         lines.into_iter().flatten().map(|line| String::from_utf8_lossy(line.as_bytes()))
     }

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
@@ -143,21 +143,18 @@ impl Pulse {
     /// The response, unless the request has to end before there is one.
     pub(crate) async fn or_timeout<E>(
         &self,
-        response: impl Future<Output = Result<Response<ClientBody>, E>>,
+        mut response: Pin<&mut impl Future<Output = Result<Response<ClientBody>, E>>>,
     ) -> Result<Response<ClientBody>, E> {
         let mut status = None;
-        {
-            let mut response = pin!(response);
-            let ended = poll_fn(|cx| match self.ended() {
-                Some((_, Some(of))) => {
-                    status = Some(of);
-                    Poll::Ready(None)
-                }
-                _ => response.as_mut().poll(cx).map(Some),
-            });
-            if let Some(response) = ended.await {
-                return response;
+        let ended = poll_fn(|cx| match self.ended() {
+            Some((_, Some(of))) => {
+                status = Some(of);
+                Poll::Ready(None)
             }
+            _ => response.as_mut().poll(cx).map(Some),
+        });
+        if let Some(response) = ended.await {
+            return response;
         }
         // What was under way for it is gone, and counted.
         let mut response = Response::new(ClientBody::own(Bytes::from_static(b"stream timeout")));
