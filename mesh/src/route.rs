@@ -41,6 +41,10 @@ pub trait Request {
     fn path(&self) -> &str;
     /// The lines of a header by its lower-case name, in the order in which they came.
     fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>>;
+    /// Whether it may have headers that override its route's limits ([`retry::OVERRIDES`]); nearly none has.
+    fn may_steer(&self) -> bool {
+        true
+    }
 }
 
 /// The random numbers of one decision, drawn by the caller.

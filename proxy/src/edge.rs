@@ -2,11 +2,11 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use mesh::plan::Subnet;
-use mesh::route::edge::is_for_insiders;
+use mesh::route::edge::{PREFIX, is_for_insiders};
 
 use crate::headers::{
     CLIENT_CERTIFICATE, EXTERNAL_ADDRESS, FORWARDED_FOR, FORWARDED_PROTO, INTERNAL, REQUEST_ID,
-    forwarded_for, has_envoys, request_id,
+    forwarded_for, request_id,
 };
 use crate::outbound::scheme;
 use crate::serve::Client;
@@ -21,10 +21,18 @@ pub(crate) fn vouch(
     internal: &[Subnet],
     random: impl FnOnce() -> u128,
 ) {
-    let within = !internal.is_empty()
-        && !headers.contains_key(FORWARDED_FOR)
-        && internal.iter().any(|network| network.contains(client.peer.ip()));
-    if has_envoys(headers) {
+    // One look at the names is cheaper than one at the map for each of them.
+    let (mut envoys, mut through, mut certified) = (false, false, false);
+    for name in headers.keys() {
+        match name.as_str() {
+            "x-forwarded-for" => through = true,
+            "x-forwarded-client-cert" => certified = true,
+            name => envoys |= name.starts_with(PREFIX),
+        }
+    }
+    let within =
+        !through && !internal.is_empty() && internal.iter().any(|network| network.contains(client.peer.ip()));
+    if envoys {
         if within {
             headers.remove(INTERNAL);
         } else {
@@ -34,11 +42,16 @@ pub(crate) fn vouch(
         }
     }
     headers.reserve(ROOM);
-    forwarded_for(headers, &client.peer_shown);
+    if through {
+        forwarded_for(headers, &client.peer_shown);
+    } else {
+        headers.insert(FORWARDED_FOR, client.peer_shown.clone());
+    }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme(client.secured.is_some())));
     match client.secured.as_ref().and_then(|secured| secured.certificate.as_ref()) {
         Some(certificate) => drop(headers.insert(CLIENT_CERTIFICATE, certificate.clone())),
-        None => drop(headers.remove(CLIENT_CERTIFICATE)),
+        None if certified => drop(headers.remove(CLIENT_CERTIFICATE)),
+        None => {}
     }
     if within {
         headers.insert(INTERNAL, HeaderValue::from_static("true"));

@@ -19,7 +19,7 @@ use crate::body::ClientBody;
 use crate::cluster::{self, Retry};
 use crate::facts::{Asked, Known, Met};
 use crate::flags::Flags;
-use crate::headers::{Edited, GIVES_UP, TIMEOUT_ALTERNATIVE, is_websocket, strip_hop_by_hop};
+use crate::headers::{Edited, GIVES_UP, TIMEOUT_ALTERNATIVE, has_envoys, is_websocket, strip_hop_by_hop};
 use crate::mirror;
 use crate::outbound::{Outbound, authority};
 use crate::outcome::{Failed, covers_sent, failure, not_answered, not_connected, outcome, seen};
@@ -77,11 +77,11 @@ pub(crate) async fn forward(
     let shared = exchange.shared;
     let upgrade = head.extensions.remove::<OnUpgrade>();
     let multiplexed = exchange.ends.h2;
-    let alternative = head.headers.contains_key(TIMEOUT_ALTERNATIVE);
+    let envoys = has_envoys(&head.headers);
+    let alternative = envoys && head.headers.contains_key(TIMEOUT_ALTERNATIVE);
     let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
     let known = Known { asked: exchange.asked, side: Some(&exchange.side), head: None, met: Met::default() };
-    let id = || shared.with_random(|random| random.u128(..));
-    let mut outbound = Outbound::new(*head, authority, exchange.decision, known, id);
+    let mut outbound = Outbound::new(*head, envoys, authority, exchange.decision, known);
     if read_request(exchange.decision) {
         exchange.sent = Some(Box::new(outbound.clone()));
     }

@@ -131,9 +131,11 @@ fn lists(value: &HeaderValue, token: &str) -> bool {
 }
 
 /// Takes off a request what this hop answers for: an expectation of `100-continue` is met here.
-pub(crate) fn strip_request(headers: &mut HeaderMap) -> Option<HeaderValue> {
+///
+/// `envoys`: some of its headers are Envoy's own ([`has_envoys`]).
+pub(crate) fn strip_request(headers: &mut HeaderMap, envoys: bool) -> Option<HeaderValue> {
     headers.remove(EXPECT);
-    if has_envoys(headers) {
+    if envoys {
         headers.remove(ATTEMPT_COUNT);
         headers.remove(EXPECTED_TIMEOUT);
         headers.remove(TIMEOUT_ALTERNATIVE);
@@ -149,12 +151,14 @@ pub(crate) fn request_id(random: u128) -> HeaderValue {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let random = random & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62);
     let mut text = [b'-'; 36];
-    let mut digit = 32;
-    for (at, place) in text.iter_mut().enumerate() {
-        if !matches!(at, 8 | 13 | 18 | 23) {
-            digit -= 1;
-            *place = HEX[(random >> (digit * 4)) as usize & 0xf];
+    let mut at = 0;
+    for (position, byte) in random.to_be_bytes().into_iter().enumerate() {
+        if matches!(position, 4 | 6 | 8 | 10) {
+            at += 1;
         }
+        text[at] = HEX[usize::from(byte >> 4)];
+        text[at + 1] = HEX[usize::from(byte & 0xf)];
+        at += 2;
     }
     HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
@@ -166,14 +170,10 @@ pub(crate) fn forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
         list.extend_from_slice(before.as_bytes());
         list.push(b',');
     }
-    let joined = if list.is_empty() {
-        client.clone()
-    } else {
-        list.extend_from_slice(client.as_bytes());
-        // What came as values makes a value.
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(list)).unwrap_or_else(|_| client.clone())
-    };
-    headers.insert(FORWARDED_FOR, joined);
+    list.extend_from_slice(client.as_bytes());
+    // What came as values makes a value.
+    let joined = HeaderValue::from_maybe_shared(bytes::Bytes::from(list));
+    headers.insert(FORWARDED_FOR, joined.unwrap_or_else(|_| client.clone()));
 }
 
 /// The lines of a header in one, as Envoy joins those of some names.

@@ -53,9 +53,10 @@ pub(crate) async fn speak(
             // Where it is moved to is small, and an idle connection keeps none of it.
             Box::pin(async move {
                 let connects = head.method == Method::CONNECT;
+                let upgrade = upgrade(&mut head.headers, h2);
                 // What was meant for another protocol must not be read as a request, if that is not agreed on.
-                let upgrades = !h2 && upgrade(&mut head.headers, h2) != Upgrade::No;
-                let serving = pin!(serve(&client, &pulse, head, body));
+                let upgrades = !h2 && upgrade != Upgrade::No;
+                let serving = pin!(serve(&client, &pulse, upgrade, head, body));
                 let mut response = pulse.or_timeout(serving).await;
                 if let Ok(response) = &mut response
                     && !h2

@@ -12,8 +12,8 @@ use mesh::route::{self, Decision};
 
 use crate::facts::{Head, Known};
 use crate::headers::{
-    ATTEMPT_COUNT, EXPECTED_TIMEOUT, EXTERNAL_ADDRESS, Edited, ORIGINAL_HOST, ORIGINAL_PATH, REQUEST_ID,
-    has_envoys, host, is_grpc, is_websocket, request_id, strip_request,
+    ATTEMPT_COUNT, EXPECTED_TIMEOUT, EXTERNAL_ADDRESS, Edited, ORIGINAL_HOST, ORIGINAL_PATH, has_envoys,
+    host, is_grpc, is_websocket, strip_request,
 };
 use crate::pool::Wire;
 use crate::trace::Context;
@@ -89,6 +89,10 @@ impl route::Request for Inbound<'_> {
         self.head.uri.path_and_query().map_or("", PathAndQuery::as_str)
     }
 
+    fn may_steer(&self) -> bool {
+        self.envoys
+    }
+
     fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = Cow<'r, str>> {
         let looked = self.envoys || !name.starts_with(PREFIX) || name == EXTERNAL_ADDRESS.as_str();
         let lines = looked.then(|| self.head.headers.get_all(name));
@@ -118,20 +122,17 @@ fn authorities<'d>(decision: &Decision<'d>) -> (bool, Option<&'d str>) {
 }
 
 impl Outbound {
-    /// What a request becomes by a decision.
+    /// What a request becomes by a decision. `envoys`: some of its headers are Envoy's own.
     pub(crate) fn new(
         mut head: request::Parts,
+        envoys: bool,
         authority: HeaderValue,
         decision: &Decision<'_>,
         known: Known<'_>,
-        random: impl FnOnce() -> u128,
     ) -> Self {
         let headers = &mut head.headers;
-        let upgrade = strip_request(headers).filter(is_websocket);
+        let upgrade = strip_request(headers, envoys).filter(is_websocket);
         headers.reserve(ADDED);
-        if !headers.contains_key(REQUEST_ID) {
-            headers.insert(REQUEST_ID, request_id(random()));
-        }
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let line = Head {
             method: &head.method,

@@ -28,7 +28,7 @@ use crate::edge::vouch;
 use crate::facts::{Asked, Head, Known, Met};
 use crate::flags::Flags;
 use crate::forward::forward;
-use crate::headers::{self, CLIENT_CERTIFICATE, Edited, Upgrade, is_grpc};
+use crate::headers::{self, CLIENT_CERTIFICATE, Edited, REQUEST_ID, Upgrade, is_grpc, request_id};
 use crate::lines;
 use crate::odd;
 use crate::outbound::{Inbound, normalize, scheme};
@@ -159,6 +159,7 @@ fn as_upgrade(head: &mut request::Parts, random: impl FnOnce() -> u128) -> bool 
 pub(crate) async fn serve(
     client: &Client,
     pulse: &Rc<Pulse>,
+    mut upgrade: Upgrade,
     mut head: Box<request::Parts>,
     body: Incoming,
 ) -> Result<Response<ClientBody>, Reset> {
@@ -169,15 +170,21 @@ pub(crate) async fn serve(
     let h2 = head.version == Version::HTTP_2;
     lines::join(&mut head.headers, h2);
     let random = || shared.with_random(|it| it.u128(..));
-    let connect = head.method == Method::CONNECT && !as_upgrade(&mut head, random);
+    let mut connect = head.method == Method::CONNECT;
+    if connect && as_upgrade(&mut head, random) {
+        connect = false;
+        upgrade = headers::upgrade(&mut head.headers, h2);
+    }
     if front.gateway {
         vouch(&mut head.headers, client, &view.plan.internal, random);
     } else {
         // A workload speaks for itself, in plain text: it has shown no certificate.
         head.headers.remove(CLIENT_CERTIFICATE);
+        if !head.headers.contains_key(REQUEST_ID) {
+            head.headers.insert(REQUEST_ID, request_id(random()));
+        }
     }
     let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity, Some(pulse));
-    let upgrade = headers::upgrade(&mut head.headers, h2);
     let normal = normalize(&mut head.uri, view.plan.paths);
     let inbound = Inbound::new(&head, client.secured.is_some()).filter(|_| normal);
     let refusal =

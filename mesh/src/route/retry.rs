@@ -177,6 +177,11 @@ impl<'p> Limits<'p> {
     ///
     /// As in Envoy a time of 0 is none. The number of tries has a ceiling ([`MOST_RETRIES`]) all the same.
     pub fn of(forward: &'p Forward, request: &impl Request) -> Self {
+        if !request.may_steer() {
+            let retries = forward.retries.as_ref().map(Cow::Borrowed);
+            let per_try = retries.as_ref().and_then(|retries| retries.per_try_timeout);
+            return Self::within(forward.timeout, per_try, retries);
+        }
         let timeout = match number(request, "x-envoy-upstream-rq-timeout-ms") {
             Some(millis) => (millis > 0).then(|| Duration::from_millis(millis)),
             None => forward.timeout,
@@ -186,7 +191,11 @@ impl<'p> Limits<'p> {
             Some(millis) => (millis > 0).then(|| Duration::from_millis(millis)),
             None => retries.as_ref().and_then(|retries| retries.per_try_timeout),
         };
-        // A try that may take as long as the whole has no limit of its own.
+        Self::within(timeout, per_try, retries)
+    }
+
+    /// A try that may take as long as the whole has no limit of its own.
+    fn within(timeout: Option<Duration>, per_try: Option<Duration>, retries: Option<Cow<'p, Retry>>) -> Self {
         let per_try_timeout = per_try.filter(|per_try| timeout.is_none_or(|whole| *per_try < whole));
         Self { timeout, per_try_timeout, retries }
     }
