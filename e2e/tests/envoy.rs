@@ -65,7 +65,8 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     ensure!(words.contains("/nowhere/key.pem"), "Envoy's own words: {words}");
     browser.shots("16-refused").await?;
     browser.press("Revert revision 3…").await?;
-    browser.find("dialog[open] .diff").await?;
+    // Another made it, so a person is asked first.
+    browser.find("dialog[open] .question input").await?.click().await?;
     browser.press("Revert revision 3").await?;
     browser.text_with(chip, "8/8\nrev 4", LATER).await?;
     wait::until("no banner", SOON, async || {

@@ -36,11 +36,19 @@ async fn troubles(events: &mut Events, wanted: impl Fn(&[Trouble]) -> bool) -> V
 }
 
 async fn ask(running: &Running, path: &str) -> StatusCode {
-    let snapshot: Snapshot = running.get("/api/v1/mesh").await.json();
     let caller = Source::Workload { namespace: "default".to_owned(), name: "shop-v1".to_owned() };
-    let listener = snapshot.listeners.iter().find(|listener| listener.source == caller).unwrap();
-    let host = [("host", "shop.default.svc.cluster.local")];
-    get(listener.address.parse().unwrap(), path, &host).await.status
+    // A revision is answered once it is stored; its listeners come with the plan that is applied after that.
+    let mut events = running.events(None).await;
+    let listener = events.find(|event| {
+        let listeners = match event.delta {
+            Delta::Snapshot(snapshot) => snapshot.listeners,
+            Delta::Listeners(listeners) => listeners,
+            _ => return None,
+        };
+        listeners.into_iter().find(|listener| listener.source == caller)
+    });
+    let address = listener.await.address.parse().unwrap();
+    get(address, path, &[("host", "shop.default.svc.cluster.local")]).await.status
 }
 
 #[tokio::test]
