@@ -56,7 +56,8 @@ impl<'a> Differ<'a> {
             (NodeKind::Sequence { items, flow }, Value::Array(old), Value::Array(new))
                 if depth < self.depth =>
             {
-                let pairs = align(old, new);
+                // Of a key that is there twice, `old` is what only one of them says.
+                let pairs = if items.len() == old.len() { align(old, new) } else { Vec::new() };
                 if pairs.is_empty() {
                     return self.replace(site, id, &Value::Array(new.clone()));
                 }

@@ -30,6 +30,18 @@ fn changed(text: &str, path: &str, new: &Value) -> String {
 }
 
 #[test]
+fn of_a_key_that_is_there_twice_the_value_is_set() {
+    for text in
+        ["a:\n- 1\na:\n- 1\n- 2\n", "a:\n- 1\n- 2\na:\n- 1\n", "a: [1]\na: [1, 2]\n", "a: [1, 2]\na: [1]\n"]
+    {
+        let mut wanted = read(text).value;
+        wanted["a"].as_array_mut().unwrap().push(json!(3));
+        let after = update(text, &wanted).unwrap();
+        assert_eq!(read(&after).value, wanted, "{text:?} became {after:?}");
+    }
+}
+
+#[test]
 fn one_change() {
     let table: &[(&str, &str, Value, &str)] = &[
         // Scalars, with what is around them.
