@@ -11,8 +11,10 @@ pub mod health;
 pub mod observed;
 pub mod problem;
 pub mod read;
+pub mod reduce;
 pub mod request;
 pub mod revision;
+mod series;
 pub mod state;
 pub mod trouble;
 

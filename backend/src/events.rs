@@ -4,16 +4,13 @@
 //! the number of the event that it needs next: one that falls behind the ring of recent events gets a new snapshot instead
 //! of a queue that grows.
 
-mod state;
-
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use api::state::TargetState;
 use api::{Delta, Event, Snapshot};
 use tokio::sync::watch;
-
-use state::State;
 
 /// Events that can be resumed from: a minute of ticks and some.
 const RING: usize = 320;
@@ -40,7 +37,7 @@ pub struct Hub {
 
 #[derive(Debug)]
 struct Inner {
-    state: State,
+    state: Snapshot,
     seq: u64,
     ring: VecDeque<Message>,
     ring_bytes: usize,
@@ -51,8 +48,8 @@ impl Hub {
     /// milliseconds, so that the numbers of an earlier run are never mistaken for those of this one.
     pub fn new(snapshot: Snapshot, first: u64) -> Self {
         let ring = VecDeque::with_capacity(RING);
-        let inner = Inner { state: State::new(snapshot), seq: first, ring, ring_bytes: 0 };
-        let ready = AtomicBool::new(inner.state.runs());
+        let inner = Inner { state: snapshot, seq: first, ring, ring_bytes: 0 };
+        let ready = AtomicBool::new(runs(&inner.state));
         Self { inner: Mutex::new(inner), newest: watch::Sender::new(first), ready }
     }
 
@@ -60,7 +57,7 @@ impl Hub {
     pub fn publish(&self, delta: Delta) {
         let mut inner = self.lock();
         inner.state.apply(&delta);
-        self.ready.store(inner.state.runs(), Relaxed);
+        self.ready.store(runs(&inner.state), Relaxed);
         inner.seq += 1;
         let seq = inner.seq;
         let message = Message { seq, json: encode(&Event { seq, delta }) };
@@ -76,12 +73,12 @@ impl Hub {
 
     /// The mesh's name.
     pub fn name(&self) -> String {
-        self.lock().state.name().to_owned()
+        self.lock().state.name.clone()
     }
 
     /// The state as it is.
     pub fn snapshot(&self) -> Snapshot {
-        self.lock().state.snapshot()
+        self.lock().state.clone()
     }
 
     /// A subscription from the event after `last`, or from a snapshot.
@@ -100,7 +97,7 @@ impl Hub {
             // A new subscriber, one that is too far behind, or one that was told of another run's events.
             _ => {
                 let seq = inner.seq;
-                let snapshot = inner.state.snapshot();
+                let snapshot = inner.state.clone();
                 drop(inner);
                 let delta = Delta::Snapshot(Box::new(snapshot));
                 Some(Message { seq, json: encode(&Event { seq, delta }) })
@@ -146,6 +143,13 @@ impl Subscription {
             self.newest.changed().await.ok()?;
         }
     }
+}
+
+/// Whether a target runs a revision.
+fn runs(state: &Snapshot) -> bool {
+    let runs =
+        |state: &TargetState| matches!(state, TargetState::Applied { .. } | TargetState::Pending { .. });
+    state.targets.iter().any(|status| runs(&status.state))
 }
 
 fn encode(event: &Event) -> Arc<str> {

@@ -3,6 +3,7 @@
 mod head;
 mod identity;
 mod listen;
+mod plane;
 mod watch;
 mod wire;
 
@@ -12,40 +13,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Snapshot;
+use api::reduce::HISTORY;
 use api::state::{Target, TargetState, TargetStatus};
 use mesh::Settings;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use xds::node::STREAM_IDLE;
 
 use crate::clock::now_millis;
 use crate::connections::{self, Limits};
 use crate::control::{Actor, Head, Parts};
-use crate::data_plane::DataPlane;
-use crate::envoy::{self, Envoys};
 use crate::events::Hub;
-use crate::files::{self, Found};
-use crate::folder::{self, Watched};
+use crate::files;
 use crate::http::{self, App, Guard};
 use crate::load::Load;
 use crate::metrics::Metrics;
+use crate::origins::folder::Folder;
+use crate::origins::{self, Baseline, Origin};
 use crate::sample;
 use crate::settings::SettingsArgs;
 use crate::spans::Exporter;
 use crate::store::{Store, StoreError};
-use crate::telemetry;
+use crate::targets::envoy;
 use crate::telemetry::instances::Instances;
-use crate::telemetry::troubles::Moved;
-use crate::watch::Watch;
+use crate::telemetry::troubles::{Moved, Troubles};
+use crate::telemetry::{self, Follower};
 use crate::work::Work;
 use head::First;
 
 pub use listen::{DEFAULT as DEFAULT_ADDRESS, ListenError};
 pub use watch::Ended;
 
-/// Revisions that a snapshot starts with.
-const HISTORY: usize = 200;
+/// Batches of observations, milestones and findings that may wait.
+const QUEUE: usize = 64;
 /// For requests that are under way when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -147,7 +147,7 @@ pub(crate) fn sample_data_folder() -> Option<PathBuf> {
 
 impl Server {
     /// Starts everything. When it returns, the proxy runs the newest revision and the page is served.
-    pub async fn start(config: Config) -> Result<Self, ServeError> {
+    pub async fn start(mut config: Config) -> Result<Self, ServeError> {
         let (listener, moved) = listen::bind(&config).await?;
         let address = listener.local_addr().map_err(ListenError::Address)?;
         let name = identity::name(config.mesh.as_deref());
@@ -156,42 +156,27 @@ impl Server {
             None => identity::data_folder(&name, config.mesh.as_deref()).ok_or(ServeError::NoHome)?,
         };
         // Watched before it is read: what changes from now on is seen.
-        let watch = config.mesh.clone().map(|root| Watch::new(vec![root]));
-        let found = config.mesh.as_deref().map(files::folder).transpose()?;
+        let origin = config.mesh.clone().map(Folder::new);
+        let found = match &origin {
+            Some(origin) => Some(origin.read().await?),
+            None => None,
+        };
         let store = Store::open(&data)?;
         let settings =
             if config.mesh.is_some() { config.settings.of_mesh() } else { config.settings.of_sample() };
         let sources = found.as_ref().map(|found| &found.sources);
         let First { head, plans, set_aside } = head::first(&store, sources, &settings).await?;
-        let watched = found.map(|found| watched(&store, found)).transpose()?;
+        // What changed there while the server was away is proposed, too.
+        let baseline = match origin.as_ref().zip(found) {
+            Some((origin, found)) => {
+                Some(Baseline::new(origin.name(), store.baseline()?, found, now_millis()))
+            }
+            None => None,
+        };
 
-        let proxy_config = proxy::Config {
-            threads: config.threads,
-            access_log: config.access_log.clone(),
-            tracing: config.tracing.as_ref().map(|(tracing, _)| *tracing),
-            folder: config.mesh.clone().unwrap_or_default(),
-            stream_idle_timeout: config.stream_idle.unwrap_or(STREAM_IDLE),
-            ..wire::proxy_config()
-        };
-        let (proxy, outcome) = proxy::Proxy::start(proxy_config)?;
-        let exporter = config.tracing.map(|(_, exporter)| exporter);
-        let spans = exporter.zip(outcome.spans).map(|(exporter, spans)| tokio::spawn(exporter.run(spans)));
-        let names = proxy.names();
-        let plane = DataPlane::new(proxy);
-        let mut for_them = config.envoys;
-        // Keys are among what Envoys get. Those that show certificates are known by them.
-        if for_them.options.token.is_none()
-            && for_them.options.tls.as_ref().is_none_or(|tls| tls.clients.is_none())
-        {
-            for_them.options.token.clone_from(&config.token);
-        }
-        let envoys_show_token = for_them.options.token.is_some();
-        let (envoys, logs) = Envoys::start(for_them).await?;
-        let for_envoys = envoys.address;
-        let (entries, target) = match envoys.fleet() {
-            Some(fleet) => (fleet.entries(), Target::Envoy),
-            None => (plane.entries(), Target::Proxy),
-        };
+        let (milestones, reached) = mpsc::channel(QUEUE);
+        let plane = plane::start(&mut config, milestones.clone()).await?;
+        let (entries, for_envoys) = (plane.entries, plane.for_envoys);
         let sample = match config.mesh {
             None => Some(sample::start(wire::outbound(Arc::clone(&entries)), &sample::ports()).await?),
             Some(_) => None,
@@ -199,46 +184,44 @@ impl Server {
         let ports = sample.as_ref().map(wire::moved_ports).unwrap_or_default();
 
         let first = u64::try_from(now_millis()).unwrap_or_default();
-        let mut state = snapshot(name, &head, &store, &settings, target)?;
+        let mut state = snapshot(name, &head, &store, &settings, plane.routing)?;
         state.set_aside.clone_from(&set_aside);
-        state.unread = watched.as_ref().map(Watched::unread).unwrap_or_default();
+        state.unread = baseline.as_ref().map(Baseline::unread).unwrap_or_default();
         let hub = Arc::new(Hub::new(state, first));
         let stop = CancellationToken::new();
-        let metrics = Arc::new(Metrics::new(Arc::clone(&names)));
-        let instances = Arc::new(Instances::new(Moved::new(&ports)));
-        let (desired, desires) = mpsc::channel(16);
-        let (from_envoys, of_envoys) = mpsc::channel(16);
-        let (mut actor, control, commands) = Actor::new(Parts {
+        let metrics = Arc::new(Metrics::new(plane.names));
+        let (follower, revisions) = Follower::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(telemetry::task::run(telemetry::task::Feeds {
+            revisions,
+            batches: plane.batches,
+            notices: plane.notices,
+            milestones,
+            hub: Arc::clone(&hub),
+            metrics: Arc::clone(&metrics),
+            instances: Instances::new(Moved::new(&ports)),
+            troubles: Troubles::new(&ports),
+            domain: settings.domain.clone(),
+        }));
+        tasks.spawn(plane.task);
+        let (found, findings) = mpsc::channel(1);
+        if let Some(origin) = origin {
+            tasks.spawn(origins::follow(origin, found));
+        }
+        let (mut actor, control) = Actor::new(Parts {
             store: store.clone(),
             hub: Arc::clone(&hub),
-            plane,
-            envoys,
-            entries: Arc::clone(&entries),
-            notices: outcome.notices,
-            metrics: Arc::clone(&metrics),
-            instances: Arc::clone(&instances),
-            desired,
+            targets: plane.targets,
+            origin: baseline,
+            findings,
+            telemetry: follower,
+            milestones: reached,
             settings: settings.clone(),
             ports,
-            folder: watched,
             head,
             plans,
         });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(telemetry::task::run(telemetry::task::Feeds {
-            batches: outcome.batches,
-            envoys: of_envoys,
-            desired: desires,
-            hub: Arc::clone(&hub),
-            instances,
-            metrics: Arc::clone(&metrics),
-            control: commands.clone(),
-        }));
-        tasks.spawn(actor.for_envoys().hear(logs, names, from_envoys, commands.clone()));
         actor.start().await;
-        if let Some((root, watch)) = config.mesh.clone().zip(watch) {
-            tasks.spawn(folder::follow(root, watch, commands));
-        }
         let rate = config.rate.unwrap_or(if config.mesh.is_none() { 100.0 } else { 0.0 });
         let load = Load::start(rate, Arc::clone(&hub), stop.clone());
         let path = if config.mesh.is_none() { "/productpage" } else { "/" };
@@ -263,7 +246,7 @@ impl Server {
             url,
             moved,
             for_envoys,
-            envoys_show_token,
+            envoys_show_token: plane.envoys_show_token,
             page,
             guard,
             stop,
@@ -271,7 +254,7 @@ impl Server {
             control,
             ended,
             tasks,
-            spans,
+            spans: plane.spans,
             sample,
         })
     }
@@ -309,11 +292,6 @@ impl Server {
             tracing::warn!("not all spans were sent");
         }
     }
-}
-
-/// What changed on disk while the server was away is proposed, too.
-fn watched(store: &Store, found: Found) -> Result<Watched, StoreError> {
-    Ok(Watched::new(store.folder()?, found, now_millis()))
 }
 
 fn snapshot(

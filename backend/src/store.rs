@@ -32,8 +32,8 @@ const FILE: &str = "revisions.redb";
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const REVISIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("revisions");
-/// What a mesh's folder had when its content was last taken or dismissed: paths and hashes.
-const FOLDER: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("folder");
+/// What the mesh's origin had when it was last taken or dismissed: paths and hashes. The first origin was a folder.
+const BASELINE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("folder");
 const TEXTS: TableDefinition<'_, &[u8], &str> = TableDefinition::new("texts");
 
 /// The form of the tables; a newer one is refused instead of misread.
@@ -242,18 +242,18 @@ impl Store {
         Ok(Some(Revision { info: record.info, inverse: record.inverse, sources }))
     }
 
-    /// Keeps what the mesh's folder had when its content was last taken or dismissed.
-    pub fn set_folder(&self, sources: &Sources) -> Result<(), StoreError> {
+    /// Keeps what the mesh's origin had when it was last taken or dismissed.
+    pub fn set_baseline(&self, sources: &Sources) -> Result<(), StoreError> {
         self.with(|database| {
             let write = database.begin_write()?;
             {
-                let mut folder = write.open_table(FOLDER)?;
-                folder.retain(|path, _| sources.0.contains_key(path))?;
+                let mut baseline = write.open_table(BASELINE)?;
+                baseline.retain(|path, _| sources.0.contains_key(path))?;
                 let mut texts = write.open_table(TEXTS)?;
                 for (path, text) in &sources.0 {
                     let hash = Hash::of(text);
                     texts.insert(hash.bytes(), text.as_str())?;
-                    folder.insert(path.as_str(), hash.bytes())?;
+                    baseline.insert(path.as_str(), hash.bytes())?;
                 }
             }
             write.commit()?;
@@ -261,13 +261,13 @@ impl Store {
         })
     }
 
-    /// What [`Store::set_folder`] kept.
-    pub fn folder(&self) -> Result<Sources, StoreError> {
+    /// What [`Store::set_baseline`] kept.
+    pub fn baseline(&self) -> Result<Sources, StoreError> {
         self.with(|database| {
             let read = database.begin_read()?;
             let texts = read.open_table(TEXTS)?;
             let mut sources = Sources::default();
-            for entry in read.open_table(FOLDER)?.iter()? {
+            for entry in read.open_table(BASELINE)?.iter()? {
                 let (path, hash) = entry?;
                 if let Some(text) = texts.get(hash.value())? {
                     sources.0.insert(path.value().to_owned(), text.value().to_owned());
@@ -303,7 +303,7 @@ fn prepare(database: &Database) -> Result<(), StoreError> {
         meta.insert("format", FORMAT)?;
         write.open_table(REVISIONS)?;
         write.open_table(TEXTS)?;
-        write.open_table(FOLDER)?;
+        write.open_table(BASELINE)?;
     }
     write.commit()?;
     Ok(())

@@ -4,12 +4,13 @@
 
 pub mod instances;
 pub mod interval;
-pub mod series;
 pub mod splits;
 pub mod troubles;
 pub mod window;
 
 mod collector;
+mod follower;
 pub(crate) mod task;
 
 pub use collector::Collector;
+pub use follower::Follower;

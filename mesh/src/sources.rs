@@ -19,6 +19,24 @@ impl Sources {
     pub fn single(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self(BTreeMap::from([(path.into(), text.into())]))
     }
+
+    /// Sets files, and takes out those without a text. What they had before is returned, last first: setting that takes it back,
+    /// also where a file was named twice.
+    pub fn patch(
+        &mut self,
+        files: impl IntoIterator<Item = (String, Option<String>)>,
+    ) -> Vec<(String, Option<String>)> {
+        let set = |(file, text): (String, Option<String>)| {
+            let before = match text {
+                Some(text) => self.0.insert(file.clone(), text),
+                None => self.0.remove(&file),
+            };
+            (file, before)
+        };
+        let mut before: Vec<_> = files.into_iter().map(set).collect();
+        before.reverse();
+        before
+    }
 }
 
 impl<P: Into<String>, T: Into<String>> FromIterator<(P, T)> for Sources {

@@ -24,11 +24,11 @@ use tokio::task::JoinHandle;
 use super::descriptors;
 use super::serve::signals;
 use super::source::{self, NoSource};
-use crate::data_plane::{near, wanted};
 use crate::files;
 use crate::metrics::Metrics;
 use crate::settings::SettingsArgs;
 use crate::spans::ExporterError;
+use crate::targets::entries::{near, wanted};
 use crate::watch::Watch;
 use crate::world::{self, World};
 

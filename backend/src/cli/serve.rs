@@ -14,9 +14,9 @@ use xds::ads::{Options, Tls};
 use super::{descriptors, secret};
 use crate::app_window;
 use crate::connections::Limits;
-use crate::envoy;
 use crate::server::{Config, DEFAULT_ADDRESS, Server};
 use crate::settings::SettingsArgs;
+use crate::targets::envoy;
 
 /// Longest file of certificates or a key.
 const PEM: u64 = 4 << 20;

@@ -14,8 +14,8 @@ use xds::node::{Bind, Node};
 
 use super::secret;
 use super::serve::signals;
-use crate::envoy::binary;
-use crate::envoy::process::{Handle, Launch, State, supervisor};
+use crate::targets::envoy::binary;
+use crate::targets::envoy::process::{Handle, Launch, State, supervisor};
 
 /// Arguments of `sidecar`.
 #[derive(Debug, Clone, clap::Args)]

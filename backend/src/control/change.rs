@@ -1,6 +1,7 @@
 //! What a change leads to, decided: a revision to store, or a refusal. Nothing is done here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::RevisionInfo;
 use mesh::{Diagnostic, Edit, Settings};
@@ -8,8 +9,15 @@ use mesh::{Diagnostic, Edit, Settings};
 use crate::store::Revision;
 use crate::world::{self, EditError, Plans, World};
 
+/// Author of the program's own revisions.
+pub const OWN: &str = "meshwright";
+
 /// Longest name of an author, in characters.
 const AUTHOR: usize = 80;
+
+/// How long a change may take until it is stored. Within the time that a request has, so that nothing is stored of which people
+/// were told that it failed.
+pub(super) const LONGEST: Duration = Duration::from_secs(25);
 
 /// The newest revision, with its text as it was understood.
 #[derive(Debug, Clone)]
@@ -28,12 +36,12 @@ impl Head {
     }
 }
 
-/// A wish for a new revision.
+/// A change that is asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wish {
+pub(super) struct ChangeRequest {
     /// The revision that it was made on; `None` for the program's own.
     pub base: Option<u64>,
-    /// Who wishes; `anonymous` unless given.
+    /// Who asks; `anonymous` unless given.
     pub author: Option<String>,
     /// The edits.
     pub edits: Vec<Edit>,
@@ -43,7 +51,7 @@ pub struct Wish {
     pub summary: Option<String>,
 }
 
-/// Why a wish is not granted.
+/// Why a change is not made.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Someone was faster.
@@ -51,7 +59,7 @@ pub enum Refusal {
         "revision {base} is not the newest any more: {head} is. Look at what changed and make the edit again"
     )]
     Stale {
-        /// The wish's base.
+        /// The revision that it was made on.
         base: u64,
         /// The newest.
         head: u64,
@@ -78,7 +86,7 @@ pub enum Refusal {
     #[error("{0}; nothing was changed")]
     Work(#[from] crate::work::WorkError),
     /// It took so long that whoever asked has been told that it failed.
-    #[error("it took longer than {} s, so nothing was changed: make the change in smaller steps", super::PATIENCE.as_secs())]
+    #[error("it took longer than {} s, so nothing was changed: make the change in smaller steps", LONGEST.as_secs())]
     TooLong,
     /// The log failed.
     #[error("the revision could not be stored, so nothing was changed")]
@@ -94,7 +102,7 @@ fn count(errors: usize) -> String {
 
 /// A revision that can be stored, its text as it was understood, and what it is compiled into.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub(super) struct Prepared {
     /// What the log gets.
     pub revision: Revision,
     /// Its text.
@@ -103,12 +111,17 @@ pub struct Prepared {
     pub plans: Plans,
 }
 
-/// Decides on a wish at `at` (milliseconds since 1970). `None`: it changes nothing. What cannot be compiled is refused, so no log
+/// Decides on a change at `at` (milliseconds since 1970). `None`: it changes nothing. What cannot be compiled is refused, so no log
 /// has a revision that cannot be run.
-pub fn prepare(head: &Head, settings: &Settings, wish: Wish, at: i64) -> Result<Option<Prepared>, Refusal> {
+pub(super) fn prepare(
+    head: &Head,
+    settings: &Settings,
+    request: ChangeRequest,
+    at: i64,
+) -> Result<Option<Prepared>, Refusal> {
     let number = head.info.number;
-    wish.base.map_or(Ok(()), |base| head.expect(base))?;
-    let changed = world::apply(&head.world, &wish.edits)?;
+    request.base.map_or(Ok(()), |base| head.expect(base))?;
+    let changed = world::apply(&head.world, &request.edits)?;
     if changed.sources == head.world.sources {
         return Ok(None);
     }
@@ -120,11 +133,11 @@ pub fn prepare(head: &Head, settings: &Settings, wish: Wish, at: i64) -> Result<
     let plans = world::compile(&next, settings, number + 1)?;
     let info = RevisionInfo {
         number: number + 1,
-        author: author(wish.author.as_deref()),
+        author: author(request.author.as_deref()),
         at,
-        summary: wish.summary.unwrap_or(changed.summary),
-        edits: wish.edits.as_slice().into(),
-        reverts: wish.reverts,
+        summary: request.summary.unwrap_or(changed.summary),
+        edits: request.edits.as_slice().into(),
+        reverts: request.reverts,
     };
     let revision = Revision { info, inverse: changed.inverse, sources: changed.sources };
     Ok(Some(Prepared { revision, world: Arc::new(next), plans }))
@@ -164,8 +177,8 @@ mod tests {
         }
     }
 
-    fn wish(base: u64, author: &str, text: &str) -> Wish {
-        Wish {
+    fn request(base: u64, author: &str, text: &str) -> ChangeRequest {
+        ChangeRequest {
             base: Some(base),
             author: Some(author.to_owned()),
             edits: vec![Edit::SetFiles { files: vec![("a.yaml".to_owned(), Some(text.to_owned()))] }],
@@ -175,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_becomes_the_next_revision() {
+    fn a_change_becomes_the_next_revision() {
         let text = format!("# a comment\n{GOOD}");
         let prepared =
-            prepare(&head(GOOD), &Settings::default(), wish(7, " bea\n", &text), 42).unwrap().unwrap();
+            prepare(&head(GOOD), &Settings::default(), request(7, " bea\n", &text), 42).unwrap().unwrap();
         let Revision { info, inverse, sources } = prepared.revision;
         assert_eq!((info.number, info.author.as_str(), info.at), (8, "bea", 42));
         assert_eq!(sources, Sources::single("a.yaml", &text));
@@ -190,23 +203,23 @@ mod tests {
     #[test]
     fn a_stale_base_is_refused_whatever_the_edit_says() {
         for base in [0, 6, 8] {
-            let refused = prepare(&head(GOOD), &Settings::default(), wish(base, "", GOOD), 0);
+            let refused = prepare(&head(GOOD), &Settings::default(), request(base, "", GOOD), 0);
             assert!(matches!(refused, Err(Refusal::Stale { head: 7, .. })), "{base}: {refused:?}");
         }
     }
 
     #[test]
     fn what_changes_nothing_is_no_revision() {
-        assert!(prepare(&head(GOOD), &Settings::default(), wish(7, "", GOOD), 0).unwrap().is_none());
+        assert!(prepare(&head(GOOD), &Settings::default(), request(7, "", GOOD), 0).unwrap().is_none());
     }
 
     #[test]
     fn errors_are_refused_unless_they_were_there_before() {
         let broken = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: [\n";
-        let refused = prepare(&head(GOOD), &Settings::default(), wish(7, "", broken), 0);
+        let refused = prepare(&head(GOOD), &Settings::default(), request(7, "", broken), 0);
         assert!(matches!(&refused, Err(Refusal::Invalid(errors)) if !errors.is_empty()), "{refused:?}");
         let moved = format!("# one line down\n{broken}");
-        let accepted = prepare(&head(broken), &Settings::default(), wish(7, "", &moved), 0);
+        let accepted = prepare(&head(broken), &Settings::default(), request(7, "", &moved), 0);
         assert!(accepted.is_ok(), "{accepted:?}");
     }
 }

@@ -125,7 +125,7 @@ fn make_first(store: &Store, folder: Option<&Sources>) -> Result<Revision, Store
     let first = Revision { info, inverse: Vec::new(), sources };
     store.append(&first)?;
     if folder.is_some() {
-        store.set_folder(&first.sources)?;
+        store.set_baseline(&first.sources)?;
     }
     Ok(first)
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mesh::registry::PortProtocol;
@@ -11,16 +10,11 @@ use mesh::resource::gateway::Server;
 use mesh::{Kind, ResourceKey, Source};
 
 use crate::control::Control;
-use crate::data_plane::Entries;
 use crate::events::Hub;
 use crate::load::{Goal, Load};
 use crate::sample;
+use crate::targets::entries::Entries;
 use crate::world::{Ports, World};
-
-/// The proxy hands its counts over twice in a tick, so that none is late for it.
-pub(super) fn proxy_config() -> proxy::Config {
-    proxy::Config { flush_interval: Duration::from_millis(125), ..proxy::Config::default() }
-}
 
 /// A workload's outbound listener by its name, as the sample asks for it at each call.
 pub(super) fn outbound(

@@ -70,11 +70,11 @@ fn a_second_program_on_the_same_folder_is_told_so() {
 fn the_content_of_the_folder_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.folder().unwrap(), Sources::default());
+    assert_eq!(store.baseline().unwrap(), Sources::default());
     for files in [[("a.yaml", "1"), ("b.yaml", "2")].as_slice(), &[("b.yaml", "3")]] {
         let sources: Sources = files.iter().copied().collect();
-        store.set_folder(&sources).unwrap();
-        assert_eq!(store.folder().unwrap(), sources);
+        store.set_baseline(&sources).unwrap();
+        assert_eq!(store.baseline().unwrap(), sources);
     }
 }
 

@@ -1,7 +1,6 @@
 //! What each instance of a service answered lately, and what its health checks say.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use api::{Classes, Health, InstanceStats};
 use mesh::Plan;
@@ -14,15 +13,10 @@ const RECENT: usize = 10;
 /// Seconds that an instance is remembered for after it was asked last.
 const KEPT: u64 = 600;
 
-/// All instances that somebody asked. Knows no clock: seconds end when it is told so. The control loop and telemetry share it.
+/// All instances that somebody asked. Knows no clock: seconds end when it is told so.
 #[derive(Debug, Default)]
 pub struct Instances {
     moved: Moved,
-    log: Mutex<Log>,
-}
-
-#[derive(Debug, Default)]
-struct Log {
     /// By the service's host, and the instance's address and port.
     all: BTreeMap<(String, String), Window>,
     changed: bool,
@@ -45,37 +39,30 @@ impl Instances {
         Self { moved, ..Self::default() }
     }
 
-    fn log(&self) -> MutexGuard<'_, Log> {
-        // Each entry is whole, whatever became of the thread that changed it.
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Adds what a proxy counted.
-    pub fn add(&self, batch: &Batch) {
-        let mut log = self.log();
+    pub fn add(&mut self, batch: &Batch) {
         for (place, tries) in &batch.tries {
             let name = (place.host.clone(), self.moved.name(&place.address, place.port));
-            let window = log.all.entry(name).or_default();
+            let window = self.all.entry(name).or_default();
             window.quiet = 0;
             window.current += classes(tries);
         }
     }
 
     /// Takes what a health check found.
-    pub fn notice(&self, notice: &Notice) {
+    pub fn notice(&mut self, notice: &Notice) {
         let (host, address, port, passes) = match notice {
             Notice::Healthy { host, address, port, .. } => (host, address, *port, true),
             Notice::Unhealthy { host, address, port, .. } => (host, address, *port, false),
             _ => return,
         };
         let name = (host.clone(), self.moved.name(address, port));
-        let mut log = self.log();
-        log.all.entry(name).or_insert_with(Window::unasked).passes = Some(passes);
-        log.changed = true;
+        self.all.entry(name).or_insert_with(Window::unasked).passes = Some(passes);
+        self.changed = true;
     }
 
     /// Forgets instances that these plans do not have; of those that are not checked, what checks said.
-    pub fn follow<'p>(&self, plans: impl Iterator<Item = &'p Plan>) {
+    pub fn follow<'p>(&mut self, plans: impl Iterator<Item = &'p Plan>) {
         let mut there: HashMap<(&str, String), bool> = HashMap::new();
         // Plans share what they have in common: each is read once.
         let mut read = HashSet::new();
@@ -87,30 +74,28 @@ impl Instances {
                 }
             }
         }
-        let mut log = self.log();
-        let before = log.all.len();
+        let before = self.all.len();
         let mut changed = false;
-        log.all.retain(|(host, instance), window| {
+        self.all.retain(|(host, instance), window| {
             let checked = there.get(&(host.as_str(), instance.clone()));
             if checked == Some(&false) {
                 changed |= window.passes.take().is_some();
             }
             checked.is_some()
         });
-        log.changed |= changed || log.all.len() < before;
+        self.changed |= changed || self.all.len() < before;
     }
 
     /// Ends a second. All instances, where what is told of them changed.
-    pub fn second(&self) -> Option<Vec<InstanceStats>> {
-        let mut log = self.log();
-        let mut changed = std::mem::take(&mut log.changed);
-        log.all.retain(|_, window| {
+    pub fn second(&mut self) -> Option<Vec<InstanceStats>> {
+        let mut changed = std::mem::take(&mut self.changed);
+        self.all.retain(|_, window| {
             changed |= window.end_second();
             let stays = window.quiet < KEPT || window.passes.is_some();
             changed |= !stays;
             stays
         });
-        let told = log.all.iter().map(|((host, instance), window)| InstanceStats {
+        let told = self.all.iter().map(|((host, instance), window)| InstanceStats {
             host: host.clone(),
             instance: instance.clone(),
             recent: window.recent(),
@@ -176,7 +161,7 @@ mod tests {
         Batch { tries: HashMap::from([(place(), Tries { by_class })]), ..Batch::default() }
     }
 
-    fn told(instances: &Instances) -> Option<(String, Health)> {
+    fn told(instances: &mut Instances) -> Option<(String, Health)> {
         let all = instances.second()?;
         let one = all.first().map(|one| (one.instance.clone(), one.health));
         Some(one.unwrap_or_default())
@@ -184,34 +169,35 @@ mod tests {
 
     #[test]
     fn an_instance_is_what_it_answers() {
-        let instances = Instances::new(Moved::new(&HashMap::from([(9080, 41_000)])));
-        assert_eq!(told(&instances), None, "nobody was asked");
+        let mut instances = Instances::new(Moved::new(&HashMap::from([(9080, 41_000)])));
+        assert_eq!(told(&mut instances), None, "nobody was asked");
         for (tries, expected) in [
             ([0, 10, 0, 0, 0], Health::Healthy),
             ([1, 0, 0, 0, 0], Health::Degraded),
             ([9, 0, 0, 0, 0], Health::Failing),
         ] {
             instances.add(&asked(tries));
-            assert_eq!(told(&instances), Some(("127.0.0.1:9080".to_owned(), expected)));
+            assert_eq!(told(&mut instances), Some(("127.0.0.1:9080".to_owned(), expected)));
         }
-        let healths: Vec<_> = (0..700).filter_map(|_| told(&instances)).map(|(_, health)| health).collect();
+        let healths: Vec<_> =
+            (0..700).filter_map(|_| told(&mut instances)).map(|(_, health)| health).collect();
         // The window empties, and in the end the instance is forgotten.
         assert_eq!(healths[healths.len() - 2..], [Health::Idle, Health::Unknown]);
-        assert!(instances.log().all.is_empty());
+        assert!(instances.all.is_empty());
     }
 
     #[test]
     fn checks_ask_where_nobody_else_does() {
-        let instances = Instances::default();
+        let mut instances = Instances::default();
         let Place { host, address, port } = place();
         let at = Instant::now();
         let (up_host, up_address) = (host.clone(), address.clone());
         instances.notice(&Notice::Healthy { host: up_host, address: up_address, port, at });
-        assert_eq!(told(&instances).unwrap().1, Health::Healthy);
+        assert_eq!(told(&mut instances).unwrap().1, Health::Healthy);
         instances.add(&asked([0, 1, 0, 0, 0]));
         let why = "it answered 503".to_owned();
         instances.notice(&Notice::Unhealthy { host, address, port, why, at });
-        assert_eq!(told(&instances).unwrap().1, Health::Failing);
+        assert_eq!(told(&mut instances).unwrap().1, Health::Failing);
         let endpoint = Endpoint::named("127.0.0.1", 41_000);
         let key = ClusterKey { host: "reviews".to_owned(), subset: None, port: 80 };
         let cluster =
@@ -226,7 +212,7 @@ mod tests {
             clusters: clusters.into(),
         };
         instances.follow([&plan(vec![cluster])].into_iter());
-        assert_eq!(told(&instances).unwrap().1, Health::Healthy, "it is checked no more");
+        assert_eq!(told(&mut instances).unwrap().1, Health::Healthy, "it is checked no more");
         instances.follow([&plan(vec![])].into_iter());
         assert_eq!(instances.second(), Some(vec![]));
     }

@@ -1,20 +1,27 @@
-//! The task that asks the clock: collects batches, and four times a second tells browsers, metrics and the control loop.
+//! The task that asks the clock: collects batches, follows the plans of the newest revision, and four times a second tells browsers,
+//! metrics and the control loop.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use api::Delta;
-use proxy::Batch;
+use api::revision::Stage;
+use proxy::{Batch, Notice};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::follower::Step;
 use super::instances::Instances;
-use super::splits::Desired;
+use super::splits;
+use super::troubles::Troubles;
 use super::{Collector, window::TICKS_PER_SECOND};
 use crate::clock::now_millis;
-use crate::control::Command;
 use crate::events::Hub;
 use crate::metrics::Metrics;
+use crate::targets::Offer;
+use crate::timeline::Reached;
 
 /// Length of a tick.
 const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
@@ -22,23 +29,27 @@ const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
 /// What the task reads and where it tells.
 #[derive(Debug)]
 pub(crate) struct Feeds {
-    /// From the proxy's threads.
-    pub(crate) batches: mpsc::Receiver<Batch>,
-    /// From Envoys.
-    pub(crate) envoys: mpsc::Receiver<Batch>,
-    /// New head revisions with their desired shares.
-    pub(crate) desired: mpsc::Receiver<(u64, Vec<Desired>)>,
+    /// Revisions.
+    pub(crate) revisions: mpsc::Receiver<Step>,
+    /// What the targets counted.
+    pub(crate) batches: Vec<mpsc::Receiver<Batch>>,
+    /// What the proxy's threads tell at once.
+    pub(crate) notices: mpsc::Receiver<Notice>,
+    /// Where milestones go.
+    pub(crate) milestones: mpsc::Sender<Reached>,
     /// The browsers.
     pub(crate) hub: Arc<Hub>,
-    /// What instances answered.
-    pub(crate) instances: Arc<Instances>,
     /// Counters for Prometheus.
     pub(crate) metrics: Arc<Metrics>,
-    /// The control loop.
-    pub(crate) control: mpsc::Sender<Command>,
+    /// What instances answered.
+    pub(crate) instances: Instances,
+    /// Instances that are not used, and limits that are reached.
+    pub(crate) troubles: Troubles,
+    /// The mesh's DNS domain.
+    pub(crate) domain: String,
 }
 
-/// Runs until the proxy has ended.
+/// Runs until the control loop has ended.
 pub(crate) async fn run(mut feeds: Feeds) {
     let mut collector = Collector::default();
     let mut interval = tokio::time::interval(TICK);
@@ -49,7 +60,12 @@ pub(crate) async fn run(mut feeds: Feeds) {
     loop {
         tokio::select! {
             biased;
-            Some((revision, desired)) = feeds.desired.recv() => collector.set_head(revision, desired),
+            step = feeds.revisions.recv() => match step {
+                Some(Step::Expected(offer)) => collector.set_head(offer.revision, desired(&offer, &feeds.domain)),
+                Some(Step::Offered(offer)) => feeds.follow(&offer),
+                None => return,
+            },
+            Some(notice) = feeds.notices.recv() => feeds.notices(notice).await,
             _ = interval.tick() => {
                 let now = Instant::now();
                 let millis = u32::try_from((now - last).as_millis()).unwrap_or(u32::MAX);
@@ -65,23 +81,72 @@ pub(crate) async fn run(mut feeds: Feeds) {
                     && revision > converged
                 {
                     converged = revision;
-                    let told = Command::Converged { revision, n, at: now };
-                    if feeds.control.send(told).await.is_err() {
-                        return;
-                    }
+                    let note = Some(format!("n={n}"));
+                    feeds.reached(Reached { revision, stage: Stage::Converged, at: now, note }).await;
                 }
             }
-            batch = feeds.batches.recv() => {
-                let Some(batch) = batch else { return };
-                feeds.metrics.observe(&batch);
-                feeds.instances.add(&batch);
-                collector.add(&batch);
-            }
-            Some(batch) = feeds.envoys.recv() => {
+            batch = next(&mut feeds.batches) => {
                 feeds.metrics.observe(&batch);
                 feeds.instances.add(&batch);
                 collector.add(&batch);
             }
         }
     }
+}
+
+impl Feeds {
+    /// Forgets what a revision does not have. Whatever keeps something by what plans have is told of them here.
+    fn follow(&mut self, offer: &Offer) {
+        self.instances.follow(offer.plans.values().map(AsRef::as_ref));
+        self.metrics.follow(offer.plans.values().map(AsRef::as_ref));
+        if self.troubles.follow(&offer.plans) {
+            self.tell_troubles();
+        }
+    }
+
+    /// Takes what the proxy tells, and what else waits to be told, so that browsers are told once.
+    async fn notices(&mut self, first: Notice) {
+        let (mut changed, mut next) = (false, Some(first));
+        while let Some(notice) = next {
+            if let Notice::FirstRequest { revision, at } = notice {
+                let reached = Reached { revision, stage: Stage::FirstRequest, at, note: None };
+                self.reached(reached).await;
+            }
+            self.metrics.notice(&notice);
+            self.instances.notice(&notice);
+            changed |= self.troubles.take(&notice, now_millis());
+            next = self.notices.try_recv().ok();
+        }
+        if changed {
+            self.tell_troubles();
+        }
+    }
+
+    fn tell_troubles(&self) {
+        self.hub.publish(Delta::Troubles(self.troubles.list().to_vec()));
+    }
+
+    /// Without the control loop, nobody wants to know.
+    async fn reached(&self, reached: Reached) {
+        drop(self.milestones.send(reached).await);
+    }
+}
+
+/// The shares that a revision asks for.
+fn desired(offer: &Offer, domain: &str) -> Vec<splits::Desired> {
+    let desired = splits::desired(offer.plans.values().map(AsRef::as_ref));
+    splits::with_idle(desired, &offer.world.mesh, domain)
+}
+
+/// The next of what was counted.
+async fn next(batches: &mut [mpsc::Receiver<Batch>]) -> Batch {
+    poll_fn(|context| {
+        let ready = |batches: &mut mpsc::Receiver<Batch>| match batches.poll_recv(context) {
+            Poll::Ready(Some(batch)) => Some(batch),
+            // None now, or never again.
+            Poll::Ready(None) | Poll::Pending => None,
+        };
+        batches.iter_mut().find_map(ready).map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }

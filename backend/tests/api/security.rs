@@ -93,7 +93,7 @@ async fn the_token_is_asked_for() {
 
 #[tokio::test]
 async fn envoys_show_the_token_too_unless_they_have_one_of_their_own() {
-    let own = || meshwright::envoy::Config {
+    let own = || meshwright::targets::envoy::Config {
         options: xds::ads::Options { token: Some("of-their-own".to_owned()), ..Default::default() },
         ..Default::default()
     };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::prelude::*;
 use api::observed::Tick;
+use api::reduce;
 use api::state::{ListenerInfo, LoadSettings, Proposal, SetAside};
 use api::{Delta, InstanceStats, RevisionInfo, Snapshot, TargetStatus, Timeline, Trouble};
 use mesh::{Diagnostic, Settings, Sources};
@@ -114,18 +115,16 @@ impl Head {
 
     pub(super) fn receive(&self, delta: Delta) {
         match delta {
-            Delta::Revision { info, files } => self.advance(info, files),
-            Delta::Target(status) => self.targets.update(|targets| {
-                match targets.iter_mut().find(|other| other.target == status.target) {
-                    Some(other) => *other = status,
-                    None => targets.push(status),
-                }
-            }),
-            // A milestone of the revision before can come late; it is not the head's timeline.
+            Delta::Revision { info, files } => {
+                self.sources.update(|sources| drop(Arc::make_mut(sources).patch(files)));
+                self.timeline.set(None);
+                self.history.update(|history| reduce::advance(history, &info));
+                self.revision.set(Some(info));
+            }
+            Delta::Target(status) => self.targets.update(|targets| reduce::set_target(targets, status)),
             Delta::Timeline(timeline) => {
-                if timeline.revision
-                    >= self.revision.with_untracked(|head| head.as_ref().map_or(0, |head| head.number))
-                {
+                let head = self.revision.with_untracked(|head| head.as_ref().map_or(0, |head| head.number));
+                if timeline.is_of(head) {
                     self.timeline.set(Some(timeline));
                 }
             }
@@ -137,24 +136,6 @@ impl Head {
             Delta::Instances(instances) => self.instances.set(instances),
             Delta::Snapshot(_) | Delta::Tick(_) => {}
         }
-    }
-
-    fn advance(&self, info: RevisionInfo, files: Vec<(String, Option<String>)>) {
-        self.sources.update(|sources| {
-            let sources = Arc::make_mut(sources);
-            for (path, text) in files {
-                match text {
-                    Some(text) => sources.0.insert(path, text),
-                    None => sources.0.remove(&path),
-                };
-            }
-        });
-        self.history.update(|history| {
-            history.retain(|other| other.number != info.number);
-            history.insert(0, info.clone());
-            history.truncate(200);
-        });
-        self.revision.set(Some(info));
     }
 }
 

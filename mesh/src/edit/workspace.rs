@@ -123,16 +123,7 @@ impl Workspace {
     /// Sets whole files.
     pub(super) fn set_files(&mut self, files: Vec<(String, Option<String>)>) -> Result<(), EditError> {
         let bytes = files.iter().filter_map(|(_, text)| text.as_ref()).map(String::len).sum();
-        let mut before = Vec::with_capacity(files.len());
-        for (file, text) in files {
-            let old = match text {
-                Some(text) => self.sources.0.insert(file.clone(), text),
-                None => self.sources.0.remove(&file),
-            };
-            before.push((file, old));
-        }
-        // The same file twice: the older text must come last.
-        before.reverse();
+        let before = self.sources.patch(files);
         self.inverse.push(Edit::SetFiles { files: before });
         self.read(bytes)
     }

@@ -1,18 +1,13 @@
-//! The built-in proxy as a target: which listeners it has, and how a revision's plans get to it.
+//! Where the traffic of the mesh enters: which listeners plans need, and on which addresses they may be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use api::state::ListenerInfo;
-use arc_swap::ArcSwap;
 use mesh::plan::Protocol;
 use mesh::{Plan, Source};
-use proxy::{Entry, Proxy};
+use proxy::Entry;
 
-/// For how long a swap may take before the proxy counts as unreachable. It takes well under a millisecond.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Ports above a gateway's own that are tried when it is taken.
 const NEXT_PORTS: u16 = 20;
 /// Added to a gateway's port that only root may open: 80 becomes 8080.
@@ -20,75 +15,6 @@ const UNPRIVILEGED: u16 = 8000;
 
 /// Where each source's traffic enters.
 pub type Entries = BTreeMap<(Source, Option<u16>), SocketAddr>;
-
-/// The proxy with its listeners.
-#[derive(Debug)]
-pub struct DataPlane {
-    proxy: Proxy,
-    entries: Arc<ArcSwap<Entries>>,
-}
-
-/// The proxy did not take the plans.
-#[derive(Debug, thiserror::Error)]
-#[error("the proxy's threads did not take the plans within {} s", PATIENCE.as_secs())]
-pub struct Unreachable;
-
-impl DataPlane {
-    /// A proxy without listeners.
-    pub fn new(proxy: Proxy) -> Self {
-        Self { proxy, entries: Arc::default() }
-    }
-
-    /// Where traffic enters, for those who look at each call.
-    pub fn entries(&self) -> Arc<ArcSwap<Entries>> {
-        Arc::clone(&self.entries)
-    }
-
-    /// Runs these plans: opens what they need, swaps, and closes what they need no more. Returns when the last thread had them, and
-    /// whether the listeners changed.
-    pub async fn run(&self, plans: &HashMap<Source, Arc<Plan>>) -> Result<(Instant, bool), Unreachable> {
-        let before = self.entries.load_full();
-        let mut entries = Entries::clone(&before);
-        let wanted = wanted(plans.values().map(AsRef::as_ref));
-        for entry in &wanted {
-            let key = (entry.source.clone(), entry.port);
-            if entries.contains_key(&key) {
-                continue;
-            }
-            match self.proxy.bind(entry.clone(), &addresses(entry)).await {
-                Ok(address) => {
-                    entries.insert(key, address);
-                }
-                // The others still work; the browser sees that this one has no address.
-                Err(error) => tracing::warn!(?entry, %error, "no listener"),
-            }
-        }
-        let swap = self.proxy.swap(plans.values().cloned().collect());
-        let swapped = tokio::time::timeout(PATIENCE, swap).await.map_err(|_elapsed| Unreachable)?;
-        let gone: Vec<_> = entries
-            .keys()
-            .filter(|(source, port)| {
-                !wanted.iter().any(|entry| entry.source == *source && entry.port == *port)
-            })
-            .cloned()
-            .collect();
-        for key in gone {
-            if let Some(address) = entries.remove(&key) {
-                self.proxy.unbind(address).await;
-            }
-        }
-        let changed = entries != *before;
-        if changed {
-            self.entries.store(Arc::new(entries));
-        }
-        Ok((swapped.at, changed))
-    }
-
-    /// Lets requests end, then the proxy.
-    pub async fn shutdown(self, grace: Duration) {
-        self.proxy.shutdown(grace).await;
-    }
-}
 
 /// The listeners, as browsers see them.
 pub(crate) fn listeners(entries: &Entries) -> Vec<ListenerInfo> {

@@ -1,22 +1,17 @@
-//! A mesh's folder on disk: what it proposes, and the task that looks for changes.
-//!
-//! The folder is only ever read. What was changed in the browser gets into it by export or by hand; what was changed in it gets into
-//! the mesh when a person takes the proposal.
-
-use std::path::PathBuf;
+//! What an origin had when it was last taken or dismissed, beside what it has now: the difference is what it proposes.
 
 use api::state::Proposal;
 use mesh::sources::{Unread, Why};
 use mesh::{Diagnostic, Sources, diff};
-use tokio::sync::mpsc;
 
-use crate::control::Command;
-use crate::files::{self, Found};
-use crate::watch::Watch;
+use super::Finding;
+use crate::files::Found;
 
-/// What is known of the folder.
+/// What is known of an origin.
 #[derive(Debug)]
-pub struct Watched {
+pub struct Baseline {
+    /// What the origin is called in sentences.
+    pub name: &'static str,
     /// What it had when its content was last taken or dismissed.
     baseline: Sources,
     found: Sources,
@@ -25,20 +20,20 @@ pub struct Watched {
     told: Option<Proposal>,
 }
 
-impl Watched {
-    /// A folder whose content is `found` now and was `baseline` when it was last taken.
-    pub fn new(baseline: Sources, found: Found, at: i64) -> Self {
-        let mut watched = Self { found: baseline.clone(), baseline, unread: Vec::new(), at, told: None };
-        watched.found(Ok(found), at);
-        watched
+impl Baseline {
+    /// An origin whose content is `found` now and was `baseline` when it was last taken.
+    pub fn new(name: &'static str, baseline: Sources, found: Found, at: i64) -> Self {
+        let mut known = Self { name, found: baseline.clone(), baseline, unread: Vec::new(), at, told: None };
+        known.found(Ok(found), at);
+        known
     }
 
-    /// The folder was looked at; true where other files cannot be read than before. What cannot be read is as it was: that is no
+    /// The origin was read; true where other files cannot be read than before. What cannot be read is as it was: that is no
     /// change, and least of all a removal.
-    pub fn found(&mut self, found: Result<Found, files::Error>, at: i64) -> bool {
+    pub fn found(&mut self, found: Finding, at: i64) -> bool {
         let Found { mut sources, unread } = found.unwrap_or_else(|error| {
-            let why = Why::Failed(format!("{:#}", anyhow::Error::new(error)));
-            Found { sources: self.found.clone(), unread: vec![Unread { file: ".".to_owned(), why }] }
+            let unread = vec![Unread { file: ".".to_owned(), why: Why::Failed(error) }];
+            Found { sources: self.found.clone(), unread }
         });
         for Unread { file, .. } in &unread {
             if let Some(text) = self.found.0.get(file) {
@@ -49,7 +44,7 @@ impl Watched {
             (self.found, self.at) = (sources, at);
         }
         for Unread { file, why } in unread.iter().filter(|one| !self.unread.contains(one)) {
-            tracing::warn!(file, %why, "a file of the folder is left out");
+            tracing::warn!(file, %why, "a file is left out");
         }
         let news = self.unread != unread;
         self.unread = unread;
@@ -61,7 +56,7 @@ impl Watched {
         self.unread.iter().map(Unread::diagnostic).collect()
     }
 
-    /// What it proposes on top of the newest revision: the files that changed on disk since its content was last taken, as far
+    /// What it proposes on top of the newest revision: the files that changed there since its content was last taken, as far
     /// as the revision does not have them so already. Files that only the browser changed are left alone.
     pub fn proposal(&self, head: &Sources) -> Option<Proposal> {
         let mut files = diff::files(&self.baseline, &self.found);
@@ -88,21 +83,6 @@ impl Watched {
     }
 }
 
-/// Tells of changes in a folder until the control loop is gone.
-pub(crate) async fn follow(root: PathBuf, mut watch: Watch, commands: mpsc::Sender<Command>) {
-    loop {
-        tokio::select! {
-            () = commands.closed() => return,
-            () = watch.changed() => {}
-        }
-        let folder = root.clone();
-        let Ok(found) = tokio::task::spawn_blocking(move || files::folder(&folder)).await else { return };
-        if commands.send(Command::Folder(found)).await.is_err() {
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,21 +101,20 @@ mod tests {
         let unread = |file: &str| Unread { file: file.to_owned(), why: Why::Utf16 };
         // At the start, with a change of another file.
         let disk = Found { unread: vec![unread("a")], ..found(&[("b", "2")]) };
-        let mut watched = Watched::new(sources(base), disk.clone(), 5);
+        let mut known = Baseline::new("the folder", sources(base), disk.clone(), 5);
         let head = sources(base);
-        assert_eq!(watched.proposal(&head).unwrap().files, [("b".to_owned(), Some("2".to_owned()))]);
-        let said: Vec<_> = watched.unread().into_iter().map(|one| one.place.unwrap().file).collect();
+        assert_eq!(known.proposal(&head).unwrap().files, [("b".to_owned(), Some("2".to_owned()))]);
+        let said: Vec<_> = known.unread().into_iter().map(|one| one.place.unwrap().file).collect();
         assert_eq!(said, ["a"]);
-        assert!(!watched.found(Ok(disk), 6), "no news");
+        assert!(!known.found(Ok(disk), 6), "no news");
         // A file that was not there before has nothing that could go on.
-        assert!(watched.found(Ok(Found { unread: vec![unread("c")], ..found(base) }), 7));
-        assert_eq!(watched.proposal(&head), None);
+        assert!(known.found(Ok(Found { unread: vec![unread("c")], ..found(base) }), 7));
+        assert_eq!(known.proposal(&head), None);
         // The folder itself.
-        let failed = files::Error::Empty("x".into());
-        assert!(watched.found(Err(failed), 8));
-        assert_eq!((watched.proposal(&head), watched.unread().len()), (None, 1));
-        assert!(watched.found(Ok(found(base)), 9));
-        assert_eq!((watched.proposal(&head), watched.unread()), (None, Vec::new()));
+        assert!(known.found(Err("it is gone".to_owned()), 8));
+        assert_eq!((known.proposal(&head), known.unread().len()), (None, 1));
+        assert!(known.found(Ok(found(base)), 9));
+        assert_eq!((known.proposal(&head), known.unread()), (None, Vec::new()));
     }
 
     #[test]
@@ -153,8 +132,8 @@ mod tests {
             (&[("a", "1"), ("b", "4")], &[("a", "2"), ("b", "1")], &[("b", Some("4"))]),
         ];
         for (disk, head, expected) in cases {
-            let watched = Watched::new(sources(base), found(disk), 5);
-            let proposal = watched.proposal(&sources(head));
+            let known = Baseline::new("the folder", sources(base), found(disk), 5);
+            let proposal = known.proposal(&sources(head));
             let files: Vec<_> = proposal.iter().flat_map(|proposal| &proposal.files).collect();
             let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_deref())).collect();
             assert_eq!(files, expected, "disk {disk:?}, head {head:?}");
@@ -163,12 +142,12 @@ mod tests {
 
     #[test]
     fn a_settled_folder_proposes_again_only_when_it_changes() {
-        let mut watched = Watched::new(sources(&[("a", "1")]), found(&[("a", "2")]), 5);
+        let mut known = Baseline::new("the folder", sources(&[("a", "1")]), found(&[("a", "2")]), 5);
         let head = sources(&[("a", "1")]);
-        assert!(watched.proposal(&head).is_some());
-        watched.settle();
-        assert!(watched.proposal(&head).is_none());
-        assert!(!watched.found(Ok(found(&[("a", "3")])), 9));
-        assert_eq!(watched.proposal(&head).map(|proposal| proposal.at), Some(9));
+        assert!(known.proposal(&head).is_some());
+        known.settle();
+        assert!(known.proposal(&head).is_none());
+        assert!(!known.found(Ok(found(&[("a", "3")])), 9));
+        assert_eq!(known.proposal(&head).map(|proposal| proposal.at), Some(9));
     }
 }

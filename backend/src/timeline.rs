@@ -5,6 +5,19 @@ use std::time::Instant;
 use api::revision::Stage;
 use api::{Milestone, Timeline};
 
+/// A revision has reached a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The revision.
+    pub revision: u64,
+    /// The stage.
+    pub stage: Stage,
+    /// When.
+    pub at: Instant,
+    /// What there is to say of it.
+    pub note: Option<String>,
+}
+
 /// The timeline of the newest revision, as far as it has got.
 #[derive(Debug)]
 pub struct Progress {
@@ -19,6 +32,11 @@ impl Progress {
         let mut progress = Self { received, timeline };
         progress.reach(Stage::Received, received, None);
         progress
+    }
+
+    /// When its edit came in.
+    pub fn received(&self) -> Instant {
+        self.received
     }
 
     /// The revision.
@@ -38,7 +56,7 @@ impl Progress {
     }
 
     /// Milliseconds from the edit to `at`.
-    pub fn millis(&self, at: Instant) -> f64 {
+    fn millis(&self, at: Instant) -> f64 {
         at.saturating_duration_since(self.received).as_secs_f64() * 1000.0
     }
 

@@ -9,8 +9,8 @@ use api::state::Proposal;
 use mesh::Settings;
 use tokio::sync::{mpsc, watch};
 
-use super::change::{self, Head, Prepared, Refusal, Wish};
-use super::{Answer, Command};
+use super::change::{self, ChangeRequest, Head, Prepared, Refusal};
+use super::inbox::Answer;
 use crate::clock::now_millis;
 use crate::store::{Revision, Store};
 use crate::work::Work;
@@ -31,7 +31,7 @@ pub(super) enum Ask {
         author: Option<String>,
     },
     /// Edits that are known.
-    Wish(Wish),
+    Change(ChangeRequest),
 }
 
 /// Who waits for what becomes of it.
@@ -39,7 +39,7 @@ pub(super) enum Ask {
 pub(super) enum Waiting {
     /// Who asked.
     For(Answer<NewRevision>),
-    /// Who took the folder's proposal.
+    /// Who took the origin's proposal.
     Accept(Proposal, Answer<NewRevision>),
     /// The loop itself: faults expired.
     Expiry,
@@ -47,7 +47,7 @@ pub(super) enum Waiting {
 
 /// What was decided.
 #[derive(Debug)]
-pub(crate) struct Decided {
+pub(super) struct Decision {
     /// A revision, nothing to change, or a refusal.
     pub(super) result: Result<Option<Prepared>, Refusal>,
     /// The revision that it was decided on.
@@ -62,33 +62,35 @@ pub(crate) struct Decided {
 
 /// What it takes to decide.
 #[derive(Debug, Clone)]
-pub(super) struct Desk {
+pub(super) struct Admission {
     pub(super) store: Store,
     pub(super) settings: Settings,
     pub(super) head: watch::Receiver<Arc<Head>>,
     pub(super) work: Work,
-    pub(super) commands: mpsc::Sender<Command>,
+    /// Where decisions go.
+    pub(super) decisions: mpsc::Sender<Decision>,
 }
 
-impl Desk {
+impl Admission {
     /// Decides, and tells the loop.
-    pub(super) fn take(&self, ask: Ask, received: Instant, waiting: Waiting) {
-        let desk = self.clone();
+    pub(super) fn review(&self, ask: Ask, received: Instant, waiting: Waiting) {
+        let admission = self.clone();
         tokio::spawn(async move {
             let received = (received, now_millis());
-            let (on, result) = desk.decide(ask, received.1).await;
-            let decided = Decided { result, on, received, at: Instant::now(), waiting };
+            let (on, result) = admission.decide(ask, received.1).await;
+            let decision = Decision { result, on, received, at: Instant::now(), waiting };
             // Without a loop, whoever waits hears that it is gone.
-            drop(desk.commands.send(Command::Decided(Box::new(decided))).await);
+            drop(admission.decisions.send(decision).await);
         });
     }
 
     async fn decide(&self, ask: Ask, at: i64) -> (u64, Result<Option<Prepared>, Refusal>) {
-        let desk = self.clone();
+        let admission = self.clone();
         let done = self.work.run(move || {
-            let head = Arc::clone(&desk.head.borrow());
-            let wish = ask.wish(&head, &desk.store);
-            (head.info.number, wish.and_then(|wish| change::prepare(&head, &desk.settings, wish, at)))
+            let head = Arc::clone(&admission.head.borrow());
+            let request = ask.request(&head, &admission.store);
+            let prepared = request.and_then(|it| change::prepare(&head, &admission.settings, it, at));
+            (head.info.number, prepared)
         });
         match done.await {
             Ok(decided) => decided,
@@ -98,9 +100,9 @@ impl Desk {
 }
 
 impl Ask {
-    fn wish(self, head: &Head, store: &Store) -> Result<Wish, Refusal> {
+    fn request(self, head: &Head, store: &Store) -> Result<ChangeRequest, Refusal> {
         match self {
-            Self::Wish(wish) => Ok(wish),
+            Self::Change(request) => Ok(request),
             Self::Edits(request) => {
                 head.expect(request.base)?;
                 let mut edits = request.edits;
@@ -108,7 +110,7 @@ impl Ask {
                     edits.extend(world::replace_resources(&head.world.mesh, resources)?);
                 }
                 let base = Some(request.base);
-                Ok(Wish { base, author: request.author, edits, reverts: None, summary: None })
+                Ok(ChangeRequest { base, author: request.author, edits, reverts: None, summary: None })
             }
             Self::Revert { number, base, author } => {
                 head.expect(base)?;
@@ -118,7 +120,7 @@ impl Ask {
                 let now = &head.world.sources;
                 let edits = mesh::revert::revert(number, &revision.inverse, &before, &revision.sources, now)?;
                 let summary = Some(format!("takes back {number}: {}", revision.info.summary));
-                Ok(Wish { base: Some(base), author, edits, reverts: Some(number), summary })
+                Ok(ChangeRequest { base: Some(base), author, edits, reverts: Some(number), summary })
             }
         }
     }
@@ -154,17 +156,17 @@ mod tests {
         };
         let world = Arc::new(World::read(sources, &Mesh::default(), &settings));
         let (_head, watched) = watch::channel(Arc::new(Head { info, world }));
-        let (commands, mut decided) = mpsc::channel(1);
+        let (decisions, mut decided) = mpsc::channel(1);
         let (store, work) = (Store::open(data.path()).unwrap(), Work::default());
-        let desk = Desk { store, settings, head: watched, work: work.clone(), commands };
+        let admission = Admission { store, settings, head: watched, work: work.clone(), decisions };
 
         let (end, held) = channel::<()>();
         let long = tokio::spawn(async move { work.run(move || held.recv().unwrap()).await });
         let files = vec![("b.yaml".to_owned(), Some("# more\n".to_owned()))];
         let edits = vec![Edit::SetFiles { files }];
-        let wish = Wish { base: Some(1), author: None, edits, reverts: None, summary: None };
-        desk.take(Ask::Wish(wish), Instant::now(), Waiting::Expiry);
-        let Some(Command::Decided(decided)) = decided.recv().await else { panic!("it is decided on") };
+        let request = ChangeRequest { base: Some(1), author: None, edits, reverts: None, summary: None };
+        admission.review(Ask::Change(request), Instant::now(), Waiting::Expiry);
+        let decided = decided.recv().await.unwrap();
         assert_eq!(decided.on, 1);
         assert_eq!(decided.result.unwrap().unwrap().revision.info.number, 2);
         end.send(()).unwrap();

@@ -17,8 +17,8 @@ use xds::bootstrap::{self, Server};
 use xds::node::{Bind, Node};
 
 use super::process::{Handle, Launch, supervisor};
-use super::worlds::Plans;
-use crate::data_plane::{Entries, addresses, wanted};
+use crate::targets::entries::{Entries, addresses, wanted};
+use crate::world::Plans;
 
 /// For requests that are under way when an Envoy is ended.
 const GRACE: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const OWN: &str = "own/";
 
 /// All of them.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct Managed {
     binary: PathBuf,
     server: Server,
     members: HashMap<Source, Member>,
@@ -52,7 +52,7 @@ struct Reserved {
     _socket: Socket,
 }
 
-impl Fleet {
+impl Managed {
     /// None yet; they will ask this server.
     pub fn new(binary: PathBuf, server: Server) -> Self {
         Self { binary, server, members: HashMap::new(), entries: Arc::default() }

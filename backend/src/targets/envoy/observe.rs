@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use api::revision::Stage;
 use mesh::plan::{Cluster, Endpoint, Plan, VirtualHost};
 use mesh::route::find_virtual_host;
 use mesh::{RouteKey, Source};
@@ -13,17 +14,17 @@ use xds::ads::States;
 use xds::als::{self, Entry, Logs};
 use xds::translate::names::{parse_cluster, parse_route};
 
-use super::worlds::Worlds;
-use crate::control::Command;
+use super::cache::SnapshotCache;
+use crate::timeline::Reached;
 
 /// Reads what Envoys say and hands it on, until the server for them ends.
 pub(super) async fn run(
     mut logs: Logs,
     names: Arc<Names>,
     mut states: watch::Receiver<States>,
-    worlds: Arc<Worlds>,
+    cache: Arc<SnapshotCache>,
     batches: mpsc::Sender<Batch>,
-    control: mpsc::Sender<Command>,
+    milestones: mpsc::Sender<Reached>,
 ) {
     let mut revisions = Revisions::default();
     let mut first = 0;
@@ -37,7 +38,7 @@ pub(super) async fn run(
             said = logs.next() => said,
         };
         let Some(said) = said else { return };
-        let Some(plan) = worlds.plan(&said.node.source) else { continue };
+        let Some(plan) = cache.plan(&said.node.source) else { continue };
         let batch = observed(&said, &plan, &revisions, &names);
         let newest = batch.stats.keys().map(|key| key.revision).max().unwrap_or_default();
         if newest > first {
@@ -46,7 +47,8 @@ pub(super) async fn run(
             let began = said.entries.iter().filter(own).map(|entry| entry.start).min();
             let ago = began.and_then(|began| began.elapsed().ok()).unwrap_or_default();
             let at = Instant::now().checked_sub(ago).unwrap_or_else(Instant::now);
-            if control.send(Command::FirstRequest { revision: newest, at }).await.is_err() {
+            let reached = Reached { revision: newest, stage: Stage::FirstRequest, at, note: None };
+            if milestones.send(reached).await.is_err() {
                 return;
             }
         }

@@ -12,12 +12,11 @@ use xds::proxyless;
 use xds::resource::Snapshot;
 use xds::translate::{Delivery, translate};
 
-/// The plans of a revision.
-pub type Plans = HashMap<Source, Arc<Plan>>;
+use crate::world::Plans;
 
 /// Plans and those who wait for their news.
 #[derive(Debug)]
-pub struct Worlds {
+pub(super) struct SnapshotCache {
     inner: Mutex<Inner>,
     /// For how long nothing of a stream may move.
     stream_idle: Duration,
@@ -73,14 +72,14 @@ struct View {
     proxyless: bool,
 }
 
-impl Worlds {
+impl SnapshotCache {
     /// No plans yet, for Envoys whose streams may stand still for so long; 0 is no limit.
-    pub fn new(stream_idle: Duration) -> Self {
+    pub(super) fn new(stream_idle: Duration) -> Self {
         Self { inner: Mutex::default(), stream_idle }
     }
 
     /// Takes the plans of a revision, and where this program's own Envoys listen; tells each Envoy what is new for it.
-    pub fn set(&self, number: u64, plans: Plans, mut binds: HashMap<String, Bind>) {
+    pub(super) fn set(&self, number: u64, plans: Plans, mut binds: HashMap<String, Bind>) {
         binds.values_mut().for_each(|bind| bind.stream_idle = self.stream_idle);
         let mut next = Revision { number, plans, binds, ..Revision::default() };
         // What takes its time is done while others are served from the last revision.
@@ -106,12 +105,12 @@ impl Worlds {
     }
 
     /// The plan of a source.
-    pub fn plan(&self, source: &Source) -> Option<Arc<Plan>> {
+    pub(super) fn plan(&self, source: &Source) -> Option<Arc<Plan>> {
         self.lock().now.plans.get(source).cloned()
     }
 
     /// What the plan of a source says that Envoy cannot do, or that the mesh has no such source.
-    pub fn notes(&self, source: &Source) -> Vec<String> {
+    pub(super) fn notes(&self, source: &Source) -> Vec<String> {
         let Revision { plans, notes, .. } = &mut self.lock().now;
         match plans.get(source) {
             Some(plan) => {
@@ -146,7 +145,7 @@ impl Worlds {
     }
 }
 
-impl xds::ads::Worlds for Worlds {
+impl xds::ads::Worlds for SnapshotCache {
     fn subscribe(&self, client: &Client) -> Result<watch::Receiver<Arc<Snapshot>>, String> {
         Ok(self.subscribe(&client.node, client.delta, proxyless::is_one(&client.agent)))
     }
@@ -217,20 +216,20 @@ mod tests {
 
     #[test]
     fn who_sees_the_same_shares_it_and_is_told_what_is_new() {
-        let worlds = Worlds::new(STREAM_IDLE);
-        worlds.set(1, plans(1, str::to_owned), HashMap::new());
-        let mut one = worlds.subscribe(&node("reviews-v1"), true, false);
-        let other = worlds.subscribe(&node("reviews-v2"), true, false);
-        let nobody = worlds.subscribe(&node("nobody"), true, false);
+        let cache = SnapshotCache::new(STREAM_IDLE);
+        cache.set(1, plans(1, str::to_owned), HashMap::new());
+        let mut one = cache.subscribe(&node("reviews-v1"), true, false);
+        let other = cache.subscribe(&node("reviews-v2"), true, false);
+        let nobody = cache.subscribe(&node("nobody"), true, false);
         let first = Arc::clone(&one.borrow_and_update());
         assert!(Arc::ptr_eq(&first, &other.borrow()) && !first.of(Kind::Cluster).is_empty());
         assert!(nobody.borrow().of(Kind::Cluster).is_empty());
-        assert!(worlds.notes(&node("nobody").source)[0].contains("no such workload"));
+        assert!(cache.notes(&node("nobody").source)[0].contains("no such workload"));
 
-        worlds.set(2, plans(2, |text| text.replace("weight: 90", "weight: 80")), HashMap::new());
+        cache.set(2, plans(2, |text| text.replace("weight: 90", "weight: 80")), HashMap::new());
         assert!(one.has_changed().unwrap());
         let second = Arc::clone(&one.borrow_and_update());
-        let late = worlds.subscribe(&node("details-v1"), true, false);
+        let late = cache.subscribe(&node("details-v1"), true, false);
         assert!(Arc::ptr_eq(&second, &other.borrow()) && Arc::ptr_eq(&second, &late.borrow()));
         assert!(Arc::ptr_eq(first.of(Kind::Cluster), second.of(Kind::Cluster)), "no cluster has changed");
         let (old, new) = (first.of(Kind::VirtualHost), second.of(Kind::VirtualHost));
@@ -241,27 +240,27 @@ mod tests {
 
     #[test]
     fn this_programs_own_envoys_listen_where_it_says() {
-        let worlds = Worlds::new(STREAM_IDLE);
+        let cache = SnapshotCache::new(STREAM_IDLE);
         let bind = |port| Bind { http: Some(([127, 0, 0, 1], port).into()), ..Bind::default() };
-        worlds.set(1, plans(1, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(5))]));
-        let own = worlds.subscribe(&node("reviews-v1"), true, false);
+        cache.set(1, plans(1, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(5))]));
+        let own = cache.subscribe(&node("reviews-v1"), true, false);
         let first = Arc::clone(&own.borrow());
-        worlds.set(2, plans(2, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(6))]));
+        cache.set(2, plans(2, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(6))]));
         assert!(!Arc::ptr_eq(first.of(Kind::Listener), own.borrow().of(Kind::Listener)));
         assert!(Arc::ptr_eq(first.of(Kind::VirtualHost), own.borrow().of(Kind::VirtualHost)));
         // One that listens elsewhere has the rest with it.
-        let said = worlds.subscribe(&node("reviews-v2"), true, false);
+        let said = cache.subscribe(&node("reviews-v2"), true, false);
         assert!(Arc::ptr_eq(said.borrow().of(Kind::VirtualHost), own.borrow().of(Kind::VirtualHost)));
     }
 
     #[test]
     fn clients_of_grpc_get_listeners_by_the_names_that_they_call() {
-        let worlds = Worlds::new(STREAM_IDLE);
-        worlds.set(1, plans(1, str::to_owned), HashMap::new());
-        let client = worlds.subscribe(&node("productpage-v1"), false, true);
+        let cache = SnapshotCache::new(STREAM_IDLE);
+        cache.set(1, plans(1, str::to_owned), HashMap::new());
+        let client = cache.subscribe(&node("productpage-v1"), false, true);
         let listeners = Arc::clone(client.borrow().of(Kind::Listener));
         assert!(listeners.contains_key("reviews.default.svc.cluster.local:9080"), "{listeners:?}");
-        let envoy = worlds.subscribe(&node("productpage-v1"), false, false);
+        let envoy = cache.subscribe(&node("productpage-v1"), false, false);
         assert!(!envoy.borrow().of(Kind::Listener).contains_key("reviews.default.svc.cluster.local:9080"));
     }
 }

@@ -2,18 +2,21 @@
 
 mod admin;
 pub mod binary;
-pub mod fleet;
+mod cache;
+pub mod managed;
 mod observe;
 pub mod process;
 pub mod status;
-pub mod worlds;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::state::TargetStatus;
+use api::state::{TargetState, TargetStatus};
+use arc_swap::ArcSwap;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use proxy::{Batch, Names};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -25,9 +28,11 @@ use xds::als::{self, Logs};
 use xds::bootstrap;
 use xds::node::STREAM_IDLE;
 
-use crate::control::Command;
-use fleet::Fleet;
-use worlds::{Plans, Worlds};
+use super::entries::{Entries, listeners};
+use super::{News, Offer, Target};
+use crate::timeline::Reached;
+use cache::SnapshotCache;
+use managed::Managed;
 
 /// Where the server for Envoys is unless the operator says so: Istio's port for it.
 pub const DEFAULT_ADDRESS: SocketAddr =
@@ -76,9 +81,11 @@ pub enum StartError {
 pub struct Envoys {
     /// Where they ask.
     pub address: SocketAddr,
-    worlds: Arc<Worlds>,
+    cache: Arc<SnapshotCache>,
     states: watch::Receiver<States>,
-    fleet: Option<Fleet>,
+    /// Those that this program runs in the built-in proxy's place.
+    managed: Option<Managed>,
+    offer: Option<Arc<Offer>>,
     told: Option<TargetStatus>,
     /// When the next change may be told.
     rested: Instant,
@@ -93,11 +100,11 @@ impl Envoys {
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Address { address: DEFAULT_ADDRESS, source })?;
-        let worlds = Arc::new(Worlds::new(config.stream_idle.unwrap_or(STREAM_IDLE)));
+        let cache = Arc::new(SnapshotCache::new(config.stream_idle.unwrap_or(STREAM_IDLE)));
         let token = config.options.token.clone();
         let (sink, logs) = als::channel(LOGS);
         config.options.logs = Some(sink);
-        let server = Server::new(Arc::clone(&worlds) as Arc<dyn xds::ads::Worlds>, config.options);
+        let server = Server::new(Arc::clone(&cache) as Arc<dyn xds::ads::Worlds>, config.options);
         server.allows(address)?;
         let states = server.nodes().watch();
         let stop = CancellationToken::new();
@@ -107,10 +114,12 @@ impl Envoys {
                 tracing::error!(error = &error as &dyn std::error::Error, "Envoys are served no more");
             }
         });
-        let fleet = config.own.map(|binary| {
-            Fleet::new(binary, bootstrap::Server { token, ..bootstrap::Server::plain(address) })
+        let managed = config.own.map(|binary| {
+            Managed::new(binary, bootstrap::Server { token, ..bootstrap::Server::plain(address) })
         });
-        Ok((Self { address, worlds, states, fleet, told: None, rested: Instant::now(), stop, serving }, logs))
+        let rested = Instant::now();
+        let envoys = Self { address, cache, states, managed, offer: None, told: None, rested, stop, serving };
+        Ok((envoys, logs))
     }
 
     /// A task that hands on what Envoys write down of requests, as observations.
@@ -119,66 +128,91 @@ impl Envoys {
         logs: Logs,
         names: Arc<Names>,
         batches: mpsc::Sender<Batch>,
-        control: mpsc::Sender<Command>,
+        milestones: mpsc::Sender<Reached>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        observe::run(logs, names, self.states.clone(), Arc::clone(&self.worlds), batches, control)
+        observe::run(logs, names, self.states.clone(), Arc::clone(&self.cache), batches, milestones)
     }
 
-    /// The Envoys that this program runs in the built-in proxy's place.
-    pub fn fleet(&self) -> Option<&Fleet> {
-        self.fleet.as_ref()
+    /// Where traffic enters, for those who look at each call, if this program runs Envoys in the built-in proxy's place.
+    pub fn entries(&self) -> Option<Arc<ArcSwap<Entries>>> {
+        self.managed.as_ref().map(Managed::entries)
     }
 
-    /// Tells all Envoys what is new for them.
-    pub async fn set(&mut self, revision: u64, plans: &Plans) {
-        let binds = self.fleet.as_mut().map(|fleet| fleet.follow(plans)).unwrap_or_default();
-        let (worlds, plans) = (Arc::clone(&self.worlds), plans.clone());
-        // A large mesh takes its time.
-        if let Err(error) = tokio::task::spawn_blocking(move || worlds.set(revision, plans, binds)).await {
-            tracing::error!(%error, "Envoys were not told of a revision");
-        }
-    }
-
-    /// Returns when an Envoy has come, gone, taken or refused something; for many of them together where there are many.
-    pub async fn changed(&mut self) {
-        sleep_until(self.rested).await;
-        if self.states.changed().await.is_err() {
-            std::future::pending().await
-        }
-    }
-
-    /// What they run now, if that is another thing than the last time. `millis` is the time since the edit that made the newest
-    /// revision, and `now` the time, in milliseconds since 1970.
-    pub fn news(&mut self, head: u64, millis: f64, now: i64) -> Option<TargetStatus> {
+    /// What they run now, if that is another thing than the last time.
+    fn status(&mut self, now: i64) -> Option<TargetStatus> {
+        let offer = self.offer.as_ref()?;
+        let head = (offer.revision, offer.millis(std::time::Instant::now()));
         let states = Arc::clone(&self.states.borrow_and_update());
         self.rested = Instant::now() + REST.saturating_mul(u32::try_from(states.len()).unwrap_or(u32::MAX));
         // Of this program's own, those that it has ended are no target any longer.
-        let ended = |id: &str| self.fleet.as_ref().is_some_and(|fleet| fleet.ended(id));
+        let ended = |id: &str| self.managed.as_ref().is_some_and(|managed| managed.ended(id));
         let states: States = states.iter().filter(|it| !ended(&it.node.id)).cloned().collect();
-        let notes = |source: &mesh::Source| self.worlds.notes(source);
-        let awaited = self.fleet.iter().flat_map(|fleet| fleet.awaited(&states));
-        let status = status::status(&states, awaited, (head, millis), now, self.told.as_ref(), notes);
+        let notes = |source: &mesh::Source| self.cache.notes(source);
+        let awaited = self.managed.iter().flat_map(|managed| managed.awaited(&states));
+        let status = status::status(&states, awaited, head, now, self.told.as_ref(), notes);
         if status == self.told {
             return None;
         }
         self.told = status;
         self.told.clone()
     }
+}
 
-    /// Opens the way to this program's own Envoys as far as they are ready; true if that changed where traffic enters.
-    pub fn admit(&self) -> bool {
-        self.fleet.as_ref().is_some_and(|fleet| fleet.admit(&self.states.borrow()))
+impl Target for Envoys {
+    fn offer(&mut self, offer: &Arc<Offer>) {
+        self.offer = Some(Arc::clone(offer));
+    }
+
+    /// Tells all Envoys what is new for them.
+    fn apply(&mut self) -> BoxFuture<'_, ()> {
+        async {
+            let Some(offer) = self.offer.clone() else { return };
+            let binds = self.managed.as_mut().map(|managed| managed.follow(&offer.plans)).unwrap_or_default();
+            let cache = Arc::clone(&self.cache);
+            // A large mesh takes its time.
+            let set = move || cache.set(offer.revision, offer.plans.clone(), binds);
+            if let Err(error) = tokio::task::spawn_blocking(set).await {
+                tracing::error!(%error, "Envoys were not told of a revision");
+            }
+        }
+        .boxed()
+    }
+
+    /// An Envoy has come, gone, taken or refused something; many of them together where there are many.
+    fn changed(&mut self) -> BoxFuture<'_, ()> {
+        async {
+            sleep_until(self.rested).await;
+            if self.states.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
+        .boxed()
+    }
+
+    fn news(&mut self, now: i64) -> News {
+        let mut news = News { status: self.status(now), ..News::default() };
+        if let Some(managed) = &self.managed {
+            let opened = managed.admit(&self.states.borrow());
+            news.listeners = opened.then(|| listeners(&managed.entries().load()));
+            if let Some(TargetState::Applied { revision, .. }) = news.status.as_ref().map(|it| &it.state) {
+                news.swapped = Some((*revision, std::time::Instant::now()));
+            }
+        }
+        news
     }
 
     /// Ends this program's own Envoys, then the server. Others keep what they have.
-    pub async fn shutdown(mut self) {
-        if let Some(fleet) = &mut self.fleet {
-            fleet.shutdown().await;
+    fn shutdown(mut self: Box<Self>, _: Duration) -> BoxFuture<'static, ()> {
+        async move {
+            if let Some(managed) = &mut self.managed {
+                managed.shutdown().await;
+            }
+            self.stop.cancel();
+            if let Err(error) = self.serving.await {
+                tracing::error!(%error, "the server for Envoys did not end well");
+            }
         }
-        self.stop.cancel();
-        if let Err(error) = self.serving.await {
-            tracing::error!(%error, "the server for Envoys did not end well");
-        }
+        .boxed()
     }
 }
 

@@ -1,0 +1,129 @@
+//! The built-in proxy as a target: which listeners it has, and how a revision's plans get to it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api::state::{Target as Kind, TargetState, TargetStatus};
+use arc_swap::ArcSwap;
+use futures::FutureExt;
+use futures::future::{BoxFuture, pending};
+use proxy::Proxy;
+
+use super::entries::{Entries, addresses, listeners, wanted};
+use super::{News, Offer, Target};
+use crate::clock::now_millis;
+use crate::world::Plans;
+
+/// For how long a swap may take before the proxy counts as unreachable. It takes well under a millisecond.
+const SWAP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The proxy with its listeners.
+#[derive(Debug)]
+pub struct DataPlane {
+    proxy: Proxy,
+    entries: Arc<ArcSwap<Entries>>,
+    offer: Option<Arc<Offer>>,
+    news: News,
+}
+
+/// The proxy did not take the plans.
+#[derive(Debug, thiserror::Error)]
+#[error("the proxy's threads did not take the plans within {} s", SWAP_TIMEOUT.as_secs())]
+pub struct Unreachable;
+
+impl Target for DataPlane {
+    fn offer(&mut self, offer: &Arc<Offer>) {
+        self.offer = Some(Arc::clone(offer));
+        self.say(TargetState::Pending { revision: offer.revision });
+    }
+
+    fn apply(&mut self) -> BoxFuture<'_, ()> {
+        async {
+            let Some(offer) = self.offer.clone() else { return };
+            let revision = offer.revision;
+            match self.run(&offer.plans).await {
+                Ok((at, changed)) => {
+                    self.say(TargetState::Applied { revision, at: now_millis(), millis: offer.millis(at) });
+                    self.news.swapped = Some((revision, at));
+                    if changed {
+                        self.news.listeners = Some(listeners(&self.entries.load()));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, revision, "not swapped");
+                    self.say(TargetState::Unreachable { since: now_millis() });
+                }
+            }
+        }
+        .boxed()
+    }
+
+    /// It runs what it was given, and nothing else happens.
+    fn changed(&mut self) -> BoxFuture<'_, ()> {
+        pending().boxed()
+    }
+
+    fn news(&mut self, _: i64) -> News {
+        std::mem::take(&mut self.news)
+    }
+
+    fn shutdown(self: Box<Self>, grace: Duration) -> BoxFuture<'static, ()> {
+        self.proxy.shutdown(grace).boxed()
+    }
+}
+
+impl DataPlane {
+    /// A proxy without listeners.
+    pub fn new(proxy: Proxy) -> Self {
+        Self { proxy, entries: Arc::default(), offer: None, news: News::default() }
+    }
+
+    /// Where traffic enters, for those who look at each call.
+    pub fn entries(&self) -> Arc<ArcSwap<Entries>> {
+        Arc::clone(&self.entries)
+    }
+
+    /// Runs these plans: opens what they need, swaps, and closes what they need no more. Returns when the last thread had them, and
+    /// whether the listeners changed.
+    async fn run(&self, plans: &Plans) -> Result<(Instant, bool), Unreachable> {
+        let before = self.entries.load_full();
+        let mut entries = Entries::clone(&before);
+        let wanted = wanted(plans.values().map(AsRef::as_ref));
+        for entry in &wanted {
+            let key = (entry.source.clone(), entry.port);
+            if entries.contains_key(&key) {
+                continue;
+            }
+            match self.proxy.bind(entry.clone(), &addresses(entry)).await {
+                Ok(address) => {
+                    entries.insert(key, address);
+                }
+                // The others still work; the browser sees that this one has no address.
+                Err(error) => tracing::warn!(?entry, %error, "no listener"),
+            }
+        }
+        let swap = self.proxy.swap(plans.values().cloned().collect());
+        let swapped = tokio::time::timeout(SWAP_TIMEOUT, swap).await.map_err(|_elapsed| Unreachable)?;
+        let gone: Vec<_> = entries
+            .keys()
+            .filter(|(source, port)| {
+                !wanted.iter().any(|entry| entry.source == *source && entry.port == *port)
+            })
+            .cloned()
+            .collect();
+        for key in gone {
+            if let Some(address) = entries.remove(&key) {
+                self.proxy.unbind(address).await;
+            }
+        }
+        let changed = entries != *before;
+        if changed {
+            self.entries.store(Arc::new(entries));
+        }
+        Ok((swapped.at, changed))
+    }
+
+    fn say(&mut self, state: TargetState) {
+        self.news.status = Some(TargetStatus { target: Kind::Proxy, state, nodes: Vec::new() });
+    }
+}
