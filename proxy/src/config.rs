@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::access_log::AccessLog;
-use crate::trace::Tracing;
+use crate::reporting::access_log::AccessLog;
+use crate::reporting::trace::Tracing;
 
 /// As many header fields as hyper has room for without allocating.
 pub(crate) const USUAL_HEADERS: usize = 100;

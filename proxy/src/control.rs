@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mesh::{Plan, Source};
+use mesh::Plan;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::access_log::Sink;
 use crate::config::Config;
-use crate::fleet::Fleet;
-use crate::listen::listen;
-use crate::names::Names;
-use crate::observation::{Batch, Notice};
-use crate::thread;
+use crate::downstream::listen::listen;
+use crate::reporting::access_log::Sink;
+use crate::reporting::names::Names;
+use crate::reporting::observation::{Batch, Notice};
+use crate::reporting::trace::{self, Spans};
+use crate::thread::{self, Command, Entry};
 use crate::tls::Store;
-use crate::trace::{self, Spans};
+use crate::upstream::cluster_manager::Fleet;
 
 /// Batches that may wait per thread before it keeps counting instead of handing over.
 const BATCHES_PER_THREAD: usize = 16;
@@ -49,16 +49,6 @@ pub struct Events {
     pub notices: mpsc::Receiver<Notice>,
     /// Of requests that are recorded, where [`Config::tracing`] says that some are. Those that find no room are dropped.
     pub spans: Option<Spans>,
-}
-
-/// Whose traffic enters at a listener.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Entry {
-    /// The source whose plan routes it.
-    pub source: Source,
-    /// The [`mesh::plan::Listener`] of the plan, by its port. `None`: the request's authority chooses it
-    /// ([`Plan::listener_for`]), as one outbound port serves a whole workload.
-    pub port: Option<u16>,
 }
 
 /// All threads run what was swapped in.
@@ -94,24 +84,6 @@ pub enum BindError {
 fn speaks_tls(plan: &Plan) -> bool {
     plan.listeners.iter().any(|listener| !listener.tls.is_empty())
         || plan.clusters.iter().any(|cluster| cluster.policy.tls.is_some())
-}
-
-/// What a thread is told.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Accept connections here.
-    Bind {
-        listener: std::net::TcpListener,
-        address: SocketAddr,
-        entry: Entry,
-        done: oneshot::Sender<io::Result<()>>,
-    },
-    /// Accept no more here, and let the open connections end.
-    Unbind { address: SocketAddr, done: oneshot::Sender<bool> },
-    /// Route by these plans and no others.
-    Swap { plans: Arc<HashMap<Source, Arc<Plan>>>, done: oneshot::Sender<Instant> },
-    /// End once all requests have, or after this time.
-    Shutdown { grace: Duration, done: oneshot::Sender<()> },
 }
 
 impl Proxy {

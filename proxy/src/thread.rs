@@ -7,24 +7,53 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mesh::{Plan, Source};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::accept;
-use crate::access_log::Sink;
+use crate::activity::drain::Drain;
 use crate::config::Config;
-use crate::control::{Command, Entry};
-use crate::drain::Drain;
-use crate::fleet::Fleet;
-use crate::health::Checkers;
-use crate::observation::{Batch, Notice};
-use crate::serve::Front;
-use crate::shared::Shared;
+use crate::downstream::accept;
+use crate::reporting::access_log::Sink;
+use crate::reporting::observation::{Batch, Notice};
+use crate::reporting::trace;
+use crate::request::client::Front;
+use crate::state::shared::Shared;
+use crate::state::sources::Sources;
 use crate::tls::Store;
-use crate::trace;
+use crate::upstream::checker::Checkers;
+use crate::upstream::cluster_manager::Fleet;
+
+/// Whose traffic enters at a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// The source whose plan routes it.
+    pub source: Source,
+    /// The [`mesh::plan::Listener`] of the plan, by its port. `None`: the request's authority chooses it
+    /// ([`Plan::listener_for`]), as one outbound port serves a whole workload.
+    pub port: Option<u16>,
+}
+
+/// What a thread is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Accept connections here.
+    Bind {
+        listener: std::net::TcpListener,
+        address: SocketAddr,
+        entry: Entry,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    /// Accept no more here, and let the open connections end.
+    Unbind { address: SocketAddr, done: oneshot::Sender<bool> },
+    /// Route by these plans and no others.
+    Swap { plans: Arc<HashMap<Source, Arc<Plan>>>, done: oneshot::Sender<Instant> },
+    /// End once all requests have, or after this time.
+    Shutdown { grace: Duration, done: oneshot::Sender<()> },
+}
 
 /// Where a thread puts what it has to say.
 #[derive(Debug, Clone)]
@@ -65,6 +94,7 @@ pub(crate) fn spawn(
 
 struct Thread {
     shared: Rc<Shared>,
+    sources: Sources,
     outbox: Outbox,
     bound: HashMap<SocketAddr, Bound>,
     swept: Instant,
@@ -85,7 +115,15 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Thread {
     fn new(shared: Shared, outbox: Outbox, checkers: Option<Checkers>) -> Self {
-        Self { shared: Rc::new(shared), outbox, bound: HashMap::new(), swept: Instant::now(), checkers }
+        let sources = Sources::new(Arc::clone(&shared.fleet));
+        Self {
+            shared: Rc::new(shared),
+            sources,
+            outbox,
+            bound: HashMap::new(),
+            swept: Instant::now(),
+            checkers,
+        }
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
@@ -102,7 +140,7 @@ impl Thread {
                         let _ = done.send(self.unbind(address).await);
                     }
                     Some(Command::Swap { plans, done }) => {
-                        self.shared.swap(&plans);
+                        self.sources.swap(&plans);
                         if let Some(checkers) = &mut self.checkers {
                             checkers.follow(plans.values(), &self.shared.fleet, &self.shared.tls);
                         }
@@ -117,7 +155,7 @@ impl Thread {
                 },
                 _ = flush.tick() => {
                     self.flush();
-                    self.shared.look(Instant::now());
+                    self.sources.look(Instant::now());
                     self.sweep();
                 }
             }
@@ -131,7 +169,7 @@ impl Thread {
         entry: &Entry,
     ) -> io::Result<()> {
         let listener = TcpListener::from_std(listener)?;
-        let front = Rc::new(Front::new(Rc::clone(&self.shared), entry));
+        let front = Rc::new(Front::new(Rc::clone(&self.shared), self.sources.get(&entry.source), entry.port));
         let drain = Rc::<Drain>::default();
         let accepting = tokio::task::spawn_local(accept::accept(front, listener, Rc::clone(&drain)));
         self.shared.listens(address);
@@ -169,7 +207,7 @@ impl Thread {
         let (limit, idle) = (config.header_read_timeout, config.stream_idle());
         if now.duration_since(self.swept) >= SWEEP_INTERVAL.min(limit).min(idle.unwrap_or(limit)) {
             self.swept = now;
-            self.shared.sweep(now);
+            self.sources.sweep(now, config.idle_timeout);
             self.bound.values().for_each(|bound| bound.drain.expire(now, limit, idle));
         }
     }

@@ -3,15 +3,16 @@
 //! Keys and settings are turned into rustls's configurations on a thread that may wait for the disk; the threads that serve only
 //! look them up. A configuration that cannot be read anew stays as it was.
 
-pub(crate) mod certs;
+pub(crate) mod alpn;
+mod certs;
 pub(crate) mod client;
 pub(crate) mod server;
 mod settings;
 mod store;
 mod verify;
 
-pub(crate) use client::Origin;
-pub(crate) use store::{Slot, Store, alpn};
+pub(crate) use alpn::Alpn;
+pub(crate) use store::{Slot, Store};
 
 use std::path::PathBuf;
 

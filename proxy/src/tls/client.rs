@@ -4,23 +4,17 @@ use std::sync::Arc;
 
 use mesh::plan::TlsClient;
 use rustls::client::WebPkiServerVerifier;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::TlsConnector;
 
+use super::TlsError;
+use super::alpn::{Alpn, HTTP1, HTTP2};
 use super::certs::{self, Files};
 use super::settings::provider;
 use super::verify::Servers;
-use super::{Slot, TlsError};
-use crate::connect::ConnectError;
-use crate::stream::Stream;
 
 /// Stands for the system's authorities in `caCertificates`.
 const SYSTEM: &str = "system";
-
-/// Names of protocols.
-const HTTP1: &[u8] = b"http/1.1";
-const HTTP2: &[u8] = b"h2";
 
 /// What a client's configuration is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,56 +23,6 @@ pub(crate) struct Asked {
     pub(crate) tls: TlsClient,
     /// What is spoken within.
     pub(crate) alpn: Alpn,
-}
-
-/// What is spoken within TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Alpn {
-    /// HTTP/1.1.
-    Http1,
-    /// HTTP/2.
-    Http2,
-    /// Either, as each connection is to carry.
-    Either,
-    /// Anything.
-    Bytes,
-}
-
-/// TLS towards the endpoints of a cluster.
-#[derive(Clone)]
-pub(crate) struct Origin {
-    slot: Arc<Slot<Asked, ClientConfig>>,
-    name: ServerName<'static>,
-}
-
-impl PartialEq for Origin {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.slot, &other.slot) && self.name == other.name
-    }
-}
-
-impl Origin {
-    /// For a server by this name; an SNI that the settings give stands in its place.
-    pub(crate) fn new(slot: Arc<Slot<Asked, ClientConfig>>, host: &str) -> Result<Self, TlsError> {
-        let sni = slot.settings().tls.settings.sni.clone().filter(|sni| !sni.is_empty());
-        let name = sni.unwrap_or_else(|| host.trim_matches(['[', ']']).to_owned());
-        let name = ServerName::try_from(name.clone()).map_err(|_bad| TlsError::Name(name))?;
-        Ok(Self { slot, name })
-    }
-
-    /// Speaks TLS on a stream; HTTP/2 within, where either may be.
-    pub(crate) async fn wrap(&self, stream: Stream, h2: bool) -> Result<Stream, ConnectError> {
-        let config = self.slot.current().ok_or(ConnectError::Settings)?;
-        let connector = TlsConnector::from(config);
-        let stream = match self.slot.settings().alpn {
-            Alpn::Either => {
-                let spoken = if h2 { HTTP2 } else { HTTP1 };
-                connector.with_alpn(vec![spoken.to_vec()]).connect(self.name.clone(), stream).await?
-            }
-            _ => connector.connect(self.name.clone(), stream).await?,
-        };
-        Ok(Stream::TlsClient(Box::new(stream)))
-    }
 }
 
 /// Authorities out of PEM, which are also kept as they are.

@@ -10,10 +10,10 @@ use mesh::Plan;
 use mesh::plan::{Cluster, ClusterId, TlsServer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+use super::alpn::Alpn;
 use super::certs::{Files, Stamp, stamp};
-use super::client::{Alpn, Asked};
+use super::client::Asked;
 use super::{TlsError, client, server};
-use crate::health;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -79,9 +79,9 @@ impl Store {
             for (cluster, id) in
                 plan.clusters.iter().zip(0..).filter(|(cluster, _)| cluster.policy.tls.is_some())
             {
-                self.client(cluster, alpn(plan, ClusterId(id)));
+                self.client(cluster, Alpn::of_cluster(plan, ClusterId(id)));
                 if let Some(check) = &cluster.policy.health {
-                    self.client(cluster, health::alpn(&check.probe));
+                    self.client(cluster, Alpn::of_check(&check.probe));
                 }
             }
         }
@@ -139,20 +139,6 @@ impl Store {
             (!store.is_empty()).then(|| Arc::new(store))
         };
         self.system.get_or_init(read).clone().ok_or(TlsError::NoRoots)
-    }
-}
-
-/// What is spoken within TLS to a plan's cluster: whatever the client speaks, where routes of connections lead to it and no
-/// tunnel takes them on.
-pub(crate) fn alpn(plan: &Plan, id: ClusterId) -> Alpn {
-    let mut routes = plan.listeners.iter().flat_map(|listener| &listener.connections);
-    let policy = plan.clusters.get(id.0 as usize).map(|cluster| &cluster.policy);
-    let carries = routes.any(|route| route.destinations.iter().any(|it| it.cluster == id));
-    match policy {
-        Some(policy) if carries && policy.tunnel().is_none() => Alpn::Bytes,
-        Some(policy) if policy.client_protocol => Alpn::Either,
-        Some(policy) if policy.http2 => Alpn::Http2,
-        _ => Alpn::Http1,
     }
 }
 

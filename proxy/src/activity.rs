@@ -1,0 +1,5 @@
+//! What is under way, and how it ends: requests, their bodies, and the connections that they come on.
+
+pub(crate) mod drain;
+pub(crate) mod progress;
+pub(crate) mod upload;

@@ -1,0 +1,182 @@
+//! Connections on listeners that take more than plain HTTP: what is spoken, and where it goes.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mesh::plan::Listener;
+use mesh::route::{self, Connection};
+use tokio::net::TcpStream;
+use tokio_rustls::StartHandshake;
+
+use crate::activity::drain::Member;
+use crate::activity::drain::or_ending;
+use crate::downstream::detect::{self, First, Hello, HelloError};
+use crate::downstream::http::{self, ConnectionError};
+use crate::net::downstream::Downstream;
+use crate::net::stream::Stream;
+use crate::request::client::{Client, Secured};
+use crate::request::tcp;
+use crate::request::tcp::Transfer;
+use crate::state::plan::View;
+use crate::tls;
+
+/// For how long a client may be silent before it is taken to wait for the server's first word, on a port where TLS and
+/// other protocols are told apart by the client's.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// What becomes of a connection. A plan is held only until that is decided: connections may outlast many.
+enum Next {
+    /// HTTP, perhaps HTTP/2, within TLS.
+    Http(Client, Stream, bool),
+    /// HTTP in plain text, which begins with what was read.
+    Plain(Client, TcpStream, Vec<u8>),
+    /// Its bytes are passed on.
+    Pass(Client, Box<Transfer>),
+    /// It ends.
+    Nothing,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn begin(client: Client, stream: TcpStream, member: &Member) -> Result<(), ConnectionError> {
+    match decide(client, stream, member).await? {
+        Next::Http(client, stream, h2) => {
+            Ok(http::speak(Rc::new(client), (stream, Vec::new()), h2, member).await?)
+        }
+        Next::Plain(client, stream, read) => http::plain(client, (stream, read), member).await,
+        Next::Pass(client, transfer) => {
+            transfer.run(&client).await;
+            Ok(())
+        }
+        Next::Nothing => Ok(()),
+    }
+}
+
+async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Result<Next, ConnectionError> {
+    let view = client.front.source.current();
+    let Some(listener) = client.port().and_then(|port| view.plan.listener(port)) else {
+        let downstream = Downstream::new(stream.into(), client.activity.wire());
+        let transfer = Transfer::to_stranger(&client, &view, view.unknown_host(), (downstream, Vec::new()));
+        return Ok(transfer.map_or(Next::Nothing, |transfer| Next::Pass(client, Box::new(transfer))));
+    };
+    let first = match patience(listener) {
+        Looking::No => First::Silence,
+        Looking::For(patience) => match or_ending(member, detect::first(&mut stream, patience)).await {
+            Some(first) => first.inspect_err(|error| {
+                if let HelloError::Tls(error) = error {
+                    tcp::unsecured(&client, &view, &io::Error::other(error.clone()));
+                }
+            })?,
+            None => return Ok(Next::Nothing),
+        },
+    };
+    match first {
+        First::Tls(hello) => encrypted(client, &view, listener, stream, *hello, member).await,
+        // Not TLS, where nothing else is taken.
+        First::Other(_) | First::Silence if !listener.tls.is_empty() => {
+            tcp::refuse(&client, &view, "*");
+            Ok(Next::Nothing)
+        }
+        // Letters in upper case: a method, on a port where HTTP is spoken too.
+        First::Other(read)
+            if read.first().is_some_and(u8::is_ascii_uppercase) && !listener.hosts.list.is_empty() =>
+        {
+            Ok(Next::Plain(client, stream, read))
+        }
+        First::Other(read) => Ok(pass(client, &view, listener, None, stream, read)),
+        First::Silence => Ok(pass(client, &view, listener, None, stream, Vec::new())),
+    }
+}
+
+/// What is known of a connection before anything is said on it.
+fn asked(client: &Client) -> Connection<'static> {
+    Connection {
+        source: Some(client.peer.ip()),
+        destination: client.meant.map(|meant| meant.ip()),
+        ..Connection::default()
+    }
+}
+
+/// How long to look at what a client says first.
+enum Looking {
+    /// It does not matter.
+    No,
+    /// Until it says something, or for this long.
+    For(Option<Duration>),
+}
+
+fn patience(listener: &Listener) -> Looking {
+    let by_name = |route: &mesh::plan::ConnectionRoute| {
+        !route.matches.is_empty() && route.matches.iter().all(|condition| !condition.sni.is_empty())
+    };
+    let named = listener.connections.iter().filter(|route| by_name(route)).count();
+    let http = !listener.hosts.list.is_empty();
+    if !listener.tls.is_empty() || (named == listener.connections.len() && named > 0 && !http) {
+        Looking::For(None)
+    } else if named == 0 && !http {
+        Looking::No
+    } else {
+        Looking::For((named < listener.connections.len()).then_some(SILENCE))
+    }
+}
+
+/// TLS: passed on by its name, or opened here.
+async fn encrypted(
+    client: Client,
+    view: &View,
+    listener: &Listener,
+    stream: TcpStream,
+    hello: Hello,
+    member: &Member,
+) -> Result<Next, ConnectionError> {
+    let Hello { accepted, bytes, name } = hello;
+    let refused = || {
+        tcp::refuse(&client, view, name.as_deref().unwrap_or("*"));
+        Ok(Next::Nothing)
+    };
+    let server = match route::tls_server(listener, name.as_deref()) {
+        Some(at) => Some(&listener.tls[at]),
+        // Nobody ends TLS here: a workload's own port.
+        None if listener.tls.is_empty() => None,
+        None => return refused(),
+    };
+    let Some(server) = server.filter(|server| !server.passes()) else {
+        return Ok(pass(client, view, listener, name.as_deref(), stream, bytes));
+    };
+    let Some(config) = view.tls(server, &client.front.shared.tls) else { return refused() };
+    drop(bytes);
+    let handshake = StartHandshake::from_parts(accepted, stream).into_stream(config);
+    let Some(stream) = or_ending(member, handshake).await else { return Ok(Next::Nothing) };
+    let stream = stream.inspect_err(|error| tcp::unsecured(&client, view, error))?;
+    let (_, session) = stream.get_ref();
+    let h2 = session.alpn_protocol() == Some(b"h2");
+    let secured = Secured { certificate: tls::server::shown(session), name };
+    let client = Client { secured: Some(secured), ..client };
+    let stream = Stream::TlsServer(Box::new(stream));
+    if server.http {
+        return Ok(Next::Http(client, stream, h2));
+    }
+    Ok(pass(client, view, listener, None, stream, Vec::new()))
+}
+
+/// Passes a connection on to where its route leads.
+fn pass(
+    client: Client,
+    view: &View,
+    listener: &Listener,
+    sni: Option<&str>,
+    stream: impl Into<Stream>,
+    read: Vec<u8>,
+) -> Next {
+    let bytes = (Downstream::new(stream.into(), client.activity.wire()), read);
+    let asked = Connection { sni, ..asked(&client) };
+    let transfer = match route::connection(listener, &asked, client.front.shared.draws()) {
+        Some(passage) => Some(Transfer::new(&client, view, &passage, sni, bytes)),
+        None if client.meant.is_some() => Transfer::to_stranger(&client, view, listener.unknown_host, bytes),
+        None => {
+            tcp::refuse(&client, view, sni.unwrap_or("*"));
+            None
+        }
+    };
+    transfer.map_or(Next::Nothing, |transfer| Next::Pass(client, Box::new(transfer)))
+}

@@ -1,0 +1,274 @@
+//! A plan as one thread uses it: beside each route stands what the thread has found out for it, made on first use.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use mesh::plan::{ClusterId, ClusterKey, Listener, Mirror, TlsServer, UnknownHost};
+use mesh::route::{Chosen, Decision, Passage};
+use mesh::{Plan, RouteKey};
+use rustls::ServerConfig;
+
+use crate::reporting::names::Name;
+use crate::reporting::observation::ObservationKey;
+use crate::reporting::stats::Counter;
+use crate::state::shared::Shared;
+use crate::state::source::SourceState;
+use crate::tls::{Alpn, Slot, Store};
+use crate::upstream::cluster;
+
+pub(crate) struct View {
+    pub(crate) plan: Arc<Plan>,
+    clusters: Vec<OnceCell<Rc<cluster::View>>>,
+    /// By the address, within the plan, of what was decided.
+    sides: RefCell<HashMap<usize, Rc<Side>, BuildHasherDefault<AddressHasher>>>,
+    unknown_hosts: RefCell<HashMap<Name, Rc<Side>>>,
+    /// TLS by the address, within the plan, of a listener's server.
+    servers: RefCell<HashMap<usize, Arc<Slot<TlsServer, ServerConfig>>>>,
+}
+
+/// What stands beside a route's destination.
+pub(crate) struct Side {
+    /// Where it leads, if it is forwarded.
+    pub(crate) cluster: Option<Rc<cluster::View>>,
+    key: ObservationKey,
+    /// For no instance, and then for each version.
+    counters: RefCell<Vec<Option<Rc<Counter>>>>,
+    /// The last `x-envoy-expected-rq-timeout-ms`: nearly always the next one too.
+    expected: RefCell<Option<(Duration, HeaderValue)>>,
+}
+
+impl View {
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            clusters: plan.clusters.iter().map(|_| OnceCell::new()).collect(),
+            plan,
+            sides: RefCell::default(),
+            unknown_hosts: RefCell::default(),
+            servers: RefCell::default(),
+        }
+    }
+
+    /// The listener of a request that came in for a port, or for whichever its authority says.
+    pub(crate) fn listener(&self, port: Option<u16>, authority: &str) -> Option<&Listener> {
+        match port {
+            Some(port) => self.plan.listener(port),
+            None => self.plan.listener_for(authority),
+        }
+    }
+
+    /// What a host gets that no listener knows.
+    pub(crate) fn unknown_host(&self) -> UnknownHost {
+        self.plan.listeners.first().map_or(UnknownHost::NotFound, |listener| listener.unknown_host)
+    }
+
+    /// A cluster of the plan.
+    pub(crate) fn cluster(
+        &self,
+        id: ClusterId,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Option<Rc<cluster::View>> {
+        let at = id.0 as usize;
+        let cluster = self.plan.clusters.get(at)?;
+        let view = self.clusters.get(at)?.get_or_init(|| {
+            let state = source.cluster(&cluster.key, &shared.fleet);
+            let view = cluster::View::new(state, cluster, &self.plan.labels, &shared.config, &shared.fleet);
+            Rc::new(view.secured(cluster, &shared.tls, || Alpn::of_cluster(&self.plan, id)))
+        });
+        Some(Rc::clone(view))
+    }
+
+    /// What stands beside a decision; `authority` counts where no virtual host was found.
+    pub(crate) fn side(
+        &self,
+        decision: &Decision<'_>,
+        authority: &str,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Rc<Side> {
+        let address = match decision {
+            // All of these are alive as long as the plan is, so no two of them share an address.
+            Decision::Forward(_, _, destination) => std::ptr::from_ref(*destination) as usize,
+            Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
+                std::ptr::from_ref(chosen.route) as usize
+            }
+            Decision::NoRoute(host) => std::ptr::from_ref(*host) as usize,
+            Decision::NoHost => return self.unknown_side(authority, source),
+        };
+        if let Some(side) = self.sides.borrow().get(&address) {
+            return Rc::clone(side);
+        }
+        let side = Rc::new(match decision {
+            Decision::Forward(chosen, _, destination) => {
+                let key = self.plan.clusters.get(destination.cluster.0 as usize).map(|cluster| &cluster.key);
+                let host = Name::of_mesh(key.map_or(&chosen.host.name, |key| &key.host));
+                let subset = key.and_then(|key| key.subset.clone());
+                let cluster = self.cluster(destination.cluster, source, shared);
+                self.new_side(source, route_key(chosen), host, subset, cluster)
+            }
+            Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
+                self.new_side(source, route_key(chosen), Name::of_mesh(&chosen.host.name), None, None)
+            }
+            Decision::NoRoute(host) => self.new_side(source, None, Name::of_mesh(&host.name), None, None),
+            Decision::NoHost => return self.unknown_side(authority, source),
+        });
+        self.sides.borrow_mut().insert(address, Rc::clone(&side));
+        side
+    }
+
+    /// What stands beside a name that nobody has.
+    pub(crate) fn unknown_side(&self, authority: &str, source: &SourceState) -> Rc<Side> {
+        let mut hosts = self.unknown_hosts.borrow_mut();
+        if let Some(side) = hosts.get(authority) {
+            return Rc::clone(side);
+        }
+        // Anybody can make up names; they must not fill the memory.
+        let name = source.name(authority);
+        let make = || Rc::new(self.new_side(source, None, name.clone(), None, None));
+        Rc::clone(hosts.entry(name.clone()).or_insert_with(make))
+    }
+
+    /// The TLS of a listener's server, as it is now; `None` where it cannot be spoken.
+    pub(crate) fn tls(&self, server: &TlsServer, store: &Store) -> Option<Arc<ServerConfig>> {
+        let address = std::ptr::from_ref(server) as usize;
+        let mut servers = self.servers.borrow_mut();
+        servers.entry(address).or_insert_with(|| store.server(server)).current()
+    }
+
+    /// What stands beside a connection's destination.
+    pub(crate) fn connection_side(
+        &self,
+        passage: &Passage<'_>,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Rc<Side> {
+        let address = std::ptr::from_ref(passage.destination) as usize;
+        self.cluster_side(address, passage.destination.cluster, &passage.route.from, source, shared)
+    }
+
+    /// What stands beside a mirror. Copies are of no route, so that no route's shares count them.
+    pub(crate) fn mirror_side(&self, mirror: &Mirror, source: &SourceState, shared: &Shared) -> Rc<Side> {
+        let address = std::ptr::from_ref(mirror) as usize;
+        self.cluster_side(address, mirror.cluster, "", source, shared)
+    }
+
+    fn cluster_side(
+        &self,
+        address: usize,
+        at: ClusterId,
+        otherwise: &str,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Rc<Side> {
+        if let Some(side) = self.sides.borrow().get(&address) {
+            return Rc::clone(side);
+        }
+        let key = self.plan.clusters.get(at.0 as usize).map(|cluster| &cluster.key);
+        let host = Name::of_mesh(key.map_or(otherwise, |key| &key.host));
+        let cluster = self.cluster(at, source, shared);
+        let side =
+            Rc::new(self.new_side(source, None, host, key.and_then(|key| key.subset.clone()), cluster));
+        self.sides.borrow_mut().insert(address, Rc::clone(&side));
+        side
+    }
+
+    fn new_side(
+        &self,
+        source: &SourceState,
+        route: Option<RouteKey>,
+        host: Name,
+        subset: Option<String>,
+        cluster: Option<Rc<cluster::View>>,
+    ) -> Side {
+        let version = subset.clone().unwrap_or_default();
+        let revision = self.plan.revision;
+        let key =
+            ObservationKey { source: Arc::clone(&source.source), revision, route, host, subset, version };
+        Side { cluster, key, counters: RefCell::default(), expected: RefCell::default() }
+    }
+}
+
+fn route_key(chosen: &Chosen<'_>) -> Option<RouteKey> {
+    chosen.route.key.clone()
+}
+
+impl Side {
+    /// What it is counted under.
+    pub(crate) fn name(&self) -> &Name {
+        &self.key.host
+    }
+
+    /// The cluster that it leads to.
+    pub(crate) fn cluster_key(&self) -> Option<ClusterKey> {
+        let cluster = self.cluster.as_ref()?;
+        let ObservationKey { host, subset, .. } = &self.key;
+        Some(ClusterKey { host: host.to_string(), subset: subset.clone(), port: cluster.port })
+    }
+
+    /// The same, leading to a cluster.
+    pub(crate) fn toward(&self, cluster: Rc<cluster::View>) -> Self {
+        Self {
+            cluster: Some(cluster),
+            key: self.key.clone(),
+            counters: RefCell::default(),
+            expected: RefCell::default(),
+        }
+    }
+
+    /// Counts requests that reached this version of the cluster; `None`: none.
+    pub(crate) fn counter(&self, version: Option<usize>, shared: &Shared) -> Rc<Counter> {
+        let at = version.map_or(0, |version| version + 1);
+        let mut counters = self.counters.borrow_mut();
+        if counters.len() <= at {
+            counters.resize(at + 1, None);
+        }
+        let counter = counters[at].get_or_insert_with(|| {
+            let mut key = self.key.clone();
+            if let (Some(version), Some(cluster)) = (version, &self.cluster) {
+                // An endpoint that the client chose has none.
+                key.version.clone_from(cluster.versions.get(version).unwrap_or(&String::new()));
+            }
+            shared.stats.counter(key)
+        });
+        Rc::clone(counter)
+    }
+
+    /// A duration in milliseconds, as a header's value.
+    pub(crate) fn expected(&self, timeout: Duration) -> HeaderValue {
+        let mut last = self.expected.borrow_mut();
+        match &*last {
+            Some((of, value)) if *of == timeout => value.clone(),
+            _ => {
+                let value = HeaderValue::from(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+                *last = Some((timeout, value.clone()));
+                value
+            }
+        }
+    }
+}
+
+/// Hashes an address: it is spread well enough once its low bits, which alignment keeps at zero, are mixed.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_usize(usize::from(byte));
+        }
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        let mixed = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}
