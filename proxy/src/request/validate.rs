@@ -56,7 +56,12 @@ pub(crate) fn refusal(head: &request::Parts, authority: &str) -> Option<Reply> {
     }
     // The parser of HTTP/2 has seen to the rest.
     if head.version == Version::HTTP_2 {
-        return (head.uri.path() == "*").then_some(Reply::NO_ROUTE);
+        return match head.uri.path() {
+            "*" => Some(Reply::NO_ROUTE),
+            // A request needs no `:path` for the parser, and would have none upstream.
+            "" if head.method != Method::CONNECT => Some(Reply::BAD_REQUEST),
+            _ => None,
+        };
     }
     match head.method {
         Method::CONNECT => return None,
@@ -76,5 +81,22 @@ pub(crate) fn refusal(head: &request::Parts, authority: &str) -> Option<Reply> {
             .then_some(Reply::BAD_REQUEST),
         Some("http" | "https") => None,
         Some(_) => Some(Reply::BAD_REQUEST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Uri, uri};
+
+    use super::*;
+
+    #[test]
+    fn a_request_of_http2_has_a_path() {
+        let (mut head, ()) = Request::builder().version(Version::HTTP_2).body(()).unwrap().into_parts();
+        assert!(refusal(&head, "reviews").is_none());
+        head.uri = Uri::from_parts(uri::Parts::default()).unwrap();
+        assert!(refusal(&head, "reviews").is_some());
+        head.method = Method::CONNECT;
+        assert!(refusal(&head, "reviews").is_none());
     }
 }
