@@ -154,14 +154,11 @@ fn why(error: &io::Error) -> Why {
     }
 }
 
-/// What differs when files change: names, times and lengths.
-pub type Stamp = BTreeMap<PathBuf, Mark>;
+/// What differs when files change: their names, and the stamp of each.
+pub type Stamps = BTreeMap<PathBuf, Option<regular::Stamp>>;
 
-/// Of one file: its identity, when it was changed, and its length. `None` while that cannot be told.
-pub type Mark = Option<(u64, i128, u64)>;
-
-/// The stamp of what [`read`] would read, and what has to be watched to see it change. `None` while that cannot be told.
-pub(crate) fn stamp(paths: &[PathBuf]) -> Option<(Stamp, Walk)> {
+/// The stamps of what [`read`] would read, and what has to be watched to see it change. `None` while that cannot be told.
+pub(crate) fn stamps(paths: &[PathBuf]) -> Option<(Stamps, Walk)> {
     let mut all = Walk::default();
     for path in paths {
         if path.is_dir() {
@@ -170,24 +167,7 @@ pub(crate) fn stamp(paths: &[PathBuf]) -> Option<(Stamp, Walk)> {
             all.file(path.clone());
         }
     }
-    let stamp =
-        all.files.iter().map(|file| (file.clone(), file.metadata().ok().map(|it| mark(&it)))).collect();
-    Some((stamp, all))
-}
-
-#[cfg(unix)]
-fn mark(metadata: &std::fs::Metadata) -> (u64, i128, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    // The time of the inode: it also moves where somebody sets the other one back.
-    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
-    (metadata.ino(), changed, metadata.len())
-}
-
-#[cfg(not(unix))]
-fn mark(metadata: &std::fs::Metadata) -> (u64, i128, u64) {
-    let since = metadata.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-    let changed = since.and_then(|since| i128::try_from(since.as_nanos()).ok());
-    (0, changed.unwrap_or_default(), metadata.len())
+    Some((all.files.iter().map(|file| (file.clone(), regular::stamp(file))).collect(), all))
 }
 
 /// A path with `/` between its parts, on every system.

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use proxy::regular;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::files::{self, Stamp, Walk};
+use crate::files::{self, Stamps, Walk};
 
 /// How often it is looked without notifications. A change is taken once two looks agree, so that half of a `git checkout` is not.
 const LOOK: Duration = Duration::from_millis(300);
@@ -33,7 +34,7 @@ const OPEN: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Watch {
     paths: Vec<PathBuf>,
-    taken: Option<Stamp>,
+    taken: Option<Stamps>,
     heard: Arc<Heard>,
     /// None where the system has no notifications, or no more of them.
     watcher: Option<RecommendedWatcher>,
@@ -50,10 +51,10 @@ impl Watch {
         let watcher = watcher.inspect_err(no_notifications).ok();
         let mut watch = Self { paths, taken: None, heard, watcher, watched: BTreeMap::new() };
         // Watched before it is looked at: what changes in between is told.
-        if let Some((_, walk)) = files::stamp(&watch.paths) {
+        if let Some((_, walk)) = files::stamps(&watch.paths) {
             watch.follow(&walk);
         }
-        watch.taken = files::stamp(&watch.paths).map(|(stamp, _)| stamp);
+        watch.taken = files::stamps(&watch.paths).map(|(stamp, _)| stamp);
         watch
     }
 
@@ -95,9 +96,9 @@ impl Watch {
         self.heard.open().clear();
     }
 
-    async fn look(&mut self) -> Option<Stamp> {
+    async fn look(&mut self) -> Option<Stamps> {
         let paths = self.paths.clone();
-        let (stamp, walk) = tokio::task::spawn_blocking(move || files::stamp(&paths)).await.ok()??;
+        let (stamp, walk) = tokio::task::spawn_blocking(move || files::stamps(&paths)).await.ok()??;
         self.follow(&walk);
         Some(stamp)
     }
@@ -134,17 +135,8 @@ fn no_notifications(error: &notify::Error) {
     tracing::info!(%error, "files are looked at every {} ms: the system tells of no changes", LOOK.as_millis());
 }
 
-#[cfg(unix)]
 fn identity(folder: &Path) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(&match folder.metadata() {
-        Ok(metadata) => metadata,
-        Err(_gone) => return 0,
-    })
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Path) -> u64 {
-    0
+    regular::stamp(folder).map_or(0, |stamp| stamp.identity)
 }
 
 /// What the system told.

@@ -271,14 +271,7 @@ impl Gateway {
 
 /// Whether a VirtualService's `gateways` entry names this Gateway: `name`, `namespace/name` or a qualified name. `own` is the VirtualService's namespace.
 pub fn gateway_named(entry: &str, own: &str, key: &ResourceKey) -> bool {
-    let (namespace, name) = (&*key.namespace, &*key.name);
-    match entry.split_once('/') {
-        Some((space, rest)) => (space == namespace || (space == "." && own == namespace)) && rest == name,
-        None => match entry.split_once('.') {
-            Some((first, rest)) => first == name && rest.split('.').next() == Some(namespace),
-            None => own == namespace && entry == name,
-        },
-    }
+    mesh::host::gateway_name(entry, own) == (&*key.namespace, &*key.name)
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn governs(
 ) -> bool {
     let named = |entry: &String| match gateway {
         Some(gateway) => gateway_named(entry, &key.namespace, gateway),
-        None => entry == "mesh",
+        None => entry == mesh::host::MESH,
     };
     let bound = if spec.gateways.is_empty() { gateway.is_none() } else { spec.gateways.iter().any(named) };
     bound
@@ -137,8 +137,7 @@ fn governs(
                     return gateways.iter().any(named);
                 }
                 let from = from.as_deref().unwrap_or_default();
-                (from.is_empty() || from == namespace)
-                    && source.iter().all(|(name, value)| labels.get(name) == Some(value))
+                (from.is_empty() || from == namespace) && mesh::labels::selects(source, labels)
             }))
 }
 

@@ -79,7 +79,7 @@ impl Subject {
     fn read_service(&mut self, mesh: &Mesh, catalog: &Catalog, settings: &Settings, service: &str) {
         for resource in catalog.routing.find(service).into_iter().filter_map(|key| mesh.resource(key)) {
             if let Spec::VirtualService(spec) = &resource.spec
-                && in_mesh(spec)
+                && mesh::host::in_mesh(&spec.gateways)
             {
                 self.add_routes(resource, spec, settings);
             }
@@ -224,11 +224,6 @@ impl RouteView {
             _ => None,
         }
     }
-}
-
-/// The VirtualService applies to workloads of the mesh.
-fn in_mesh(spec: &VirtualService) -> bool {
-    spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh")
 }
 
 fn only(one: &HttpMatch) -> Option<HeaderEquals> {

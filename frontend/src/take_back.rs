@@ -262,7 +262,7 @@ fn endpoints(service: &Service, to: &Destination, labels: &BTreeMap<String, Stri
         service.ports.iter().filter(|port| wanted.is_none_or(|number| number == i64::from(port.number)));
     ports
         .flat_map(|port| &port.endpoints)
-        .filter(|endpoint| labels.iter().all(|(name, value)| endpoint.labels.get(name) == Some(value)))
+        .filter(|endpoint| mesh::labels::selects(labels, &endpoint.labels))
         .map(|endpoint| format!("{}:{}", endpoint.address, endpoint.port))
         .collect()
 }

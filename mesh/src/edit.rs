@@ -24,7 +24,7 @@ use crate::{Mesh, ResourceKey, RouteKey};
 pub use apply::{Applied, apply, apply_to};
 pub use connections::connection_fault;
 pub use error::EditError;
-pub use expiry::{EXPIRES, expiries_of, fault_expiries};
+pub use expiry::{expiries_of, fault_expiries};
 pub use fault::{COPY_PREFIX, is_fault_copy};
 pub use service::add_rule;
 pub use summary::summary;

@@ -23,21 +23,31 @@ pub fn qualify<'h>(host: &'h str, namespace: &str, domain: &str) -> Cow<'h, str>
     Cow::Owned(full)
 }
 
-/// The full name (`namespace/name`) of a gateway that a VirtualService of `namespace` names: `name`, `./name`,
-/// `namespace/name`, or the old `name.namespace` and `name.namespace.svc.…`. `mesh` stays.
+/// The namespace and name of a gateway that a VirtualService of `namespace` names: `name`, `./name`, `namespace/name`, or the old
+/// `name.namespace` and `name.namespace.svc.…`.
+pub fn gateway_name<'n>(gateway: &'n str, namespace: &'n str) -> (&'n str, &'n str) {
+    match gateway.split_once('/') {
+        Some((".", name)) => (namespace, name),
+        Some(full) => full,
+        None => match gateway.split_once('.') {
+            Some((name, rest)) => (rest.split('.').next().unwrap_or(namespace), name),
+            None => (namespace, gateway),
+        },
+    }
+}
+
+/// The full name (`namespace/name`) of a gateway, as [`gateway_name`]. `mesh` stays.
 pub fn qualify_gateway(gateway: &str, namespace: &str) -> String {
     if gateway == MESH {
         return MESH.to_owned();
     }
-    match gateway.split_once('/') {
-        Some((".", name)) => format!("{namespace}/{name}"),
-        Some(_) => gateway.to_owned(),
-        None => {
-            let mut parts = gateway.split('.');
-            let name = parts.next().unwrap_or(gateway);
-            format!("{}/{name}", parts.next().unwrap_or(namespace))
-        }
-    }
+    let (namespace, name) = gateway_name(gateway, namespace);
+    format!("{namespace}/{name}")
+}
+
+/// Whether a VirtualService with these gateways is for workloads of the mesh: it names `mesh`, or no gateway.
+pub fn in_mesh(gateways: &[String]) -> bool {
+    gateways.is_empty() || gateways.iter().any(|gateway| gateway == MESH)
 }
 
 /// The gateway that stands for all sidecars.

@@ -3,6 +3,7 @@
 //! Pure: no clock, no network, no randomness, no threads. Time, seeds and requests are parameters, so what the
 //! browser says about a draft is what the server will say. Builds for wasm32.
 
+pub mod annotation;
 pub mod diagnostic;
 pub mod diff;
 pub mod edit;
@@ -13,6 +14,7 @@ pub mod fuzz;
 pub mod host;
 pub mod json;
 pub mod key;
+pub mod labels;
 pub mod limits;
 pub mod model;
 pub mod order;

@@ -24,7 +24,7 @@ pub use action::{
 pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
 pub use compile::{Compiler, compile, compile_all, delegate_conflicts, fits, merge_delegate};
 pub use connection::{ConnectionFault, ConnectionMatch, ConnectionRoute, Subnet};
-pub use health::{HEALTH_CHECK, HealthCheck, Probe};
+pub use health::{HealthCheck, Probe};
 pub use listeners::split_authority;
 pub(crate) use pattern::Patterns;
 pub use pattern::{Pattern, PatternError, substitution};

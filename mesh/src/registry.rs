@@ -21,7 +21,6 @@ use crate::{Mesh, Settings};
 pub use protocol::PortProtocol;
 pub use service::{Discovery, Port, Service};
 pub use visibility::Visibility;
-pub(crate) use workload::subset;
 pub use workload::{Gateway, LOCALITY_LABELS, Workload};
 
 /// All services, workloads and gateways of a mesh.

@@ -1,4 +1,4 @@
-//! Reading files that others name: regular ones alone, up to a length. A pipe or a device would be waited for, and some have no end.
+//! Reading files that others name, and seeing that they changed: regular ones alone, up to a length. A pipe or a device would be waited for, and some have no end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -21,6 +21,35 @@ pub fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     // Some files do not know their length, and some grow.
     file.take(longest + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > longest { Err(too_long(longest)) } else { Ok(bytes) }
+}
+
+/// What differs when a file or folder has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Which one it is: another may have taken its name. 0 where the system does not tell.
+    pub identity: u64,
+    changed: i128,
+    length: u64,
+}
+
+/// The stamp of what is at a path now. `None` while that cannot be told.
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    path.metadata().ok().map(|metadata| of(&metadata))
+}
+
+#[cfg(unix)]
+fn of(metadata: &std::fs::Metadata) -> Stamp {
+    use std::os::unix::fs::MetadataExt as _;
+    // The time of the inode: it also moves where somebody sets the other one back.
+    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    Stamp { identity: metadata.ino(), changed, length: metadata.len() }
+}
+
+#[cfg(not(unix))]
+fn of(metadata: &std::fs::Metadata) -> Stamp {
+    let since = metadata.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let changed = since.and_then(|since| i128::try_from(since.as_nanos()).ok());
+    Stamp { identity: 0, changed: changed.unwrap_or_default(), length: metadata.len() }
 }
 
 fn regular(metadata: &std::fs::Metadata) -> io::Result<()> {

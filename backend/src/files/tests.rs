@@ -95,7 +95,7 @@ fn a_folder_may_have_anything_in_it() {
         let error = read(&[at(name)]).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(said), "{error}");
     }
-    assert!(stamp(&[root.to_owned()]).is_some(), "what cannot be read can be watched");
+    assert!(stamps(&[root.to_owned()]).is_some(), "what cannot be read can be watched");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_stamp_differs_when_a_file_was_written() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.yaml");
     std::fs::write(&file, "a: 1\n").unwrap();
-    let stamp = || stamp(&[dir.path().to_owned()]).unwrap().0;
+    let stamp = || stamps(&[dir.path().to_owned()]).unwrap().0;
     let before = stamp();
     assert_eq!(before, stamp());
     // Of the same length and, as `cp -p` and `rsync -t` leave it, of the same time.

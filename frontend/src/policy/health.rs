@@ -1,8 +1,9 @@
 //! Active health checks: fields of an annotation of the DestinationRule, since Istio has none for them.
 
 use mesh::Edit;
+use mesh::annotation::HEALTH_CHECK;
 use mesh::edit::{FieldEdit, add_rule};
-use mesh::plan::{HEALTH_CHECK, HealthCheck};
+use mesh::plan::HealthCheck;
 use mesh::yaml;
 use serde_json::{Map, Value, json};
 

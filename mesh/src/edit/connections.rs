@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::RouteKey;
-use crate::plan::compile::reset::{CONNECTION_FAULTS, entries, of};
+use crate::annotation::CONNECTION_FAULTS;
+use crate::plan::compile::reset::{entries, of};
 use crate::resource::{DurationString, Resource};
 
 use super::routes::list;

@@ -6,14 +6,12 @@
 
 use serde_json::{Map, Value};
 
+use crate::annotation::FAULT_EXPIRES;
 use crate::resource::{Resource, VirtualService};
 use crate::{Mesh, RouteKey};
 
 use super::fault::Change;
 use super::routes::{self, Http};
-
-/// The annotation's name.
-pub const EXPIRES: &str = "meshwright.io/fault-expires";
 
 /// The faults that end, with the time in seconds since 1970. Entries of routes that are gone or have no fault are left
 /// out.
@@ -29,7 +27,7 @@ pub fn fault_expiries(mesh: &Mesh) -> Vec<(RouteKey, i64)> {
 
 /// The same of one VirtualService, by the positions of its routes.
 pub fn expiries_of(resource: &Resource, service: &VirtualService) -> Vec<(usize, i64)> {
-    let Some(annotation) = resource.metadata.annotations.get(EXPIRES) else { return Vec::new() };
+    let Some(annotation) = resource.metadata.annotations.get(FAULT_EXPIRES) else { return Vec::new() };
     let names: Vec<&str> =
         service.http.iter().map(|route| route.name.as_deref().unwrap_or_default()).collect();
     let mut entries = read(annotation, &names);
@@ -40,7 +38,7 @@ pub fn expiries_of(resource: &Resource, service: &VirtualService) -> Vec<(usize,
 /// Carries the annotation along with a change of the routes, and sets or removes the expiry of the changed one.
 pub(super) fn follow(http: &mut Http<'_>, change: &Change, expires: Option<i64>) {
     let annotation =
-        http.metadata.get("annotations").and_then(|all| all.get(EXPIRES)).and_then(Value::as_str);
+        http.metadata.get("annotations").and_then(|all| all.get(FAULT_EXPIRES)).and_then(Value::as_str);
     // Positions are those before the change, so names are, too.
     let mut before: Vec<&str> = http.routes.iter().map(routes::name).collect();
     match change {
@@ -104,7 +102,7 @@ fn annotate(metadata: &mut Map<String, Value>, text: String) {
     if text.is_empty() {
         let Some(all) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
         // An empty mapping that was there before stays; one that is left empty goes.
-        if all.remove(EXPIRES).is_some() && all.is_empty() {
+        if all.remove(FAULT_EXPIRES).is_some() && all.is_empty() {
             metadata.remove("annotations");
         }
         return;
@@ -113,5 +111,5 @@ fn annotate(metadata: &mut Map<String, Value>, text: String) {
     if !all.is_object() {
         *all = Value::Object(Map::new());
     }
-    all[EXPIRES] = Value::from(text);
+    all[FAULT_EXPIRES] = Value::from(text);
 }

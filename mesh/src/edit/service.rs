@@ -137,7 +137,7 @@ fn virtual_service<'m>(
     domain: &str,
 ) -> Option<(&'m Resource, &'m VirtualService)> {
     mesh.virtual_services().find(|(resource, spec)| {
-        let in_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh");
+        let in_mesh = host::in_mesh(&spec.gateways);
         let own = |host: &String| host::qualify(host, &resource.key.namespace, domain) == service;
         in_mesh && spec.hosts.iter().any(own)
     })

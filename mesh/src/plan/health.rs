@@ -14,9 +14,6 @@ use serde_json::{Map, Value};
 use super::serial::duration;
 use crate::resource::DurationString;
 
-/// The annotation's name.
-pub const HEALTH_CHECK: &str = "meshwright.io/health-check";
-
 /// How the endpoints of a cluster are asked whether they are well.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct HealthCheck {

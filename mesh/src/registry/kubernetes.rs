@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::entry::endpoint;
 use super::workload::Collector;
 use super::{Discovery, Port, PortProtocol, Service, Visibility};
+use crate::annotation;
 use crate::order;
 use crate::plan::Endpoint;
 use crate::resource::service::{IntOrString, Service as Spec, ServicePort};
@@ -47,7 +48,7 @@ fn of_service(resource: &Resource, spec: &Spec, settings: &Settings, workloads: 
     let export_to: Vec<String> = resource
         .metadata
         .annotations
-        .get("networking.istio.io/exportTo")
+        .get(annotation::EXPORT_TO)
         .map(|list| list.split(',').map(|entry| entry.trim().to_owned()).collect())
         .unwrap_or_default();
     Service {

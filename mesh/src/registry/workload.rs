@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::Mesh;
+use crate::labels::selects;
 use crate::order;
 use crate::plan::Source;
 use crate::resource::WorkloadEntry;
@@ -114,7 +115,7 @@ impl<'m> Collector<'m> {
         let lists = selector.iter().map(|(name, value)| self.having(namespace, name, value));
         let Some(few) = lists.min_by_key(|list| list.len()) else { return Vec::new() };
         let entries = self.entries.get(namespace).map_or(&[][..], Vec::as_slice);
-        few.iter().map(|at| entries[*at]).filter(|(_, entry)| subset(selector, &entry.labels)).collect()
+        few.iter().map(|at| entries[*at]).filter(|(_, entry)| selects(selector, &entry.labels)).collect()
     }
 
     /// Positions of the WorkloadEntries of a namespace that have a label.
@@ -168,9 +169,4 @@ pub(super) fn located(labels: &Labels, locality: &str) -> Labels {
         }
     }
     labels
-}
-
-/// Whether `labels` have all of `selector`.
-pub(crate) fn subset(selector: &Labels, labels: &Labels) -> bool {
-    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }

@@ -1,11 +1,12 @@
 //! Gateways that want the same port and host of the same workloads.
 
 use crate::Severity;
+use crate::labels::selects;
 use crate::resource::gateway::Server;
 use crate::resource::walk::At;
 use crate::resource::{Gateway, Resource};
 
-use super::context::{Context, selects};
+use super::context::Context;
 use super::rule::{Check, Report, Rule};
 
 pub(super) const RULE: Rule = Rule {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::Severity;
-use crate::host::Overlaps;
+use crate::host::{self, Overlaps};
 use crate::order;
 use crate::registry::Visibility;
 use crate::resource::walk::At;
@@ -28,7 +28,7 @@ type Entry<'m> = (&'m Resource, &'m VirtualService, String, usize);
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for (resource, service) in context.virtual_services() {
-        let on_mesh = service.gateways.is_empty() || service.gateways.iter().any(|gateway| gateway == "mesh");
+        let on_mesh = host::in_mesh(&service.gateways);
         for (index, host) in service.hosts.iter().enumerate().filter(|_| on_mesh) {
             entries.push((resource, service, context.qualify(resource, host).to_ascii_lowercase(), index));
         }

@@ -1,7 +1,8 @@
 //! Faults of connections that cannot be read, or that name no rule.
 
 use crate::Severity;
-use crate::plan::compile::reset::{CONNECTION_FAULTS, entries};
+use crate::annotation::CONNECTION_FAULTS;
+use crate::plan::compile::reset::entries;
 
 use super::context::Context;
 use super::rule::{Check, Report, Rule};

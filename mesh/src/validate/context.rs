@@ -1,7 +1,7 @@
 //! What rules look at: the mesh, its settings, and indexes that several rules need, each made when it is first asked for.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::host::{self, HostMap};
 use crate::resource::destination_rule::Subset;
@@ -139,7 +139,7 @@ impl<'m> Context<'m> {
 
     /// The Gateway that a VirtualService names.
     pub(super) fn gateway(&self, resource: &Resource, name: &str) -> Option<(&'m Resource, &'m Gateway)> {
-        let (namespace, name) = gateway_name(resource, name);
+        let (namespace, name) = host::gateway_name(name, &resource.key.namespace);
         let found = self.mesh.resource(&ResourceKey::new(Kind::Gateway, namespace, name))?;
         match &found.spec {
             Spec::Gateway(gateway) => Some((found, gateway)),
@@ -175,7 +175,7 @@ impl<'m> Context<'m> {
         let all = self.governed.get_or_init(|| {
             let mut all: HashMap<String, Vec<_>> = HashMap::new();
             for (resource, spec) in self.virtual_services() {
-                if spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == host::MESH) {
+                if host::in_mesh(&spec.gateways) {
                     for host in &spec.hosts {
                         all.entry(self.qualify(resource, host)).or_default().push((resource, spec));
                     }
@@ -253,23 +253,4 @@ fn show<'m>(
     if let Some(destination) = destination {
         see(at, destination);
     }
-}
-
-/// Namespace and name of a gateway as a VirtualService writes it: `name`, `./name`, `namespace/name`, or the old
-/// `name.namespace.svc.domain`.
-pub(super) fn gateway_name<'n>(resource: &'n Resource, name: &'n str) -> (&'n str, &'n str) {
-    let own = resource.key.namespace.as_str();
-    match name.split_once('/') {
-        Some((".", name)) => (own, name),
-        Some((namespace, name)) => (namespace, name),
-        None => match name.split_once('.') {
-            Some((name, rest)) => (rest.split('.').next().unwrap_or(own), name),
-            None => (own, name),
-        },
-    }
-}
-
-/// Whether `labels` has all of `selector`.
-pub(super) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
-    selector.iter().all(|(name, value)| labels.get(name) == Some(value))
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::host;
+use crate::labels::selects;
 use crate::resource::VirtualService;
 use crate::resource::http::{HttpMatch, StringMatch};
 use crate::resource::virtual_service::{L4Match, TlsMatch};
@@ -81,7 +82,7 @@ fn http(a: &HttpMatch, b: &HttpMatch) -> bool {
         && same(&a.without_headers, &b.without_headers)
         && map(&a.query_params, &b.query_params)
         && one(a.port.as_ref(), b.port.as_ref())
-        && labels(&a.source_labels, &b.source_labels)
+        && selects(&a.source_labels, &b.source_labels)
         && one(a.source_namespace.as_ref(), b.source_namespace.as_ref())
         && list(&a.gateways, &b.gateways)
 }
@@ -136,10 +137,6 @@ fn one<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
     a.is_none() || a == b
 }
 
-fn labels(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> bool {
-    a.iter().all(|(name, value)| b.get(name) == Some(value))
-}
-
 /// An empty list is all.
 fn list(a: &[String], b: &[String]) -> bool {
     a.is_empty() || (!b.is_empty() && b.iter().all(|entry| a.contains(entry)))
@@ -151,7 +148,7 @@ fn tls(a: &TlsMatch, b: &TlsMatch) -> bool {
         && !b.sni_hosts.is_empty()
         && list(&a.destination_subnets, &b.destination_subnets)
         && one(a.port.as_ref(), b.port.as_ref())
-        && labels(&a.source_labels, &b.source_labels)
+        && selects(&a.source_labels, &b.source_labels)
         && one(a.source_namespace.as_ref(), b.source_namespace.as_ref())
         && list(&a.gateways, &b.gateways)
 }
@@ -160,7 +157,7 @@ fn tcp(a: &L4Match, b: &L4Match) -> bool {
     list(&a.destination_subnets, &b.destination_subnets)
         && one(a.port.as_ref(), b.port.as_ref())
         && one(a.source_subnet.as_ref(), b.source_subnet.as_ref())
-        && labels(&a.source_labels, &b.source_labels)
+        && selects(&a.source_labels, &b.source_labels)
         && one(a.source_namespace.as_ref(), b.source_namespace.as_ref())
         && list(&a.gateways, &b.gateways)
 }

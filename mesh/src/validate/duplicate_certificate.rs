@@ -1,11 +1,12 @@
 //! Gateways that show the same certificate.
 
 use crate::Severity;
+use crate::labels::selects;
 use crate::resource::gateway::ServerTls;
 use crate::resource::walk::At;
 use crate::resource::{Gateway, Resource};
 
-use super::context::{Context, selects};
+use super::context::Context;
 use super::rule::{Check, Report, Rule};
 
 pub(super) const RULE: Rule = Rule {

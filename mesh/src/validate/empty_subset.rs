@@ -1,9 +1,10 @@
 //! Subsets and selectors that no instance belongs to.
 
 use crate::Severity;
+use crate::labels::selects;
 use crate::resource::walk::At;
 
-use super::context::{Context, selects};
+use super::context::Context;
 use super::rule::{Check, Report, Rule};
 use super::services::instances;
 

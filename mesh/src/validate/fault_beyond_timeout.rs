@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::Severity;
+use crate::labels::selects;
 use crate::plan::Endpoint;
 use crate::registry::Service;
 use crate::resource::{DurationString, HttpRoute};
 
-use super::context::{Context, selects};
+use super::context::Context;
 use super::rule::{Check, Report, Rule};
 use super::timeouts::seconds;
 

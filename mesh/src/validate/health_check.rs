@@ -1,7 +1,8 @@
 //! Health checks that cannot be read.
 
 use crate::Severity;
-use crate::plan::{HEALTH_CHECK, HealthCheck};
+use crate::annotation::HEALTH_CHECK;
+use crate::plan::HealthCheck;
 
 use super::context::Context;
 use super::rule::{Check, Report, Rule};

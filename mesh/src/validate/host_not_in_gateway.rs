@@ -29,7 +29,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
     for (resource, spec) in context.virtual_services() {
         let list = At::SPEC.field("gateways");
         for (index, name) in spec.gateways.iter().enumerate() {
-            if name == "mesh" {
+            if name == host::MESH {
                 continue;
             }
             let Some((gateway, servers)) = context.gateway(resource, name) else { continue };

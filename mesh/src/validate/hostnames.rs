@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::Severity;
-use crate::host::Overlaps;
+use crate::host::{self, Overlaps};
 use crate::resource::walk::At;
 use crate::resource::{Gateway, Resource, ServiceEntry, VirtualService};
 
@@ -56,7 +56,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 
 fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Report<'_>) {
     let list = At::SPEC.field("hosts");
-    let on_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == "mesh");
+    let on_mesh = host::in_mesh(&spec.gateways);
     let sni: HashSet<&String> =
         spec.tls.iter().flat_map(|route| &route.r#match).flat_map(|entry| &entry.sni_hosts).collect();
     let mut earlier = Overlaps::default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::Severity;
-use crate::host::{self, MESH};
+use crate::host;
 use crate::resource::virtual_service::{Destination, VirtualService};
 use crate::resource::walk::At;
 use crate::resource::{HttpRoute, Resource};
@@ -65,7 +65,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 
 /// The ports on which a VirtualService's rules are used within the mesh. What a wildcard covers is left out.
 fn ports(context: &Context<'_>, resource: &Resource, spec: &VirtualService) -> BTreeSet<u16> {
-    let on_mesh = spec.gateways.is_empty() || spec.gateways.iter().any(|gateway| gateway == MESH);
+    let on_mesh = host::in_mesh(&spec.gateways);
     let mut ports = BTreeSet::new();
     for name in spec.hosts.iter().filter(|name| on_mesh && !host::is_wildcard(name)) {
         match context.services.any(&context.qualify(resource, name)) {

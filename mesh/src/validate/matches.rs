@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Severity;
+use crate::host;
 use crate::resource::http::{HttpMatch, StringMatch};
 use crate::resource::walk::At;
 
@@ -69,7 +70,7 @@ fn compare(http: Http<'_>, matcher: &StringMatch, at: &At<'_>, may_be_empty: boo
 /// Claims of a token are matched by the gateway that checked the token.
 fn claims(http: Http<'_>, entry: &HttpMatch, at: &At<'_>, report: &mut Report<'_>) {
     let gateways = if entry.gateways.is_empty() { &http.service.gateways } else { &entry.gateways };
-    let on_mesh = gateways.is_empty() || gateways.iter().any(|gateway| gateway == "mesh");
+    let on_mesh = host::in_mesh(gateways);
     if !on_mesh || http.service.hosts.is_empty() {
         return;
     }

@@ -1,11 +1,12 @@
 //! Outlier detection that can never eject anything.
 
 use crate::Severity;
+use crate::labels::selects;
 use crate::resource::destination_rule::Subset;
 use crate::resource::traffic_policy::OutlierDetection;
 use crate::resource::walk::At;
 
-use super::context::{Context, selects};
+use super::context::Context;
 use super::rule::{Check, Report, Rule};
 use super::services::instances;
 

@@ -1,6 +1,7 @@
 //! Rules of the mesh that requests through a gateway pass by.
 
 use crate::Severity;
+use crate::host;
 use crate::resource::virtual_service::Destination;
 
 use super::context::Context;
@@ -19,8 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     for http in context.http_routes() {
-        let gateways = &http.service.gateways;
-        if gateways.is_empty() || gateways.iter().any(|gateway| gateway == "mesh") {
+        if host::in_mesh(&http.service.gateways) {
             continue;
         }
         for (index, entry) in http.route.route.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Gateways that VirtualServices name and nobody has.
 
 use crate::Severity;
+use crate::host;
 use crate::resource::Resource;
 use crate::resource::walk::At;
 
@@ -47,10 +48,10 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 
 fn one(context: &Context<'_>, resource: &Resource, name: &str, at: &At<'_>, report: &mut Report<'_>) {
     // Names that cannot be are told of by MW0107.
-    if name == "mesh" || name.contains('*') || context.gateway(resource, name).is_some() {
+    if name == host::MESH || name.contains('*') || context.gateway(resource, name).is_some() {
         return;
     }
-    let (namespace, short) = super::context::gateway_name(resource, name);
+    let (namespace, short) = host::gateway_name(name, &resource.key.namespace);
     let elsewhere = context.gateways().find(|(gateway, _)| gateway.key.name == short);
     let hint = elsewhere.map_or_else(String::new, |(gateway, _)| {
         format!("; there is `{}/{}`", gateway.key.namespace, gateway.key.name)

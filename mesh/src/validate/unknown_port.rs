@@ -1,6 +1,7 @@
 //! Ports that a destination does not have, or has too many of.
 
 use crate::Severity;
+use crate::host;
 use crate::registry::Service;
 use crate::resource::virtual_service::PortSelector;
 
@@ -50,7 +51,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 }
 
 fn is_gateway_only(spec: &crate::resource::VirtualService) -> bool {
-    !spec.gateways.is_empty() && spec.gateways.iter().all(|gateway| gateway != "mesh")
+    !host::in_mesh(&spec.gateways)
 }
 
 fn has(service: &Service, number: i64) -> bool {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use mesh::plan::Secret;
 use rustls::RootCertStore;
@@ -12,7 +11,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use rustls::sign::CertifiedKey;
 
 use super::TlsError;
-use crate::regular;
+use crate::regular::{self, Stamp, stamp};
 
 /// Longest file: the authorities of all the world are a fraction of it.
 const LONGEST: u64 = 4 << 20;
@@ -20,7 +19,7 @@ const LONGEST: u64 = 4 << 20;
 /// Reads files, and remembers which.
 pub(crate) struct Files<'f> {
     folder: &'f Path,
-    pub(crate) read: Vec<(PathBuf, Stamp)>,
+    pub(crate) read: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 impl<'f> Files<'f> {
@@ -47,15 +46,6 @@ impl<'f> Files<'f> {
         let (chain, private) = (self.bytes(certificate), self.bytes(key));
         certified(&chain?, &private?, certificate, provider)
     }
-}
-
-/// By what a file is seen to have changed.
-pub(crate) type Stamp = Option<(SystemTime, u64)>;
-
-/// What a file looks like now.
-pub(crate) fn stamp(path: &Path) -> Stamp {
-    let metadata = path.metadata().ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 /// The certificate and key of a secret.

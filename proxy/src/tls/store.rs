@@ -11,9 +11,10 @@ use mesh::plan::{Cluster, ClusterId, TlsServer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::alpn::Alpn;
-use super::certs::{Files, Stamp, stamp};
+use super::certs::Files;
 use super::client::Asked;
 use super::{TlsError, client, server};
+use crate::regular::{Stamp, stamp};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub(crate) struct Store {
 pub(crate) struct Slot<S, C> {
     settings: S,
     current: ArcSwapOption<C>,
-    files: Mutex<Vec<(PathBuf, Stamp)>>,
+    files: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
 }
 
 impl fmt::Debug for Store {

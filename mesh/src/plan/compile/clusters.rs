@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use super::Context;
 use super::policy::Governing;
+use crate::labels::selects;
 use crate::plan::{Balancer, Cluster, ClusterId, ClusterKey, Source};
-use crate::registry::{Discovery, Port, PortProtocol, Service, Viewer, subset};
+use crate::registry::{Discovery, Port, PortProtocol, Service, Viewer};
 use crate::resource::virtual_service::Destination;
 
 /// Clusters as one viewer sees them.
@@ -105,7 +106,7 @@ impl<'c> Clusters<'c> {
             _ => Vec::new(),
         };
         if let Some(found) = found {
-            endpoints.retain(|endpoint| subset(&found.labels, &endpoint.labels));
+            endpoints.retain(|endpoint| selects(&found.labels, &endpoint.labels));
         }
         policy.first_address = service.is_some_and(|service| service.discovery == Discovery::DnsRoundRobin);
         if let (Some(tls), Some(service)) = (&mut policy.tls, service) {

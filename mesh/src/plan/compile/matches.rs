@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::trace::Skip;
 use super::translate::Scope;
+use crate::labels::selects;
 use crate::order;
 use crate::plan::{HeaderMatcher, Match, Matcher, Patterns};
-use crate::registry::subset;
 use crate::resource::http::{HttpMatch, StringMatch};
 
 /// Whether a match is for this source and listener.
@@ -31,7 +31,7 @@ pub(super) fn bound_to(
         let bound = gateways.iter().any(|gateway| gateway == scope.gateway);
         return if bound { Ok(()) } else { Err(Skip::Gateways) };
     }
-    if !subset(source_labels, &scope.viewer.labels) {
+    if !selects(source_labels, &scope.viewer.labels) {
         return Err(Skip::SourceLabels);
     }
     match source_namespace {

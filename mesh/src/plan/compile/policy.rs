@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::secrets;
+use crate::annotation;
 use crate::host::{self, HostMap};
+use crate::labels::selects;
 use crate::order;
-use crate::plan::{Balancer, ClusterPolicy, HEALTH_CHECK, HealthCheck};
-use crate::registry::{Viewer, Visibility, subset};
+use crate::plan::{Balancer, ClusterPolicy, HealthCheck};
+use crate::registry::{Viewer, Visibility};
 use crate::resource::Resource;
 use crate::resource::destination_rule::{DestinationRule, Subset};
 use crate::resource::traffic_policy::TrafficPolicy;
@@ -112,7 +114,7 @@ impl<'m> Policies<'m> {
         };
         let chosen = |rule: &&Rule<'m>| {
             let selector = rule.spec.workload_selector.as_ref();
-            selector.is_none_or(|selector| subset(&selector.match_labels, &client.labels))
+            selector.is_none_or(|selector| selects(&selector.match_labels, &client.labels))
         };
         let rules: Vec<&Rule<'m>> = rules.iter().filter(seen).filter(chosen).collect();
         let first = *rules.first()?;
@@ -130,7 +132,7 @@ impl<'m> Policies<'m> {
         for rule in together {
             governing.policy = governing.policy.or(rule.spec.traffic_policy.as_ref());
             // One that cannot be read is told of by validation.
-            let annotation = rule.resource.metadata.annotations.get(HEALTH_CHECK);
+            let annotation = rule.resource.metadata.annotations.get(annotation::HEALTH_CHECK);
             let health = annotation.and_then(|text| HealthCheck::parse(text).ok());
             governing.health = governing.health.or(health);
             for subset in &rule.spec.subsets {

@@ -5,12 +5,10 @@
 
 use std::time::Duration;
 
+use crate::annotation::CONNECTION_FAULTS;
 use crate::plan::ConnectionFault;
 use crate::resource::{DurationString, Resource};
 use crate::yaml;
-
-/// The annotation.
-pub(crate) const CONNECTION_FAULTS: &str = "meshwright.io/connection-faults";
 
 /// One entry: the kind and position of its rule, and what happens.
 pub(crate) struct Entry<'t> {
