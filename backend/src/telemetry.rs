@@ -4,6 +4,7 @@
 
 pub mod instances;
 pub mod interval;
+mod routes;
 pub mod splits;
 pub mod troubles;
 pub mod window;

@@ -1,11 +1,13 @@
 //! Puts batches of the proxy's threads together, four times a second.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 use api::{EdgeKey, Tick};
-use mesh::RouteKey;
-use proxy::Batch;
+use mesh::{Mesh, RouteKey};
+use proxy::{Batch, ObservationKey};
 
+use super::routes::Routes;
 use super::splits::{Desired, SplitLog};
 use super::window::{Scratch, TICKS_PER_SECOND, Window};
 
@@ -18,12 +20,23 @@ pub struct Collector {
     edges: HashMap<EdgeKey, Window>,
     routes: HashMap<RouteKey, VecDeque<u64>>,
     splits: SplitLog,
+    places: Routes,
     revision: u64,
     ticks: usize,
     scratch: Scratch,
 }
 
 impl Collector {
+    /// The routes of a revision that is about to be the head; `before` is the mesh of the last one. What was counted of a route goes
+    /// with it to where it is now.
+    pub fn set_routes(&mut self, revision: u64, mesh: &Mesh, before: Option<&Mesh>) {
+        self.places.set(revision, mesh, before);
+        let now = |key: &RouteKey| self.places.now(self.revision, key);
+        let routes = std::mem::take(&mut self.routes).into_iter();
+        self.routes = routes.filter_map(|(key, seconds)| Some((now(&key)?, seconds))).collect();
+        self.splits.renumber(now);
+    }
+
     /// A new head revision with its desired shares.
     pub fn set_head(&mut self, revision: u64, desired: Vec<Desired>) {
         self.revision = revision;
@@ -39,8 +52,9 @@ impl Collector {
                 version: key.version.clone(),
             };
             self.edges.entry(edge).or_default().add(stats);
+            let Some(key) = self.at_head(key) else { continue };
             // Connections that are passed on are of no split: those of hosts are of requests.
-            self.splits.add(key, stats.chosen.saturating_sub(stats.connections_opened));
+            self.splits.add(&key, stats.chosen.saturating_sub(stats.connections_opened));
             if let Some(route) = &key.route {
                 let seconds = self.routes.entry(route.clone()).or_insert_with(|| VecDeque::from([0]));
                 if let Some(second) = seconds.back_mut() {
@@ -48,6 +62,15 @@ impl Collector {
                 }
             }
         }
+    }
+
+    /// A key with its route where that is now; `None` where that is gone.
+    fn at_head<'k>(&self, key: &'k ObservationKey) -> Option<Cow<'k, ObservationKey>> {
+        let Some(route) = key.route.as_ref().filter(|_| key.revision != self.revision) else {
+            return Some(Cow::Borrowed(key));
+        };
+        let route = Some(self.places.now(key.revision, route)?);
+        Some(Cow::Owned(ObservationKey { route, ..key.clone() }))
     }
 
     /// Ends a tick of `millis` milliseconds at `at` (milliseconds since 1970).
@@ -96,6 +119,7 @@ mod tests {
     use proxy::{Name, ObservationKey, Stats};
 
     use super::*;
+    use crate::telemetry::splits::Part;
 
     fn batch(requests: u64) -> Batch {
         let key = ObservationKey {
@@ -125,7 +149,6 @@ mod tests {
 
     #[test]
     fn neither_copies_nor_connections_are_of_a_hosts_split() {
-        use crate::telemetry::splits::Part;
         let host = "reviews".to_owned();
         let shares = ["v1", "v2"].map(|version| (Part::Version(host.clone(), version.to_owned()), 0.5));
         let mut collector = Collector::default();
@@ -165,5 +188,38 @@ mod tests {
             last = collector.tick(tick, 250);
         }
         assert_eq!((last.edges.len(), last.routes.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_was_counted_of_a_route_goes_with_it() {
+        let mesh = |routes: &str| {
+            let text = format!(
+                "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: r}}\nspec:\n  hosts: [reviews]\n  \
+                 http: [{routes}]\n"
+            );
+            Mesh::parse(&mesh::Sources::single("r.yaml", text)).mesh
+        };
+        let (first, front) =
+            ("{route: [{destination: {host: a}}]}", "{name: new, route: [{destination: {host: b}}]}");
+        let (before, after) = (mesh(first), mesh(&format!("{front}, {first}")));
+        let host = || "reviews".to_owned();
+        let desired = |index: usize| {
+            let route = RouteKey { namespace: "default".to_owned(), name: "r".to_owned(), index };
+            vec![Desired { route: Some(route), host: host(), shares: vec![(Part::Host(host()), 1.0)] }]
+        };
+        let mut collector = Collector::default();
+        collector.set_routes(1, &before, None);
+        collector.set_head(1, desired(0));
+        collector.add(&batch(5));
+        collector.set_routes(2, &after, Some(&before));
+        collector.set_head(2, desired(1));
+        // Of a request that began under the revision before.
+        collector.add(&batch(2));
+        let tick = collector.tick(0, 250);
+        assert_eq!(tick.routes.iter().map(|(key, count)| (key.index, *count)).collect::<Vec<_>>(), [(1, 7)]);
+        assert_eq!((tick.splits[0].since, tick.splits[0].shares[0].count), (1, 7));
+        collector.set_routes(3, &mesh(front), Some(&after));
+        collector.set_head(3, Vec::new());
+        assert_eq!(collector.tick(250, 250).routes, [], "it is gone");
     }
 }

@@ -147,6 +147,17 @@ pub struct SplitLog {
 }
 
 impl SplitLog {
+    /// Routes are elsewhere now; those that are gone have no split any more.
+    pub(super) fn renumber(&mut self, now: impl Fn(&RouteKey) -> Option<RouteKey>) {
+        self.splits.retain_mut(|state| {
+            let Some(route) = &mut state.desired.route else { return true };
+            now(route).is_some_and(|here| {
+                *route = here;
+                true
+            })
+        });
+    }
+
     /// A new head revision. Splits whose shares are as before go on counting; the others start at zero.
     pub fn set(&mut self, revision: u64, desired: Vec<Desired>) {
         let mut before = std::mem::take(&mut self.splits);

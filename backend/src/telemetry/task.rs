@@ -22,6 +22,7 @@ use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::targets::Offer;
 use crate::timeline::Reached;
+use crate::world::World;
 
 /// Length of a tick.
 const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
@@ -56,12 +57,18 @@ pub(crate) async fn run(mut feeds: Feeds) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
     let mut converged = 0;
+    let mut head = None;
     let mut ticks = 0_usize;
     loop {
         tokio::select! {
             biased;
             step = feeds.revisions.recv() => match step {
-                Some(Step::Expected(offer)) => collector.set_head(offer.revision, desired(&offer, &feeds.domain)),
+                Some(Step::Expected(offer)) => {
+                    let before = head.as_deref().map(|world: &World| &world.mesh);
+                    collector.set_routes(offer.revision, &offer.world.mesh, before);
+                    collector.set_head(offer.revision, desired(&offer, &feeds.domain));
+                    head = Some(Arc::clone(&offer.world));
+                }
                 Some(Step::Offered(offer)) => feeds.follow(&offer),
                 None => return,
             },
