@@ -15,7 +15,7 @@ pub struct Config {
     /// What paths of certificates that are not absolute begin at; empty is the folder that the program runs in.
     pub folder: PathBuf,
     /// Connections to a workload's listener may have been redirected to it by the kernel (Linux): where they were meant to go
-    /// chooses the port, and is where strangers are.
+    /// chooses the port, and is where hosts outside the mesh are.
     pub intercepts: bool,
     /// Where requests are written down; nowhere unless it is given.
     pub access_log: Option<AccessLog>,

@@ -20,7 +20,7 @@ use crate::reporting::observation::{Batch, Notice};
 use crate::reporting::trace::{self, Spans};
 use crate::thread::{self, Command, Entry};
 use crate::tls::Store;
-use crate::upstream::cluster_manager::Fleet;
+use crate::upstream::cluster_manager::ClusterManager;
 
 /// Batches that may wait per thread before it keeps counting instead of handing over.
 const BATCHES_PER_THREAD: usize = 16;
@@ -96,8 +96,8 @@ impl Proxy {
         let (recorder, spans) = config.tracing.map(|_| trace::Sink::open()).unzip();
         let (batch_sender, batches) = mpsc::channel(BATCHES_PER_THREAD * threads);
         let (notice_sender, notices) = mpsc::channel(NOTICES);
-        let fleet = Arc::new(Fleet::new(notice_sender.clone()));
-        let names = Arc::clone(&fleet.names);
+        let cluster_manager = Arc::new(ClusterManager::new(notice_sender.clone()));
+        let names = Arc::clone(&cluster_manager.names);
         let inboxes = (0..threads)
             .map(|index| {
                 let (sender, inbox) = mpsc::unbounded_channel();
@@ -105,7 +105,7 @@ impl Proxy {
                 thread::spawn(
                     index,
                     Arc::clone(&config),
-                    (Arc::clone(&fleet), Arc::clone(&tls)),
+                    (Arc::clone(&cluster_manager), Arc::clone(&tls)),
                     (log.clone(), recorder.clone()),
                     inbox,
                     outbox,

@@ -25,7 +25,7 @@ use crate::state::shared::Shared;
 use crate::state::sources::Sources;
 use crate::tls::Store;
 use crate::upstream::checker::Checkers;
-use crate::upstream::cluster_manager::Fleet;
+use crate::upstream::cluster_manager::ClusterManager;
 
 /// Whose traffic enters at a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -68,7 +68,7 @@ pub(crate) struct Outbox {
 pub(crate) fn spawn(
     index: usize,
     config: Arc<Config>,
-    (fleet, tls): (Arc<Fleet>, Arc<Store>),
+    (cluster_manager, tls): (Arc<ClusterManager>, Arc<Store>),
     written: (Option<Sink>, Option<trace::Sink>),
     inbox: mpsc::UnboundedReceiver<Command>,
     outbox: Outbox,
@@ -83,7 +83,7 @@ pub(crate) fn spawn(
                 let _ = started.send(Ok(()));
                 // One thread checks for all.
                 let checkers = (index == 0).then(Checkers::default);
-                let shared = Shared::new(config, fleet, tls, written, outbox.notices.clone());
+                let shared = Shared::new(config, cluster_manager, tls, written, outbox.notices.clone());
                 runtime.block_on(Thread::new(shared, outbox, checkers).run(inbox));
             }
             Err(error) => drop(started.send(Err(error))),
@@ -115,7 +115,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Thread {
     fn new(shared: Shared, outbox: Outbox, checkers: Option<Checkers>) -> Self {
-        let sources = Sources::new(Arc::clone(&shared.fleet));
+        let sources = Sources::new(Arc::clone(&shared.cluster_manager));
         Self {
             shared: Rc::new(shared),
             sources,
@@ -142,7 +142,7 @@ impl Thread {
                     Some(Command::Swap { plans, done }) => {
                         self.sources.swap(&plans);
                         if let Some(checkers) = &mut self.checkers {
-                            checkers.follow(plans.values(), &self.shared.fleet, &self.shared.tls);
+                            checkers.follow(plans.values(), &self.shared.cluster_manager, &self.shared.tls);
                         }
                         let _ = done.send(Instant::now());
                     }

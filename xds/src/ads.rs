@@ -8,7 +8,6 @@ mod body;
 mod change;
 mod decode;
 mod encode;
-pub(crate) mod incoming;
 mod names;
 mod nodes;
 mod paths;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::ads::incoming::Incoming;
+use crate::incoming::Incoming;
 use crate::node::Node;
 
 /// The tag by which a log says the cluster that a request was for, as in `%UPSTREAM_CLUSTER_RAW%`: by itself, Envoy names it only where a

@@ -7,6 +7,7 @@ pub mod ads;
 pub mod als;
 pub mod bootstrap;
 mod describe;
+mod incoming;
 pub mod node;
 pub mod proxyless;
 pub mod resource;

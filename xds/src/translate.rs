@@ -4,6 +4,7 @@
 //! what [`notes`] says.
 
 mod cluster;
+mod encoding;
 mod endpoints;
 mod filters;
 mod hashing;
@@ -20,7 +21,6 @@ mod retry;
 mod route;
 mod tcp;
 mod tls;
-mod wire;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::activity::progress::Pulse;
+use crate::activity::progress::Progress;
 use crate::activity::upload::Upload;
-use crate::net::downstream::Wire;
+use crate::net::downstream::SocketState;
 
 /// A group of connections that end together.
 #[derive(Default)]
@@ -42,10 +42,10 @@ pub(crate) struct Activity {
     expired: Cell<bool>,
     ending: Cell<bool>,
     /// Its one request, where it carries one at a time.
-    pulse: Rc<Pulse>,
+    progress: Rc<Progress>,
     /// Its requests, where it carries many.
-    streams: RefCell<Vec<Weak<Pulse>>>,
-    wire: Arc<Wire>,
+    streams: RefCell<Vec<Weak<Progress>>>,
+    socket: Arc<SocketState>,
     /// The body that the client sends, where the connection carries one request at a time.
     upload: RefCell<Weak<Upload>>,
     /// What of it had come when it was last looked at.
@@ -87,9 +87,9 @@ impl Drain {
             since: Cell::new(Instant::now()),
             expired: Cell::new(false),
             ending: Cell::new(self.ending.get()),
-            pulse: Pulse::new(),
+            progress: Progress::new(),
             streams: RefCell::default(),
-            wire: Arc::default(),
+            socket: Arc::default(),
             upload: RefCell::default(),
             uploaded: Cell::new(0),
             begun: Cell::new(0),
@@ -182,19 +182,19 @@ impl Activity {
     }
 
     /// Its one request, where it carries one at a time.
-    pub(crate) fn pulse(&self) -> &Rc<Pulse> {
-        &self.pulse
+    pub(crate) fn progress(&self) -> &Rc<Progress> {
+        &self.progress
     }
 
     /// One more of many requests.
-    pub(crate) fn stream(&self) -> Rc<Pulse> {
-        let pulse = Pulse::new();
+    pub(crate) fn stream(&self) -> Rc<Progress> {
+        let progress = Progress::new();
         let mut streams = self.streams.borrow_mut();
         if streams.len() == streams.capacity() {
             streams.retain(|stream| stream.strong_count() > 0);
         }
-        streams.push(Rc::downgrade(&pulse));
-        pulse
+        streams.push(Rc::downgrade(&progress));
+        progress
     }
 
     fn look(&self, now: Instant, idle: Option<Duration>) {
@@ -205,14 +205,14 @@ impl Activity {
                 true
             })
         });
-        if self.pulse.look(now, idle) {
+        if self.progress.look(now, idle) {
             self.wake();
         }
     }
 
     /// Whether it is the client's turn to do something: to send, or to take what it was sent.
     fn is_silent(&self, now: Instant) -> bool {
-        if self.wire.took() {
+        if self.socket.took() {
             self.since.set(now);
         }
         if self.requests.get() == 0 {
@@ -229,12 +229,12 @@ impl Activity {
 
     /// The connection is to be reset: what is not yet sent is thrown away.
     pub(crate) fn reset(&self) {
-        self.wire.reset();
+        self.socket.reset();
     }
 
     /// What is known of its bytes.
-    pub(crate) fn wire(&self) -> Arc<Wire> {
-        Arc::clone(&self.wire)
+    pub(crate) fn socket(&self) -> Arc<SocketState> {
+        Arc::clone(&self.socket)
     }
 
     fn wake(&self) {
@@ -293,7 +293,7 @@ mod tests {
         let begin = Instant::now();
         // The last response has left its buffer in part: the client reads it slowly.
         for at in 1..5 {
-            member.activity().wire().takes();
+            member.activity().socket().takes();
             drain.expire(begin + second * at, second, None);
             assert_eq!(order(), Order::Stay);
         }

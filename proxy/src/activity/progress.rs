@@ -1,5 +1,4 @@
-//! What a request does, as the look sees it that is taken at all of them once a second: whether anything moves, and whether its time
-//! is up. A client that reads nothing keeps hyper from asking for more, so nothing that waits within a body would notice.
+//! How a request gets on. All of them are looked at once a second: whether anything moves, and whether their time is up. A client that reads nothing keeps hyper from asking for more, so nothing that waits within a body would notice.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -13,8 +12,8 @@ use hyper::rt::Executor;
 
 use crate::reporting::flags::Flags;
 
-/// One request at a time: of a connection of HTTP/1.1 there is one pulse, of HTTP/2 one for each stream.
-pub(crate) struct Pulse {
+/// One request at a time: of a connection of HTTP/1.1 there is one of these, of HTTP/2 one for each stream.
+pub(crate) struct Progress {
     stage: Cell<Stage>,
     /// Something has moved since the last look.
     moved: Cell<bool>,
@@ -43,7 +42,7 @@ enum Stage {
     Answered,
 }
 
-impl Pulse {
+impl Progress {
     /// Nothing is asked yet.
     pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
@@ -139,14 +138,14 @@ impl Pulse {
     }
 }
 
-/// Runs the streams of one connection of HTTP/2, each of which ends when its pulse says so: that resets it.
+/// Runs the streams of one connection of HTTP/2, each of which ends when its progress says so: that resets it.
 #[derive(Clone, Default)]
-pub(crate) struct Streams(Rc<RefCell<Option<Rc<Pulse>>>>);
+pub(crate) struct Streams(Rc<RefCell<Option<Rc<Progress>>>>);
 
 impl Streams {
-    /// The stream that is run next has this pulse.
-    pub(crate) fn next(&self, pulse: Rc<Pulse>) {
-        self.0.replace(Some(pulse));
+    /// The stream that is run next has this progress.
+    pub(crate) fn next(&self, progress: Rc<Progress>) {
+        self.0.replace(Some(progress));
     }
 }
 
@@ -155,12 +154,12 @@ where
     F: Future<Output: 'static> + 'static,
 {
     fn execute(&self, future: F) {
-        let Some(pulse) = self.0.take() else { return drop(tokio::task::spawn_local(future)) };
+        let Some(progress) = self.0.take() else { return drop(tokio::task::spawn_local(future)) };
         tokio::task::spawn_local(async move {
             let mut future = pin!(future);
             poll_fn(|cx| {
-                pulse.waker.borrow_mut().get_or_insert_with(|| cx.waker().clone());
-                if pulse.breaks_off() { Poll::Ready(()) } else { future.as_mut().poll(cx).map(drop) }
+                progress.waker.borrow_mut().get_or_insert_with(|| cx.waker().clone());
+                if progress.breaks_off() { Poll::Ready(()) } else { future.as_mut().poll(cx).map(drop) }
             })
             .await;
         });
@@ -176,31 +175,31 @@ mod tests {
         let (second, begin) = (Duration::from_secs(1), Instant::now());
         let at = |seconds: u32| begin + second * seconds;
         let idle = Some(second * 3);
-        let pulse = Pulse::new();
-        assert!(!pulse.look(at(100), idle), "nothing is asked");
-        pulse.begin();
-        assert!(!pulse.look(at(0), idle) && !pulse.look(at(2), idle));
-        pulse.moves();
-        assert!(!pulse.look(at(3), idle) && !pulse.look(at(5), idle));
-        assert!(!pulse.look(at(50), None), "there is no limit");
-        assert!(pulse.look(at(6), idle));
-        assert_eq!(pulse.ended(), Some((Flags::STREAM_IDLE, Some(StatusCode::GATEWAY_TIMEOUT))));
-        assert!(!pulse.breaks_off(), "there can be an answer yet");
+        let progress = Progress::new();
+        assert!(!progress.look(at(100), idle), "nothing is asked");
+        progress.begin();
+        assert!(!progress.look(at(0), idle) && !progress.look(at(2), idle));
+        progress.moves();
+        assert!(!progress.look(at(3), idle) && !progress.look(at(5), idle));
+        assert!(!progress.look(at(50), None), "there is no limit");
+        assert!(progress.look(at(6), idle));
+        assert_eq!(progress.ended(), Some((Flags::STREAM_IDLE, Some(StatusCode::GATEWAY_TIMEOUT))));
+        assert!(!progress.breaks_off(), "there can be an answer yet");
 
-        pulse.begin();
-        pulse.uploads();
-        assert!(!pulse.look(at(7), idle) && pulse.look(at(10), idle));
-        assert_eq!(pulse.ended(), Some((Flags::STREAM_IDLE, Some(StatusCode::REQUEST_TIMEOUT))));
+        progress.begin();
+        progress.uploads();
+        assert!(!progress.look(at(7), idle) && progress.look(at(10), idle));
+        assert_eq!(progress.ended(), Some((Flags::STREAM_IDLE, Some(StatusCode::REQUEST_TIMEOUT))));
 
-        pulse.begin();
-        pulse.uploads();
-        pulse.answers(Some(second), at(0));
-        assert!(!pulse.look(at(11), idle), "the route's time begins with the end of the request");
-        pulse.uploaded(at(12));
-        assert!(!pulse.look(at(12), idle) && pulse.look(at(13), idle));
-        assert_eq!(pulse.ended(), Some((Flags::TIMEOUT, None)));
-        assert!(pulse.breaks_off());
-        pulse.end();
-        assert!(!pulse.look(at(100), idle) && !pulse.breaks_off());
+        progress.begin();
+        progress.uploads();
+        progress.answers(Some(second), at(0));
+        assert!(!progress.look(at(11), idle), "the route's time begins with the end of the request");
+        progress.uploaded(at(12));
+        assert!(!progress.look(at(12), idle) && progress.look(at(13), idle));
+        assert_eq!(progress.ended(), Some((Flags::TIMEOUT, None)));
+        assert!(progress.breaks_off());
+        progress.end();
+        assert!(!progress.look(at(100), idle) && !progress.breaks_off());
     }
 }

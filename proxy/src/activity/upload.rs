@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::activity::progress::Pulse;
+use crate::activity::progress::Progress;
 
 /// One request's body, shared by the tries that send it.
 pub(crate) struct Upload {
@@ -22,7 +22,7 @@ pub(crate) struct Upload {
     /// Somebody waits for more of it to come.
     awaited: Cell<bool>,
     /// The request's.
-    pulse: Option<Rc<Pulse>>,
+    progress: Option<Rc<Progress>>,
 }
 
 struct State {
@@ -92,9 +92,9 @@ pub(crate) async fn within<T>(
 
 impl Upload {
     /// A body of which up to `keep` bytes are kept for another try.
-    pub(crate) fn new(source: Incoming, keep: Option<usize>, pulse: Option<&Rc<Pulse>>) -> Rc<Self> {
-        if let Some(pulse) = pulse {
-            pulse.uploads();
+    pub(crate) fn new(source: Incoming, keep: Option<usize>, progress: Option<&Rc<Progress>>) -> Rc<Self> {
+        if let Some(progress) = progress {
+            progress.uploads();
         }
         Rc::new(Self {
             state: RefCell::new(State {
@@ -110,7 +110,7 @@ impl Upload {
             sent: Cell::new(0),
             ended: Cell::new(None),
             awaited: Cell::new(false),
-            pulse: pulse.cloned(),
+            progress: progress.cloned(),
         })
     }
 
@@ -172,8 +172,8 @@ impl Upload {
         if self.ended.get().is_none() {
             let now = Instant::now();
             self.ended.set(Some(now));
-            if let Some(pulse) = &self.pulse {
-                pulse.uploaded(now);
+            if let Some(progress) = &self.progress {
+                progress.uploaded(now);
             }
             state.waiting.drain(..).for_each(Waker::wake);
         }
@@ -221,8 +221,8 @@ impl Reader {
                 return Poll::Ready(None);
             }
         };
-        if let Some(pulse) = &upload.pulse {
-            pulse.moves();
+        if let Some(progress) = &upload.progress {
+            progress.moves();
         }
         if let Some(data) = frame.data_ref() {
             upload.sent.set(upload.sent.get() + data.len() as u64);

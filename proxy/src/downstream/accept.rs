@@ -56,9 +56,9 @@ async fn speak(
     member: &Member,
 ) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
-    let meant = if front.intercepts() { original(&stream) } else { None };
+    let original_dst = if front.intercepts() { original_dst(&stream) } else { None };
     let ends = (peer, stream.local_addr()?);
-    let client = Client { meant, ..Client::plain(front, ends, member.activity()) };
+    let client = Client { original_dst, ..Client::plain(front, ends, member.activity()) };
     if client.takes_connections() {
         // Far larger than what most connections need.
         return Box::pin(connection::begin(client, stream, member)).await;
@@ -68,15 +68,15 @@ async fn speak(
 
 /// Where a connection wanted to go that the kernel redirected here.
 #[cfg(target_os = "linux")]
-fn original(stream: &TcpStream) -> Option<SocketAddr> {
+fn original_dst(stream: &TcpStream) -> Option<SocketAddr> {
     let local = stream.local_addr().ok()?;
     let socket = socket2::SockRef::from(stream);
-    let meant = if local.is_ipv4() { socket.original_dst_v4() } else { socket.original_dst_v6() };
+    let original_dst = if local.is_ipv4() { socket.original_dst_v4() } else { socket.original_dst_v6() };
     // Where nothing was redirected there is none, or it is here.
-    meant.ok()?.as_socket().filter(|meant| *meant != local)
+    original_dst.ok()?.as_socket().filter(|original_dst| *original_dst != local)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn original(_: &TcpStream) -> Option<SocketAddr> {
+fn original_dst(_: &TcpStream) -> Option<SocketAddr> {
     None
 }

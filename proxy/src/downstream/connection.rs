@@ -11,19 +11,19 @@ use tokio_rustls::StartHandshake;
 
 use crate::activity::drain::Member;
 use crate::activity::drain::or_ending;
-use crate::downstream::detect::{self, First, Hello, HelloError};
+use crate::downstream::detect::{self, ClientHello, DetectError, First};
 use crate::downstream::http::{self, ConnectionError};
 use crate::net::downstream::Downstream;
 use crate::net::stream::Stream;
 use crate::request::client::{Client, Secured};
 use crate::request::tcp;
 use crate::request::tcp::Transfer;
-use crate::state::plan::View;
+use crate::state::plan::ActivePlan;
 use crate::tls;
 
 /// For how long a client may be silent before it is taken to wait for the server's first word, on a port where TLS and
 /// other protocols are told apart by the client's.
-const SILENCE: Duration = Duration::from_secs(1);
+const DETECTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What becomes of a connection. A plan is held only until that is decided: connections may outlast many.
 enum Next {
@@ -53,28 +53,29 @@ pub(crate) async fn begin(client: Client, stream: TcpStream, member: &Member) ->
 }
 
 async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Result<Next, ConnectionError> {
-    let view = client.front.source.current();
-    let Some(listener) = client.port().and_then(|port| view.plan.listener(port)) else {
-        let downstream = Downstream::new(stream.into(), client.activity.wire());
-        let transfer = Transfer::to_stranger(&client, &view, view.unknown_host(), (downstream, Vec::new()));
+    let active = client.front.source.current();
+    let Some(listener) = client.port().and_then(|port| active.plan.listener(port)) else {
+        let downstream = Downstream::new(stream.into(), client.activity.socket());
+        let transfer =
+            Transfer::passthrough(&client, &active, active.unknown_host(), (downstream, Vec::new()));
         return Ok(transfer.map_or(Next::Nothing, |transfer| Next::Pass(client, Box::new(transfer))));
     };
-    let first = match patience(listener) {
-        Looking::No => First::Silence,
-        Looking::For(patience) => match or_ending(member, detect::first(&mut stream, patience)).await {
+    let first = match detection(listener) {
+        Detection::Skip => First::Silence,
+        Detection::Within(timeout) => match or_ending(member, detect::first(&mut stream, timeout)).await {
             Some(first) => first.inspect_err(|error| {
-                if let HelloError::Tls(error) = error {
-                    tcp::unsecured(&client, &view, &io::Error::other(error.clone()));
+                if let DetectError::Tls(error) = error {
+                    tcp::unsecured(&client, &active, &io::Error::other(error.clone()));
                 }
             })?,
             None => return Ok(Next::Nothing),
         },
     };
     match first {
-        First::Tls(hello) => encrypted(client, &view, listener, stream, *hello, member).await,
+        First::Tls(hello) => encrypted(client, &active, listener, stream, *hello, member).await,
         // Not TLS, where nothing else is taken.
         First::Other(_) | First::Silence if !listener.tls.is_empty() => {
-            tcp::refuse(&client, &view, "*");
+            tcp::refuse(&client, &active, "*");
             Ok(Next::Nothing)
         }
         // Letters in upper case: a method, on a port where HTTP is spoken too.
@@ -83,8 +84,8 @@ async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Resul
         {
             Ok(Next::Plain(client, stream, read))
         }
-        First::Other(read) => Ok(pass(client, &view, listener, None, stream, read)),
-        First::Silence => Ok(pass(client, &view, listener, None, stream, Vec::new())),
+        First::Other(read) => Ok(pass(client, &active, listener, None, stream, read)),
+        First::Silence => Ok(pass(client, &active, listener, None, stream, Vec::new())),
     }
 }
 
@@ -92,46 +93,46 @@ async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Resul
 fn asked(client: &Client) -> Connection<'static> {
     Connection {
         source: Some(client.peer.ip()),
-        destination: client.meant.map(|meant| meant.ip()),
+        destination: client.original_dst.map(|original_dst| original_dst.ip()),
         ..Connection::default()
     }
 }
 
 /// How long to look at what a client says first.
-enum Looking {
+enum Detection {
     /// It does not matter.
-    No,
+    Skip,
     /// Until it says something, or for this long.
-    For(Option<Duration>),
+    Within(Option<Duration>),
 }
 
-fn patience(listener: &Listener) -> Looking {
+fn detection(listener: &Listener) -> Detection {
     let by_name = |route: &mesh::plan::ConnectionRoute| {
         !route.matches.is_empty() && route.matches.iter().all(|condition| !condition.sni.is_empty())
     };
     let named = listener.connections.iter().filter(|route| by_name(route)).count();
     let http = !listener.hosts.list.is_empty();
     if !listener.tls.is_empty() || (named == listener.connections.len() && named > 0 && !http) {
-        Looking::For(None)
+        Detection::Within(None)
     } else if named == 0 && !http {
-        Looking::No
+        Detection::Skip
     } else {
-        Looking::For((named < listener.connections.len()).then_some(SILENCE))
+        Detection::Within((named < listener.connections.len()).then_some(DETECTION_TIMEOUT))
     }
 }
 
 /// TLS: passed on by its name, or opened here.
 async fn encrypted(
     client: Client,
-    view: &View,
+    active: &ActivePlan,
     listener: &Listener,
     stream: TcpStream,
-    hello: Hello,
+    hello: ClientHello,
     member: &Member,
 ) -> Result<Next, ConnectionError> {
-    let Hello { accepted, bytes, name } = hello;
+    let ClientHello { accepted, bytes, name } = hello;
     let refused = || {
-        tcp::refuse(&client, view, name.as_deref().unwrap_or("*"));
+        tcp::refuse(&client, active, name.as_deref().unwrap_or("*"));
         Ok(Next::Nothing)
     };
     let server = match route::tls_server(listener, name.as_deref()) {
@@ -141,13 +142,13 @@ async fn encrypted(
         None => return refused(),
     };
     let Some(server) = server.filter(|server| !server.passes()) else {
-        return Ok(pass(client, view, listener, name.as_deref(), stream, bytes));
+        return Ok(pass(client, active, listener, name.as_deref(), stream, bytes));
     };
-    let Some(config) = view.tls(server, &client.front.shared.tls) else { return refused() };
+    let Some(config) = active.tls(server, &client.front.shared.tls) else { return refused() };
     drop(bytes);
     let handshake = StartHandshake::from_parts(accepted, stream).into_stream(config);
     let Some(stream) = or_ending(member, handshake).await else { return Ok(Next::Nothing) };
-    let stream = stream.inspect_err(|error| tcp::unsecured(&client, view, error))?;
+    let stream = stream.inspect_err(|error| tcp::unsecured(&client, active, error))?;
     let (_, session) = stream.get_ref();
     let h2 = session.alpn_protocol() == Some(b"h2");
     let secured = Secured { certificate: tls::server::shown(session), name };
@@ -156,25 +157,27 @@ async fn encrypted(
     if server.http {
         return Ok(Next::Http(client, stream, h2));
     }
-    Ok(pass(client, view, listener, None, stream, Vec::new()))
+    Ok(pass(client, active, listener, None, stream, Vec::new()))
 }
 
 /// Passes a connection on to where its route leads.
 fn pass(
     client: Client,
-    view: &View,
+    active: &ActivePlan,
     listener: &Listener,
     sni: Option<&str>,
     stream: impl Into<Stream>,
     read: Vec<u8>,
 ) -> Next {
-    let bytes = (Downstream::new(stream.into(), client.activity.wire()), read);
+    let bytes = (Downstream::new(stream.into(), client.activity.socket()), read);
     let asked = Connection { sni, ..asked(&client) };
     let transfer = match route::connection(listener, &asked, client.front.shared.draws()) {
-        Some(passage) => Some(Transfer::new(&client, view, &passage, sni, bytes)),
-        None if client.meant.is_some() => Transfer::to_stranger(&client, view, listener.unknown_host, bytes),
+        Some(passage) => Some(Transfer::new(&client, active, &passage, sni, bytes)),
+        None if client.original_dst.is_some() => {
+            Transfer::passthrough(&client, active, listener.unknown_host, bytes)
+        }
         None => {
-            tcp::refuse(&client, view, sni.unwrap_or("*"));
+            tcp::refuse(&client, active, sni.unwrap_or("*"));
             None
         }
     };

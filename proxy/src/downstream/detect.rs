@@ -15,7 +15,7 @@ const MAX_HELLO: usize = 64 * 1024;
 /// What a client said first.
 pub(crate) enum First {
     /// TLS.
-    Tls(Box<Hello>),
+    Tls(Box<ClientHello>),
     /// Something else, which begins with this.
     Other(Vec<u8>),
     /// Nothing for as long as was waited.
@@ -23,7 +23,7 @@ pub(crate) enum First {
 }
 
 /// The greeting of TLS.
-pub(crate) struct Hello {
+pub(crate) struct ClientHello {
     /// For ending the TLS here.
     pub(crate) accepted: Accepted,
     /// All that was read: for passing it on.
@@ -34,7 +34,7 @@ pub(crate) struct Hello {
 
 /// Why a greeting could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HelloError {
+pub(crate) enum DetectError {
     #[error("the client went away before it had said what it wants")]
     Io(#[from] io::Error),
     #[error("the client's TLS cannot be understood")]
@@ -43,13 +43,13 @@ pub(crate) enum HelloError {
     TooLong,
 }
 
-/// Waits for what the client says first, for `patience` at most where it is given.
-pub(crate) async fn first(stream: &mut TcpStream, patience: Option<Duration>) -> Result<First, HelloError> {
+/// Waits for what the client says first, for `timeout` at most where it is given.
+pub(crate) async fn first(stream: &mut TcpStream, timeout: Option<Duration>) -> Result<First, DetectError> {
     let mut bytes = Vec::new();
     let some = read_some(stream, &mut bytes);
-    let count = match patience {
+    let count = match timeout {
         None => some.await?,
-        Some(patience) => match tokio::time::timeout(patience, some).await {
+        Some(timeout) => match tokio::time::timeout(timeout, some).await {
             Ok(count) => count?,
             Err(_elapsed) => return Ok(First::Silence),
         },
@@ -76,7 +76,7 @@ pub(crate) async fn read_some(stream: &TcpStream, bytes: &mut Vec<u8>) -> io::Re
     }
 }
 
-async fn hello(stream: &mut TcpStream, mut bytes: Vec<u8>) -> Result<Hello, HelloError> {
+async fn hello(stream: &mut TcpStream, mut bytes: Vec<u8>) -> Result<ClientHello, DetectError> {
     let mut acceptor = Acceptor::default();
     let mut seen = 0;
     loop {
@@ -89,7 +89,7 @@ async fn hello(stream: &mut TcpStream, mut bytes: Vec<u8>) -> Result<Hello, Hell
             Ok(None) => {}
             Ok(Some(accepted)) => {
                 let name = accepted.client_hello().server_name().map(str::to_ascii_lowercase);
-                return Ok(Hello { accepted, bytes, name });
+                return Ok(ClientHello { accepted, bytes, name });
             }
             Err((error, mut alert)) => {
                 let mut told = Vec::new();
@@ -99,7 +99,7 @@ async fn hello(stream: &mut TcpStream, mut bytes: Vec<u8>) -> Result<Hello, Hell
             }
         }
         if seen > MAX_HELLO {
-            return Err(HelloError::TooLong);
+            return Err(DetectError::TooLong);
         }
         if read_some(stream, &mut bytes).await? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());

@@ -17,8 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::activity::drain::{LINGER, Member, Order, or_ending};
-use crate::activity::progress::{Pulse, Streams};
-use crate::downstream::detect::{HelloError, read_some};
+use crate::activity::progress::{Progress, Streams};
+use crate::downstream::detect::{DetectError, read_some};
 use crate::headers::{Upgrade, upgrade};
 use crate::net::downstream::Downstream;
 use crate::net::executor::timer;
@@ -38,7 +38,7 @@ pub(crate) enum ConnectionError {
     #[error("http")]
     Http(#[from] hyper::Error),
     #[error("tls")]
-    Hello(#[from] HelloError),
+    ClientHello(#[from] DetectError),
 }
 
 /// HTTP in plain text, which begins with what was read of it already.
@@ -62,7 +62,7 @@ pub(crate) async fn speak(
     member: &Member,
 ) -> Result<(), hyper::Error> {
     let config = &client.front.shared.config;
-    let io = TokioIo::new(Downstream::after(read, stream, client.activity.wire()));
+    let io = TokioIo::new(Downstream::after(read, stream, client.activity.socket()));
     let streams = Streams::default();
     let service = {
         let (client, streams) = (Rc::clone(&client), streams.clone());
@@ -70,13 +70,13 @@ pub(crate) async fn speak(
             let client = Rc::clone(&client);
             let (head, body) = request.into_parts();
             let mut head = Box::new(head);
-            let pulse = match h2 {
+            let progress = match h2 {
                 // hyper runs a stream right after it has asked for its response.
                 true => client.activity.stream(),
-                false => Rc::clone(client.activity.pulse()),
+                false => Rc::clone(client.activity.progress()),
             };
             if h2 {
-                streams.next(Rc::clone(&pulse));
+                streams.next(Rc::clone(&progress));
             }
             // Where it is moved to is small, and an idle connection keeps none of it.
             Box::pin(async move {
@@ -84,8 +84,8 @@ pub(crate) async fn speak(
                 let upgrade = upgrade(&mut head.headers, h2);
                 // What was meant for another protocol must not be read as a request, if that is not agreed on.
                 let upgrades = !h2 && upgrade != Upgrade::No;
-                let serving = pin!(serve(&client, &pulse, upgrade, head, body));
-                let mut response = or_timeout(&pulse, serving).await;
+                let serving = pin!(serve(&client, &progress, upgrade, head, body));
+                let mut response = or_timeout(&progress, serving).await;
                 if let Ok(response) = &mut response
                     && !h2
                     && (upgrades || client.activity.is_ending())
@@ -119,11 +119,11 @@ pub(crate) async fn speak(
 
 /// The response, unless the request has to end before there is one.
 async fn or_timeout<E>(
-    pulse: &Pulse,
+    progress: &Progress,
     mut response: Pin<&mut impl Future<Output = Result<Response<ClientBody>, E>>>,
 ) -> Result<Response<ClientBody>, E> {
     let mut status = None;
-    let ended = poll_fn(|cx| match pulse.ended() {
+    let ended = poll_fn(|cx| match progress.ended() {
         Some((_, Some(of))) => {
             status = Some(of);
             Poll::Ready(None)
@@ -167,7 +167,7 @@ where
                 }
             }
         }
-        if member.activity().pulse().breaks_off() {
+        if member.activity().progress().breaks_off() {
             member.activity().reset();
             return Poll::Ready(Ok(()));
         }

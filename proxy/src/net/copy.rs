@@ -21,19 +21,19 @@ struct Counted<S> {
 
 /// How long a connection may go on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// Without a byte, if that has a limit.
     pub(crate) idle: Option<Duration>,
     /// In all; then it is closed, and nothing is wrong with it.
     pub(crate) lasts: Option<Duration>,
 }
 
-/// Copies both ways until both sides have ended, one breaks, or patience is out. What moved is told to `progress`
+/// Copies both ways until both sides have ended, one breaks, or time is up. What moved is told to `progress`
 /// now and then and at the end: bytes from `a`, bytes from `b`.
 pub(crate) async fn copy<A, B>(
     a: A,
     b: B,
-    Patience { idle, lasts }: Patience,
+    Timeouts { idle, lasts }: Timeouts,
     mut progress: impl FnMut(u64, u64),
 ) -> io::Result<()>
 where

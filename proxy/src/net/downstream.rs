@@ -14,7 +14,7 @@ use crate::net::stream::Stream;
 
 /// What is known of a connection's bytes. (hyper may hand a stream to another thread, though nobody here does.)
 #[derive(Default)]
-pub(crate) struct Wire {
+pub(crate) struct SocketState {
     /// It is to be reset rather than closed.
     reset: AtomicBool,
     /// The client has taken bytes since the last look.
@@ -26,21 +26,21 @@ pub(crate) struct Downstream {
     /// What was read of it to find out what is spoken. It comes first.
     read: Bytes,
     stream: Stream,
-    wire: Arc<Wire>,
+    socket: Arc<SocketState>,
 }
 
 impl Downstream {
-    pub(crate) fn new(stream: Stream, wire: Arc<Wire>) -> Self {
-        Self::after(Vec::new(), stream, wire)
+    pub(crate) fn new(stream: Stream, socket: Arc<SocketState>) -> Self {
+        Self::after(Vec::new(), stream, socket)
     }
 
     /// A stream of which this was read already.
-    pub(crate) fn after(read: Vec<u8>, stream: Stream, wire: Arc<Wire>) -> Self {
-        Self { read: read.into(), stream, wire }
+    pub(crate) fn after(read: Vec<u8>, stream: Stream, socket: Arc<SocketState>) -> Self {
+        Self { read: read.into(), stream, socket }
     }
 }
 
-impl Wire {
+impl SocketState {
     /// Whether it is to be reset rather than closed.
     pub(crate) fn resets(&self) -> bool {
         self.reset.load(Ordering::Relaxed)
@@ -64,7 +64,7 @@ impl Wire {
 
 impl Drop for Downstream {
     fn drop(&mut self) {
-        if self.wire.resets()
+        if self.socket.resets()
             && let Some(tcp) = self.stream.tcp()
         {
             // Where it cannot be set the connection is closed in order, which the client notices too.
@@ -96,7 +96,7 @@ impl AsyncWrite for Downstream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, data);
         if matches!(written, Poll::Ready(Ok(1..))) {
-            self.wire.takes();
+            self.socket.takes();
         }
         written
     }
@@ -108,7 +108,7 @@ impl AsyncWrite for Downstream {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, data);
         if matches!(written, Poll::Ready(Ok(1..))) {
-            self.wire.takes();
+            self.socket.takes();
         }
         written
     }
@@ -123,7 +123,7 @@ impl AsyncWrite for Downstream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A reset sends nothing before it, not even that the end has come.
-        if self.wire.resets() {
+        if self.socket.resets() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::reporting::flags::Flags;
-use crate::request::tracker::Ticket;
+use crate::request::tracker::Tracker;
 use crate::upstream::pool::Lease;
 
 /// What a client gets.
@@ -31,7 +31,7 @@ enum Kind {
 struct Relayed {
     incoming: Incoming,
     /// There until the end.
-    rest: Option<(Ticket, Lease)>,
+    rest: Option<(Tracker, Lease)>,
     /// Why it broke off, until that is told.
     broken: Option<hyper::Error>,
     /// Made when the body first keeps us waiting.
@@ -55,9 +55,9 @@ impl ClientBody {
         Self(Kind::Own(Some(data).filter(|data| !data.is_empty())))
     }
 
-    /// An upstream's body, within the ticket's time. Once it has ended the connection is released and the ticket counted.
-    pub(crate) fn relay(incoming: Incoming, ticket: Ticket, lease: Lease) -> Self {
-        let rest = Some((ticket, lease));
+    /// An upstream's body, within the tracker's time. Once it has ended the connection is released and the tracker counted.
+    pub(crate) fn relay(incoming: Incoming, tracker: Tracker, lease: Lease) -> Self {
+        let rest = Some((tracker, lease));
         let mut relayed = Relayed { incoming, rest, broken: None, alarm: None };
         if relayed.incoming.is_end_stream() {
             relayed.end();
@@ -68,20 +68,20 @@ impl ClientBody {
 
 impl Relayed {
     fn end(&mut self) {
-        if let Some((mut ticket, lease)) = self.rest.take() {
+        if let Some((mut tracker, lease)) = self.rest.take() {
             let now = Instant::now();
-            ticket.complete(now);
+            tracker.complete(now);
             lease.release(now);
         }
     }
 
     fn fail(&mut self, flag: Flags) {
-        if let Some((mut ticket, _unfinished)) = self.rest.take() {
-            ticket.flag(flag);
+        if let Some((mut tracker, _unfinished)) = self.rest.take() {
+            tracker.flag(flag);
             let timeout = flag == Flags::TIMEOUT;
             let broken = "upstream_reset_after_response_started{connection_termination}";
-            ticket.tell(|line| line.details = Some(if timeout { "response_timeout" } else { broken }));
-            ticket.complete(Instant::now());
+            tracker.tell(|line| line.details = Some(if timeout { "response_timeout" } else { broken }));
+            tracker.complete(Instant::now());
         }
     }
 
@@ -95,8 +95,8 @@ impl Relayed {
         };
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                if let (Some(data), Some((ticket, _))) = (frame.data_ref(), &mut self.rest) {
-                    ticket.received(data.len());
+                if let (Some(data), Some((tracker, _))) = (frame.data_ref(), &mut self.rest) {
+                    tracker.received(data.len());
                 }
                 if self.incoming.is_end_stream() {
                     self.end();
@@ -115,7 +115,7 @@ impl Relayed {
                 Poll::Pending
             }
             Poll::Pending => {
-                let deadline = self.rest.as_ref().and_then(|(ticket, _)| ticket.deadline());
+                let deadline = self.rest.as_ref().and_then(|(tracker, _)| tracker.deadline());
                 let Some(deadline) = deadline else { return Poll::Pending };
                 let alarm =
                     self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));

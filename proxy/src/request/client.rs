@@ -11,7 +11,7 @@ use mesh::route;
 use crate::activity::drain::Activity;
 use crate::state::shared::Shared;
 use crate::state::sources::ActiveSource;
-use crate::upstream::proxy_protocol::Ends;
+use crate::upstream::proxy_protocol::ClientInfo;
 
 /// A listener's side of serving: whose traffic it is.
 pub(crate) struct Front {
@@ -31,7 +31,7 @@ pub(crate) struct Client {
     /// Where it came to.
     pub(crate) local: SocketAddr,
     /// Where it wanted to go, if the kernel redirected it here.
-    pub(crate) meant: Option<SocketAddr>,
+    pub(crate) original_dst: Option<SocketAddr>,
     /// How it speaks TLS, if it does.
     pub(crate) secured: Option<Secured>,
 }
@@ -59,17 +59,17 @@ impl Front {
 impl Client {
     /// The port that the connection is for, if that is known before any request.
     pub(crate) fn port(&self) -> Option<u16> {
-        self.meant.map_or(self.front.port, |meant| Some(meant.port()))
+        self.original_dst.map_or(self.front.port, |original_dst| Some(original_dst.port()))
     }
 
     /// Whether something else than plain HTTP may come.
     pub(crate) fn takes_connections(&self) -> bool {
         let Some(port) = self.port() else { return false };
-        let view = self.front.source.current();
-        match view.plan.listener(port) {
+        let active = self.front.source.current();
+        match active.plan.listener(port) {
             Some(listener) => listener.protocol != Protocol::Http || !listener.connections.is_empty(),
-            // Nobody knows what is spoken on a stranger's port.
-            None => self.meant.is_some(),
+            // Nobody knows what is spoken on a port outside the mesh.
+            None => self.original_dst.is_some(),
         }
     }
 
@@ -90,11 +90,11 @@ impl Client {
         // There is nothing in an address that a header must not have.
         let peer_shown =
             HeaderValue::try_from(peer.ip().to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { front, activity, peer, peer_shown, local, meant: None, secured: None }
+        Self { front, activity, peer, peer_shown, local, original_dst: None, secured: None }
     }
 
     /// Its connection, for those that are told whose it is.
-    pub(crate) fn ends(&self, h2: bool) -> Ends {
-        Ends { peer: self.peer, local: self.meant.unwrap_or(self.local), h2 }
+    pub(crate) fn info(&self, h2: bool) -> ClientInfo {
+        ClientInfo { peer: self.peer, local: self.original_dst.unwrap_or(self.local), h2 }
     }
 }

@@ -1,7 +1,7 @@
 //! HTTP's CONNECT, on a workload's own listener: a connection by name, for clients that know proxies.
 //!
 //! It gets what a connection to that host and port gets: the routes of connections, or the host itself where the mesh lets
-//! strangers be reached. A host that speaks HTTP here has to be spoken to in HTTP. Gateways are no proxies to elsewhere.
+//! hosts outside it be reached. A host that speaks HTTP here has to be spoken to in HTTP. Gateways are no proxies to elsewhere.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -20,27 +20,27 @@ use crate::request::body::ClientBody;
 use crate::request::client::Client;
 use crate::request::reply::Reply;
 use crate::request::tcp::{Reached, reach};
-use crate::request::tracker::Ticket;
-use crate::state::plan::{Side, View};
+use crate::request::tracker::Tracker;
+use crate::state::plan::{ActivePlan, RouteEntry};
 use crate::upstream::cluster;
 use crate::upstream::pool::Limits;
 
 /// Answers a CONNECT.
 pub(crate) async fn connect(
     client: &Client,
-    view: &Rc<View>,
+    active: &Rc<ActivePlan>,
     mut head: request::Parts,
     authority: &str,
-    ticket: impl Fn(&Side) -> Ticket,
+    tracker: impl Fn(&RouteEntry) -> Tracker,
 ) -> Response<ClientBody> {
     let front = &*client.front;
     let shared = &front.shared;
     let upgrade = head.extensions.remove::<OnUpgrade>();
     let (host, Some(port)) = split_authority(authority) else {
-        return Reply::BAD_REQUEST.answer(ticket(&view.unknown_side(authority, &front.source.state)));
+        return Reply::BAD_REQUEST.answer(tracker(&active.unknown_entry(authority, &front.source.state)));
     };
     let host = host.to_ascii_lowercase();
-    let listener = view.plan.listener(port);
+    let listener = active.plan.listener(port);
     let asked = Connection {
         host: Some(&host),
         // Who asks for a name will ask for it in TLS too.
@@ -51,39 +51,40 @@ pub(crate) async fn connect(
     let spoken_to = listener.is_some_and(|it| route::find_virtual_host(it, authority).is_some());
     let passage = listener.filter(|_| !spoken_to);
     let passage = passage.and_then(|listener| route::connection(listener, &asked, shared.draws()));
-    let side = match &passage {
-        Some(passage) => view.connection_side(passage, &front.source.state, shared),
+    let entry = match &passage {
+        Some(passage) => active.connection_entry(passage, &front.source.state, shared),
         None => {
-            let unknown = listener.map_or_else(|| view.unknown_host(), |listener| listener.unknown_host);
-            let unknown_side = view.unknown_side(authority, &front.source.state);
+            let unknown = listener.map_or_else(|| active.unknown_host(), |listener| listener.unknown_host);
+            let unknown_entry = active.unknown_entry(authority, &front.source.state);
             match unknown {
                 UnknownHost::Passthrough if !spoken_to => {}
                 UnknownHost::BadGateway if !spoken_to => {
-                    return Reply::FORBIDDEN_HOST.answer(ticket(&unknown_side));
+                    return Reply::FORBIDDEN_HOST.answer(tracker(&unknown_entry));
                 }
-                _ => return Reply::NO_ROUTE.answer(ticket(&unknown_side)),
+                _ => return Reply::NO_ROUTE.answer(tracker(&unknown_entry)),
             }
-            let upstream = front.source.state.stranger(&host, port);
-            let stranger = cluster::View::stranger(upstream, Limits::outside(&shared.config));
-            Rc::new(unknown_side.toward(Rc::new(stranger)))
+            let upstream = front.source.state.passthrough(&host, port);
+            let outside = cluster::LocalCluster::passthrough(upstream, Limits::outside(&shared.config));
+            Rc::new(unknown_entry.toward(Rc::new(outside)))
         }
     };
-    let mut ticket = ticket(&side);
-    let Some(upgrade) = upgrade else { return Reply::BAD_REQUEST.answer(ticket) };
-    let Reached { mut stream, busy, patience } = match reach(client, &side, Some(&host), &mut ticket).await {
+    let mut tracker = tracker(&entry);
+    let Some(upgrade) = upgrade else { return Reply::BAD_REQUEST.answer(tracker) };
+    let Reached { mut stream, busy, timeouts } = match reach(client, &entry, Some(&host), &mut tracker).await
+    {
         Ok(reached) => reached,
-        Err(reply) => return reply.answer(ticket),
+        Err(reply) => return reply.answer(tracker),
     };
-    ticket.status(200);
-    ticket.leaves();
+    tracker.status(200);
+    tracker.leaves();
     let (member, idle) = (shared.work.join(), shared.config.stream_idle());
     tokio::task::spawn_local(async move {
         match within(idle, upgrade).await {
-            Some(Ok(upgraded)) => pass(TokioIo::new(upgraded), &mut stream, patience, &mut ticket).await,
+            Some(Ok(upgraded)) => pass(TokioIo::new(upgraded), &mut stream, timeouts, &mut tracker).await,
             Some(Err(error)) => tracing::debug!(%error, "a tunnel was not opened"),
-            None => ticket.flag(Flags::STREAM_IDLE),
+            None => tracker.flag(Flags::STREAM_IDLE),
         }
-        ticket.complete(Instant::now());
+        tracker.complete(Instant::now());
         drop((stream, busy, member));
     });
     Response::new(ClientBody::own(Bytes::new()))

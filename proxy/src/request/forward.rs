@@ -24,28 +24,28 @@ use crate::request::mirror;
 use crate::request::outbound::Outbound;
 use crate::request::outcome::{Failed, covers_sent, failure, not_answered, not_connected, outcome, seen};
 use crate::request::reply::{self, Reply};
-use crate::request::stream_info::{Asked, Known, Met};
-use crate::request::tracker::Ticket;
+use crate::request::stream_info::{RequestInfo, StreamInfo, UpstreamInfo};
+use crate::request::tracker::Tracker;
 use crate::request::upgrade;
-use crate::state::plan::{Side, View};
+use crate::state::plan::{ActivePlan, RouteEntry};
 use crate::state::shared::Shared;
 use crate::state::source::SourceState;
 use crate::upstream::cluster::{self, Retry};
 use crate::upstream::outlier::Seen;
 use crate::upstream::pool::{Lease, Reuse};
-use crate::upstream::proxy_protocol::Ends;
+use crate::upstream::proxy_protocol::ClientInfo;
 
 /// All that governs the way of one request.
 pub(crate) struct Exchange<'r> {
     pub(crate) shared: &'r Rc<Shared>,
     pub(crate) source: &'r SourceState,
-    pub(crate) view: &'r View,
+    pub(crate) active: &'r ActivePlan,
     /// The connection that it came on.
-    pub(crate) ends: Ends,
+    pub(crate) client_info: ClientInfo,
     pub(crate) decision: &'r Decision<'r>,
-    pub(crate) asked: Asked<'r>,
-    pub(crate) side: Rc<Side>,
-    pub(crate) cluster: Rc<cluster::View>,
+    pub(crate) asked: RequestInfo<'r>,
+    pub(crate) entry: Rc<RouteEntry>,
+    pub(crate) cluster: Rc<cluster::LocalCluster>,
     pub(crate) limits: Limits<'r>,
     /// What keeps it to its endpoint.
     pub(crate) affinity: Affinity,
@@ -55,7 +55,7 @@ pub(crate) struct Exchange<'r> {
     pub(crate) tried: Cell<Option<usize>>,
     /// The request as it goes upstream, where the response's headers tell of it.
     pub(crate) sent: Option<Box<Outbound>>,
-    pub(crate) ticket: Ticket,
+    pub(crate) tracker: Tracker,
     /// A fault has kept it waiting.
     pub(crate) delayed: bool,
 }
@@ -77,43 +77,49 @@ pub(crate) async fn forward(
 ) -> Response<ClientBody> {
     let shared = exchange.shared;
     let upgrade = head.extensions.remove::<OnUpgrade>();
-    let multiplexed = exchange.ends.h2;
+    let multiplexed = exchange.client_info.h2;
     let envoys = has_envoys(&head.headers);
     let alternative = envoys && head.headers.contains_key(TIMEOUT_ALTERNATIVE);
-    let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.ticket) };
-    let known = Known { asked: exchange.asked, side: Some(&exchange.side), head: None, met: Met::default() };
-    let mut outbound = Outbound::new(*head, envoys, authority, exchange.decision, known);
+    let Some(authority) = authority(&head) else { return Reply::BAD_REQUEST.answer(exchange.tracker) };
+    let info = StreamInfo {
+        asked: exchange.asked,
+        entry: Some(&exchange.entry),
+        head: None,
+        met: UpstreamInfo::default(),
+    };
+    let mut outbound = Outbound::new(*head, envoys, authority, exchange.decision, info);
     if read_request(exchange.decision) {
         exchange.sent = Some(Box::new(outbound.clone()));
     }
-    if let Some(context) = exchange.ticket.context() {
+    if let Some(context) = exchange.tracker.context() {
         outbound.belongs_to(context);
     }
-    exchange.ticket.tell(|line| line.goes_on(outbound.headers()));
+    exchange.tracker.tell(|line| line.goes_on(outbound.headers()));
     if let Some(expected) = exchange.limits.per_try_timeout.or(exchange.limits.timeout) {
-        outbound.expects(exchange.side.expected(expected));
+        outbound.expects(exchange.entry.expected(expected));
     }
     if let Some(hash) = &exchange.cluster.hash {
         let random = || shared.with_random(|random| random.u64(..));
-        let origin = affinity::origin(&exchange.source.source, outbound.headers(), exchange.ends.peer.ip());
+        let origin =
+            affinity::origin(&exchange.source.source, outbound.headers(), exchange.client_info.peer.ip());
         exchange.affinity = Affinity::new(&hash.key, &outbound, origin, random);
     }
     let mirrored = exchange.mirrored();
     let upload = (!body.is_end_stream()).then(|| {
         let keep = exchange.limits.retries.is_some() || !mirrored.is_empty();
-        Upload::new(body, keep.then_some(shared.config.replay_bytes), exchange.ticket.pulse())
+        Upload::new(body, keep.then_some(shared.config.replay_bytes), exchange.tracker.progress())
     });
     if let Some(upload) = &upload {
-        exchange.ticket.uploads(upload, !multiplexed);
+        exchange.tracker.uploads(upload, !multiplexed);
     }
     let timeout = exchange.limits.timeout;
-    for side in mirrored {
-        mirror::send(shared, (side, exchange.ends), outbound.clone(), upload.clone(), timeout);
+    for entry in mirrored {
+        mirror::send(shared, (entry, exchange.client_info), outbound.clone(), upload.clone(), timeout);
     }
     // The body of an upgraded request is the other protocol's.
     let upgrades = outbound.upgrade.is_some();
     // What a fault delayed has its time from now on.
-    let started = if exchange.delayed { Instant::now() } else { exchange.ticket.began() };
+    let started = if exchange.delayed { Instant::now() } else { exchange.tracker.began() };
     let mut outbound = Some(outbound);
     let answered = {
         let tries = pin!(exchange.tries(started, &mut outbound, upload.as_ref()));
@@ -127,21 +133,21 @@ pub(crate) async fn forward(
     let mut answered = match answered {
         Ok(answered) => answered,
         Err(Reply::TIMEOUT) if alternative => {
-            exchange.ticket.flag(Flags::TIMEOUT);
-            return reply::answer(StatusCode::NO_CONTENT, Bytes::new(), exchange.ticket);
+            exchange.tracker.flag(Flags::TIMEOUT);
+            return reply::answer(StatusCode::NO_CONTENT, Bytes::new(), exchange.tracker);
         }
         Err(reply) => {
             let upstream = exchange.upstream();
-            let met = Met { upstream, status: 0, flags: exchange.ticket.flags() | reply.flags() };
-            let mut response = reply.answer(exchange.ticket);
-            let known = Known {
+            let met = UpstreamInfo { upstream, status: 0, flags: exchange.tracker.flags() | reply.flags() };
+            let mut response = reply.answer(exchange.tracker);
+            let info = StreamInfo {
                 asked: exchange.asked,
-                side: Some(&exchange.side),
+                entry: Some(&exchange.entry),
                 head: exchange.sent.as_deref().map(Outbound::head),
                 met,
             };
             let mut headers = Edited(response.headers_mut());
-            route::apply(exchange.decision, Direction::Response, &mut headers, &known);
+            route::apply(exchange.decision, Direction::Response, &mut headers, &info);
             return response;
         }
     };
@@ -149,7 +155,7 @@ pub(crate) async fn forward(
         // What the client still sends goes on while it is in no hurry to read.
         answered.lease.run_apart();
     }
-    exchange.ticket.answers(timeout, started);
+    exchange.tracker.answers(timeout, started);
     let upgrade = upgrade.filter(|_| upgrades).map(|upgrade| (upgrade, multiplexed));
     exchange.respond(answered, upgrade)
 }
@@ -161,12 +167,12 @@ impl Exchange<'_> {
     }
 
     /// Where copies go.
-    fn mirrored(&self) -> Vec<Rc<Side>> {
+    fn mirrored(&self) -> Vec<Rc<RouteEntry>> {
         let Decision::Forward(_, forward, _) = self.decision else { return Vec::new() };
         let drawn = forward.mirrors.iter().filter(|mirror| {
             route::drawn(self.shared.with_random(|random| random.u64(..)), mirror.parts_per_million)
         });
-        drawn.map(|mirror| self.view.mirror_side(mirror, self.source, self.shared)).collect()
+        drawn.map(|mirror| self.active.mirror_entry(mirror, self.source, self.shared)).collect()
     }
 
     /// Tries until one succeeds, or there is no use in another. What is needed for another stays in `outbound`.
@@ -190,9 +196,9 @@ impl Exchange<'_> {
             });
             let Some(host) = host else { return Err(Reply::NO_UPSTREAM) };
             let version = self.cluster.hosts[host].version;
-            self.ticket.count_with(self.side.counter(Some(version), self.shared));
+            self.tracker.count_with(self.entry.counter(Some(version), self.shared));
             let upstream = &self.cluster.hosts[host].upstream;
-            self.ticket.tell(|line| line.upstream = Some(upstream.name()));
+            self.tracker.tell(|line| line.upstream = Some(upstream.name()));
             let per_try = self.limits.per_try_timeout;
             let began = if attempt == 1 { started } else { Instant::now() };
             self.trying.set(Some(host));
@@ -216,7 +222,7 @@ impl Exchange<'_> {
                 };
                 self.observe(host, &result);
                 if let Err(Failed { why: Some((reason, told)), .. }) = &result {
-                    self.ticket.unconnected(*reason, told);
+                    self.tracker.unconnected(*reason, told);
                     self.cluster.unreachable(host, *reason, told);
                 }
                 let Some(retry) = self.limits.retries.as_deref() else {
@@ -231,7 +237,7 @@ impl Exchange<'_> {
                 }
                 let spent = attempt > retry.attempts;
                 if spent {
-                    self.ticket.flag(Flags::RETRIES_EXHAUSTED);
+                    self.tracker.flag(Flags::RETRIES_EXHAUSTED);
                 }
                 if spent || outbound.is_none() || upload.is_some_and(|upload| !upload.replayable()) {
                     return result.map_err(|failed| failed.reply);
@@ -239,7 +245,7 @@ impl Exchange<'_> {
                 // The one before is over.
                 drop(retrying.take());
                 let Some(permit) = self.cluster.retry() else {
-                    self.ticket.flag(Flags::OVERFLOW);
+                    self.tracker.flag(Flags::OVERFLOW);
                     return result.map_err(|failed| failed.reply);
                 };
                 retrying = Some(permit);
@@ -255,7 +261,7 @@ impl Exchange<'_> {
                 route::back_off(retry.back_off, attempt, self.shared.with_random(|random| random.u64(..)))
             };
             tokio::time::sleep(wait).await;
-            self.ticket.retried();
+            self.tracker.retried();
             attempt += 1;
         }
     }
@@ -300,14 +306,14 @@ impl Exchange<'_> {
         let upstream = &self.cluster.hosts[host].upstream;
         let idempotent = outbound.as_ref().is_some_and(|head| head.method.is_idempotent());
         let mut reuse = if idempotent { Reuse::Any } else { Reuse::Fresh };
-        let limits = self.cluster.limits.toward(&self.ends);
+        let limits = self.cluster.limits.toward(&self.client_info);
         for _ in 0..MAX_STALE {
             let leased = upstream.lease(&limits, reuse, |address| self.shared.is_own(address)).await;
             let mut lease = leased.map_err(|error| not_connected(&error))?;
             let again = lease.reused || self.may_try_again(attempt, lease.is_h2(), outbound.as_ref());
             let Some(head) = (if again { outbound.clone() } else { outbound.take() }) else { break };
             let body = upload.map_or(Outgoing::Empty, |upload| Outgoing::Stream(upload.reader()));
-            let request = head.into_request(attempt, lease.wire(), body);
+            let request = head.into_request(attempt, lease.protocol(), body);
             let error = match lease.send(request).await {
                 Ok(response) => return Ok((response, lease)),
                 Err(error) => error,
@@ -337,35 +343,39 @@ impl Exchange<'_> {
     fn respond(mut self, answered: Answered, upgrade: Option<(OnUpgrade, bool)>) -> Response<ClientBody> {
         let Answered { mut response, lease } = answered;
         let status = response.status();
-        let known = Known {
+        let info = StreamInfo {
             asked: self.asked,
-            side: Some(&self.side),
+            entry: Some(&self.entry),
             head: self.sent.as_deref().map(Outbound::head),
-            met: Met { upstream: self.upstream(), status: status.as_u16(), flags: self.ticket.flags() },
+            met: UpstreamInfo {
+                upstream: self.upstream(),
+                status: status.as_u16(),
+                flags: self.tracker.flags(),
+            },
         };
-        self.ticket.status(status.as_u16());
-        let began = self.ticket.began();
-        self.ticket.tell(|line| {
+        self.tracker.status(status.as_u16());
+        let began = self.tracker.began();
+        self.tracker.tell(|line| {
             line.answered = Some(began.elapsed());
             line.details = Some("via_upstream");
         });
         if status == StatusCode::SWITCHING_PROTOCOLS {
             let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
             let Some((client, multiplexed)) = upgrade.filter(|_| agreed) else {
-                return Reply::PROTOCOL_ERROR.answer(self.ticket);
+                return Reply::PROTOCOL_ERROR.answer(self.tracker);
             };
             let upstream = hyper::upgrade::on(&mut response);
             upgrade::open(
                 client,
                 upstream,
-                self.ticket,
+                self.tracker,
                 lease,
                 self.shared.work.join(),
                 self.shared.config.stream_idle(),
             );
             let (mut head, _nothing) = response.into_parts();
             let protocol = strip_hop_by_hop(&mut head.headers);
-            route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers), &known);
+            route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers), &info);
             if multiplexed {
                 // HTTP/2 has no such status, and a client of it sent no key.
                 head.status = StatusCode::OK;
@@ -378,11 +388,11 @@ impl Exchange<'_> {
         }
         let (mut head, body) = response.into_parts();
         strip_hop_by_hop(&mut head.headers);
-        route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers), &known);
+        route::apply(self.decision, Direction::Response, &mut Edited(&mut head.headers), &info);
         if let Some(cookie) = self.affinity.cookie {
             head.headers.append(SET_COOKIE, cookie);
         }
         head.version = Version::HTTP_11;
-        Response::from_parts(head, ClientBody::relay(body, self.ticket, lease))
+        Response::from_parts(head, ClientBody::relay(body, self.tracker, lease))
     }
 }

@@ -11,10 +11,10 @@ use crate::activity::upload::{Outgoing, Upload};
 use crate::reporting::flags::Flags;
 use crate::reporting::stats::Ended;
 use crate::request::outbound::Outbound;
-use crate::state::plan::Side;
+use crate::state::plan::RouteEntry;
 use crate::state::shared::Shared;
 use crate::upstream::pool::{Lease, LeaseError, Reuse};
-use crate::upstream::proxy_protocol::Ends;
+use crate::upstream::proxy_protocol::ClientInfo;
 
 /// For a copy of a request that has no limit itself.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -26,7 +26,7 @@ const WORTH_WAITING: Duration = Duration::from_secs(1);
 /// Sends a copy once the whole body is there. A body that was too long to keep is not copied.
 pub(crate) fn send(
     shared: &Rc<Shared>,
-    (side, ends): (Rc<Side>, Ends),
+    (entry, client_info): (Rc<RouteEntry>, ClientInfo),
     head: Outbound,
     upload: Option<Rc<Upload>>,
     limit: Option<Duration>,
@@ -34,7 +34,7 @@ pub(crate) fn send(
     let shared = Rc::clone(shared);
     tokio::task::spawn_local(async move {
         // As in Envoy, nothing is sent to a cluster that is not there, and nothing is counted.
-        let Some(cluster) = side.cluster.clone().filter(|cluster| !cluster.missing) else { return };
+        let Some(cluster) = entry.cluster.clone().filter(|cluster| !cluster.missing) else { return };
         let deadline = (Instant::now() + limit.unwrap_or(LIMIT)).into();
         let (sent, bytes) = (upload.clone(), async {
             let Some(upload) = upload else { return Some(Outgoing::Empty) };
@@ -44,13 +44,13 @@ pub(crate) fn send(
         // What is never sent is not counted either.
         let Ok(Some(body)) = tokio::time::timeout_at(deadline, bytes).await else { return };
         let began = Instant::now();
-        let mut counter = side.counter(None, &shared);
+        let mut counter = entry.counter(None, &shared);
         let copy = async {
             let host =
                 shared.with_random(|random| cluster.pick(random, &[], None)).ok_or(Flags::NO_UPSTREAM)?;
-            counter = side.counter(Some(cluster.hosts[host].version), &shared);
+            counter = entry.counter(Some(cluster.hosts[host].version), &shared);
             let upstream = &cluster.hosts[host].upstream;
-            let limits = cluster.limits.toward(&ends);
+            let limits = cluster.limits.toward(&client_info);
             let leased = upstream.lease(&limits, Reuse::Fresh, |address| shared.is_own(address)).await;
             let mut lease = leased.map_err(|error| {
                 if let LeaseError::Connect(error) = &error {
@@ -59,7 +59,7 @@ pub(crate) fn send(
                 }
                 Flags::CONNECT_FAILURE
             })?;
-            let response = lease.send(head.into_request(1, lease.wire(), body)).await;
+            let response = lease.send(head.into_request(1, lease.protocol(), body)).await;
             let response = response.map_err(|_| Flags::UPSTREAM_CLOSED)?;
             let status = response.status();
             discard(response.into_body(), lease).await;

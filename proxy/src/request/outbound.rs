@@ -12,8 +12,8 @@ use crate::headers::{
     strip_request,
 };
 use crate::reporting::trace::Context;
-use crate::request::stream_info::{Head, Known};
-use crate::upstream::pool::Wire;
+use crate::request::stream_info::{Head, StreamInfo};
+use crate::upstream::pool::Protocol;
 
 /// Headers that a request gets on its way, usually.
 const ADDED: usize = 4;
@@ -43,7 +43,7 @@ impl Outbound {
         envoys: bool,
         authority: HeaderValue,
         decision: &Decision<'_>,
-        known: Known<'_>,
+        info: StreamInfo<'_>,
     ) -> Self {
         let headers = &mut head.headers;
         let upgrade = strip_request(headers, envoys).filter(is_websocket);
@@ -55,8 +55,8 @@ impl Outbound {
             authority: authority.as_bytes(),
             headers: None,
         };
-        let known = Known { head: Some(line), ..known };
-        route::apply(decision, Direction::Request, &mut Edited(headers), &known);
+        let info = StreamInfo { head: Some(line), ..info };
+        route::apply(decision, Direction::Request, &mut Edited(headers), &info);
         let rewritten = route::rewrite_path(decision, path.as_str());
         // What a rewrite makes of a strange path may be no path: then it stays.
         let rewritten = rewritten.and_then(|rewritten| PathAndQuery::try_from(rewritten).ok());
@@ -116,14 +116,20 @@ impl Outbound {
     }
 
     /// The request for a try, from 1.
-    pub(crate) fn into_request(mut self, attempt: u32, wire: Wire, body: Outgoing) -> Request<Outgoing> {
+    pub(crate) fn into_request(
+        mut self,
+        attempt: u32,
+        protocol: Protocol,
+        body: Outgoing,
+    ) -> Request<Outgoing> {
         let count = if attempt == 1 { HeaderValue::from_static("1") } else { HeaderValue::from(attempt) };
         self.headers.insert(ATTEMPT_COUNT, count);
-        let uri = if wire.h2 {
+        let uri = if protocol.h2 {
             self.headers.remove(HOST);
             let authority = http::uri::Authority::try_from(self.authority.as_bytes()).ok();
             let mut parts = http::uri::Parts::default();
-            parts.scheme = authority.is_some().then_some(if wire.tls { Scheme::HTTPS } else { Scheme::HTTP });
+            parts.scheme =
+                authority.is_some().then_some(if protocol.tls { Scheme::HTTPS } else { Scheme::HTTP });
             parts.authority = authority;
             parts.path_and_query = Some(self.path);
             Uri::from_parts(parts).unwrap_or_default()

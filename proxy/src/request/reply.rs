@@ -10,7 +10,7 @@ use mesh::plan::{AbortWith, Direct};
 use crate::headers::{GRPC_STATUS, OVERLOADED};
 use crate::reporting::flags::Flags;
 use crate::request::body::ClientBody;
-use crate::request::tracker::Ticket;
+use crate::request::tracker::Tracker;
 
 /// An answer: status, flag and body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,13 +114,13 @@ impl Reply {
         self.flag.unwrap_or_default()
     }
 
-    /// The answer; the ticket ends with it.
-    pub(crate) fn answer(self, mut ticket: Ticket) -> Response<ClientBody> {
+    /// The answer; the tracker ends with it.
+    pub(crate) fn answer(self, mut tracker: Tracker) -> Response<ClientBody> {
         if let Some(flag) = self.flag {
-            ticket.flag(flag);
+            tracker.flag(flag);
         }
-        ticket.tell(|line| line.details = Some(self.details));
-        let mut response = answer(self.status, Bytes::from_static(self.body.as_bytes()), ticket);
+        tracker.tell(|line| line.details = Some(self.details));
+        let mut response = answer(self.status, Bytes::from_static(self.body.as_bytes()), tracker);
         if self == Self::OVERFLOW {
             response.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
         }
@@ -132,20 +132,20 @@ impl Reply {
 const ABORTED: &[u8] = b"fault filter abort";
 
 /// The answer to a request that a fault aborts.
-pub(crate) fn aborted(with: AbortWith, is_grpc: bool, mut ticket: Ticket) -> Response<ClientBody> {
-    ticket.flag(Flags::ABORT);
-    ticket.tell(|line| line.details = Some("fault_filter_abort"));
+pub(crate) fn aborted(with: AbortWith, is_grpc: bool, mut tracker: Tracker) -> Response<ClientBody> {
+    tracker.flag(Flags::ABORT);
+    tracker.tell(|line| line.details = Some("fault_filter_abort"));
     match with {
         AbortWith::Http(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            answer(status, Bytes::from_static(ABORTED), ticket)
+            answer(status, Bytes::from_static(ABORTED), tracker)
         }
         // A status of gRPC says nothing to who has made no call of it.
-        AbortWith::Grpc(_) if !is_grpc => answer(StatusCode::OK, Bytes::from_static(ABORTED), ticket),
+        AbortWith::Grpc(_) if !is_grpc => answer(StatusCode::OK, Bytes::from_static(ABORTED), tracker),
         // A reset has no answer; who asks for one anyway gets none of the upstream's.
-        AbortWith::Reset => answer(StatusCode::SERVICE_UNAVAILABLE, Bytes::new(), ticket),
+        AbortWith::Reset => answer(StatusCode::SERVICE_UNAVAILABLE, Bytes::new(), tracker),
         AbortWith::Grpc(code) => {
-            let mut response = answer(StatusCode::OK, Bytes::new(), ticket);
+            let mut response = answer(StatusCode::OK, Bytes::new(), tracker);
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(GRPC_STATUS, HeaderValue::from(code));
@@ -159,22 +159,22 @@ pub(crate) fn aborted(with: AbortWith, is_grpc: bool, mut ticket: Ticket) -> Res
 pub(crate) fn direct(
     direct: &Direct,
     location: Option<HeaderValue>,
-    mut ticket: Ticket,
+    mut tracker: Tracker,
 ) -> Response<ClientBody> {
-    ticket.tell(|line| line.details = Some("direct_response"));
+    tracker.tell(|line| line.details = Some("direct_response"));
     let status = StatusCode::from_u16(direct.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = answer(status, Bytes::copy_from_slice(&direct.body), ticket);
+    let mut response = answer(status, Bytes::copy_from_slice(&direct.body), tracker);
     if let Some(location) = location {
         response.headers_mut().insert(LOCATION, location);
     }
     response
 }
 
-/// Any answer; the ticket ends with it.
-pub(crate) fn answer(status: StatusCode, body: Bytes, mut ticket: Ticket) -> Response<ClientBody> {
-    ticket.status(status.as_u16());
-    ticket.received(body.len());
-    ticket.complete(Instant::now());
+/// Any answer; the tracker ends with it.
+pub(crate) fn answer(status: StatusCode, body: Bytes, mut tracker: Tracker) -> Response<ClientBody> {
+    tracker.status(status.as_u16());
+    tracker.received(body.len());
+    tracker.complete(Instant::now());
     let text = !body.is_empty();
     let mut response = Response::new(ClientBody::own(body));
     *response.status_mut() = status;

@@ -13,9 +13,9 @@ use crate::request::inbound::scheme;
 
 /// Takes off a gateway's request what its client may not say, and says what is known of the client.
 ///
-/// As Envoy does it: who comes through others is a stranger, whoever he is, and a stranger's request begins here, so it gets a
-/// new id.
-pub(crate) fn vouch(
+/// As Envoy does it: a client that comes through others is external, whatever its address, and an external request begins here,
+/// so it gets a new id.
+pub(crate) fn sanitize(
     headers: &mut HeaderMap,
     client: &Client,
     internal: &[Subnet],

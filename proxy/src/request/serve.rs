@@ -1,6 +1,6 @@
 //! One request from its head to its response: the mesh decides, and this does what was decided.
 
-mod act;
+mod action;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use mesh::plan::{AbortWith, UnknownHost, split_authority};
 use mesh::route::headers::Direction;
 use mesh::route::{self, Chosen, Decision, Limits};
 
-use crate::activity::progress::Pulse;
+use crate::activity::progress::Progress;
 use crate::headers::{self, CLIENT_CERTIFICATE, Edited, REQUEST_ID, Upgrade, is_grpc, request_id};
 use crate::reporting::access_log::Line;
 use crate::reporting::flags::Flags;
@@ -29,14 +29,14 @@ use crate::request::forward::forward;
 use crate::request::inbound::{Inbound, normalize, scheme};
 use crate::request::repeated_headers;
 use crate::request::reply::{self, Reply};
-use crate::request::sanitize::vouch;
-use crate::request::stream_info::{Asked, Head, Known, Met};
-use crate::request::tracker::Ticket;
+use crate::request::sanitize::sanitize;
+use crate::request::stream_info::{Head, RequestInfo, StreamInfo, UpstreamInfo};
+use crate::request::tracker::Tracker;
 use crate::request::validate;
-use crate::state::plan::Side;
+use crate::state::plan::RouteEntry;
 use crate::upstream::cluster;
 use crate::upstream::pool;
-use act::{Act, Way};
+use action::{Action, Way};
 
 /// A request gets no response: its connection is reset, in HTTP/2 its stream.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,7 @@ fn as_upgrade(head: &mut request::Parts, random: impl FnOnce() -> u128) -> bool 
 /// Serves a request.
 pub(crate) async fn serve(
     client: &Client,
-    pulse: &Rc<Pulse>,
+    progress: &Rc<Progress>,
     mut upgrade: Upgrade,
     mut head: Box<request::Parts>,
     body: Incoming,
@@ -70,7 +70,7 @@ pub(crate) async fn serve(
     let began = Instant::now();
     let front = &*client.front;
     let shared = &*front.shared;
-    let view = front.source.current();
+    let active = front.source.current();
     let h2 = head.version == Version::HTTP_2;
     repeated_headers::join(&mut head.headers, h2);
     let random = || shared.with_random(|it| it.u128(..));
@@ -80,7 +80,7 @@ pub(crate) async fn serve(
         upgrade = headers::upgrade(&mut head.headers, h2);
     }
     if front.gateway {
-        vouch(&mut head.headers, client, &view.plan.internal, random);
+        sanitize(&mut head.headers, client, &active.plan.internal, random);
     } else {
         // A workload speaks for itself, in plain text: it has shown no certificate.
         head.headers.remove(CLIENT_CERTIFICATE);
@@ -88,80 +88,87 @@ pub(crate) async fn serve(
             head.headers.insert(REQUEST_ID, request_id(random()));
         }
     }
-    let ticket = |side: &Side| Ticket::new(side.counter(None, shared), began, &client.activity, Some(pulse));
-    let normal = normalize(&mut head.uri, view.plan.paths);
+    let tracker = |entry: &RouteEntry| {
+        Tracker::new(entry.counter(None, shared), began, &client.activity, Some(progress))
+    };
+    let normal = normalize(&mut head.uri, active.plan.paths);
     let inbound = Inbound::new(&head, client.secured.is_some()).filter(|_| normal);
     let refusal = inbound
         .as_ref()
         .map_or(Some(Reply::BAD_REQUEST), |inbound| validate::refusal(&head, inbound.authority()));
     let Some(inbound) = inbound.filter(|_| refusal.is_none()) else {
-        let side = view.side(&Decision::NoHost, "", &front.source.state, shared);
-        return Ok(refusal.unwrap_or(Reply::BAD_REQUEST).answer(ticket(&side)));
+        let entry = active.entry(&Decision::NoHost, "", &front.source.state, shared);
+        return Ok(refusal.unwrap_or(Reply::BAD_REQUEST).answer(tracker(&entry)));
     };
     let authority = inbound.authority();
     if connect && !front.gateway {
         let authority = authority.to_owned();
-        return Ok(Box::pin(connect::connect(client, &view, *head, &authority, ticket)).await);
+        return Ok(Box::pin(connect::connect(client, &active, *head, &authority, tracker)).await);
     }
-    let listener = view.listener(client.port(), authority);
+    let listener = active.listener(client.port(), authority);
     let decision = match listener {
         Some(listener) if !connect && client.may_ask(listener, authority) => {
             route::route(listener, &inbound, shared.draws())
         }
         _ => Decision::NoHost,
     };
-    shared.routed_by(view.plan.revision, began);
-    let side = view.side(&decision, authority, &front.source.state, shared);
-    let mut ticket = ticket(&side);
-    note(client, &head, authority, (&decision, &side), &mut ticket);
-    let unknown = || listener.map_or_else(|| view.unknown_host(), |listener| listener.unknown_host);
+    shared.routed_by(active.plan.revision, began);
+    let entry = active.entry(&decision, authority, &front.source.state, shared);
+    let mut tracker = tracker(&entry);
+    note(client, &head, authority, (&decision, &entry), &mut tracker);
+    let unknown = || listener.map_or_else(|| active.unknown_host(), |listener| listener.unknown_host);
     if upgrade == Upgrade::Unknown {
         let refused = match decision {
             Decision::NoRoute(_) => Reply::NO_ROUTE,
             Decision::NoHost if unknown() == UnknownHost::NotFound => Reply::NO_ROUTE,
             _ => Reply::FORBIDDEN,
         };
-        return Ok(refused.answer(ticket));
+        return Ok(refused.answer(tracker));
     }
     if let Some(Chosen { abort: Some(AbortWith::Reset), delay, .. }) = decision.chosen() {
         if let Some(delay) = *delay {
-            ticket.flag(Flags::DELAY);
+            tracker.flag(Flags::DELAY);
             tokio::time::sleep(delay).await;
         }
-        ticket.flag(Flags::ABORT);
-        ticket.complete(Instant::now());
+        tracker.flag(Flags::ABORT);
+        tracker.complete(Instant::now());
         client.activity.reset();
         return Err(Reset(h2::Reason::INTERNAL_ERROR.into()));
     }
     Ok(match &decision {
-        Decision::NoRoute(_) => Reply::NO_ROUTE.answer(ticket),
+        Decision::NoRoute(_) => Reply::NO_ROUTE.answer(tracker),
         Decision::NoHost => match unknown() {
             UnknownHost::Passthrough if !connect => {
-                let upstream = match client.meant {
-                    Some(meant) => front.source.state.stranger(&meant.ip().to_string(), meant.port()),
+                let upstream = match client.original_dst {
+                    Some(original_dst) => {
+                        front.source.state.passthrough(&original_dst.ip().to_string(), original_dst.port())
+                    }
                     None => {
                         let (host, port) = split_authority(authority);
-                        front.source.state.stranger(host, port.unwrap_or(80))
+                        front.source.state.passthrough(host, port.unwrap_or(80))
                     }
                 };
-                let cluster =
-                    Rc::new(cluster::View::stranger(upstream, pool::Limits::outside(&shared.config)));
+                let cluster = Rc::new(cluster::LocalCluster::passthrough(
+                    upstream,
+                    pool::Limits::outside(&shared.config),
+                ));
                 let limits = Limits { timeout: None, per_try_timeout: None, retries: None };
-                let way = Way { side, cluster, limits };
-                forward(way.exchange(client, &view, &decision, ticket, h2), head, body).await
+                let way = Way { entry, cluster, limits };
+                forward(way.exchange(client, &active, &decision, tracker, h2), head, body).await
             }
-            UnknownHost::BadGateway if !connect => Reply::FORBIDDEN_HOST.answer(ticket),
-            _ => Reply::NO_ROUTE.answer(ticket),
+            UnknownHost::BadGateway if !connect => Reply::FORBIDDEN_HOST.answer(tracker),
+            _ => Reply::NO_ROUTE.answer(tracker),
         },
         Decision::Forward(chosen, ..) | Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
             // As in Envoy, whose filter wants a route that leads somewhere.
             let policy = chosen.route.cors.as_ref().filter(|_| matches!(decision, Decision::Forward(..)));
             let verdict = policy.map_or(Verdict::Unconcerned, |policy| cors::judge(policy, &head));
             let call = chosen.abort.is_some() && is_grpc(&head.headers);
-            let act = Act::new(&decision, &inbound, side);
-            let asked = Asked { client, decision: &decision, began, h2: head.version == Version::HTTP_2 };
-            let mut response = match interrupt(chosen, ticket, &verdict, call).await {
-                Ok(ticket) => act.run(client, &view, &decision, ticket, (head, body)).await,
+            let action = Action::new(&decision, &inbound, entry);
+            let asked =
+                RequestInfo { client, decision: &decision, began, h2: head.version == Version::HTTP_2 };
+            let mut response = match interrupt(chosen, tracker, &verdict, call).await {
+                Ok(tracker) => action.run(client, &active, &decision, tracker, (head, body)).await,
                 Err(mut response) => {
                     // As in Envoy, for which only a route that leads somewhere has operations on such answers.
                     if chosen.abort.is_some() && matches!(decision, Decision::Forward(..)) {
@@ -169,10 +176,10 @@ pub(crate) async fn serve(
                         if chosen.delay.is_some() {
                             flags |= Flags::DELAY;
                         }
-                        let met = Met { flags, ..Met::default() };
-                        let known = Known { asked, side: None, head: Some(Head::came(&head)), met };
+                        let met = UpstreamInfo { flags, ..UpstreamInfo::default() };
+                        let info = StreamInfo { asked, entry: None, head: Some(Head::came(&head)), met };
                         let mut headers = Edited(response.headers_mut());
-                        route::apply(&decision, Direction::Response, &mut headers, &known);
+                        route::apply(&decision, Direction::Response, &mut headers, &info);
                     }
                     return Ok(response);
                 }
@@ -190,8 +197,8 @@ fn note(
     client: &Client,
     head: &request::Parts,
     authority: &str,
-    (decision, side): (&Decision<'_>, &Side),
-    ticket: &mut Ticket,
+    (decision, entry): (&Decision<'_>, &RouteEntry),
+    tracker: &mut Tracker,
 ) {
     let shared = &*client.front.shared;
     let mut recording = None;
@@ -199,41 +206,41 @@ fn note(
         let draw = || shared.with_random(|random| random.u32(..1_000_000));
         let context =
             Context::new(&head.headers, tracing, draw, || shared.with_random(|random| random.u64(..)));
-        ticket.traced(Some(context));
+        tracker.traced(Some(context));
         recording = context.recorded.then(|| Recording {
             sink: sink.clone(),
             context,
             source: Arc::clone(&client.front.source.state.source),
             scheme: scheme(client.secured.is_some()),
             peer: client.peer.ip(),
-            cluster: side.cluster_key(),
-            host: side.name().clone(),
+            cluster: entry.cluster_key(),
+            host: entry.name().clone(),
         });
     }
     if shared.log.is_some() || recording.is_some() {
         let mut line = Line::new(shared.log.as_ref(), head, authority);
         line.route = decision.chosen().and_then(|chosen| chosen.route.name.clone());
         line.recording = recording;
-        ticket.write_down(line);
+        tracker.write_down(line);
     }
 }
 
 /// Faults, and preflights that are answered here: what keeps a request from its action.
 async fn interrupt(
     chosen: &Chosen<'_>,
-    mut ticket: Ticket,
+    mut tracker: Tracker,
     verdict: &Verdict,
     call: bool,
-) -> Result<Ticket, Response<ClientBody>> {
+) -> Result<Tracker, Response<ClientBody>> {
     if let Some(delay) = chosen.delay {
-        ticket.flag(Flags::DELAY);
+        tracker.flag(Flags::DELAY);
         tokio::time::sleep(delay).await;
     }
     if let Some(abort) = chosen.abort {
-        return Err(reply::aborted(abort, call, ticket));
+        return Err(reply::aborted(abort, call, tracker));
     }
-    let Verdict::Preflight(headers) = verdict else { return Ok(ticket) };
-    let mut response = reply::answer(StatusCode::OK, Bytes::new(), ticket);
+    let Verdict::Preflight(headers) = verdict else { return Ok(tracker) };
+    let mut response = reply::answer(StatusCode::OK, Bytes::new(), tracker);
     response.headers_mut().extend((**headers).clone());
     Err(response)
 }

@@ -12,11 +12,11 @@ use crate::headers::host;
 use crate::reporting::flags::Flags;
 use crate::request::client::Client;
 use crate::request::inbound::{authority_of, scheme};
-use crate::state::plan::Side;
+use crate::state::plan::RouteEntry;
 
 /// A request, by who asks and what was decided.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked<'k> {
+pub(crate) struct RequestInfo<'k> {
     pub(crate) client: &'k Client,
     pub(crate) decision: &'k Decision<'k>,
     /// When its head had come.
@@ -25,13 +25,13 @@ pub(crate) struct Asked<'k> {
 }
 
 /// What is known of a request, as far as it has come.
-pub(crate) struct Known<'k> {
-    pub(crate) asked: Asked<'k>,
+pub(crate) struct StreamInfo<'k> {
+    pub(crate) asked: RequestInfo<'k>,
     /// Where it goes, if it goes anywhere.
-    pub(crate) side: Option<&'k Side>,
+    pub(crate) entry: Option<&'k RouteEntry>,
     /// Its head, where that is at hand.
     pub(crate) head: Option<Head<'k>>,
-    pub(crate) met: Met,
+    pub(crate) met: UpstreamInfo,
 }
 
 /// A request's head. Its headers may be known from elsewhere.
@@ -45,7 +45,7 @@ pub(crate) struct Head<'k> {
 
 /// What a request has met.
 #[derive(Default)]
-pub(crate) struct Met {
+pub(crate) struct UpstreamInfo {
     /// The endpoint that it went to last.
     pub(crate) upstream: Option<Rc<str>>,
     /// The status that came from there.
@@ -66,7 +66,7 @@ impl<'k> Head<'k> {
     }
 }
 
-impl Facts for Known<'_> {
+impl Facts for StreamInfo<'_> {
     fn request(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         let head = self.head?;
         let value = match name {
@@ -80,19 +80,19 @@ impl Facts for Known<'_> {
     }
 
     fn fact(&self, fact: Fact) -> Option<Cow<'_, str>> {
-        let Asked { client, decision, h2, .. } = self.asked;
-        let ends = client.ends(h2);
+        let RequestInfo { client, decision, h2, .. } = self.asked;
+        let client_info = client.info(h2);
         let text = match fact {
             Fact::Protocol => if h2 { "HTTP/2" } else { "HTTP/1.1" }.to_owned(),
-            Fact::Remote => ends.peer.to_string(),
-            Fact::RemoteAddress => ends.peer.ip().to_string(),
-            Fact::RemotePort => ends.peer.port().to_string(),
-            Fact::Local => ends.local.to_string(),
-            Fact::LocalAddress => ends.local.ip().to_string(),
-            Fact::LocalPort => ends.local.port().to_string(),
+            Fact::Remote => client_info.peer.to_string(),
+            Fact::RemoteAddress => client_info.peer.ip().to_string(),
+            Fact::RemotePort => client_info.peer.port().to_string(),
+            Fact::Local => client_info.local.to_string(),
+            Fact::LocalAddress => client_info.local.ip().to_string(),
+            Fact::LocalPort => client_info.local.port().to_string(),
             Fact::UpstreamHost => self.met.upstream.as_deref()?.to_owned(),
             Fact::UpstreamCluster => {
-                let reached = self.side.filter(|side| side.cluster.as_ref().is_some_and(|it| !it.missing));
+                let reached = self.entry.filter(|entry| entry.cluster.as_ref().is_some_and(|it| !it.missing));
                 reached?.cluster_key()?.istio_name()
             }
             Fact::ServerName => client.secured.as_ref()?.name.clone()?,

@@ -8,7 +8,7 @@ use mesh::plan::{UnknownHost, split_authority};
 use mesh::route::Passage;
 use tokio::io::AsyncWriteExt;
 
-use crate::net::copy::{Patience, copy};
+use crate::net::copy::{Timeouts, copy};
 use crate::net::downstream::Downstream;
 use crate::net::stream::Stream;
 use crate::reporting::flags::Flags;
@@ -16,8 +16,8 @@ use crate::reporting::reason::{self, Reason};
 use crate::request::affinity;
 use crate::request::client::Client;
 use crate::request::reply::Reply;
-use crate::request::tracker::Ticket;
-use crate::state::plan::{Side, View};
+use crate::request::tracker::Tracker;
+use crate::state::plan::{ActivePlan, RouteEntry};
 use crate::state::source::SourceState;
 use crate::upstream::cluster;
 use crate::upstream::outlier::Seen;
@@ -31,8 +31,8 @@ const PROMPT: Duration = Duration::from_secs(10);
 
 /// A connection on its way: where it goes is decided. It holds no plan, since it may outlast many.
 pub(crate) struct Transfer {
-    side: Rc<Side>,
-    ticket: Ticket,
+    entry: Rc<RouteEntry>,
+    tracker: Tracker,
     /// The name that the client asked for.
     name: Option<String>,
     delay: Option<Duration>,
@@ -46,74 +46,75 @@ impl Transfer {
     /// To where its route leads.
     pub(crate) fn new(
         client: &Client,
-        view: &View,
+        active: &ActivePlan,
         passage: &Passage<'_>,
         name: Option<&str>,
         (downstream, read): (Downstream, Vec<u8>),
     ) -> Self {
         let shared = &client.front.shared;
-        shared.routed_by(view.plan.revision, Instant::now());
-        let side = view.connection_side(passage, &client.front.source.state, shared);
-        let ticket = Ticket::connection(side.counter(None, shared), &client.activity);
+        shared.routed_by(active.plan.revision, Instant::now());
+        let entry = active.connection_entry(passage, &client.front.source.state, shared);
+        let tracker = Tracker::connection(entry.counter(None, shared), &client.activity);
         let (delay, reset) = (passage.delay, passage.reset);
-        Self { side, ticket, name: name.map(str::to_owned), delay, reset, downstream, read }
+        Self { entry, tracker, name: name.map(str::to_owned), delay, reset, downstream, read }
     }
 
-    /// To where the kernel says that it wanted to go, if the mesh lets strangers be reached.
-    pub(crate) fn to_stranger(
+    /// To where the kernel says that it wanted to go, if the mesh lets hosts outside it be reached.
+    pub(crate) fn passthrough(
         client: &Client,
-        view: &View,
+        active: &ActivePlan,
         unknown: UnknownHost,
         (downstream, read): (Downstream, Vec<u8>),
     ) -> Option<Self> {
-        let meant = client.meant.map(|meant| meant.to_string());
-        let Some(meant) = meant.filter(|_| unknown == UnknownHost::Passthrough) else {
-            refuse(client, view, "*");
+        let original_dst = client.original_dst.map(|original_dst| original_dst.to_string());
+        let Some(original_dst) = original_dst.filter(|_| unknown == UnknownHost::Passthrough) else {
+            refuse(client, active, "*");
             return None;
         };
         let front = &*client.front;
-        let (host, port) = split_authority(&meant);
-        let upstream = front.source.state.stranger(host, port.unwrap_or_default());
-        let cluster = cluster::View::stranger(upstream, Limits::outside(&front.shared.config));
-        let side = Rc::new(view.unknown_side(&meant, &front.source.state).toward(Rc::new(cluster)));
-        let ticket = Ticket::connection(side.counter(None, &front.shared), &client.activity);
-        Some(Self { side, ticket, name: None, delay: None, reset: false, downstream, read })
+        let (host, port) = split_authority(&original_dst);
+        let upstream = front.source.state.passthrough(host, port.unwrap_or_default());
+        let cluster = cluster::LocalCluster::passthrough(upstream, Limits::outside(&front.shared.config));
+        let entry =
+            Rc::new(active.unknown_entry(&original_dst, &front.source.state).toward(Rc::new(cluster)));
+        let tracker = Tracker::connection(entry.counter(None, &front.shared), &client.activity);
+        Some(Self { entry, tracker, name: None, delay: None, reset: false, downstream, read })
     }
 
     /// Connects, and copies until the end.
     pub(crate) async fn run(self, client: &Client) {
-        let Self { side, mut ticket, name, delay, reset, mut downstream, read } = self;
+        let Self { entry, mut tracker, name, delay, reset, mut downstream, read } = self;
         if let Some(delay) = delay {
-            ticket.flag(Flags::DELAY);
+            tracker.flag(Flags::DELAY);
             tokio::time::sleep(delay).await;
         }
         if reset {
-            ticket.flag(Flags::ABORT);
+            tracker.flag(Flags::ABORT);
             client.activity.reset();
             return;
         }
-        let reached = reach(client, &side, name.as_deref(), &mut ticket).await;
-        drop(side);
-        let Reached { mut stream, busy: _busy, patience } = match reached {
+        let reached = reach(client, &entry, name.as_deref(), &mut tracker).await;
+        drop(entry);
+        let Reached { mut stream, busy: _busy, timeouts } = match reached {
             Ok(reached) => reached,
             Err(reply) => {
                 // As Envoy writes it down: a connection is tried once.
                 if reply == Reply::CONNECT_FAILURE {
-                    ticket.flag(Flags::RETRIES_EXHAUSTED);
+                    tracker.flag(Flags::RETRIES_EXHAUSTED);
                 }
-                return ticket.flag(reply.flags());
+                return tracker.flag(reply.flags());
             }
         };
         if !read.is_empty() {
-            ticket.moved(read.len() as u64, 0);
+            tracker.moved(read.len() as u64, 0);
             // A new connection takes so few bytes at once.
             let written = tokio::time::timeout(PROMPT, stream.write_all(&read)).await;
             if !matches!(written, Ok(Ok(()))) {
-                return ticket.flag(Flags::UPSTREAM_CLOSED);
+                return tracker.flag(Flags::UPSTREAM_CLOSED);
             }
         }
         drop(read);
-        carry(client, &mut downstream, &mut stream, patience, &mut ticket).await;
+        carry(client, &mut downstream, &mut stream, timeouts, &mut tracker).await;
     }
 }
 
@@ -121,36 +122,36 @@ impl Transfer {
 pub(crate) struct Reached {
     pub(crate) stream: Stream,
     pub(crate) busy: Busy,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
 }
 
 /// Connects to where a destination leads.
 pub(crate) async fn reach(
     client: &Client,
-    side: &Side,
+    entry: &RouteEntry,
     name: Option<&str>,
-    ticket: &mut Ticket,
+    tracker: &mut Tracker,
 ) -> Result<Reached, Reply> {
     let shared = &client.front.shared;
-    let cluster = side.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
-    let cluster = SourceState::reached(&cluster, client.meant, name).ok_or(Reply::NO_UPSTREAM)?;
+    let cluster = entry.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
+    let cluster = SourceState::reached(&cluster, client.original_dst, name).ok_or(Reply::NO_UPSTREAM)?;
     let hash = cluster.hash.as_ref().and_then(|hash| affinity::of_connection(&hash.key, client.peer.ip()));
     let host = shared.with_random(|random| cluster.pick(random, &[], hash)).ok_or(Reply::NO_UPSTREAM)?;
-    ticket.count_with(side.counter(Some(cluster.hosts[host].version), shared));
+    tracker.count_with(entry.counter(Some(cluster.hosts[host].version), shared));
     let upstream = &cluster.hosts[host].upstream;
-    let limits = cluster.limits.toward(&client.ends(false));
+    let limits = cluster.limits.toward(&client.info(false));
     match upstream.connect(&limits, |at| shared.is_own(at)).await {
         Ok((stream, busy)) => {
             cluster.observe(host, CONNECTED);
             cluster.reached(host);
             shared.tried(upstream, 200);
             let Limits { idle, lasts, .. } = cluster.limits;
-            Ok(Reached { stream, busy, patience: Patience { idle: Some(idle), lasts } })
+            Ok(Reached { stream, busy, timeouts: Timeouts { idle: Some(idle), lasts } })
         }
         Err(LeaseError::Overflow) => Err(Reply::OVERFLOW),
         Err(LeaseError::Connect(error)) => {
             let (reason, told) = (error.reason(), error.told());
-            ticket.unconnected(reason, &told);
+            tracker.unconnected(reason, &told);
             cluster.unreachable(host, reason, &told);
             cluster.observe(host, Seen::Failure);
             shared.tried(upstream, 0);
@@ -164,11 +165,11 @@ pub(crate) async fn carry(
     client: &Client,
     downstream: &mut Downstream,
     upstream: &mut Stream,
-    patience: Patience,
-    ticket: &mut Ticket,
+    timeouts: Timeouts,
+    tracker: &mut Tracker,
 ) {
-    let moved = |sent, received| ticket.moved(sent, received);
-    let copied = copy(downstream, &mut *upstream, patience, moved).await;
+    let moved = |sent, received| tracker.moved(sent, received);
+    let copied = copy(downstream, &mut *upstream, timeouts, moved).await;
     if let Err(error) = copied {
         tracing::debug!(%error, "a connection broke");
         client.activity.reset();
@@ -180,18 +181,18 @@ pub(crate) async fn carry(
 }
 
 /// No route takes the connection: it is closed.
-pub(crate) fn refuse(client: &Client, view: &View, name: &str) {
+pub(crate) fn refuse(client: &Client, active: &ActivePlan, name: &str) {
     let front = &*client.front;
-    let side = view.unknown_side(name, &front.source.state);
-    let mut ticket = Ticket::connection(side.counter(None, &front.shared), &client.activity);
-    ticket.flag(Flags::NO_ROUTE);
+    let entry = active.unknown_entry(name, &front.source.state);
+    let mut tracker = Tracker::connection(entry.counter(None, &front.shared), &client.activity);
+    tracker.flag(Flags::NO_ROUTE);
 }
 
 /// TLS with a client was not agreed on.
-pub(crate) fn unsecured(client: &Client, view: &View, error: &io::Error) {
+pub(crate) fn unsecured(client: &Client, active: &ActivePlan, error: &io::Error) {
     let front = &*client.front;
     let reason = Reason::of_io(error);
-    view.unknown_side("*", &front.source.state).counter(None, &front.shared).fail(reason);
+    active.unknown_entry("*", &front.source.state).counter(None, &front.shared).fail(reason);
     // Who only looks whether somebody listens goes away; and nobody fills the log by making mistakes.
     if reason != Reason::Closed && front.shared.may_tell() {
         let (peer, why) = (client.peer, reason::told(reason, error));

@@ -1,10 +1,10 @@
-//! A request's ticket: it becomes exactly one observation, whatever way the request ends.
+//! A request's tracker: it becomes exactly one observation, whatever way the request ends.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::activity::drain::Activity;
-use crate::activity::progress::Pulse;
+use crate::activity::progress::Progress;
 use crate::activity::upload::Upload;
 use crate::reporting::access_log::Line;
 use crate::reporting::flags::Flags;
@@ -13,7 +13,7 @@ use crate::reporting::stats::{Counter, Ended};
 use crate::reporting::trace::Context;
 
 /// Travels with a request and then with its response. Dropped before its end, it counts as the client's going away.
-pub(crate) struct Ticket {
+pub(crate) struct Tracker {
     counter: Rc<Counter>,
     /// Whether it counts as sent some way.
     chosen: bool,
@@ -23,7 +23,7 @@ pub(crate) struct Ticket {
     /// Of the connection that it came on.
     activity: Rc<Activity>,
     /// What is looked at while it is under way; a connection whose bytes are passed on is watched by those who do that.
-    pulse: Option<Rc<Pulse>>,
+    progress: Option<Rc<Progress>>,
     complete: Option<Instant>,
     /// It is a connection's rather than a request's.
     connection: bool,
@@ -33,17 +33,17 @@ pub(crate) struct Ticket {
     context: Option<Box<Context>>,
 }
 
-impl Ticket {
+impl Tracker {
     /// For a request whose head came at `began`.
     pub(crate) fn new(
         counter: Rc<Counter>,
         began: Instant,
         activity: &Rc<Activity>,
-        pulse: Option<&Rc<Pulse>>,
+        progress: Option<&Rc<Progress>>,
     ) -> Self {
         activity.begin();
-        if let Some(pulse) = pulse {
-            pulse.begin();
+        if let Some(progress) = progress {
+            progress.begin();
         }
         let activity = Rc::clone(activity);
         Self {
@@ -53,7 +53,7 @@ impl Ticket {
             ended: Ended::default(),
             upload: None,
             activity,
-            pulse: pulse.cloned(),
+            progress: progress.cloned(),
             complete: None,
             connection: false,
             line: None,
@@ -63,9 +63,9 @@ impl Ticket {
 
     /// For a connection whose bytes are passed on.
     pub(crate) fn connection(counter: Rc<Counter>, activity: &Rc<Activity>) -> Self {
-        let mut ticket = Self::new(counter, Instant::now(), activity, None);
-        ticket.connection = true;
-        ticket
+        let mut tracker = Self::new(counter, Instant::now(), activity, None);
+        tracker.connection = true;
+        tracker
     }
 
     /// Has the request written down once it has ended.
@@ -126,26 +126,26 @@ impl Ticket {
     }
 
     /// What is looked at while it is under way.
-    pub(crate) fn pulse(&self) -> Option<&Rc<Pulse>> {
-        self.pulse.as_ref()
+    pub(crate) fn progress(&self) -> Option<&Rc<Progress>> {
+        self.progress.as_ref()
     }
 
-    /// Its response has begun, and has this long; see [`Pulse::answers`].
+    /// Its response has begun, and has this long; see [`Progress::answers`].
     pub(crate) fn answers(&self, limit: Option<Duration>, since: Instant) {
-        if let Some(pulse) = &self.pulse {
-            pulse.answers(limit, since);
+        if let Some(progress) = &self.progress {
+            progress.answers(limit, since);
         }
     }
 
     /// When the response's time is up, once that is known.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.pulse.as_ref()?.deadline()
+        self.progress.as_ref()?.deadline()
     }
 
     /// From now on it is another protocol's, and watched by those who pass on its bytes.
     pub(crate) fn leaves(&mut self) {
-        if let Some(pulse) = self.pulse.take() {
-            pulse.end();
+        if let Some(progress) = self.progress.take() {
+            progress.end();
         }
     }
 
@@ -177,8 +177,8 @@ impl Ticket {
     /// Bytes of the response's body.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.ended.received += bytes as u64;
-        if let Some(pulse) = &self.pulse {
-            pulse.moves();
+        if let Some(progress) = &self.progress {
+            progress.moves();
         }
     }
 
@@ -198,7 +198,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Tracker {
     fn drop(&mut self) {
         if self.connection {
             self.activity.end(Instant::now());
@@ -206,7 +206,7 @@ impl Drop for Ticket {
             return self.counter.close(self.ended.flags);
         }
         let at = self.complete.unwrap_or_else(|| {
-            self.ended.flags |= match self.pulse.as_ref().and_then(|pulse| pulse.ended()) {
+            self.ended.flags |= match self.progress.as_ref().and_then(|progress| progress.ended()) {
                 // It was ended from here.
                 Some((flags, status)) => {
                     self.ended.status = status.map_or(self.ended.status, |status| status.as_u16());
@@ -216,8 +216,8 @@ impl Drop for Ticket {
             };
             Instant::now()
         });
-        if let Some(pulse) = &self.pulse {
-            pulse.end();
+        if let Some(progress) = &self.progress {
+            progress.end();
         }
         if let Some(upload) = &self.upload {
             self.ended.sent += upload.sent();

@@ -8,54 +8,54 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::activity::drain::Member;
-use crate::net::copy::{Patience, copy};
+use crate::net::copy::{Timeouts, copy};
 use crate::reporting::flags::Flags;
-use crate::request::tracker::Ticket;
+use crate::request::tracker::Tracker;
 use crate::upstream::pool::Lease;
 
-/// Connects both sides until either ends, or nothing moves for too long. The ticket's request lasts as long.
+/// Connects both sides until either ends, or nothing moves for too long. The tracker's request lasts as long.
 pub(crate) fn open(
     client: OnUpgrade,
     upstream: OnUpgrade,
-    mut ticket: Ticket,
+    mut tracker: Tracker,
     mut lease: Lease,
     member: Member,
     idle: Option<Duration>,
 ) {
     lease.run_apart();
-    ticket.leaves();
+    tracker.leaves();
     tokio::task::spawn_local(async move {
-        let sides = async { tokio::try_join!(client, upstream) };
-        match within(idle, sides).await {
+        let entries = async { tokio::try_join!(client, upstream) };
+        match within(idle, entries).await {
             Some(Ok((client, upstream))) => {
                 let (client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-                pass(client, &mut upstream, Patience { idle, lasts: None }, &mut ticket).await;
+                pass(client, &mut upstream, Timeouts { idle, lasts: None }, &mut tracker).await;
             }
             Some(Err(error)) => {
                 tracing::debug!(%error, "an upgrade was not completed");
-                ticket.flag(Flags::UPSTREAM_CLOSED);
+                tracker.flag(Flags::UPSTREAM_CLOSED);
             }
-            None => ticket.flag(Flags::STREAM_IDLE),
+            None => tracker.flag(Flags::STREAM_IDLE),
         }
-        ticket.complete(Instant::now());
+        tracker.complete(Instant::now());
         drop((lease, member));
     });
 }
 
 /// Passes on bytes of a request that has become something else.
-pub(super) async fn pass<C, U>(client: C, upstream: &mut U, patience: Patience, ticket: &mut Ticket)
+pub(super) async fn pass<C, U>(client: C, upstream: &mut U, timeouts: Timeouts, tracker: &mut Tracker)
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut sent, mut received) = (0, 0);
-    let passed = copy(client, upstream, patience, |up, down| (sent, received) = (sent + up, received + down));
+    let passed = copy(client, upstream, timeouts, |up, down| (sent, received) = (sent + up, received + down));
     let passed = passed.await;
-    ticket.sent(sent);
-    ticket.received(usize::try_from(received).unwrap_or(usize::MAX));
+    tracker.sent(sent);
+    tracker.received(usize::try_from(received).unwrap_or(usize::MAX));
     match passed {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => ticket.flag(Flags::STREAM_IDLE),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => tracker.flag(Flags::STREAM_IDLE),
         // Either side may simply vanish; that is how such connections often end.
         Err(error) => tracing::debug!(%error, "a tunnel broke"),
     }

@@ -21,20 +21,20 @@ use crate::state::source::SourceState;
 use crate::tls::{Alpn, Slot, Store};
 use crate::upstream::cluster;
 
-pub(crate) struct View {
+pub(crate) struct ActivePlan {
     pub(crate) plan: Arc<Plan>,
-    clusters: Vec<OnceCell<Rc<cluster::View>>>,
+    clusters: Vec<OnceCell<Rc<cluster::LocalCluster>>>,
     /// By the address, within the plan, of what was decided.
-    sides: RefCell<HashMap<usize, Rc<Side>, BuildHasherDefault<AddressHasher>>>,
-    unknown_hosts: RefCell<HashMap<Name, Rc<Side>>>,
+    entries: RefCell<HashMap<usize, Rc<RouteEntry>, BuildHasherDefault<AddressHasher>>>,
+    unknown_hosts: RefCell<HashMap<Name, Rc<RouteEntry>>>,
     /// TLS by the address, within the plan, of a listener's server.
     servers: RefCell<HashMap<usize, Arc<Slot<TlsServer, ServerConfig>>>>,
 }
 
 /// What stands beside a route's destination.
-pub(crate) struct Side {
+pub(crate) struct RouteEntry {
     /// Where it leads, if it is forwarded.
-    pub(crate) cluster: Option<Rc<cluster::View>>,
+    pub(crate) cluster: Option<Rc<cluster::LocalCluster>>,
     key: ObservationKey,
     /// For no instance, and then for each version.
     counters: RefCell<Vec<Option<Rc<Counter>>>>,
@@ -42,12 +42,12 @@ pub(crate) struct Side {
     expected: RefCell<Option<(Duration, HeaderValue)>>,
 }
 
-impl View {
+impl ActivePlan {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
         Self {
             clusters: plan.clusters.iter().map(|_| OnceCell::new()).collect(),
             plan,
-            sides: RefCell::default(),
+            entries: RefCell::default(),
             unknown_hosts: RefCell::default(),
             servers: RefCell::default(),
         }
@@ -72,25 +72,31 @@ impl View {
         id: ClusterId,
         source: &SourceState,
         shared: &Shared,
-    ) -> Option<Rc<cluster::View>> {
+    ) -> Option<Rc<cluster::LocalCluster>> {
         let at = id.0 as usize;
         let cluster = self.plan.clusters.get(at)?;
         let view = self.clusters.get(at)?.get_or_init(|| {
-            let state = source.cluster(&cluster.key, &shared.fleet);
-            let view = cluster::View::new(state, cluster, &self.plan.labels, &shared.config, &shared.fleet);
+            let state = source.cluster(&cluster.key, &shared.cluster_manager);
+            let view = cluster::LocalCluster::new(
+                state,
+                cluster,
+                &self.plan.labels,
+                &shared.config,
+                &shared.cluster_manager,
+            );
             Rc::new(view.secured(cluster, &shared.tls, || Alpn::of_cluster(&self.plan, id)))
         });
         Some(Rc::clone(view))
     }
 
     /// What stands beside a decision; `authority` counts where no virtual host was found.
-    pub(crate) fn side(
+    pub(crate) fn entry(
         &self,
         decision: &Decision<'_>,
         authority: &str,
         source: &SourceState,
         shared: &Shared,
-    ) -> Rc<Side> {
+    ) -> Rc<RouteEntry> {
         let address = match decision {
             // All of these are alive as long as the plan is, so no two of them share an address.
             Decision::Forward(_, _, destination) => std::ptr::from_ref(*destination) as usize,
@@ -98,38 +104,38 @@ impl View {
                 std::ptr::from_ref(chosen.route) as usize
             }
             Decision::NoRoute(host) => std::ptr::from_ref(*host) as usize,
-            Decision::NoHost => return self.unknown_side(authority, source),
+            Decision::NoHost => return self.unknown_entry(authority, source),
         };
-        if let Some(side) = self.sides.borrow().get(&address) {
-            return Rc::clone(side);
+        if let Some(entry) = self.entries.borrow().get(&address) {
+            return Rc::clone(entry);
         }
-        let side = Rc::new(match decision {
+        let entry = Rc::new(match decision {
             Decision::Forward(chosen, _, destination) => {
                 let key = self.plan.clusters.get(destination.cluster.0 as usize).map(|cluster| &cluster.key);
                 let host = Name::of_mesh(key.map_or(&chosen.host.name, |key| &key.host));
                 let subset = key.and_then(|key| key.subset.clone());
                 let cluster = self.cluster(destination.cluster, source, shared);
-                self.new_side(source, route_key(chosen), host, subset, cluster)
+                self.new_entry(source, route_key(chosen), host, subset, cluster)
             }
             Decision::Redirect(chosen, _) | Decision::Direct(chosen, _) => {
-                self.new_side(source, route_key(chosen), Name::of_mesh(&chosen.host.name), None, None)
+                self.new_entry(source, route_key(chosen), Name::of_mesh(&chosen.host.name), None, None)
             }
-            Decision::NoRoute(host) => self.new_side(source, None, Name::of_mesh(&host.name), None, None),
-            Decision::NoHost => return self.unknown_side(authority, source),
+            Decision::NoRoute(host) => self.new_entry(source, None, Name::of_mesh(&host.name), None, None),
+            Decision::NoHost => return self.unknown_entry(authority, source),
         });
-        self.sides.borrow_mut().insert(address, Rc::clone(&side));
-        side
+        self.entries.borrow_mut().insert(address, Rc::clone(&entry));
+        entry
     }
 
     /// What stands beside a name that nobody has.
-    pub(crate) fn unknown_side(&self, authority: &str, source: &SourceState) -> Rc<Side> {
+    pub(crate) fn unknown_entry(&self, authority: &str, source: &SourceState) -> Rc<RouteEntry> {
         let mut hosts = self.unknown_hosts.borrow_mut();
-        if let Some(side) = hosts.get(authority) {
-            return Rc::clone(side);
+        if let Some(entry) = hosts.get(authority) {
+            return Rc::clone(entry);
         }
         // Anybody can make up names; they must not fill the memory.
         let name = source.name(authority);
-        let make = || Rc::new(self.new_side(source, None, name.clone(), None, None));
+        let make = || Rc::new(self.new_entry(source, None, name.clone(), None, None));
         Rc::clone(hosts.entry(name.clone()).or_insert_with(make))
     }
 
@@ -141,55 +147,60 @@ impl View {
     }
 
     /// What stands beside a connection's destination.
-    pub(crate) fn connection_side(
+    pub(crate) fn connection_entry(
         &self,
         passage: &Passage<'_>,
         source: &SourceState,
         shared: &Shared,
-    ) -> Rc<Side> {
+    ) -> Rc<RouteEntry> {
         let address = std::ptr::from_ref(passage.destination) as usize;
-        self.cluster_side(address, passage.destination.cluster, &passage.route.from, source, shared)
+        self.cluster_entry(address, passage.destination.cluster, &passage.route.from, source, shared)
     }
 
     /// What stands beside a mirror. Copies are of no route, so that no route's shares count them.
-    pub(crate) fn mirror_side(&self, mirror: &Mirror, source: &SourceState, shared: &Shared) -> Rc<Side> {
+    pub(crate) fn mirror_entry(
+        &self,
+        mirror: &Mirror,
+        source: &SourceState,
+        shared: &Shared,
+    ) -> Rc<RouteEntry> {
         let address = std::ptr::from_ref(mirror) as usize;
-        self.cluster_side(address, mirror.cluster, "", source, shared)
+        self.cluster_entry(address, mirror.cluster, "", source, shared)
     }
 
-    fn cluster_side(
+    fn cluster_entry(
         &self,
         address: usize,
         at: ClusterId,
         otherwise: &str,
         source: &SourceState,
         shared: &Shared,
-    ) -> Rc<Side> {
-        if let Some(side) = self.sides.borrow().get(&address) {
-            return Rc::clone(side);
+    ) -> Rc<RouteEntry> {
+        if let Some(entry) = self.entries.borrow().get(&address) {
+            return Rc::clone(entry);
         }
         let key = self.plan.clusters.get(at.0 as usize).map(|cluster| &cluster.key);
         let host = Name::of_mesh(key.map_or(otherwise, |key| &key.host));
         let cluster = self.cluster(at, source, shared);
-        let side =
-            Rc::new(self.new_side(source, None, host, key.and_then(|key| key.subset.clone()), cluster));
-        self.sides.borrow_mut().insert(address, Rc::clone(&side));
-        side
+        let entry =
+            Rc::new(self.new_entry(source, None, host, key.and_then(|key| key.subset.clone()), cluster));
+        self.entries.borrow_mut().insert(address, Rc::clone(&entry));
+        entry
     }
 
-    fn new_side(
+    fn new_entry(
         &self,
         source: &SourceState,
         route: Option<RouteKey>,
         host: Name,
         subset: Option<String>,
-        cluster: Option<Rc<cluster::View>>,
-    ) -> Side {
+        cluster: Option<Rc<cluster::LocalCluster>>,
+    ) -> RouteEntry {
         let version = subset.clone().unwrap_or_default();
         let revision = self.plan.revision;
         let key =
             ObservationKey { source: Arc::clone(&source.source), revision, route, host, subset, version };
-        Side { cluster, key, counters: RefCell::default(), expected: RefCell::default() }
+        RouteEntry { cluster, key, counters: RefCell::default(), expected: RefCell::default() }
     }
 }
 
@@ -197,7 +208,7 @@ fn route_key(chosen: &Chosen<'_>) -> Option<RouteKey> {
     chosen.route.key.clone()
 }
 
-impl Side {
+impl RouteEntry {
     /// What it is counted under.
     pub(crate) fn name(&self) -> &Name {
         &self.key.host
@@ -211,7 +222,7 @@ impl Side {
     }
 
     /// The same, leading to a cluster.
-    pub(crate) fn toward(&self, cluster: Rc<cluster::View>) -> Self {
+    pub(crate) fn toward(&self, cluster: Rc<cluster::LocalCluster>) -> Self {
         Self {
             cluster: Some(cluster),
             key: self.key.clone(),

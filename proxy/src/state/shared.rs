@@ -17,7 +17,7 @@ use crate::reporting::observation::{Batch, Notice, Place, Tries};
 use crate::reporting::stats::Table;
 use crate::reporting::trace;
 use crate::tls::Store;
-use crate::upstream::cluster_manager::Fleet;
+use crate::upstream::cluster_manager::ClusterManager;
 use crate::upstream::pool::Upstream;
 
 pub(crate) struct Shared {
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     /// Where this proxy listens.
     own: RefCell<HashSet<SocketAddr>>,
     /// What all threads know of the upstreams.
-    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) cluster_manager: Arc<ClusterManager>,
     notices: mpsc::Sender<Notice>,
     /// The last revision that a request was routed by.
     noticed: Cell<u64>,
@@ -52,7 +52,7 @@ const TELL: Duration = Duration::from_secs(10);
 impl Shared {
     pub(crate) fn new(
         config: Arc<Config>,
-        fleet: Arc<Fleet>,
+        cluster_manager: Arc<ClusterManager>,
         tls: Arc<Store>,
         (log, recorder): (Option<Sink>, Option<trace::Sink>),
         notices: mpsc::Sender<Notice>,
@@ -67,7 +67,7 @@ impl Shared {
             work: Rc::default(),
             random: RefCell::default(),
             own: RefCell::default(),
-            fleet,
+            cluster_manager,
             notices,
             noticed: Cell::new(0),
             hostname: OnceCell::new(),

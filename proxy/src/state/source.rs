@@ -12,35 +12,35 @@ use mesh::plan::{Cluster, ClusterKey, split_authority};
 
 use crate::reporting::names::{Name, Names};
 use crate::upstream::cluster;
-use crate::upstream::cluster_manager::Fleet;
+use crate::upstream::cluster_manager::ClusterManager;
 use crate::upstream::connect::Target;
 use crate::upstream::pool::Upstream;
-use crate::upstream::shared_cluster::Common;
+use crate::upstream::shared_cluster::SharedCluster;
 
 /// Envoy's name for what is outside the mesh.
 const OUTSIDE: &str = "PassthroughCluster";
 
 pub(crate) struct SourceState {
     pub(crate) source: Arc<Source>,
-    clusters: RefCell<HashMap<ClusterKey, Rc<cluster::State>>>,
+    clusters: RefCell<HashMap<ClusterKey, Rc<cluster::ClusterState>>>,
     /// Addresses outside the mesh that requests named.
-    strangers: RefCell<cluster::Chosen>,
+    passthrough: RefCell<cluster::Chosen>,
     /// What is known of all of these together.
-    outside: Arc<Common>,
+    outside: Arc<SharedCluster>,
     names: Arc<Names>,
 }
 
 impl SourceState {
-    pub(crate) fn new(source: &Source, fleet: &Fleet) -> Self {
+    pub(crate) fn new(source: &Source, cluster_manager: &ClusterManager) -> Self {
         let source = Arc::new(source.clone());
         let outside = ClusterKey { host: OUTSIDE.to_owned(), subset: None, port: 0 };
-        let outside = fleet.cluster(&source, &outside);
+        let outside = cluster_manager.cluster(&source, &outside);
         Self {
             source,
             clusters: RefCell::default(),
-            strangers: RefCell::default(),
+            passthrough: RefCell::default(),
             outside,
-            names: Arc::clone(&fleet.names),
+            names: Arc::clone(&cluster_manager.names),
         }
     }
 
@@ -54,11 +54,15 @@ impl SourceState {
     }
 
     /// What outlives plans, of a cluster.
-    pub(crate) fn cluster(&self, key: &ClusterKey, fleet: &Fleet) -> Rc<cluster::State> {
+    pub(crate) fn cluster(
+        &self,
+        key: &ClusterKey,
+        cluster_manager: &ClusterManager,
+    ) -> Rc<cluster::ClusterState> {
         if let Some(state) = self.clusters.borrow().get(key) {
             return Rc::clone(state);
         }
-        let make = || Rc::new(cluster::State::new(fleet.cluster(&self.source, key)));
+        let make = || Rc::new(cluster::ClusterState::new(cluster_manager.cluster(&self.source, key)));
         Rc::clone(self.clusters.borrow_mut().entry(key.clone()).or_insert_with(make))
     }
 
@@ -73,31 +77,32 @@ impl SourceState {
     }
 
     /// Connections to an address outside the mesh.
-    pub(crate) fn stranger(&self, host: &str, port: u16) -> Rc<Upstream> {
+    pub(crate) fn passthrough(&self, host: &str, port: u16) -> Rc<Upstream> {
         let make = || Upstream::new(Target::new(host, port), Arc::clone(&self.outside));
-        cluster::chosen(&mut self.strangers.borrow_mut(), host, port, make)
+        cluster::chosen(&mut self.passthrough.borrow_mut(), host, port, make)
     }
 
     /// The cluster itself; of one whose endpoint the client chooses, that endpoint: the address that the connection was
     /// meant for, where it was intercepted, else the name (and port) that the client gave. `None` when it gave none.
     pub(crate) fn reached(
-        cluster: &Rc<cluster::View>,
-        meant: Option<SocketAddr>,
+        cluster: &Rc<cluster::LocalCluster>,
+        original_dst: Option<SocketAddr>,
         name: Option<&str>,
-    ) -> Option<Rc<cluster::View>> {
-        let meant = meant.filter(|_| cluster.passes_through()).map(|meant| meant.to_string());
-        if meant.is_none() && !cluster.chosen_by_client() {
+    ) -> Option<Rc<cluster::LocalCluster>> {
+        let original_dst =
+            original_dst.filter(|_| cluster.passes_through()).map(|original_dst| original_dst.to_string());
+        if original_dst.is_none() && !cluster.chosen_by_client() {
             return Some(Rc::clone(cluster));
         }
-        let (host, port) = split_authority(meant.as_deref().or(name)?);
+        let (host, port) = split_authority(original_dst.as_deref().or(name)?);
         let upstream = cluster.upstream(host, port.unwrap_or(cluster.port));
-        Some(Rc::new(cluster::View::stranger(upstream, cluster.limits.clone())))
+        Some(Rc::new(cluster::LocalCluster::passthrough(upstream, cluster.limits.clone())))
     }
 
     /// Closes connections that have been idle for too long.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) {
         self.clusters.borrow().values().for_each(|cluster| cluster.sweep(now, idle_timeout));
-        self.strangers.borrow_mut().retain(|_, upstream| {
+        self.passthrough.borrow_mut().retain(|_, upstream| {
             upstream.sweep(now, idle_timeout);
             !upstream.is_unused()
         });

@@ -9,28 +9,28 @@ use std::time::{Duration, Instant};
 use mesh::plan::{Cluster, ClusterKey};
 use mesh::{Plan, Source};
 
-use crate::state::plan::View;
+use crate::state::plan::ActivePlan;
 use crate::state::source::SourceState;
-use crate::upstream::cluster_manager::Fleet;
+use crate::upstream::cluster_manager::ClusterManager;
 
 /// All of them.
 pub(crate) struct Sources {
     active: RefCell<HashMap<Source, Rc<ActiveSource>>>,
     plans: RefCell<Arc<HashMap<Source, Arc<Plan>>>>,
-    fleet: Arc<Fleet>,
+    cluster_manager: Arc<ClusterManager>,
 }
 
 /// A source, and the plan that it runs.
 pub(crate) struct ActiveSource {
     /// What outlives plans.
     pub(crate) state: SourceState,
-    current: RefCell<Rc<View>>,
+    current: RefCell<Rc<ActivePlan>>,
 }
 
 impl Sources {
     /// None so far, and no plans.
-    pub(crate) fn new(fleet: Arc<Fleet>) -> Self {
-        Self { active: RefCell::default(), plans: RefCell::default(), fleet }
+    pub(crate) fn new(cluster_manager: Arc<ClusterManager>) -> Self {
+        Self { active: RefCell::default(), plans: RefCell::default(), cluster_manager }
     }
 
     /// A source, made when it is first asked for.
@@ -38,9 +38,9 @@ impl Sources {
         let mut active = self.active.borrow_mut();
         let found = active.entry(source.clone()).or_insert_with(|| {
             let plan = self.plans.borrow().get(source).cloned();
-            let state = SourceState::new(source, &self.fleet);
-            let view = View::new(plan.unwrap_or_else(|| no_plan(source)));
-            Rc::new(ActiveSource { state, current: RefCell::new(Rc::new(view)) })
+            let state = SourceState::new(source, &self.cluster_manager);
+            let current = ActivePlan::new(plan.unwrap_or_else(|| no_plan(source)));
+            Rc::new(ActiveSource { state, current: RefCell::new(Rc::new(current)) })
         });
         Rc::clone(found)
     }
@@ -56,8 +56,8 @@ impl Sources {
             let index = indices
                 .entry(clusters.as_ptr())
                 .or_insert_with(|| clusters.iter().map(|cluster| (&cluster.key, cluster)).collect());
-            let view = View::new(plan.cloned().unwrap_or_else(|| no_plan(source)));
-            *active.current.borrow_mut() = Rc::new(view);
+            let current = ActivePlan::new(plan.cloned().unwrap_or_else(|| no_plan(source)));
+            *active.current.borrow_mut() = Rc::new(current);
             active.state.retain(index);
         }
     }
@@ -75,7 +75,7 @@ impl Sources {
 
 impl ActiveSource {
     /// The plan of now. Who holds it keeps it, whatever is swapped in meanwhile.
-    pub(crate) fn current(&self) -> Rc<View> {
+    pub(crate) fn current(&self) -> Rc<ActivePlan> {
         Rc::clone(&self.current.borrow())
     }
 }

@@ -18,7 +18,7 @@ const SYSTEM: &str = "system";
 
 /// What a client's configuration is made of.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Asked {
+pub(crate) struct ClientSettings {
     /// What the DestinationRule says.
     pub(crate) tls: TlsClient,
     /// What is spoken within.
@@ -37,7 +37,7 @@ fn given_roots(
 
 /// The configuration of a client.
 pub(super) fn config(
-    asked: &Asked,
+    asked: &ClientSettings,
     files: &mut Files<'_>,
     system: &dyn Fn() -> Result<Arc<RootCertStore>, TlsError>,
 ) -> Result<ClientConfig, TlsError> {

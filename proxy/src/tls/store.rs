@@ -12,7 +12,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::alpn::Alpn;
 use super::certs::Files;
-use super::client::Asked;
+use super::client::ClientSettings;
 use super::{TlsError, client, server};
 use crate::regular::{Stamp, stamp};
 
@@ -24,7 +24,7 @@ pub(crate) struct Store {
     folder: PathBuf,
     system: OnceLock<Option<Arc<RootCertStore>>>,
     servers: Mutex<Vec<Arc<Slot<TlsServer, ServerConfig>>>>,
-    clients: Mutex<Vec<Arc<Slot<Asked, ClientConfig>>>>,
+    clients: Mutex<Vec<Arc<Slot<ClientSettings, ClientConfig>>>>,
 }
 
 /// A configuration with what it is made of. Who holds it always gets the newest.
@@ -101,8 +101,12 @@ impl Store {
     }
 
     /// The configuration towards a cluster's endpoints, if it asks for TLS.
-    pub(crate) fn client(&self, cluster: &Cluster, alpn: Alpn) -> Option<Arc<Slot<Asked, ClientConfig>>> {
-        let asked = Asked { tls: cluster.policy.tls.as_deref()?.clone(), alpn };
+    pub(crate) fn client(
+        &self,
+        cluster: &Cluster,
+        alpn: Alpn,
+    ) -> Option<Arc<Slot<ClientSettings, ClientConfig>>> {
+        let asked = ClientSettings { tls: cluster.policy.tls.as_deref()?.clone(), alpn };
         if let Some(slot) = locked(&self.clients).iter().find(|slot| slot.settings == asked) {
             return Some(Arc::clone(slot));
         }
@@ -126,7 +130,7 @@ impl Store {
         keep(slot, made, files, || slot.settings.hosts.join(", "));
     }
 
-    fn make_client(&self, slot: &Slot<Asked, ClientConfig>) {
+    fn make_client(&self, slot: &Slot<ClientSettings, ClientConfig>) {
         let mut files = Files::new(&self.folder);
         let made = client::config(&slot.settings, &mut files, &|| self.system());
         keep(slot, made, files, || slot.settings.tls.settings.sni.clone().unwrap_or_default());

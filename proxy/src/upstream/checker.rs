@@ -10,7 +10,7 @@ use mesh::Plan;
 use tokio::task::JoinHandle;
 
 use crate::tls::{Alpn, Store};
-use crate::upstream::cluster_manager::Fleet;
+use crate::upstream::cluster_manager::ClusterManager;
 use crate::upstream::health::{Answer, CheckKey, Checked, Streak};
 use crate::upstream::pool::Security;
 
@@ -23,7 +23,7 @@ impl Checkers {
     pub(crate) fn follow<'p>(
         &mut self,
         plans: impl Iterator<Item = &'p Arc<Plan>>,
-        fleet: &Fleet,
+        cluster_manager: &ClusterManager,
         store: &Store,
     ) {
         let mut wanted = HashMap::new();
@@ -52,11 +52,11 @@ impl Checkers {
         });
         for (key, security) in wanted {
             self.0.entry(key).or_insert_with_key(|key| {
-                let task = tokio::task::spawn_local(check(fleet.checks.get(key), security.clone()));
+                let task = tokio::task::spawn_local(check(cluster_manager.checks.get(key), security.clone()));
                 (security, task)
             });
         }
-        fleet.checks.retain(|key| self.0.contains_key(key));
+        cluster_manager.checks.retain(|key| self.0.contains_key(key));
     }
 }
 

@@ -15,17 +15,17 @@ use rustls::ClientConfig;
 use crate::config::Config;
 use crate::reporting::observation::Limit;
 use crate::reporting::reason::Reason;
-use crate::tls::client::Asked;
+use crate::tls::client::ClientSettings;
 use crate::tls::{Alpn, Slot, Store};
 use crate::upstream::balance::Groups;
 use crate::upstream::breaker::Ceilings;
-use crate::upstream::cluster_manager::Fleet;
+use crate::upstream::cluster_manager::ClusterManager;
 use crate::upstream::connect::Target;
 use crate::upstream::health::Checked;
 use crate::upstream::outlier::Seen;
 use crate::upstream::pool::{Limits, Security, Upstream};
 
-use crate::upstream::shared_cluster::{Common, Instance};
+use crate::upstream::shared_cluster::{Instance, SharedCluster};
 
 /// Endpoints that clients chose, by their name and port.
 pub(crate) type Chosen = HashMap<(String, u16), Rc<Upstream>>;
@@ -52,8 +52,8 @@ pub(crate) fn chosen(
 }
 
 /// What outlives plans.
-pub(crate) struct State {
-    common: Arc<Common>,
+pub(crate) struct ClusterState {
+    shared: Arc<SharedCluster>,
     turn: Cell<usize>,
     upstreams: RefCell<HashMap<(String, u16), Rc<Upstream>>>,
     /// Endpoints that clients chose, where the cluster has none of its own.
@@ -71,8 +71,8 @@ struct Rules {
 }
 
 /// A cluster of one plan.
-pub(crate) struct View {
-    state: Rc<State>,
+pub(crate) struct LocalCluster {
+    state: Rc<ClusterState>,
     /// The plan names a cluster that does not exist.
     pub(crate) missing: bool,
     pub(crate) hosts: Vec<Host>,
@@ -97,22 +97,22 @@ pub(crate) struct View {
 }
 
 /// TLS towards endpoints whose names are not known before.
-struct Toward(Arc<Slot<Asked, ClientConfig>>);
+struct Toward(Arc<Slot<ClientSettings, ClientConfig>>);
 
 /// An endpoint of a cluster.
 pub(crate) struct Host {
     pub(crate) upstream: Rc<Upstream>,
-    /// Position in [`View::versions`].
+    /// Position in [`LocalCluster::versions`].
     pub(crate) version: usize,
     instance: Arc<Instance>,
     check: Option<Arc<Checked>>,
     weight: u32,
 }
 
-impl State {
-    pub(crate) fn new(common: Arc<Common>) -> Self {
+impl ClusterState {
+    pub(crate) fn new(shared: Arc<SharedCluster>) -> Self {
         Self {
-            common,
+            shared,
             turn: Cell::default(),
             upstreams: RefCell::default(),
             chosen: RefCell::default(),
@@ -123,10 +123,10 @@ impl State {
     fn upstream(&self, endpoint: &Endpoint) -> Rc<Upstream> {
         let mut upstreams = self.upstreams.borrow_mut();
         let upstream = upstreams.entry((endpoint.address.clone(), endpoint.port)).or_insert_with(|| {
-            Upstream::new(Target::new(&endpoint.address, endpoint.port), Arc::clone(&self.common))
+            Upstream::new(Target::new(&endpoint.address, endpoint.port), Arc::clone(&self.shared))
         });
         upstream.set_gone(false);
-        upstream.set_place(|| self.common.place(endpoint));
+        upstream.set_place(|| self.shared.place(endpoint));
         Rc::clone(upstream)
     }
 
@@ -145,7 +145,7 @@ impl State {
 
     /// An endpoint that a client chose, kept as long as it is used.
     fn chosen(&self, host: &str, port: u16) -> Rc<Upstream> {
-        let make = || Upstream::new(Target::new(host, port), Arc::clone(&self.common));
+        let make = || Upstream::new(Target::new(host, port), Arc::clone(&self.shared));
         chosen(&mut self.chosen.borrow_mut(), host, port, make)
     }
 
@@ -163,27 +163,27 @@ impl State {
     pub(crate) fn look(&self, now: Instant) {
         let rules = self.rules.borrow();
         if rules.outlier.is_some() {
-            self.common.look(rules.outlier.as_ref(), now);
+            self.shared.look(rules.outlier.as_ref(), now);
         }
-        self.common.settle(&rules.ceilings, now);
+        self.shared.settle(&rules.ceilings, now);
     }
 }
 
-impl View {
+impl LocalCluster {
     /// A plan's cluster, with the state that it has had. `labels` are the source's.
     pub(crate) fn new(
-        state: Rc<State>,
+        state: Rc<ClusterState>,
         cluster: &Cluster,
         labels: &BTreeMap<String, String>,
         config: &Config,
-        fleet: &Fleet,
+        cluster_manager: &ClusterManager,
     ) -> Self {
         let policy = &cluster.policy;
         let mut versions: Vec<String> = Vec::new();
         let hosts: Vec<Host> = cluster
             .endpoints
             .iter()
-            .zip(state.common.instances(&cluster.endpoints))
+            .zip(state.shared.instances(&cluster.endpoints))
             .map(|(endpoint, instance)| {
                 let label = endpoint.version();
                 let version = versions.iter().position(|version| version == label).unwrap_or_else(|| {
@@ -193,7 +193,7 @@ impl View {
                 let check = policy
                     .health
                     .as_ref()
-                    .map(|health| fleet.checks.watched(cluster, endpoint, health, &state.common));
+                    .map(|health| cluster_manager.checks.watched(cluster, endpoint, health, &state.shared));
                 Host { upstream: state.upstream(endpoint), version, instance, check, weight: endpoint.weight }
             })
             .collect();
@@ -230,11 +230,11 @@ impl View {
     }
 
     /// The cluster of one address that the client chose.
-    pub(crate) fn stranger(upstream: Rc<Upstream>, limits: Limits) -> Self {
+    pub(crate) fn passthrough(upstream: Rc<Upstream>, limits: Limits) -> Self {
         let endpoint = [Endpoint::named("", 0)];
         let instance = Arc::new(Instance::new("", 0));
         Self {
-            state: Rc::new(State::new(Arc::clone(upstream.common()))),
+            state: Rc::new(ClusterState::new(Arc::clone(upstream.cluster()))),
             missing: false,
             hosts: vec![Host { upstream, version: 0, instance, check: None, weight: 1 }],
             versions: vec![String::new()],
@@ -272,20 +272,20 @@ impl View {
     /// Tells how a try on a host ended.
     pub(crate) fn observe(&self, host: usize, seen: Seen) {
         if let Some(policy) = &self.outlier {
-            self.state.common.observe(&self.hosts[host].instance, seen, policy);
+            self.state.shared.observe(&self.hosts[host].instance, seen, policy);
         }
     }
 
     /// There was no connection to a host.
     pub(crate) fn unreachable(&self, host: usize, reason: Reason, told: &str) {
-        self.state.common.unreachable(&self.hosts[host].instance, reason, told);
+        self.state.shared.unreachable(&self.hosts[host].instance, reason, told);
     }
 
     /// A host was connected to, or has answered.
     pub(crate) fn reached(&self, host: usize) {
         let instance = &self.hosts[host].instance;
         if instance.is_unreachable() {
-            self.state.common.reached(instance);
+            self.state.shared.reached(instance);
         }
     }
 
@@ -312,23 +312,23 @@ impl View {
         if !ceilings.counts(Limit::Retries) {
             return Some(Retry(None));
         }
-        let common = &self.state.common;
-        common.enter(Limit::Retries, ceilings).then(|| Retry(Some(Arc::clone(common))))
+        let shared = &self.state.shared;
+        shared.enter(Limit::Retries, ceilings).then(|| Retry(Some(Arc::clone(shared))))
     }
 }
 
 /// A retry under way, counted where retries are limited.
-pub(crate) struct Retry(Option<Arc<Common>>);
+pub(crate) struct Retry(Option<Arc<SharedCluster>>);
 
 impl Drop for Retry {
     fn drop(&mut self) {
-        if let Some(common) = &self.0 {
-            common.leave(Limit::Retries);
+        if let Some(shared) = &self.0 {
+            shared.leave(Limit::Retries);
         }
     }
 }
 
-impl State {
+impl ClusterState {
     /// The plan of now says this.
     fn rule(&self, policy: &ClusterPolicy) {
         let before = self.rules.replace(Rules {
@@ -337,7 +337,7 @@ impl State {
             idle_timeout: policy.bounds.idle_timeout,
         });
         if before.outlier.is_some() && policy.outlier.is_none() {
-            self.common.look(None, Instant::now());
+            self.shared.look(None, Instant::now());
         }
     }
 }

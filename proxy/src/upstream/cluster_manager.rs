@@ -10,35 +10,35 @@ use tokio::sync::mpsc;
 use crate::reporting::names::Names;
 use crate::reporting::observation::Notice;
 use crate::upstream::health::Checks;
-use crate::upstream::shared_cluster::Common;
+use crate::upstream::shared_cluster::SharedCluster;
 
 /// All of it. Threads come here when a plan is new to them, never while a request passes.
 #[derive(Debug)]
-pub(crate) struct Fleet {
-    clusters: Mutex<HashMap<(Arc<Source>, ClusterKey), Weak<Common>>>,
+pub(crate) struct ClusterManager {
+    clusters: Mutex<HashMap<(Arc<Source>, ClusterKey), Weak<SharedCluster>>>,
     pub(crate) checks: Checks,
     /// Of hosts that clients made up.
     pub(crate) names: Arc<Names>,
     notices: mpsc::Sender<Notice>,
 }
 
-impl Fleet {
+impl ClusterManager {
     pub(crate) fn new(notices: mpsc::Sender<Notice>) -> Self {
         let checks = Checks::new(notices.clone());
         Self { clusters: Mutex::default(), checks, names: Arc::default(), notices }
     }
 
     /// What is known of a source's cluster, as long as some thread has it.
-    pub(crate) fn cluster(&self, source: &Arc<Source>, key: &ClusterKey) -> Arc<Common> {
+    pub(crate) fn cluster(&self, source: &Arc<Source>, key: &ClusterKey) -> Arc<SharedCluster> {
         // Each entry is whole, whatever became of the thread that made it.
         let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (Arc::clone(source), key.clone());
         if let Some(known) = clusters.get(&place).and_then(Weak::upgrade) {
             return known;
         }
-        clusters.retain(|_, common| common.strong_count() > 0);
-        let common = Arc::new(Common::new(Arc::clone(source), key.clone(), self.notices.clone()));
-        clusters.insert(place, Arc::downgrade(&common));
-        common
+        clusters.retain(|_, shared| shared.strong_count() > 0);
+        let shared = Arc::new(SharedCluster::new(Arc::clone(source), key.clone(), self.notices.clone()));
+        clusters.insert(place, Arc::downgrade(&shared));
+        shared
     }
 }

@@ -9,7 +9,7 @@ use mesh::plan::{Cluster, Endpoint, HealthCheck, ProxyHeader};
 use tokio::sync::mpsc;
 
 use crate::reporting::observation::Notice;
-use crate::upstream::shared_cluster::Common;
+use crate::upstream::shared_cluster::SharedCluster;
 
 /// What is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ pub(crate) enum Answer {
     Passed,
     /// It is well, and asks for others to be used first.
     Degraded,
-    /// It did not answer, or asks for patience.
+    /// It did not answer, or asks for more time.
     Failed(String),
     /// It says that it is not well: nothing is waited for.
     Refused(String),
@@ -74,7 +74,7 @@ pub(crate) struct Checked {
     /// Since when it is well.
     well: Mutex<Option<Instant>>,
     /// Clusters whose endpoint it is.
-    watchers: Mutex<Vec<Weak<Common>>>,
+    watchers: Mutex<Vec<Weak<SharedCluster>>>,
     notices: mpsc::Sender<Notice>,
 }
 
@@ -108,7 +108,7 @@ impl Checks {
         cluster: &Cluster,
         endpoint: &Endpoint,
         check: &HealthCheck,
-        watcher: &Arc<Common>,
+        watcher: &Arc<SharedCluster>,
     ) -> Arc<Checked> {
         let checked = self.get(&CheckKey::new(cluster, endpoint, check));
         let mut watchers = lock(&checked.watchers);
@@ -179,7 +179,7 @@ impl Checked {
         }
         if matches!(answer, Answer::Passed | Answer::Degraded) && self.health().is_well() {
             let now = Instant::now();
-            self.each_watcher(|common| common.passed(&self.key.address, self.key.port, now));
+            self.each_watcher(|shared| shared.passed(&self.key.address, self.key.port, now));
         }
     }
 
@@ -192,7 +192,7 @@ impl Checked {
         if !(was_well && health.is_well()) {
             *lock(&self.well) = health.is_well().then(Instant::now);
         }
-        self.each_watcher(Common::changed);
+        self.each_watcher(SharedCluster::changed);
         if was_well && health.is_well() {
             return;
         }
@@ -206,7 +206,7 @@ impl Checked {
         let _ = self.notices.try_send(notice);
     }
 
-    fn each_watcher(&self, tell: impl Fn(&Common)) {
+    fn each_watcher(&self, tell: impl Fn(&SharedCluster)) {
         let watchers: Vec<_> = lock(&self.watchers).iter().filter_map(Weak::upgrade).collect();
         watchers.iter().for_each(|watcher| tell(watcher));
     }

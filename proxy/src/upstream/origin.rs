@@ -8,14 +8,14 @@ use tokio_rustls::TlsConnector;
 
 use crate::net::stream::Stream;
 use crate::tls::alpn::{Alpn, HTTP1, HTTP2};
-use crate::tls::client::Asked;
+use crate::tls::client::ClientSettings;
 use crate::tls::{Slot, TlsError};
 use crate::upstream::connect::ConnectError;
 
 /// TLS towards the endpoints of a cluster.
 #[derive(Clone)]
 pub(crate) struct Origin {
-    slot: Arc<Slot<Asked, ClientConfig>>,
+    slot: Arc<Slot<ClientSettings, ClientConfig>>,
     name: ServerName<'static>,
 }
 
@@ -27,7 +27,7 @@ impl PartialEq for Origin {
 
 impl Origin {
     /// For a server by this name; an SNI that the settings give stands in its place.
-    pub(crate) fn new(slot: Arc<Slot<Asked, ClientConfig>>, host: &str) -> Result<Self, TlsError> {
+    pub(crate) fn new(slot: Arc<Slot<ClientSettings, ClientConfig>>, host: &str) -> Result<Self, TlsError> {
         let sni = slot.settings().tls.settings.sni.clone().filter(|sni| !sni.is_empty());
         let name = sni.unwrap_or_else(|| host.trim_matches(['[', ']']).to_owned());
         let name = ServerName::try_from(name.clone()).map_err(|_bad| TlsError::Name(name))?;

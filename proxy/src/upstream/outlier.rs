@@ -34,7 +34,7 @@ pub(crate) struct Record {
 
 /// Ejections of an endpoint, under the cluster's lock.
 #[derive(Debug, Default)]
-pub(crate) struct Sentence {
+pub(crate) struct Ejections {
     /// How often it was ejected, less the intervals that it has been in since.
     times: u32,
     since: Option<Instant>,
@@ -85,7 +85,7 @@ impl Record {
     /// Ejects it, if that is not too many of `all` when `out` are out already; says how often it was, and for how long.
     pub(crate) fn eject(
         &self,
-        sentence: &mut Sentence,
+        ejections: &mut Ejections,
         policy: &Outlier,
         (out, all): (usize, usize),
         now: Instant,
@@ -95,26 +95,26 @@ impl Record {
             return None;
         }
         // Longer than the longest it need not grow.
-        if length(policy, sentence.times) < longest(policy) {
-            sentence.times += 1;
+        if length(policy, ejections.times) < longest(policy) {
+            ejections.times += 1;
         }
-        sentence.since = Some(now);
+        ejections.since = Some(now);
         self.ejected.store(true, Ordering::Relaxed);
-        Some((sentence.times, length(policy, sentence.times)))
+        Some((ejections.times, length(policy, ejections.times)))
     }
 
     /// An interval has passed: true when the endpoint returns.
-    pub(crate) fn look(&self, sentence: &mut Sentence, policy: &Outlier, now: Instant) -> bool {
-        let Some(since) = sentence.since else {
-            sentence.times = sentence.times.saturating_sub(1);
+    pub(crate) fn look(&self, ejections: &mut Ejections, policy: &Outlier, now: Instant) -> bool {
+        let Some(since) = ejections.since else {
+            ejections.times = ejections.times.saturating_sub(1);
             return false;
         };
-        now.duration_since(since) >= length(policy, sentence.times) && self.acquit(sentence)
+        now.duration_since(since) >= length(policy, ejections.times) && self.uneject(ejections)
     }
 
     /// Takes it back at once; false when it was not out.
-    pub(crate) fn acquit(&self, sentence: &mut Sentence) -> bool {
-        if sentence.since.take().is_none() {
+    pub(crate) fn uneject(&self, ejections: &mut Ejections) -> bool {
+        if ejections.since.take().is_none() {
             return false;
         }
         for counter in [&self.errors, &self.gateway_errors, &self.local_failures] {
@@ -205,34 +205,34 @@ mod tests {
     }
 
     #[test]
-    fn sentences_grow_and_shrink() {
-        let (policy, record, mut sentence) = (policy(), Record::default(), Sentence::default());
+    fn ejections_grow_and_shrink() {
+        let (policy, record, mut ejections) = (policy(), Record::default(), Ejections::default());
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let seconds = Duration::from_secs;
-        assert_eq!(record.eject(&mut sentence, &policy, (1, 2), start), None, "half are out already");
-        assert_eq!(record.eject(&mut sentence, &policy, (0, 2), start), Some((1, seconds(30))));
-        assert_eq!(record.eject(&mut sentence, &policy, (0, 2), start), None, "it is out");
-        assert!(!record.look(&mut sentence, &policy, at(29)));
-        assert!(record.look(&mut sentence, &policy, at(30)) && !record.is_ejected());
-        assert_eq!(record.eject(&mut sentence, &policy, (0, 2), at(40)), Some((2, seconds(60))));
-        assert!(record.look(&mut sentence, &policy, at(100)));
+        assert_eq!(record.eject(&mut ejections, &policy, (1, 2), start), None, "half are out already");
+        assert_eq!(record.eject(&mut ejections, &policy, (0, 2), start), Some((1, seconds(30))));
+        assert_eq!(record.eject(&mut ejections, &policy, (0, 2), start), None, "it is out");
+        assert!(!record.look(&mut ejections, &policy, at(29)));
+        assert!(record.look(&mut ejections, &policy, at(30)) && !record.is_ejected());
+        assert_eq!(record.eject(&mut ejections, &policy, (0, 2), at(40)), Some((2, seconds(60))));
+        assert!(record.look(&mut ejections, &policy, at(100)));
         // Each interval without an ejection takes one off.
-        assert!(!record.look(&mut sentence, &policy, at(110)));
-        assert_eq!(record.eject(&mut sentence, &policy, (0, 2), at(120)), Some((2, seconds(60))));
+        assert!(!record.look(&mut ejections, &policy, at(110)));
+        assert_eq!(record.eject(&mut ejections, &policy, (0, 2), at(120)), Some((2, seconds(60))));
         for _ in 0..20 {
-            assert!(record.acquit(&mut sentence));
-            record.eject(&mut sentence, &policy, (0, 2), at(200));
+            assert!(record.uneject(&mut ejections));
+            record.eject(&mut ejections, &policy, (0, 2), at(200));
         }
-        assert_eq!(length(&policy, sentence.times), LONGEST);
-        assert_eq!(sentence.times, 10);
+        assert_eq!(length(&policy, ejections.times), LONGEST);
+        assert_eq!(ejections.times, 10);
     }
 
     #[test]
     fn one_of_a_few_is_too_many_by_default() {
         let policy = Outlier { max_ejected: 10, ..policy() };
         let eject =
-            |all| Record::default().eject(&mut Sentence::default(), &policy, (0, all), Instant::now());
+            |all| Record::default().eject(&mut Ejections::default(), &policy, (0, all), Instant::now());
         assert_eq!((eject(9).is_some(), eject(10).is_some()), (false, true));
     }
 }

@@ -20,24 +20,24 @@ use tokio::sync::Mutex;
 use crate::reporting::observation::Limit;
 use crate::reporting::observation::{Place, Tries};
 use crate::upstream::connect::{ConnectError, Target, handshake_h1, handshake_h2, in_time};
-use crate::upstream::shared_cluster::Common;
+use crate::upstream::shared_cluster::SharedCluster;
 
 pub(crate) use bytes::Busy;
 use connection::{Connection, Open, Sender};
 pub(crate) use lease::{Lease, LeaseError, SendError};
 pub(crate) use limits::Limits;
 use queue::{Given, Queue};
-use security::Manner;
-pub(crate) use security::{Security, Wire};
+use security::Transport;
+pub(crate) use security::{Protocol, Security};
 
 /// An endpoint with its connections. Outlives plans.
 pub(crate) struct Upstream {
     target: Target,
     name: Rc<str>,
-    common: Arc<Common>,
+    cluster: Arc<SharedCluster>,
     /// For what its connections refer to.
     this: Weak<Self>,
-    manner: Manner,
+    transport: Transport,
     idle: RefCell<Vec<Idle>>,
     /// Of HTTP/2. One, unless streams are limited, or it takes no more and is not done yet.
     multiplexed: RefCell<Vec<Connection>>,
@@ -80,13 +80,13 @@ const FRESH: Duration = Duration::from_secs(3);
 
 impl Upstream {
     /// An endpoint without connections.
-    pub(crate) fn new(target: Target, common: Arc<Common>) -> Rc<Self> {
+    pub(crate) fn new(target: Target, cluster: Arc<SharedCluster>) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             name: target.to_string().into(),
             target,
-            common,
+            cluster,
             this: Weak::clone(this),
-            manner: Manner::default(),
+            transport: Transport::default(),
             idle: RefCell::default(),
             multiplexed: RefCell::default(),
             connecting: Mutex::new(()),
@@ -124,8 +124,8 @@ impl Upstream {
     }
 
     /// What all threads know of its cluster.
-    pub(crate) fn common(&self) -> &Arc<Common> {
-        &self.common
+    pub(crate) fn cluster(&self) -> &Arc<SharedCluster> {
+        &self.cluster
     }
 
     /// Where it is, as a text.
@@ -163,7 +163,7 @@ impl Upstream {
                 continue;
             }
             if let Some(Given::Connection(mut connection)) = self.queue.wait().await
-                && connection.open.preface == limits.preface
+                && connection.open.proxy_header == limits.proxy_header
                 && connection.becomes_ready().await
             {
                 return Ok((connection, true));
@@ -199,7 +199,7 @@ impl Upstream {
         let stream = self.stream(limits, barred).await?;
         let sender = in_time(limits.connect, handshake_h2(stream, limits.pings, Rc::clone(&open))).await?;
         let connection = Connection { sender: Sender::H2(sender), served: 1, open };
-        if !self.gone.get() && connection.open.epoch == self.manner.epoch() {
+        if !self.gone.get() && connection.open.epoch == self.transport.epoch() {
             self.multiplexed.borrow_mut().extend(connection.share());
         }
         Ok((connection, false))
@@ -211,14 +211,14 @@ impl Upstream {
         if self.connections.get() == 0 {
             return Some(self.count(limits));
         }
-        if !self.common.enter(Limit::Connections, &limits.ceilings) {
+        if !self.cluster.enter(Limit::Connections, &limits.ceilings) {
             return None;
         }
         Some(self.counted(limits))
     }
 
     fn count(&self, limits: &Limits) -> Open {
-        self.common.force(Limit::Connections);
+        self.cluster.force(Limit::Connections);
         self.counted(limits)
     }
 
@@ -226,9 +226,9 @@ impl Upstream {
         self.connections.set(self.connections.get() + 1);
         Open {
             upstream: Weak::clone(&self.this),
-            common: Arc::clone(&self.common),
-            epoch: self.manner.epoch(),
-            preface: limits.preface.clone(),
+            cluster: Arc::clone(&self.cluster),
+            epoch: self.transport.epoch(),
+            proxy_header: limits.proxy_header.clone(),
             until: limits.lasts.and_then(|lasts| Instant::now().checked_add(lasts)),
         }
     }
@@ -238,8 +238,9 @@ impl Upstream {
         let mut multiplexed = self.multiplexed.borrow_mut();
         // Those that use one keep it until they are done.
         multiplexed.retain(|one| !one.is_closed() && one.served < limits.requests_per_connection);
-        let fits =
-            |one: &&mut Connection| one.streams() < limits.streams && one.open.preface == limits.preface;
+        let fits = |one: &&mut Connection| {
+            one.streams() < limits.streams && one.open.proxy_header == limits.proxy_header
+        };
         let connection = multiplexed.iter_mut().find(fits)?;
         connection.served = connection.served.saturating_add(1);
         connection.share()
@@ -259,7 +260,7 @@ impl Upstream {
                 idle.remove(at);
             } else if reuse == Reuse::Fresh && idle[at].since.elapsed() > FRESH {
                 return None;
-            } else if connection.open.preface == limits.preface && connection.is_ready() {
+            } else if connection.open.proxy_header == limits.proxy_header && connection.is_ready() {
                 return Some(idle.remove(at).connection);
             }
             // Otherwise the end of its last exchange is still being worked off.
@@ -270,7 +271,7 @@ impl Upstream {
     /// Closes an unused connection that this request cannot use, since it is too old or began with what another client's begin
     /// with: for this one it never becomes free. True: it is gone already, and those who wait were told before this one does.
     fn make_room(&self, limits: &Limits) -> bool {
-        let other = |connection: &Connection| connection.open.preface != limits.preface;
+        let other = |connection: &Connection| connection.open.proxy_header != limits.proxy_header;
         let mut idle = self.idle.borrow_mut();
         if !idle.is_empty() {
             // One that could be used would have been.
@@ -287,7 +288,7 @@ impl Upstream {
 
     /// A connection may carry another request.
     fn give_back(&self, mut connection: Connection, max_idle: usize, now: Instant) {
-        if self.gone.get() || !connection.settles() || connection.open.epoch != self.manner.epoch() {
+        if self.gone.get() || !connection.settles() || connection.open.epoch != self.transport.epoch() {
             return;
         }
         let Some(connection) = self.queue.give(connection) else { return };
@@ -303,7 +304,7 @@ impl Upstream {
         self.idle.borrow_mut().retain_mut(|idle| idle.connection.settles() && !over(idle.since));
         let unused = self.active.get() == 0 && over(self.quiet.get());
         // Of those that only one client can use there may be any number.
-        let left = |one: &Connection| one.open.preface.is_some() && one.streams() == 0;
+        let left = |one: &Connection| one.open.proxy_header.is_some() && one.streams() == 0;
         self.multiplexed.borrow_mut().retain(|one| !unused && !one.is_closed() && !left(one));
     }
 

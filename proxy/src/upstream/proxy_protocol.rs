@@ -15,7 +15,7 @@ const PROXIED: u8 = 0x21;
 
 /// A client's connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ends {
+pub(crate) struct ClientInfo {
     /// Where it comes from.
     pub(crate) peer: SocketAddr,
     /// Where it came to, or wanted to come to.
@@ -25,7 +25,7 @@ pub(crate) struct Ends {
 }
 
 /// The header for a client's connection from the first address to the second; without them it is the proxy's own.
-pub(crate) fn preface(version: ProxyHeader, ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+pub(crate) fn header(version: ProxyHeader, ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
     let ends = ends.map(|(from, to)| alike(from, to));
     match (version, ends) {
         (ProxyHeader::V1, None) => b"PROXY UNKNOWN\r\n".to_vec(),
@@ -69,7 +69,7 @@ fn alike(from: SocketAddr, to: SocketAddr) -> (SocketAddr, SocketAddr) {
 mod tests {
     use std::net::SocketAddr;
 
-    use super::preface;
+    use super::header;
     use mesh::plan::ProxyHeader::{V1, V2};
 
     fn ends(from: &str, to: &str) -> Option<(SocketAddr, SocketAddr)> {
@@ -78,17 +78,17 @@ mod tests {
 
     #[test]
     fn headers() {
-        let v1 = |ends| String::from_utf8(preface(V1, ends)).unwrap();
+        let v1 = |ends| String::from_utf8(header(V1, ends)).unwrap();
         assert_eq!(v1(ends("1.2.3.4:5", "6.7.8.9:80")), "PROXY TCP4 1.2.3.4 6.7.8.9 5 80\r\n");
         assert_eq!(v1(ends("[::ffff:1.2.3.4]:5", "6.7.8.9:80")), "PROXY TCP4 1.2.3.4 6.7.8.9 5 80\r\n");
         assert_eq!(v1(ends("[::1]:5", "[::2]:80")), "PROXY TCP6 ::1 ::2 5 80\r\n");
         assert_eq!(v1(ends("[::1]:5", "1.2.3.4:80")), "PROXY TCP6 ::1 ::ffff:1.2.3.4 5 80\r\n");
         assert_eq!(v1(None), "PROXY UNKNOWN\r\n");
-        let v2 = preface(V2, ends("1.2.3.4:5", "6.7.8.9:80"));
+        let v2 = header(V2, ends("1.2.3.4:5", "6.7.8.9:80"));
         assert_eq!(v2[..12], *b"\x0d\x0a\x0d\x0a\x00\x0d\x0aQUIT\x0a");
         assert_eq!(v2[12..], [0x21, 0x11, 0, 12, 1, 2, 3, 4, 6, 7, 8, 9, 0, 5, 0, 80]);
-        let wide = preface(V2, ends("[::1]:5", "[::2]:80"));
+        let wide = header(V2, ends("[::1]:5", "[::2]:80"));
         assert_eq!((wide[13], wide[15], wide.len()), (0x21, 36, 16 + 36));
-        assert_eq!(preface(V2, None)[12..], [0x20, 0, 0, 0]);
+        assert_eq!(header(V2, None)[12..], [0x20, 0, 0, 0]);
     }
 }

@@ -16,11 +16,11 @@ use crate::reporting::observation::{Notice, Place};
 use crate::reporting::reason::Reason;
 use crate::upstream::balance::hashing::Tables;
 use crate::upstream::breaker::{Breaker, Ceilings, Entry};
-use crate::upstream::outlier::{Record, Seen, Sentence};
+use crate::upstream::outlier::{Ejections, Record, Seen};
 
 /// What threads know together of a cluster.
 #[derive(Debug)]
-pub(crate) struct Common {
+pub(crate) struct SharedCluster {
     source: Arc<Source>,
     key: ClusterKey,
     breaker: Breaker,
@@ -34,7 +34,7 @@ pub(crate) struct Common {
 
 #[derive(Debug)]
 struct Instances {
-    known: HashMap<(String, u16), (Arc<Instance>, Sentence)>,
+    known: HashMap<(String, u16), (Arc<Instance>, Ejections)>,
     looked: Instant,
 }
 
@@ -96,7 +96,7 @@ impl Instance {
     }
 }
 
-impl Common {
+impl SharedCluster {
     pub(crate) fn new(source: Arc<Source>, key: ClusterKey, notices: mpsc::Sender<Notice>) -> Self {
         Self {
             source,
@@ -117,10 +117,10 @@ impl Common {
         for Endpoint { address, port, .. } in endpoints {
             let place = (address.clone(), *port);
             let entry = before.remove(&place).or_else(|| instances.known.remove(&place));
-            let (instance, sentence) =
-                entry.unwrap_or_else(|| (Arc::new(Instance::new(address, *port)), Sentence::default()));
+            let (instance, ejections) =
+                entry.unwrap_or_else(|| (Arc::new(Instance::new(address, *port)), Ejections::default()));
             all.push(Arc::clone(&instance));
-            instances.known.insert(place, (instance, sentence));
+            instances.known.insert(place, (instance, ejections));
         }
         all
     }
@@ -176,8 +176,8 @@ impl Common {
         let all = instances.known.len();
         let place = (instance.address.clone(), instance.port);
         // It may have gone from the registry while the request was under way.
-        let Some((_, sentence)) = instances.known.get_mut(&place) else { return };
-        let Some((times, length)) = instance.record.eject(sentence, policy, (out, all), now) else { return };
+        let Some((_, ejections)) = instances.known.get_mut(&place) else { return };
+        let Some((times, length)) = instance.record.eject(ejections, policy, (out, all), now) else { return };
         drop(instances);
         self.changed();
         self.tell(Notice::Ejected {
@@ -202,10 +202,10 @@ impl Common {
         }
         instances.looked = now;
         let mut returned = Vec::new();
-        for (instance, sentence) in instances.known.values_mut() {
+        for (instance, ejections) in instances.known.values_mut() {
             let returns = match policy {
-                Some(policy) => instance.record.look(sentence, policy, now),
-                None => instance.record.acquit(sentence),
+                Some(policy) => instance.record.look(ejections, policy, now),
+                None => instance.record.uneject(ejections),
             };
             if returns {
                 returned.push(Arc::clone(instance));
@@ -218,9 +218,11 @@ impl Common {
     /// A health check has passed: whatever the endpoint was ejected for is over.
     pub(crate) fn passed(&self, address: &str, port: u16, now: Instant) {
         let mut instances = self.lock();
-        let Some((instance, sentence)) = instances.known.get_mut(&(address.to_owned(), port)) else { return };
+        let Some((instance, ejections)) = instances.known.get_mut(&(address.to_owned(), port)) else {
+            return;
+        };
         let instance = Arc::clone(instance);
-        let returns = instance.record.acquit(sentence);
+        let returns = instance.record.uneject(ejections);
         drop(instances);
         if returns {
             self.tell_returned(&instance, now);

@@ -7,8 +7,8 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::encode::Protocol;
-use super::incoming::Incoming;
 use super::session::Ask;
+use crate::incoming::Incoming;
 
 /// A request for resources.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ const BREATH: Duration = Duration::from_millis(50);
 pub(super) fn incoming(
     listener: TcpListener,
     room: usize,
-    patience: Duration,
+    first_call: Duration,
 ) -> impl Stream<Item = io::Result<Line>> {
     let room = Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS)));
     stream::unfold((listener, room), move |(listener, room)| async move {
@@ -38,7 +38,8 @@ pub(super) fn incoming(
                         tracing::debug!(%error, "no TCP_NODELAY");
                     }
                     let caller = Caller { address, called: Arc::default() };
-                    let line = Line { stream, caller, patience: Box::pin(sleep(patience)), _place: place };
+                    let line =
+                        Line { stream, caller, first_call: Box::pin(sleep(first_call)), _place: place };
                     return Some((Ok(line), (listener, room)));
                 }
                 // Handed on, it would be asked again at once, over and over.
@@ -72,7 +73,7 @@ impl Caller {
 pub(super) struct Line {
     stream: TcpStream,
     caller: Caller,
-    patience: Pin<Box<Sleep>>,
+    first_call: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -90,7 +91,7 @@ impl AsyncRead for Line {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.caller.called.load(Relaxed) && self.patience.as_mut().poll(cx).is_ready() {
+        if !self.caller.called.load(Relaxed) && self.first_call.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "nobody called")));
         }
         Pin::new(&mut self.stream).poll_read(cx, buffer)

@@ -24,7 +24,6 @@ use tower::Service;
 
 use super::body;
 use super::decode::Requests;
-use super::incoming::Incoming;
 use super::nodes::Nodes;
 use super::paths::{Method, method};
 use super::port::{self, Caller};
@@ -32,6 +31,7 @@ use super::stream::{Context, Opening, messages};
 use super::turn::Turns;
 use super::{Worlds, change::Shared};
 use crate::als;
+use crate::incoming::Incoming;
 
 /// How many connections may wait to be accepted; the system may let less.
 const WAITING: u32 = 8192;
@@ -43,7 +43,7 @@ const STREAMS: u32 = 256;
 const CONNECTIONS: usize = 10_000;
 
 /// How long a connection may take to its first call.
-const PATIENCE: Duration = Duration::from_secs(15);
+const FIRST_CALL: Duration = Duration::from_secs(15);
 
 /// What a server needs besides what it serves.
 #[derive(Default)]
@@ -57,7 +57,7 @@ pub struct Options {
     /// Connections at once, of which more wait; 10,000 if nothing is said.
     pub connections: Option<usize>,
     /// How long a connection may take to its first call by somebody who may call; 15 s if nothing is said.
-    pub patience: Option<Duration>,
+    pub first_call: Option<Duration>,
     /// How long a node that is not there any longer is shown; a minute if nothing is said.
     pub keep: Option<Duration>,
 }
@@ -174,9 +174,9 @@ impl Server {
             })
         };
         let methods = Methods { context, logs: options.logs, token: options.token.map(Arc::from) };
-        let patience = options.patience.unwrap_or(PATIENCE);
+        let first_call = options.first_call.unwrap_or(FIRST_CALL);
         let incoming =
-            Box::pin(port::incoming(listener, options.connections.unwrap_or(CONNECTIONS), patience));
+            Box::pin(port::incoming(listener, options.connections.unwrap_or(CONNECTIONS), first_call));
         let serving = server.serve_with_incoming_shutdown(methods, incoming, stop.cancelled_owned());
         tokio::select! {
             served = serving => served.map_err(ServeError::Ended),

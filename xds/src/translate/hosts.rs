@@ -9,7 +9,7 @@ use mesh::plan::{Cluster, Listener, Protocol, UnknownHost, VirtualHost};
 use mesh::route::tls_server;
 use prost::Message;
 
-use super::{names, pb, route, wire};
+use super::{encoding, names, pb, route};
 
 /// Field numbers of `envoy.config.route.v3.VirtualHost` and `RouteConfiguration`.
 const ROUTES: u32 = 3;
@@ -35,7 +35,7 @@ impl Routes {
     pub(super) fn whole(&self) -> Vec<u8> {
         let mut bytes = self.head(None).encode_to_vec();
         for host in self.hosts.values() {
-            wire::append(&mut bytes, VIRTUAL_HOSTS, host);
+            encoding::append(&mut bytes, VIRTUAL_HOSTS, host);
         }
         bytes
     }
@@ -159,7 +159,7 @@ fn encode_host(
         envoy::VirtualHost { name, domains, include_request_attempt_count: true, ..Default::default() };
     let mut bytes = host.encode_to_vec();
     for route in routes {
-        wire::append(&mut bytes, ROUTES, &route);
+        encoding::append(&mut bytes, ROUTES, &route);
     }
     bytes
 }

@@ -35,9 +35,9 @@ const HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
 pub(super) struct Http<'a> {
     /// The route configuration.
     pub(super) routes: &'a Routes,
-    /// Clients are strangers: what they say of themselves proves nothing.
+    /// Clients are outside the mesh: what they say of themselves proves nothing.
     pub(super) gateway: bool,
-    /// Of strangers' addresses, those that are not: whose requests may steer timeouts and retries.
+    /// Addresses of clients that are not: whose requests may steer timeouts and retries.
     pub(super) internal: &'a [Subnet],
     /// Some requests go to hosts that they name themselves.
     pub(super) dynamic: bool,

@@ -6,7 +6,7 @@ use mesh::plan::{Action, Cluster, Destination, Direct, Forward, Match, Matcher, 
 use prost::Message;
 
 use super::headers::additions;
-use super::{filters, hashing, matching, names, pb, retry, wire};
+use super::{encoding, filters, hashing, matching, names, pb, retry};
 
 /// Field numbers of `envoy.config.route.v3.Route`.
 const PER_FILTER: u32 = 13;
@@ -32,7 +32,7 @@ pub(super) fn encoded(route: &Route, clusters: &[Cluster]) -> Vec<Vec<u8>> {
         .encode_to_vec();
         // A map has no order of its own, and the same route is to have the same bytes each time.
         for (name, config) in filters::per_route(route) {
-            wire::append(&mut bytes, PER_FILTER, &wire::entry(name, &config));
+            encoding::append(&mut bytes, PER_FILTER, &encoding::entry(name, &config));
         }
         bytes
     };

@@ -249,7 +249,7 @@ async fn connections_that_call_nothing_end_and_make_room() {
     let options = || Options {
         token: Some("secret".to_owned()),
         connections: Some(1),
-        patience: Some(Duration::from_millis(200)),
+        first_call: Some(Duration::from_millis(200)),
         ..Options::default()
     };
     let mut server = worlds.serve(options()).await;

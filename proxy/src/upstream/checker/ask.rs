@@ -15,7 +15,7 @@ use crate::net::stream::Stream;
 use crate::upstream::connect::{ConnectError, Target, handshake_h1, handshake_h2};
 use crate::upstream::health::{Answer, CheckKey};
 use crate::upstream::pool::Security;
-use crate::upstream::proxy_protocol::preface;
+use crate::upstream::proxy_protocol;
 
 /// What checks call themselves.
 const AGENT: HeaderValue = HeaderValue::from_static("meshwright-health-check");
@@ -35,7 +35,7 @@ async fn probe(key: &CheckKey, security: &Security) -> Result<Answer, ConnectErr
     let target = Target::new(&key.address, key.check.port.unwrap_or(key.port));
     let mut stream = target.connect(Some(0), |_| false).await?;
     if let Some(header) = key.header {
-        stream.write_all(&preface(header, None)).await?;
+        stream.write_all(&proxy_protocol::header(header, None)).await?;
     }
     let stream = match security {
         Security::Plain => stream,

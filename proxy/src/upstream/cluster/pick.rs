@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use mesh::plan::{Balancer, HashTable};
 
-use super::{Host, View};
+use super::{Host, LocalCluster};
 use crate::upstream::balance::{Candidate, Group, Groups, Member, warmup};
 use crate::upstream::health::Health;
 
@@ -19,7 +19,7 @@ impl Host {
     }
 }
 
-impl View {
+impl LocalCluster {
     /// A host for a try, if possible one that is not among those tried. Where requests are hashed, `hash` decides: the
     /// same client keeps to its host.
     pub(crate) fn pick(
@@ -112,7 +112,7 @@ impl View {
 
     /// Makes the groups anew where an endpoint was taken out or returned, or where weights grow.
     fn refresh(&self) {
-        let version = self.state.common.version();
+        let version = self.state.shared.version();
         let stale = || self.stale.get().is_some_and(|at| Instant::now() >= at);
         if self.seen.get() != Some(version) || stale() {
             self.seen.set(Some(version));
@@ -162,7 +162,7 @@ impl View {
             })
             .collect();
         let min_healthy = self.outlier.as_ref().map_or(0, |outlier| outlier.min_healthy);
-        let hash = table.map(|table| (table, &self.state.common.tables));
+        let hash = table.map(|table| (table, &self.state.shared.tables));
         Groups::new(&candidates, &self.places, min_healthy, hash)
     }
 }

@@ -6,7 +6,7 @@ use mesh::plan::{ClusterKey, HashKey, HashTable, HealthCheck};
 use super::*;
 use crate::upstream::health::Health;
 
-fn view_of(policy: ClusterPolicy, weights: &[u32]) -> View {
+fn view_of(policy: ClusterPolicy, weights: &[u32]) -> LocalCluster {
     let endpoints = weights.iter().zip(1..).map(|(&weight, port)| Endpoint {
         address: "127.0.0.1".to_owned(),
         port,
@@ -18,17 +18,17 @@ fn view_of(policy: ClusterPolicy, weights: &[u32]) -> View {
     let key = ClusterKey { host: "reviews".to_owned(), subset: None, port: 80 };
     let cluster = Cluster { key: key.clone(), known: true, endpoints: endpoints.collect(), policy };
     let (notices, _nobody) = tokio::sync::mpsc::channel(16);
-    let fleet = Fleet::new(notices);
+    let cluster_manager = ClusterManager::new(notices);
     let source = Arc::new(Source::Workload { namespace: "default".to_owned(), name: "w".to_owned() });
-    let state = Rc::new(State::new(fleet.cluster(&source, &key)));
-    View::new(state, &cluster, &BTreeMap::new(), &Config::default(), &fleet)
+    let state = Rc::new(ClusterState::new(cluster_manager.cluster(&source, &key)));
+    LocalCluster::new(state, &cluster, &BTreeMap::new(), &Config::default(), &cluster_manager)
 }
 
-fn view(balancer: Balancer, weights: &[u32]) -> View {
+fn view(balancer: Balancer, weights: &[u32]) -> LocalCluster {
     view_of(ClusterPolicy { balancer, ..ClusterPolicy::default() }, weights)
 }
 
-fn picks(view: &View, count: usize) -> Vec<usize> {
+fn picks(view: &LocalCluster, count: usize) -> Vec<usize> {
     let mut random = fastrand::Rng::with_seed(1);
     let mut picked = vec![0; view.hosts.len()];
     for _ in 0..count {
@@ -84,7 +84,7 @@ fn ejected_hosts_get_nothing_until_all_return() {
     all.observe(0, Seen::Failure);
     all.observe(2, Seen::Timeout);
     assert_eq!(all.pick(&mut fastrand::Rng::new(), &[], None), None);
-    all.state.common.look(Some(&outlier), Instant::now() + Duration::from_secs(30));
+    all.state.shared.look(Some(&outlier), Instant::now() + Duration::from_secs(30));
     assert_eq!(picks(&all, 9), [3, 3, 3]);
 
     let panics = ClusterPolicy {

@@ -23,7 +23,7 @@ impl Upstream {
         barred: impl Fn(SocketAddr) -> bool,
     ) -> Result<(Stream, Busy), LeaseError> {
         // Nobody says when another will end, so nothing waits.
-        if !self.common.enter(Limit::Connections, &limits.ceilings) {
+        if !self.cluster.enter(Limit::Connections, &limits.ceilings) {
             return Err(LeaseError::Overflow);
         }
         let busy = Busy::new(self, limits);

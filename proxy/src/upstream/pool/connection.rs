@@ -11,7 +11,7 @@ use super::Upstream;
 use crate::activity::upload::Outgoing;
 use crate::reporting::observation::Limit;
 use crate::upstream::driver::Driver;
-use crate::upstream::shared_cluster::Common;
+use crate::upstream::shared_cluster::SharedCluster;
 
 /// Something to send requests with.
 pub(super) struct Connection {
@@ -31,11 +31,11 @@ pub(super) enum Sender {
 /// Counts an open connection, as long as anybody has it.
 pub(super) struct Open {
     pub(super) upstream: Weak<Upstream>,
-    pub(super) common: Arc<Common>,
+    pub(super) cluster: Arc<SharedCluster>,
     /// The manner in which it was made.
     pub(super) epoch: u32,
     /// What it began with.
-    pub(super) preface: Option<Rc<[u8]>>,
+    pub(super) proxy_header: Option<Rc<[u8]>>,
     /// When it is too old for another request.
     pub(super) until: Option<Instant>,
 }
@@ -106,7 +106,7 @@ impl Connection {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.common.leave(Limit::Connections);
+        self.cluster.leave(Limit::Connections);
         if let Some(upstream) = self.upstream.upgrade() {
             upstream.connections.set(upstream.connections.get() - 1);
             upstream.queue.wake();

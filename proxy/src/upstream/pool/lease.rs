@@ -11,11 +11,11 @@ use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use hyper::body::{Bytes, Incoming};
 
-use super::{Connection, Limits, Reuse, Sender, Upstream, Wire};
+use super::{Connection, Limits, Protocol, Reuse, Sender, Upstream};
 use crate::activity::upload::Outgoing;
 use crate::reporting::observation::Limit;
 use crate::upstream::connect::ConnectError;
-use crate::upstream::shared_cluster::Common;
+use crate::upstream::shared_cluster::SharedCluster;
 
 /// A connection for one request.
 pub(crate) struct Lease {
@@ -52,7 +52,7 @@ pub(crate) struct SendError {
 }
 
 /// A request that waits for a connection.
-struct Pending<'c>(Option<&'c Arc<Common>>);
+struct Pending<'c>(Option<&'c Arc<SharedCluster>>);
 
 impl Upstream {
     /// A connection that waits and is good enough, or a new one.
@@ -71,7 +71,7 @@ impl Upstream {
             }
         };
         let (counted, _) = limits.counts;
-        if counted && !self.common.enter(Limit::Requests, &limits.ceilings) {
+        if counted && !self.cluster.enter(Limit::Requests, &limits.ceilings) {
             if !limits.http2 {
                 self.give_back(connection, limits.max_idle, Instant::now());
             }
@@ -94,10 +94,10 @@ impl Upstream {
         if !counted {
             return Ok(Pending(None));
         }
-        if !self.common.enter(Limit::Pending, &limits.ceilings) {
+        if !self.cluster.enter(Limit::Pending, &limits.ceilings) {
             return Err(LeaseError::Overflow);
         }
-        Ok(Pending(Some(&self.common)))
+        Ok(Pending(Some(&self.cluster)))
     }
 }
 
@@ -108,8 +108,8 @@ impl Lease {
     }
 
     /// How requests go.
-    pub(crate) fn wire(&self) -> Wire {
-        self.upstream.wire(self.is_h2())
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.upstream.protocol(self.is_h2())
     }
 
     /// Sends a request and waits for the head of its response.
@@ -178,15 +178,15 @@ impl Drop for Lease {
             self.upstream.queue.wake();
         }
         if self.counted {
-            self.upstream.common.leave(Limit::Requests);
+            self.upstream.cluster.leave(Limit::Requests);
         }
     }
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        if let Some(common) = self.0 {
-            common.leave(Limit::Pending);
+        if let Some(cluster) = self.0 {
+            cluster.leave(Limit::Pending);
         }
     }
 }

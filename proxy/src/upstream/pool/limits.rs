@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::net::stream::Stream;
 use crate::reporting::observation::Limit;
 use crate::upstream::breaker::Ceilings;
-use crate::upstream::proxy_protocol::{Ends, preface};
+use crate::upstream::proxy_protocol::{self, ClientInfo};
 
 /// How connections to an endpoint are made and kept.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub(crate) struct Limits {
     /// What bytes go through that are no HTTP.
     pub(super) tunnel: Option<Rc<Tunnel>>,
     /// What connections begin with. Only those that began with the same are used.
-    pub(super) preface: Option<Rc<[u8]>>,
+    pub(super) proxy_header: Option<Rc<[u8]>>,
     keepalive: Option<Keepalive>,
     /// The rest of it is the client's choice.
     client: Option<Choice>,
@@ -70,17 +70,19 @@ impl Limits {
             keepalive: policy.bounds.keepalive,
             pings: policy.pings(),
             tunnel: policy.tunnel().map(Rc::new),
-            preface: None,
+            proxy_header: None,
             client: Some(choice).filter(|it| it.protocol || it.header.is_some()),
         }
     }
 
     /// The same for a client, where it depends on the client.
-    pub(crate) fn toward(&self, ends: &Ends) -> Cow<'_, Self> {
+    pub(crate) fn toward(&self, client_info: &ClientInfo) -> Cow<'_, Self> {
         let Some(choice) = self.client else { return Cow::Borrowed(self) };
         Cow::Owned(Self {
-            http2: if choice.protocol { ends.h2 } else { self.http2 },
-            preface: choice.header.map(|header| preface(header, Some((ends.peer, ends.local))).into()),
+            http2: if choice.protocol { client_info.h2 } else { self.http2 },
+            proxy_header: choice.header.map(|header| {
+                proxy_protocol::header(header, Some((client_info.peer, client_info.local))).into()
+            }),
             ..self.clone()
         })
     }

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use super::{Limits, Upstream};
 use crate::net::stream::Stream;
 use crate::tls::Slot;
-use crate::tls::client::Asked;
+use crate::tls::client::ClientSettings;
 use crate::upstream::connect::{ConnectError, in_time};
 use crate::upstream::origin::Origin;
 
@@ -28,7 +28,7 @@ pub(crate) enum Security {
 
 /// How a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wire {
+pub(crate) struct Protocol {
     /// As HTTP/2.
     pub(crate) h2: bool,
     /// Within TLS.
@@ -37,7 +37,7 @@ pub(crate) struct Wire {
 
 /// How connections to an endpoint are made.
 #[derive(Default)]
-pub(super) struct Manner {
+pub(super) struct Transport {
     security: RefCell<Security>,
     /// Of a name only DNS's first address is used, rather than all in turn.
     first_address: Cell<bool>,
@@ -48,7 +48,7 @@ pub(super) struct Manner {
 
 impl Security {
     /// TLS, if any is asked for, towards a server by its name.
-    pub(crate) fn of(asked: Option<&Arc<Slot<Asked, ClientConfig>>>, host: &str) -> Self {
+    pub(crate) fn of(asked: Option<&Arc<Slot<ClientSettings, ClientConfig>>>, host: &str) -> Self {
         match asked.map(|slot| Origin::new(Arc::clone(slot), host)) {
             None => Self::Plain,
             Some(Ok(origin)) => Self::Tls(origin),
@@ -60,7 +60,7 @@ impl Security {
     }
 }
 
-impl Manner {
+impl Transport {
     /// Connections of another epoch are not used again.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch.get()
@@ -70,10 +70,10 @@ impl Manner {
 impl Upstream {
     /// Speaks TLS like this from now on. Connections that were made otherwise are not used again.
     pub(crate) fn secure(&self, security: &Security) {
-        let manner = &self.manner;
-        if *manner.security.borrow() != *security {
-            *manner.security.borrow_mut() = security.clone();
-            manner.epoch.set(manner.epoch.get().wrapping_add(1));
+        let transport = &self.transport;
+        if *transport.security.borrow() != *security {
+            *transport.security.borrow_mut() = security.clone();
+            transport.epoch.set(transport.epoch.get().wrapping_add(1));
             self.idle.borrow_mut().clear();
             self.multiplexed.borrow_mut().clear();
         }
@@ -81,12 +81,12 @@ impl Upstream {
 
     /// Whether of a name only DNS's first address is used.
     pub(crate) fn set_first_address(&self, only: bool) {
-        self.manner.first_address.set(only);
+        self.transport.first_address.set(only);
     }
 
     /// How requests go that are sent as HTTP/2, or are not.
-    pub(super) fn wire(&self, h2: bool) -> Wire {
-        Wire { h2, tls: *self.manner.security.borrow() != Security::Plain }
+    pub(super) fn protocol(&self, h2: bool) -> Protocol {
+        Protocol { h2, tls: *self.transport.security.borrow() != Security::Plain }
     }
 
     /// A new byte stream, within TLS where the cluster asks for it. As in Envoy, one time covers all of that.
@@ -95,18 +95,18 @@ impl Upstream {
         limits: &Limits,
         barred: impl Fn(SocketAddr) -> bool,
     ) -> Result<Stream, ConnectError> {
-        let manner = &self.manner;
-        let turn = (!manner.first_address.get()).then(|| manner.turn.get());
-        manner.turn.set(manner.turn.get().wrapping_add(1));
-        let security = manner.security.borrow().clone();
+        let transport = &self.transport;
+        let turn = (!transport.first_address.get()).then(|| transport.turn.get());
+        transport.turn.set(transport.turn.get().wrapping_add(1));
+        let security = transport.security.borrow().clone();
         if security == Security::Impossible {
             return Err(ConnectError::Settings);
         }
         in_time(limits.connect, async {
             let mut stream = self.target.connect(turn, barred).await?;
             limits.prepare(&stream);
-            if let Some(preface) = &limits.preface {
-                stream.write_all(preface).await?;
+            if let Some(proxy_header) = &limits.proxy_header {
+                stream.write_all(proxy_header).await?;
             }
             match security {
                 Security::Tls(origin) => Ok(origin.wrap(stream, limits.http2).await?),
