@@ -2,9 +2,7 @@
 //!
 //! Each SSE message has `id: <seq>` and `data: <Event as JSON>`. `Last-Event-ID` resumes; a gap brings a new snapshot.
 
-use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use mesh::Diagnostic;
 
@@ -24,7 +22,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", content = "value", rename_all = "snake_case")]
 pub enum Delta {
@@ -56,53 +54,6 @@ pub enum Delta {
     Unread(Vec<Diagnostic>),
     /// What instances answered: all of them, once a second where that changed.
     Instances(Vec<InstanceStats>),
-}
-
-/// As it travels.
-#[derive(Deserialize)]
-struct Tagged {
-    r#type: String,
-    #[serde(default)]
-    value: Value,
-}
-
-#[derive(Deserialize)]
-struct Revision {
-    info: RevisionInfo,
-    files: Vec<(String, Option<String>)>,
-}
-
-/// What serde derives for this reads each type both from the text and from a value of its own, for when the tag comes
-/// last; the page would carry everything twice.
-impl<'de> Deserialize<'de> for Delta {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Tagged { r#type, value } = Tagged::deserialize(deserializer)?;
-        Ok(match r#type.as_str() {
-            "snapshot" => Self::Snapshot(read(value)?),
-            "revision" => {
-                let Revision { info, files } = read(value)?;
-                Self::Revision { info, files }
-            }
-            "target" => Self::Target(read(value)?),
-            "tick" => Self::Tick(read(value)?),
-            "timeline" => Self::Timeline(read(value)?),
-            "load" => Self::Load(read(value)?),
-            "listeners" => Self::Listeners(read(value)?),
-            "proposal" => Self::Proposal(read(value)?),
-            "troubles" => Self::Troubles(read(value)?),
-            "unread" => Self::Unread(read(value)?),
-            "instances" => Self::Instances(read(value)?),
-            other => {
-                return Err(D::Error::custom(format_args!(
-                    "an event of the type `{other}`, which is unknown"
-                )));
-            }
-        })
-    }
-}
-
-fn read<T: DeserializeOwned, E: Error>(value: Value) -> Result<T, E> {
-    crate::read::from_value(value).map_err(E::custom)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ pub mod fuzz;
 pub mod health;
 pub mod observed;
 pub mod problem;
-pub mod read;
 pub mod reduce;
 pub mod request;
 pub mod revision;

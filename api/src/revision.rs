@@ -23,8 +23,7 @@ pub struct RevisionInfo {
     pub reverts: Option<u64>,
 }
 
-/// The edits of a revision, as they travel. Who shows them need not understand them: most of the code that reads an edit
-/// would be in the page for nothing.
+/// The edits of a revision, as they travel. Of those that are large the type alone is left, which is no edit any more.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Edits(Vec<serde_json::Value>);
@@ -50,7 +49,7 @@ impl From<&[Edit]> for Edits {
         let mut left = TOLD;
         let told = |edit: &Edit| {
             let mut value = serde_json::to_value(edit).unwrap_or_default();
-            match left.checked_sub(mesh::json::write(&value).len()) {
+            match left.checked_sub(value.to_string().len()) {
                 Some(less) => left = less,
                 None => value = serde_json::json!({ "type": value["type"] }),
             }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use mesh::order;
 use mesh::registry::Registry;
 use mesh::resource::Spec;
 use mesh::{Kind, Mesh, ResourceKey, Settings, host};
@@ -150,7 +149,7 @@ impl Catalog {
             .map(Service::node)
             .chain(self.gateways.values().map(Gateway::node))
             .collect();
-        order::sort_by(&mut nodes, |a, b| a.id.cmp(&b.id));
+        nodes.sort_by(|a, b| a.id.cmp(&b.id));
         nodes
     }
 }

@@ -6,7 +6,6 @@ use api::observed::{Series, Tick};
 use api::{Classes, EdgeStats, Health};
 
 use crate::topology::{LinkKey, NodeId};
-use mesh::order;
 
 /// Figures of a link, of a node or of one version.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -236,7 +235,7 @@ pub fn histories(series: &[Series]) -> BTreeMap<String, History> {
 
 /// The distinct links of a tick, for the topology: changes rarely.
 pub fn links(summed: &Summed) -> BTreeSet<LinkKey> {
-    order::set(summed.links.keys().cloned())
+    summed.links.keys().cloned().collect()
 }
 
 #[cfg(test)]

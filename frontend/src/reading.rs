@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use mesh::edit::{self, EditError};
 use mesh::model::Parsed;
-use mesh::order;
 use mesh::{Diagnostic, Edit, Mesh, Registry, Settings, Severity, Sources, host};
 
 use crate::catalog::Catalog;
@@ -64,7 +63,7 @@ impl Reading {
         let Parsed { mesh, mut diagnostics } = parsed;
         let registry = Registry::of(&mesh, settings);
         diagnostics.extend(mesh::validate(&mesh, &registry, settings));
-        order::sort_by(&mut diagnostics, |a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
+        diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
         let catalog = Catalog::of(&mesh, &registry, settings);
         let desired = desired(&mesh, &catalog, settings);
         Self { sources, mesh, registry, catalog, diagnostics, desired, unmade: 0 }

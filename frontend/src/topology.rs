@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh::order;
-
 /// What names a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NodeId {
@@ -189,11 +187,11 @@ pub fn assemble(
     seen: &BTreeSet<LinkKey>,
     now: &BTreeSet<LinkKey>,
 ) -> Topology {
-    let all = order::set(desired.iter().chain(seen).chain(now));
-    let known = order::set(nodes.iter().map(|node| node.id.clone()));
-    let ends = order::set(all.iter().flat_map(|link| [&link.from, &link.to]));
+    let all: BTreeSet<_> = desired.iter().chain(seen).chain(now).collect();
+    let known: BTreeSet<_> = nodes.iter().map(|node| node.id.clone()).collect();
+    let ends: BTreeSet<_> = all.iter().flat_map(|link| [&link.from, &link.to]).collect();
     nodes.extend(ends.into_iter().filter(|id| !known.contains(*id)).map(|id| bare(id.clone())));
-    order::sort_by(&mut nodes, |a, b| a.id.cmp(&b.id));
+    nodes.sort_by(|a, b| a.id.cmp(&b.id));
     let links = all
         .into_iter()
         .map(|key| Link { key: key.clone(), desired: desired.contains(key), observed: now.contains(key) })

@@ -2,8 +2,6 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use mesh::order;
-
 /// Why versions stand as they do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -20,7 +18,7 @@ pub fn order(versions: &[(&str, Option<&str>)]) -> (By, Vec<usize>) {
     let created = |at: usize| versions[at].1.filter(|time| is_time(time));
     // A time beside a missing one says nothing of which is newer.
     let by = if (0..versions.len()).all(|at| created(at).is_some()) { By::Created } else { By::Name };
-    order::sort_by(&mut positions, |a, b| {
+    positions.sort_by(|a, b| {
         let names = || natural(versions[*b].0, versions[*a].0);
         match by {
             By::Created => Reverse(created(*a)).cmp(&Reverse(created(*b))).then_with(names),

@@ -2,13 +2,13 @@
 
 mod blocks;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use self::blocks::{Block, blocks};
 use crate::Sources;
-use crate::order;
 
 /// Lines that are shown around a change.
 const CONTEXT: usize = 3;
@@ -116,7 +116,7 @@ fn lines(blocks: &[Block], old: &[&str], new: &[&str]) -> Vec<DiffLine> {
 
 /// The files that differ, by path.
 pub fn sources(old: &Sources, new: &Sources) -> Vec<FileDiff> {
-    let files = order::set(old.0.keys().chain(new.0.keys()));
+    let files = old.0.keys().chain(new.0.keys()).collect::<BTreeSet<_>>();
     let diff = |file: &String| {
         let (before, after) = (old.0.get(file), new.0.get(file));
         let change = match (before, after) {
@@ -133,7 +133,7 @@ pub fn sources(old: &Sources, new: &Sources) -> Vec<FileDiff> {
 
 /// The files that differ from one text to another, with their new text; `None`: removed. By path.
 pub fn files(from: &Sources, to: &Sources) -> Vec<(String, Option<String>)> {
-    let all = order::set(from.0.keys().chain(to.0.keys()));
+    let all = from.0.keys().chain(to.0.keys()).collect::<BTreeSet<_>>();
     let changed = all.into_iter().filter(|path| from.0.get(*path) != to.0.get(*path));
     changed.map(|path| (path.clone(), to.0.get(path).cloned())).collect()
 }
@@ -143,7 +143,7 @@ pub fn merge(base: &str, one: &str, other: &str) -> Option<String> {
     let [base, one, other] = [base, one, other].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
     let mut all: Vec<(Block, &[&str])> = blocks(&base, &one).into_iter().map(|it| (it, &one[..])).collect();
     all.extend(blocks(&base, &other).into_iter().map(|it| (it, &other[..])));
-    order::sort_by(&mut all, |(a, _), (b, _)| {
+    all.sort_by(|(a, _), (b, _)| {
         (a.old.start, a.old.end, a.new.len()).cmp(&(b.old.start, b.old.end, b.new.len()))
     });
     let mut merged = String::new();

@@ -12,12 +12,10 @@ pub mod export;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 pub mod host;
-pub mod json;
 pub mod key;
 pub mod labels;
 pub mod limits;
 pub mod model;
-pub mod order;
 pub mod plan;
 pub mod registry;
 pub mod resource;

@@ -47,7 +47,7 @@ use serial::is_default;
 
 /// Who sends the traffic that a plan is compiled for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", try_from = "serial::Tagged")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Source {
     /// A workload's outbound traffic.
     Workload {

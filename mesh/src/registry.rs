@@ -14,7 +14,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::host::{self, HostMap};
-use crate::order;
 use crate::plan::Source;
 use crate::{Mesh, Settings};
 
@@ -53,9 +52,7 @@ impl Registry {
         let mut services = kubernetes::services(mesh, settings, &workloads);
         services.extend(entry::services(mesh, &mut workloads));
         // Of one host in one namespace, Kubernetes' service is first and then the oldest entry; their ports are united.
-        order::sort_by(&mut services, |a, b| {
-            (a.rank(), &a.host, &a.namespace).cmp(&(b.rank(), &b.host, &b.namespace))
-        });
+        services.sort_by(|a, b| (a.rank(), &a.host, &a.namespace).cmp(&(b.rank(), &b.host, &b.namespace)));
         let mut registry =
             Self { workloads: workloads.finish(), gateways: workload::gateways(mesh), ..Self::default() };
         let mut known: HashMap<(String, String), usize> = HashMap::new();
@@ -68,7 +65,7 @@ impl Registry {
                 }
             }
         }
-        order::sort_by(&mut registry.services, |a, b| (&a.host, a.rank()).cmp(&(&b.host, b.rank())));
+        registry.services.sort_by(|a, b| (&a.host, a.rank()).cmp(&(&b.host, b.rank())));
         for (at, service) in registry.services.iter().enumerate() {
             registry.by_host.entry(service.host.clone()).or_default().push(at);
             if host::is_wildcard(&service.host) {

@@ -58,7 +58,7 @@ fn apportion(weights: &[u32], total: u32) -> Vec<u32> {
         products.map(|product| (product / sum, product % sum)).unzip();
     let left = u64::from(total) - parts.iter().sum::<u64>();
     let mut order: Vec<usize> = (0..weights.len()).collect();
-    crate::order::sort_by_key(&mut order, |at| std::cmp::Reverse(remainders[*at]));
+    order.sort_by_key(|at| std::cmp::Reverse(remainders[*at]));
     // Fewer are left than there are parts.
     for at in order.into_iter().take(usize::try_from(left).unwrap_or(0)) {
         parts[at] += 1;

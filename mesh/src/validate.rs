@@ -80,7 +80,6 @@ mod document;
 #[cfg(test)]
 mod fixtures;
 
-use crate::order;
 use crate::{Diagnostic, Mesh, Registry, Settings, plan};
 
 use context::Context;
@@ -185,6 +184,6 @@ pub fn validate(mesh: &Mesh, registry: &Registry, settings: &Settings) -> Vec<Di
             }
         });
     }
-    order::sort_by(&mut found, |a, b| (&a.place, &a.code, &a.path).cmp(&(&b.place, &b.code, &b.path)));
+    found.sort_by(|a, b| (&a.place, &a.code, &a.path).cmp(&(&b.place, &b.code, &b.path)));
     found
 }

@@ -16,6 +16,7 @@ mod stream;
 mod tree;
 mod value;
 
+pub(crate) use emit::number as written;
 pub use emit::{document, flow};
 pub use patch::{PatchError, same, update};
 pub use path::{Path, Segment};
@@ -24,3 +25,8 @@ pub use read::{Text, read};
 pub(crate) use scalar::{number, resolve};
 pub use stream::{Chunk, chunks};
 pub use tree::{Node, NodeId, NodeKind, Tree, Unreadable};
+
+/// Whether a text is JSON, which is YAML that more programs read.
+pub(crate) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}

@@ -8,58 +8,69 @@ use anyhow::{Context, Result};
 
 use crate::setup::{self, Needs, Tools};
 use crate::shell;
-use crate::shorten;
 use crate::sync;
 
 /// Where the server takes the UI from when it is compiled.
 pub(crate) const DIST: &str = "frontend/dist";
 
 /// Builds everything for use, and returns the program.
-pub(crate) fn all(root: &Path) -> Result<PathBuf> {
-    let tools = setup::ensure(root, Needs::Page)?;
-    ui(root, &tools)?;
-    server(root, Profile::Release)
+pub(crate) fn all(root: &Path, profile: Profile) -> Result<PathBuf> {
+    let tools = setup::ensure(root, Needs::Ui)?;
+    ui(root, &tools, profile)?;
+    server(root, profile)
 }
 
-/// Builds the UI, small rather than soon, into [`DIST`].
+/// Builds the UI into [`DIST`].
 ///
 /// Trunk writes all files anew each time, and the server would be compiled anew for them. So it builds
 /// elsewhere, and only what really changed is copied.
-pub(crate) fn ui(root: &Path, tools: &Tools) -> Result<()> {
+pub(crate) fn ui(root: &Path, tools: &Tools, profile: Profile) -> Result<()> {
     let staged = target(root).join("ui");
     let mut trunk = Command::new("trunk");
-    trunk.args(["build", "--cargo-profile", "wasm", "--dist"]).arg(&staged);
-    shell::run(tools.apply_small(&mut trunk)).context("building the UI")?;
-    shorten::page(&staged).context("shortening names in the UI")?;
+    trunk.args(["build", "--cargo-profile", profile.of_ui(), "--dist"]).arg(&staged);
+    shell::run(tools.apply(&mut trunk)).context("building the UI")?;
     let changed = sync::mirror(&staged, &root.join(DIST))
         .context("copying the UI to where the server takes it from")?;
     eprintln!("built  the UI: {DIST} ({changed} files changed)");
     Ok(())
 }
 
-/// How the server is compiled.
+/// How things are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// Soon.
+    /// Soon, and for debuggers: the UI stays on disk.
     Debug,
-    /// Fast.
+    /// For a look at it: optimized as far as it does not delay the first page.
+    Quick,
+    /// To be delivered: fast, and the UI small.
     Release,
+}
+
+impl Profile {
+    /// Cargo's name for it, which is also that of its folder but for `dev`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "dev",
+            Self::Quick => "quick",
+            Self::Release => "release",
+        }
+    }
+
+    fn of_ui(self) -> &'static str {
+        if self == Self::Release { "wasm" } else { self.name() }
+    }
 }
 
 /// Compiles the server, and returns the program.
 pub(crate) fn server(root: &Path, profile: Profile) -> Result<PathBuf> {
-    let mut cargo = cargo();
-    cargo.args(["build", "--package", "meshwright"]);
-    if profile == Profile::Release {
-        cargo.arg("--release");
-    }
-    shell::run(&mut cargo).context("building the server")?;
+    shell::run(cargo().args(["build", "--package", "meshwright", "--profile", profile.name()]))
+        .context("building the server")?;
     Ok(program(root, profile))
 }
 
 /// Where cargo leaves the server.
 pub(crate) fn program(root: &Path, profile: Profile) -> PathBuf {
-    let folder = if profile == Profile::Release { "release" } else { "debug" };
+    let folder = if profile == Profile::Debug { "debug" } else { profile.name() };
     target(root).join(folder).join(format!("meshwright{}", env::consts::EXE_SUFFIX))
 }
 

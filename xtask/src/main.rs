@@ -15,7 +15,6 @@ mod report;
 mod run;
 mod setup;
 mod shell;
-mod shorten;
 mod sync;
 mod test;
 
@@ -45,7 +44,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Help => print!("{}", args::HELP),
         Task::Run { open, args } => run::run(root, open, &args)?,
         Task::Dev { args } => dev::dev(root, &args)?,
-        Task::Build => drop(build::all(root)?),
+        Task::Build => drop(build::all(root, build::Profile::Release)?),
         Task::Test { browser } => test::test(root, browser)?,
         Task::Check => check::check(root)?,
         Task::Bench { name, args } => bench::bench(root, &name, &args)?,

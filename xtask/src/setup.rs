@@ -23,7 +23,7 @@ use anyhow::{Context, Result};
 use self::browser::Browser;
 use self::cargo_tool::CargoTool;
 use self::progress::Step;
-use self::wasm_std::{Flags, Small, Toolchain};
+use self::wasm_std::{Flags, Toolchain};
 use crate::cache::Cache;
 use crate::lockfile;
 
@@ -39,8 +39,6 @@ pub(crate) enum Needs {
     Wasm,
     /// And what the UI is bundled with.
     Ui,
-    /// And what makes it small, for a page that is delivered.
-    Page,
     /// And a browser that tests drive.
     Browser,
     /// None of these, but the proxies that ours is measured beside.
@@ -52,7 +50,6 @@ pub(crate) enum Needs {
 pub(crate) struct Tools {
     folders: Vec<PathBuf>,
     flags: Flags,
-    small: Option<Small>,
     /// The browser, where it was asked for.
     pub(crate) browser: Option<Browser>,
     /// axe-core's script, for the browser.
@@ -69,23 +66,12 @@ impl Tools {
         self.flags.apply(command);
         command.env("PATH", path)
     }
-
-    /// The same, and has what is built for the browser be as small as can be.
-    pub(crate) fn apply_small<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        self.apply(command);
-        if let Some(small) = &self.small {
-            small.apply(command);
-        }
-        command
-    }
 }
 
 /// Sets up what is missing; what is there takes no time.
 pub(crate) fn ensure(root: &Path, needs: Needs) -> Result<Tools> {
     let plan = Plan::new(root, needs)?;
-    if let Some(tools) = plan.found()
-        && !plan.lacks_small()
-    {
+    if let Some(tools) = plan.found() {
         return Ok(tools);
     }
     let _lock = plan.cache.lock()?;
@@ -131,38 +117,18 @@ impl Plan {
         } else {
             (None, None)
         };
-        let small = self.toolchain.find_small(&self.cache).filter(|_| self.needs_small());
-        Some(Tools { folders, flags, small, browser, axe })
-    }
-
-    fn needs_small(&self) -> bool {
-        matches!(self.needs, Needs::Page | Needs::Browser)
-    }
-
-    fn lacks_small(&self) -> bool {
-        self.needs_small() && self.toolchain.find_small(&self.cache).is_none()
+        Some(Tools { folders, flags, browser, axe })
     }
 
     fn missing(&self) -> Vec<Step> {
         let mut steps = Vec::new();
-        let (lacks_std, lacks_small) = (self.toolchain.find(&self.cache).is_none(), self.lacks_small());
-        if lacks_std || lacks_small {
+        if self.toolchain.find(&self.cache).is_none() {
             let (toolchain, cache) = (self.toolchain.clone(), self.cache.clone());
-            // One step for both: rustup does one thing at a time.
             steps.push(Step {
-                what: if lacks_std { "wasm32 std" } else { "small wasm32 std" }.to_owned(),
-                why: if lacks_std { "the UI runs in the browser" } else { "the page is 40 KB lighter" },
+                what: "wasm32 std".to_owned(),
+                why: "the UI runs in the browser",
                 how: "rustup, or built from Debian's source; up to 1 min",
-                work: Box::new(move |progress| {
-                    let mut done = Vec::new();
-                    if lacks_std {
-                        done.push(toolchain.install(&cache, progress)?);
-                    }
-                    if lacks_small {
-                        done.push(format!("the small one: {}", toolchain.install_small(&cache, progress)));
-                    }
-                    Ok(done.join("; "))
-                }),
+                work: Box::new(move |progress| toolchain.install(&cache, progress)),
             });
         }
         for tool in self.tools.iter().filter(|tool| tool.find(&self.cache).is_none()) {

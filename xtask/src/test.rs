@@ -28,7 +28,7 @@ const SHARED: [&str; 2] = ["mesh", "api"];
 /// features of the crates that it is given, and would compile half of the dependencies again for others.
 pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
     let mut report = Report::default();
-    let needs = if browser { Needs::Browser } else { Needs::Page };
+    let needs = if browser { Needs::Browser } else { Needs::Ui };
     let all: &[&str] = if browser { &CRATES_AND_JOURNEYS } else { &CRATES };
     let mut clients = Vec::new();
     let tools = report.step("set-up", |_| {
@@ -40,7 +40,7 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
         clients.extend(pypi::GRPC.python(&cache).map(|python| ("MESHWRIGHT_GRPC", python)));
         setup::ensure(root, needs)
     });
-    let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools)));
+    let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools, Profile::Release)));
     if let Some(tools) = &tools {
         report.step("wasm32 builds of mesh and api", |_| {
             let mut cargo = cargo("build", &SHARED);

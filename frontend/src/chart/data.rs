@@ -3,7 +3,6 @@
 use api::RevisionInfo;
 
 use crate::observed::History;
-use mesh::order;
 
 /// How far back a chart looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,14 +103,14 @@ impl ChartData {
                 rps: bins.iter().map(|bin| mean(counts, *bin)).collect(),
             })
             .collect::<Vec<_>>();
-        order::sort_by_key(&mut areas, |area| area.color);
+        areas.sort_by_key(|area| area.color);
         let before_end = |millis: i64| real(millis - end * 1000) / 1000.0;
         let mut marks = revisions
             .iter()
             .map(|revision| Mark { at: before_end(revision.at), label: mark_label(revision) })
             .filter(|mark| mark.at > -real(seconds) && mark.at <= 0.0)
             .collect::<Vec<_>>();
-        order::sort_by(&mut marks, |a, b| a.at.total_cmp(&b.at));
+        marks.sort_by(|a, b| a.at.total_cmp(&b.at));
         Self {
             seconds: real(seconds),
             at: bins.iter().map(|bin| real(bin * step - end) + real(step) / 2.0).collect(),

@@ -1,6 +1,6 @@
 //! One request and its answer. Errors are problem details, or the network.
 
-use api::{Problem, read};
+use api::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
@@ -67,12 +67,14 @@ pub(super) async fn send<B: Serialize, T: DeserializeOwned>(
 ) -> Result<T, Failure> {
     // Bodies are made of texts, numbers, lists and maps: there is nothing in them that JSON cannot say.
     let body =
-        serde_json::to_value(body).map_err(|_| Failure::Network("it cannot be asked so".to_owned()))?;
-    parse(&text(method, path, Some(&mesh::json::write(&body))).await?)
+        serde_json::to_string(body).map_err(|_| Failure::Network("it cannot be asked so".to_owned()))?;
+    parse(&text(method, path, Some(&body)).await?)
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    read::from_str(text).map_err(|error| Failure::Network(error.to_string()))
+    // With the name of the field that is not what was expected.
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
+        .map_err(|error| Failure::Network(error.to_string()))
 }
 
 async fn text(method: &str, path: &str, body: Option<&str>) -> Result<String, Failure> {
@@ -81,7 +83,7 @@ async fn text(method: &str, path: &str, body: Option<&str>) -> Result<String, Fa
     if status < 400 {
         return Ok(text);
     }
-    Err(Failure::Problem(Box::new(read::from_str(&text).unwrap_or_else(|_| Problem {
+    Err(Failure::Problem(Box::new(serde_json::from_str(&text).unwrap_or_else(|_| Problem {
         kind: "about:blank".to_owned(),
         title: format!("The server answered {status}"),
         status,

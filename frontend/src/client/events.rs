@@ -22,7 +22,7 @@ pub fn listen(store: Store) {
         let last = Rc::clone(&last);
         move |message: web_sys::MessageEvent| {
             let Some(text) = message.data().as_string() else { return };
-            let Ok(event) = api::read::from_str::<api::Event>(&text) else {
+            let Ok(event) = serde_json::from_str::<api::Event>(&text) else {
                 if !told.replace(true) {
                     store.ui.toast(
                         ToastKind::Error,

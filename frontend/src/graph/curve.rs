@@ -1,6 +1,5 @@
 //! The shape of edges: ports on the nodes, smooth curves between them, and places for their labels. Pure.
 
-use mesh::order;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -123,7 +122,7 @@ pub fn ports(nodes: &[Rect], edges: &[(usize, usize)]) -> Vec<(Point, Point)> {
 }
 
 fn spread(rect: &Rect, ends: &mut [(f64, usize)]) -> impl Iterator<Item = (usize, f64)> {
-    order::sort_by(ends, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    ends.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     #[expect(clippy::cast_precision_loss, reason = "a node has far fewer than 2^52 edges")]
     let gaps = ends.len().saturating_sub(1) as f64;
     let step = if gaps > 0.0 { (rect.height * 0.6 / gaps).min(18.0) } else { 0.0 };

@@ -1,6 +1,5 @@
 //! What a tooltip tells of a node or link: codes and flags of the last minute. Pure.
 
-use mesh::order;
 use std::collections::BTreeMap;
 
 use api::{EdgeKey, Tick};
@@ -29,8 +28,8 @@ pub fn details(tick: &Tick, about: impl Fn(&EdgeKey) -> bool) -> Details {
         codes: codes.into_iter().collect(),
         flags: flags.into_iter().map(|(flag, count)| (flag.to_owned(), count)).collect(),
     };
-    order::sort_by_key(&mut details.codes, |(_, count)| std::cmp::Reverse(*count));
-    order::sort_by_key(&mut details.flags, |(_, count)| std::cmp::Reverse(*count));
+    details.codes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    details.flags.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     details
 }
 

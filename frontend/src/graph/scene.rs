@@ -6,7 +6,6 @@ use super::curve::{self, Curve, Rect};
 use super::layout::{self, Layout, LayoutRequest, Point, Size};
 use super::look;
 use crate::topology::{Link, LinkKey, Node, NodeId, Topology};
-use mesh::order;
 
 /// Width of a service's card.
 pub const CARD_WIDTH: f64 = 176.0;
@@ -78,7 +77,7 @@ impl Plan {
     /// The nodes as one reads them: layer by layer, each from above.
     pub fn reading_order(&self) -> Vec<NodeId> {
         let mut order = self.ids.iter().zip(&self.layout.nodes).collect::<Vec<_>>();
-        order::sort_by(&mut order, |(_, a), (_, b)| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)));
+        order.sort_by(|(_, a), (_, b)| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)));
         order.into_iter().map(|(id, _)| id.clone()).collect()
     }
 }

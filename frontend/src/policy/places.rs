@@ -9,9 +9,7 @@ pub(super) fn written(value: &Value) -> String {
     let entry = |entry: &Value| {
         let to = match at(entry, "to") {
             Some(Value::Object(to)) => {
-                let shares = to
-                    .iter()
-                    .map(|(place, share)| format!("{place}={share}", share = mesh::json::write(share)));
+                let shares = to.iter().map(|(place, share)| format!("{place}={share}"));
                 shares.collect::<Vec<_>>().join(" ")
             }
             to => to.and_then(Value::as_str).unwrap_or_default().to_owned(),

@@ -298,7 +298,7 @@ pub(super) fn chosen(
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => mesh::json::write(other),
+        other => other.to_string(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! What was typed into a field, as YAML has it.
 
-use mesh::json;
 use mesh::resource::DurationString;
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ pub fn value(unit: Unit, text: &str) -> Result<Option<Value>, String> {
         return Ok(None);
     }
     let number = || {
-        let number = json::read(text).ok().and_then(|number| number.as_f64());
+        let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
         number.filter(|number| *number >= 0.0).ok_or("it takes a number, 0 or more")
     };
     let count = || text.parse::<u32>().map_err(|_| "it takes a whole number, 0 or more");

@@ -131,7 +131,7 @@ fn compare(word: &str) -> Option<Test> {
         _ => return None,
     };
     let value = value.trim_end_matches('%').trim_end_matches("ms");
-    let value = mesh::json::read(value).ok()?.as_f64()?;
+    let value = value.parse().ok().filter(|value: &f64| value.is_finite())?;
     Some(Test::Compare(figure, *operator, value))
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::prelude::*;
 use api::Trouble;
 use mesh::diff;
-use mesh::order;
 use mesh::{Diagnostic, ResourceKey, Severity};
 
 use crate::faults::{self, FaultView};
@@ -239,7 +238,7 @@ impl Derived {
 
     /// Hosts that some fault of the draft acts on. Tracked.
     pub fn faulty_hosts(&self) -> BTreeSet<String> {
-        self.faults.with(|faults| order::set(faults.iter().map(|fault| fault.host.clone())))
+        self.faults.with(|faults| faults.iter().map(|fault| fault.host.clone()).collect())
     }
 }
 

@@ -6,8 +6,6 @@
 
 use std::ops::Range;
 
-use crate::order;
-
 /// Edits that a search for the fewest goes through. The work grows with their square; beyond them all is taken to have changed.
 const MOST_EDITS: usize = 2000;
 
@@ -53,7 +51,7 @@ pub(super) fn blocks(old: &[&str], new: &[&str]) -> Vec<Block> {
 fn numbers(old: &[&str], new: &[&str]) -> Vec<usize> {
     let lines = [old, new].concat();
     let mut sorted: Vec<usize> = (0..lines.len()).collect();
-    order::sort_by(&mut sorted, |a, b| lines[*a].cmp(lines[*b]));
+    sorted.sort_by(|a, b| lines[*a].cmp(lines[*b]));
     let mut numbers = vec![0; lines.len()];
     for same in sorted.chunk_by(|a, b| lines[*a] == lines[*b]) {
         same.iter().for_each(|&line| numbers[line] = same[0]);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::{Document, Parsed};
 use crate::yaml::{self, PatchError, Path, Segment};
-use crate::{Mesh, ResourceKey, Sources, json, limits};
+use crate::{Mesh, ResourceKey, Sources, limits};
 
 use super::{Edit, EditError};
 
@@ -69,7 +69,7 @@ impl Workspace {
         let document = self.document(key)?;
         let yaml = one_document(yaml)?;
         // What is JSON stays JSON: programs may read it that know nothing else.
-        let rewritten = json::read(document.text()).is_ok() && json::read(&yaml).is_err();
+        let rewritten = yaml::is_json(document.text()) && !yaml::is_json(&yaml);
         if document.base().0.is_empty() && !rewritten {
             return self.splice(&document, &yaml);
         }
@@ -88,7 +88,7 @@ impl Workspace {
     /// Adds a document at the end of a file.
     pub(super) fn add(&mut self, file: &str, yaml: &str) -> Result<(), EditError> {
         let mut text = self.sources.0.get(file).cloned().unwrap_or_default();
-        if file.ends_with(".json") && (!text.trim().is_empty() || json::read(yaml).is_err()) {
+        if file.ends_with(".json") && (!text.trim().is_empty() || !yaml::is_json(yaml)) {
             return Err(EditError::Json(file.to_owned()));
         }
         let last_is_empty = yaml::chunks(&text).last().is_none_or(|chunk| chunk.empty);

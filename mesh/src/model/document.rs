@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::diagnostic::{Fix, Place};
 use crate::edit::FieldEdit;
 use crate::limits::{DOCUMENTS, FIX_BYTES, MESH_ALIASED_BYTES, MESH_NODES, PROBLEMS};
-use crate::order;
 use crate::resource::Resource;
 use crate::yaml::{self, Path, Problem, Remedy};
 use crate::{Diagnostic, Edit, ResourceKey, Severity};
@@ -108,7 +107,7 @@ impl Body {
                 key.get_or_insert_with(|| item.resource.key.clone());
             }
         }
-        order::sort_by_key(&mut problems, |(_, problem)| problem.offset);
+        problems.sort_by_key(|(_, problem)| problem.offset);
         let mut more = read.more;
         problems.iter().skip(PROBLEMS).for_each(|(_, problem)| more.add(problem.severity));
         problems.truncate(PROBLEMS);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::resource::field::{Typed, Wrong};
 use crate::yaml::{Path, Problem, Remedy, Segment, Tree};
-use crate::{Severity, json, yaml};
+use crate::{Severity, yaml};
 
 /// What is found on the way.
 pub(super) struct Findings<'t> {
@@ -135,7 +135,7 @@ fn candidates(wrong: &Value, path: &Path) -> Vec<(Value, Option<&'static str>, S
             }
             let message =
                 format!("{name} is text in the API; unquoted it is a number, which Kubernetes refuses.");
-            all.push((Value::String(json::number(number)), Some("MW0014"), message));
+            all.push((Value::String(yaml::written(number)), Some("MW0014"), message));
         }
         Value::Bool(truth) => {
             let message =

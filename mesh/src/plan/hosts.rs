@@ -1,6 +1,5 @@
 //! The index over the domains of virtual hosts.
 
-use crate::order;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -26,9 +25,7 @@ impl VirtualHosts {
             }
         }
         for wildcards in [&mut hosts.suffixes, &mut hosts.prefixes] {
-            order::sort_by(wildcards, |a, b| {
-                (Reverse(a.0.len()), &a.0, a.1).cmp(&(Reverse(b.0.len()), &b.0, b.1))
-            });
+            wildcards.sort_by(|a, b| (Reverse(a.0.len()), &a.0, a.1).cmp(&(Reverse(b.0.len()), &b.0, b.1)));
             wildcards.dedup_by(|later, first| later.0 == first.0);
         }
         hosts

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use super::{RetryOn, Source};
+use super::RetryOn;
 
 /// A duration, as in `1.5s`.
 pub(super) fn duration<S: Serializer>(it: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -39,24 +39,4 @@ impl Serialize for RetryOn {
 
 fn text(it: Duration) -> String {
     crate::resource::DurationString::from_millis(u64::try_from(it.as_millis()).unwrap_or(u64::MAX)).0
-}
-
-/// A source as it is written: reading a tagged enum by serde would be ten times the code, and the page carries it.
-#[derive(Deserialize)]
-pub(super) struct Tagged {
-    kind: String,
-    namespace: String,
-    name: String,
-}
-
-impl TryFrom<Tagged> for Source {
-    type Error = String;
-
-    fn try_from(Tagged { kind, namespace, name }: Tagged) -> Result<Self, String> {
-        match kind.as_str() {
-            "workload" => Ok(Self::Workload { namespace, name }),
-            "gateway" => Ok(Self::Gateway { namespace, name }),
-            _ => Err(format!("a source of the kind `{kind}`, which is unknown")),
-        }
-    }
 }

@@ -4,7 +4,6 @@ use super::workload::Collector;
 use super::{Discovery, Port, PortProtocol, Service, Visibility};
 use crate::Mesh;
 use crate::host;
-use crate::order;
 use crate::plan::Endpoint;
 use crate::resource::service_entry::{Location, Resolution, ServiceEntry, ServicePort, WorkloadEntry};
 use crate::resource::{Resource, WorkloadEntry as Instance};
@@ -13,9 +12,7 @@ use crate::resource::{Resource, WorkloadEntry as Instance};
 pub(super) fn services(mesh: &Mesh, workloads: &mut Collector<'_>) -> Vec<Service> {
     let mut entries: Vec<(&Resource, &ServiceEntry)> = mesh.service_entries().collect();
     // Names of workloads must not depend on the order of files.
-    order::sort_by(&mut entries, |a, b| {
-        (&a.0.key.namespace, &a.0.key.name).cmp(&(&b.0.key.namespace, &b.0.key.name))
-    });
+    entries.sort_by(|a, b| (&a.0.key.namespace, &a.0.key.name).cmp(&(&b.0.key.namespace, &b.0.key.name)));
     entries.into_iter().flat_map(|(resource, entry)| of_entry(resource, entry, workloads)).collect()
 }
 
@@ -46,7 +43,7 @@ fn of_entry(resource: &Resource, entry: &ServiceEntry, workloads: &mut Collector
         let host = written.to_ascii_lowercase();
         let mut ports: Vec<Port> =
             entry.ports.iter().filter_map(|it| port(it, &instances, &host, discovery)).collect();
-        order::sort_by_key(&mut ports, |port| port.number);
+        ports.sort_by_key(|port| port.number);
         ports.dedup_by_key(|port| port.number);
         Service {
             written: written.clone(),

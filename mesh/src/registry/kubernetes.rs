@@ -6,7 +6,6 @@ use super::entry::endpoint;
 use super::workload::Collector;
 use super::{Discovery, Port, PortProtocol, Service, Visibility};
 use crate::annotation;
-use crate::order;
 use crate::plan::Endpoint;
 use crate::resource::service::{IntOrString, Service as Spec, ServicePort};
 use crate::resource::{Resource, WorkloadEntry};
@@ -24,7 +23,7 @@ pub(super) fn services(mesh: &Mesh, settings: &Settings, workloads: &Collector<'
         .collect();
     for (alias, at) in aliases {
         all[at].aliases.push(alias);
-        order::sort_by(&mut all[at].aliases, Ord::cmp);
+        all[at].aliases.sort_by(Ord::cmp);
     }
     all
 }
@@ -38,12 +37,12 @@ fn of_service(resource: &Resource, spec: &Spec, settings: &Settings, workloads: 
     let instances = workloads.selected(namespace, &spec.selector);
     let mut ports: Vec<Port> =
         spec.ports.iter().filter_map(|it| port(it, &instances, alias_of.as_deref())).collect();
-    order::sort_by_key(&mut ports, |port| port.number);
+    ports.sort_by_key(|port| port.number);
     ports.dedup_by_key(|port| port.number);
     let mut addresses = spec.cluster_ips.clone();
     addresses.extend(spec.cluster_ip.clone());
     addresses.retain(|address| !matches!(address.as_str(), "" | "None" | "0.0.0.0"));
-    order::sort_by(&mut addresses, Ord::cmp);
+    addresses.sort_by(Ord::cmp);
     addresses.dedup();
     let export_to: Vec<String> = resource
         .metadata

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::ResourceKey;
-use crate::order;
 use crate::plan::Endpoint;
 
 use super::{PortProtocol, Visibility};
@@ -114,7 +113,7 @@ impl Service {
                     self.ports.push(port);
                 }
             }
-            order::sort_by_key(&mut self.ports, |port| port.number);
+            self.ports.sort_by_key(|port| port.number);
         }
         for port in &mut self.ports {
             let mut known = HashSet::new();

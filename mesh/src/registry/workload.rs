@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::Mesh;
 use crate::labels::selects;
-use crate::order;
 use crate::plan::Source;
 use crate::resource::WorkloadEntry;
 
@@ -63,7 +62,7 @@ pub(super) fn gateways(mesh: &Mesh) -> Vec<Gateway> {
             selector: gateway.selector.clone(),
         })
         .collect();
-    order::sort_by(&mut all, |a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    all.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     all
 }
 
@@ -97,7 +96,7 @@ impl<'m> Collector<'m> {
             all.workloads.insert((namespace.to_owned(), name.to_owned()), known);
         }
         for entries in all.entries.values_mut() {
-            order::sort_by_key(entries, |(name, _)| *name);
+            entries.sort_by_key(|(name, _)| *name);
         }
         for (namespace, entries) in &all.entries {
             for (at, (_, entry)) in entries.iter().enumerate() {

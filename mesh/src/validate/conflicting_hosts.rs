@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use crate::Severity;
 use crate::host::{self, Overlaps};
-use crate::order;
 use crate::registry::Visibility;
 use crate::resource::walk::At;
 use crate::resource::{Resource, VirtualService};
@@ -51,7 +50,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         let mut others: Vec<&Entry<'_>> =
             same.chain(meeting).filter(|other| *other != position).map(|at| &entries[at]).collect();
         others.retain(|other| other.0.key != entry.0.key && meet(entry, other));
-        order::sort_by(&mut others, |a, b| a.0.age().cmp(&b.0.age()));
+        others.sort_by(|a, b| a.0.age().cmp(&b.0.age()));
         if let Some(first) = others.first() {
             tell(entry, first, report);
         }

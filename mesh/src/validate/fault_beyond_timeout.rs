@@ -102,7 +102,7 @@ impl<'m> Callers<'m> {
         let timeouts = timeouts(context);
         let mut timed: Vec<&Service> =
             services.iter().filter(|service| timeouts.contains_key(&service.host)).collect();
-        crate::order::sort_by(&mut timed, |a, b| timeouts.get(&a.host).cmp(&timeouts.get(&b.host)));
+        timed.sort_by(|a, b| timeouts.get(&a.host).cmp(&timeouts.get(&b.host)));
         // Beyond these nobody is told of.
         timed.truncate(MOST * 2);
         Self { timeouts, services, timed, by_label }

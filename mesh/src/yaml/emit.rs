@@ -3,8 +3,6 @@
 
 use serde_json::{Map, Value};
 
-use crate::{json, order};
-
 /// How a document lays out its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -36,7 +34,7 @@ pub(crate) fn inline(value: &Value) -> Option<String> {
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) => match whole(number) {
             Some(whole) => whole.to_string(),
-            None => json::number(number),
+            None => self::number(number),
         },
         Value::String(string) => text(string),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),
@@ -52,10 +50,24 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() < 1e15).then_some(float as i64)
 }
 
+/// A number in digits: readers of YAML 1.1 take `1e22` for text.
+pub(crate) fn number(number: &serde_json::Number) -> String {
+    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
+    let mut text = float.to_string();
+    if !text.contains('.') {
+        text.push_str(".0");
+    }
+    text
+}
+
+/// Text in quotes: JSON's strings are YAML's, too.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
 /// Text as a scalar, in quotes where it might need them.
 pub(crate) fn text(text: &str) -> String {
-    // JSON's strings are YAML's, too.
-    if is_plain(text) { text.to_owned() } else { json::quoted(text) }
+    if is_plain(text) { text.to_owned() } else { quoted(text) }
 }
 
 /// What some reader of YAML 1.1 or 1.2 takes for a truth or for nothing, in small letters.
@@ -168,14 +180,14 @@ pub(crate) fn strict(value: &Value) -> String {
                 ordered(map).into_iter().map(|(key, value)| strict_entry(key, value)).collect();
             format!("{{{}}}", entries.join(", "))
         }
-        Value::String(string) => json::quoted(string),
+        Value::String(string) => quoted(string),
         scalar => inline(scalar).unwrap_or_default(),
     }
 }
 
 /// One entry of a mapping as JSON.
 pub(crate) fn strict_entry(key: &str, value: &Value) -> String {
-    format!("{}: {}", json::quoted(key), strict(value))
+    format!("{}: {}", quoted(key), strict(value))
 }
 
 /// One entry of a mapping in braces.
@@ -187,7 +199,7 @@ fn flow_text(string: &str) -> String {
     let scalar = text(string);
     // Commas and brackets end a plain scalar here and are harmless elsewhere.
     if scalar.contains([',', '[', ']', '{', '}', ':']) && !scalar.starts_with(['"', '\'']) {
-        json::quoted(string)
+        quoted(string)
     } else {
         scalar
     }
@@ -196,9 +208,8 @@ fn flow_text(string: &str) -> String {
 fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut entries: Vec<_> = map.iter().collect();
     // By name behind those, whatever order the map happens to keep: what is written must not depend on features of others.
-    order::sort_by_key(&mut entries, |(key, _)| {
-        (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key)
-    });
+    entries
+        .sort_by_key(|(key, _)| (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key));
     entries
 }
 

@@ -8,7 +8,6 @@ mod align;
 mod differ;
 mod site;
 
-use crate::order;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -69,7 +68,7 @@ fn attempt(text: &str, old: &Text, new: &Value, depth: usize) -> Option<String> 
 /// The text with splices made; `None` where they overlap.
 fn spliced(text: &str, mut splices: Vec<Splice>) -> Option<String> {
     // Stable: what is inserted at one place stays in order, and before what is replaced from there on.
-    order::sort_by_key(&mut splices, |splice| (splice.range.start, splice.range.end));
+    splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
     let crlf = text.contains("\r\n");
     let mut out = String::with_capacity(text.len() + 256);
     let mut at = 0;

@@ -38,38 +38,9 @@ pub(crate) fn number(text: &str) -> Option<Number> {
     is_float(unsigned).then(|| float(text)).flatten()
 }
 
-/// A float. The standard library's reader would bring tables of ten kilobytes into the page that no compression makes
-/// smaller; the last digit of one that has more than 15 may differ from its.
+/// A float; `None` beyond all of them.
 fn float(text: &str) -> Option<Number> {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mut digits = 0_u64;
-    // One that does not fit is beyond all numbers, or nothing beside them.
-    let beyond = if exponent.starts_with('-') { -9999 } else { 9999 };
-    let mut exponent = exponent.parse::<i32>().unwrap_or(beyond).clamp(-9999, 9999);
-    let behind = fraction.bytes().map(|digit| (digit, 1));
-    for (digit, places) in whole.bytes().map(|digit| (digit, 0)).chain(behind) {
-        exponent -= places;
-        if !digit.is_ascii_digit() {
-            continue;
-        }
-        if digits < 10_u64.pow(18) {
-            digits = digits * 10 + u64::from(digit - b'0');
-        } else {
-            exponent += 1;
-        }
-    }
-    let power = |exponent: i32| (0..exponent).fold(1.0, |power, _| power * 10.0);
-    #[expect(clippy::cast_precision_loss, reason = "a float has no more digits")]
-    let digits = digits as f64;
-    // Of very small ones the power would be beyond all numbers.
-    let small = power((-exponent - 300).clamp(0, 1000));
-    let size = match exponent {
-        _ if digits == 0.0 => 0.0,
-        0.. => digits * power(exponent),
-        _ => digits / power((-exponent).min(300)) / small,
-    };
-    Number::from_f64(if text.starts_with('-') { -size } else { size })
+    text.parse().ok().and_then(Number::from_f64)
 }
 
 /// Digits with one point, and an exponent; a sign is gone already.

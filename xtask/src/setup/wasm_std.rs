@@ -2,8 +2,6 @@
 //!
 //! Built ones go into the toolchain's own folder, so that a plain `cargo build --target wasm32-unknown-unknown`
 //! works too; where that folder is not ours to write, into the cache, with a flag that points there.
-//!
-//! And a second one, in the cache, for the page that is delivered: see [`Toolchain::install_small`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,10 +19,6 @@ use crate::shell;
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 const SCRATCH: &str = "wasm32-std";
-const SMALL: &str = "wasm32-std-small";
-
-/// What a compiler has to be told for a panic to end the program at once, without a message that nobody sees.
-const ABORT_AT_ONCE: &str = "-Zunstable-options -Cpanic=immediate-abort";
 
 /// Beside a library that we built: the compiler that it was built with. After an update of the
 /// toolchain it no longer fits, and rustc's own message about that helps nobody.
@@ -107,59 +101,18 @@ impl Toolchain {
         let scratch = fresh(cache.scratch(SCRATCH))?;
         let source = debian::rust_source(&self.release, &scratch, progress)?.join("library");
         progress.set("compiling");
-        let mut cargo = cargo(&source, &scratch);
-        cargo.args(["--features", "panic-unwind compiler-builtins-mem"]).env("RUSTFLAGS", FORCE_UNSTABLE);
+        let mut cargo = super::cargo_tool::cargo();
+        cargo
+            .args(["build", "--locked", "--profile=dist", "--target", TARGET])
+            .args(["--features", "panic-unwind compiler-builtins-mem"])
+            .current_dir(source.join("sysroot"))
+            // The standard library is made of features that only a nightly compiler may use.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", FORCE_UNSTABLE)
+            .env("CARGO_PROFILE_DIST_DEBUG", "false")
+            .env("CARGO_TARGET_DIR", scratch.join("target"));
         shell::logged(&mut cargo, &cache.log(SCRATCH), |line| progress.cargo(line))?;
         Ok(built_in(&scratch))
-    }
-
-    /// The small library, if it is there.
-    pub(crate) fn find_small(&self, cache: &Cache) -> Option<Small> {
-        let sysroot = cache.tool(SMALL, &self.release);
-        self.fits(&library_in(&sysroot)).then_some(Small(sysroot))
-    }
-
-    /// Builds the small library into the cache, and says what came of it.
-    ///
-    /// It is optimized for size, and a panic ends the program at once. In the library that comes with the
-    /// compiler every index, `unwrap` and addition that may fail carries a message, its place in the source and
-    /// the code that prints them; the page cannot print them anywhere, and weighs 40 KB less without. Only a
-    /// library that is compiled anew can do without them. Where there is no source the page is as heavy as
-    /// `trunk build` makes it.
-    pub(crate) fn install_small(&self, cache: &Cache, progress: &Progress) -> String {
-        match self.build_small(cache, progress) {
-            Ok(()) => "compiled from Rust's source".to_owned(),
-            Err(error) => format!("not there ({error:#}): the page will be 40 KB heavier"),
-        }
-    }
-
-    fn build_small(&self, cache: &Cache, progress: &Progress) -> Result<()> {
-        let scratch = fresh(cache.scratch(SMALL))?;
-        let source = self.source(&scratch, progress)?;
-        progress.set("compiling");
-        let mut cargo = cargo(&source, &scratch);
-        cargo
-            .args(["--no-default-features", "--features", "compiler-builtins-mem optimize_for_size"])
-            .env("RUSTFLAGS", format!("{FORCE_UNSTABLE} {ABORT_AT_ONCE}"))
-            .env("CARGO_PROFILE_DIST_OPT_LEVEL", "z");
-        shell::logged(&mut cargo, &cache.log(SMALL), |line| progress.cargo(line))?;
-        self.place(&built_in(&scratch), &library_in(&cache.tool(SMALL, &self.release)))?;
-        fs::remove_dir_all(&scratch).context("removing what was only needed for the build")
-    }
-
-    /// The source of the standard library: there already, from rustup, or from Debian.
-    fn source(&self, scratch: &Path, progress: &Progress) -> Result<PathBuf> {
-        let source = self.sysroot.join("lib/rustlib/src/rust/library");
-        if source.join("sysroot").exists() {
-            return Ok(source);
-        }
-        progress.set("rustup component add");
-        let mut rustup = Command::new("rustup");
-        rustup.args(["component", "add", "rust-src"]).env("RUSTUP_MAX_RETRIES", "0");
-        if shell::succeeds_within(&mut rustup, Duration::from_secs(180)) && source.join("sysroot").exists() {
-            return Ok(source);
-        }
-        Ok(debian::rust_source(&self.release, scratch, progress)?.join("library"))
     }
 
     /// Copies the library to where it shall be found; the note of what it fits comes last.
@@ -184,19 +137,6 @@ impl Toolchain {
 /// Dependencies of std are not for users of std; this is how its own build system says it.
 const FORCE_UNSTABLE: &str = "-Zforce-unstable-if-unmarked";
 
-/// The command that compiles the library in this folder; flags and features are the caller's.
-fn cargo(source: &Path, scratch: &Path) -> Command {
-    let mut cargo = super::cargo_tool::cargo();
-    cargo
-        .args(["build", "--locked", "--profile=dist", "--target", TARGET])
-        .current_dir(source.join("sysroot"))
-        // The standard library is made of features that only a nightly compiler may use.
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_PROFILE_DIST_DEBUG", "false")
-        .env("CARGO_TARGET_DIR", scratch.join("target"));
-    cargo
-}
-
 /// Where that leaves the rlibs.
 fn built_in(scratch: &Path) -> PathBuf {
     scratch.join("target").join(TARGET).join("dist/deps")
@@ -212,20 +152,6 @@ fn fresh(scratch: PathBuf) -> Result<PathBuf> {
     }
     fs::create_dir_all(&scratch).with_context(|| format!("creating {}", scratch.display()))?;
     Ok(scratch)
-}
-
-/// The small library, as the folder of a compiler that has nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Small(PathBuf);
-
-impl Small {
-    /// Has a build for the browser use it.
-    pub(crate) fn apply(&self, command: &mut Command) {
-        command
-            .env(FLAGS, format!("--sysroot={} {ABORT_AT_ONCE}", self.0.display()))
-            // The stable compiler knows these flags, but keeps them to itself.
-            .env("RUSTC_BOOTSTRAP", "1");
-    }
 }
 
 /// Cargo's variable for flags of the browser's target, beside those of `.cargo/config.toml`.
@@ -250,8 +176,6 @@ fn version_field(version: &str, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-
     use super::*;
 
     #[test]
@@ -260,16 +184,6 @@ mod tests {
         assert_eq!(version_field(text, "release").as_deref(), Some("1.95.0"));
         assert_eq!(version_field(text, "commit-hash").as_deref(), Some("598"));
         assert_eq!(version_field(text, "host"), None);
-    }
-
-    #[test]
-    fn a_build_with_the_small_library_sees_no_other() {
-        let mut command = Command::new("trunk");
-        Small(PathBuf::from("/c/small-1.95.0")).apply(&mut command);
-        let set: Vec<_> = command.get_envs().collect();
-        let flags = "--sysroot=/c/small-1.95.0 -Zunstable-options -Cpanic=immediate-abort";
-        assert!(set.contains(&(OsStr::new(FLAGS), Some(OsStr::new(flags)))), "{set:?}");
-        assert!(set.contains(&(OsStr::new("RUSTC_BOOTSTRAP"), Some(OsStr::new("1")))), "{set:?}");
     }
 
     #[test]

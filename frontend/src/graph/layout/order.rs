@@ -1,8 +1,6 @@
 //! Who stands above whom: sweeps over the layers that put everything beside the middle of its neighbours, as long as fewer
 //! edges cross.
 
-use mesh::order::sort_by_key;
-
 /// A connected part of the graph in layers. A vertex is a node or, numbered after all nodes, a place where a long edge
 /// passes a layer.
 #[derive(Default)]
@@ -66,7 +64,7 @@ fn sort_row(layers: &mut Layers, position: &mut [usize], row: usize, from_left: 
             (sum * 64 / neighbours, if turned { count - 1 - at } else { at })
         })
         .collect::<Vec<_>>();
-    sort_by_key(&mut keys, |key| *key);
+    keys.sort();
     layers.rows[row] = keys.iter().map(|&(_, at)| old[if turned { count - 1 - at } else { at }]).collect();
     for (at, &vertex) in layers.rows[row].iter().enumerate() {
         position[vertex] = at;

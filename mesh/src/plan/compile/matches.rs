@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::trace::Skip;
 use super::translate::Scope;
 use crate::labels::selects;
-use crate::order;
 use crate::plan::{HeaderMatcher, Match, Matcher, Patterns};
 use crate::resource::http::{HttpMatch, StringMatch};
 
@@ -55,7 +54,7 @@ pub(super) fn condition(candidate: &HttpMatch, patterns: &Patterns) -> Result<Ma
             ));
         }
     }
-    order::sort_by(&mut headers, |a, b| a.0.cmp(&b.0));
+    headers.sort_by(|a, b| a.0.cmp(&b.0));
     let mut query = Vec::new();
     for (name, value) in &candidate.query_params {
         query.push((name.clone(), HeaderMatcher { value: comparison(value, patterns)?, invert: false }));

@@ -9,7 +9,6 @@ use super::secrets;
 use crate::annotation;
 use crate::host::{self, HostMap};
 use crate::labels::selects;
-use crate::order;
 use crate::plan::{Balancer, ClusterPolicy, HealthCheck};
 use crate::registry::{Viewer, Visibility};
 use crate::resource::Resource;
@@ -48,7 +47,7 @@ impl<'m> Policies<'m> {
         let mut all: Vec<Rule<'m>> =
             mesh.destination_rules().map(|(resource, spec)| Rule { resource, spec }).collect();
         let precedence = |rule: &Rule<'m>| (rule.spec.workload_selector.is_none(), rule.resource.age());
-        order::sort_by(&mut all, |a, b| precedence(a).cmp(&precedence(b)));
+        all.sort_by(|a, b| precedence(a).cmp(&precedence(b)));
         let mut by_namespace: HashMap<&'m str, HostMap<Vec<Rule<'m>>>> = HashMap::new();
         for rule in all {
             let namespace = rule.resource.key.namespace.as_str();

@@ -6,7 +6,6 @@ use super::delegate;
 use super::reset;
 use super::trace::Skip;
 use crate::host::{self, MESH};
-use crate::order;
 use crate::plan::ConnectionFault;
 use crate::registry::Visibility;
 use crate::resource::http::{HttpMatch, HttpRoute};
@@ -67,7 +66,7 @@ impl Rules {
     /// Prepares the VirtualServices of a mesh.
     pub(crate) fn of(mesh: &Mesh, settings: &Settings) -> Self {
         let mut all: Vec<(&Resource, &VirtualService)> = mesh.virtual_services().collect();
-        order::sort_by(&mut all, |a, b| a.0.age().cmp(&b.0.age()));
+        all.sort_by(|a, b| a.0.age().cmp(&b.0.age()));
         let delegates: HashMap<(&str, &str), (&Resource, &VirtualService)> = all
             .iter()
             .filter(|(_, service)| service.hosts.is_empty())
@@ -91,7 +90,7 @@ impl Rules {
                 book.visibility.allows(&own(book), namespace) && book.gateways.iter().any(|it| it == gateway)
             })
             .collect();
-        order::sort_by_key(&mut found, |at| {
+        found.sort_by_key(|at| {
             self.books[*at].visibility.closeness(&self.books[*at].key.namespace, namespace)
         });
         found

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::json;
-
 use super::super::emit::{self, Layout};
+use super::super::is_json;
 use super::super::tree::{NodeId, NodeKind, Tree};
 use super::align::align;
 use super::site::{self, Site};
@@ -32,7 +31,7 @@ impl<'a> Differ<'a> {
         depth: usize,
     ) -> Option<Vec<Splice>> {
         let layout = site::layout(text, tree);
-        let strict = json::read(text).is_ok();
+        let strict = is_json(text);
         let mut differ = Self { text, tree, layout, strict, depth, splices: Vec::new() };
         differ.node(Site::Root, tree.root()?, old, new, 0)?;
         Some(differ.splices)
