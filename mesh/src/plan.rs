@@ -25,7 +25,7 @@ pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
 pub use compile::{Compiler, compile, compile_all, delegate_conflicts, fits, merge_delegate};
 pub use connection::{ConnectionFault, ConnectionMatch, ConnectionRoute, Subnet};
 pub use health::{HealthCheck, Probe};
-pub use listeners::split_authority;
+pub use listeners::{distinct, split_authority};
 pub(crate) use pattern::Patterns;
 pub use pattern::{Pattern, PatternError, substitution};
 pub use policy::{

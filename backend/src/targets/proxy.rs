@@ -1,5 +1,6 @@
 //! The built-in proxy as a target: which listeners it has, and how a revision's plans get to it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -104,13 +105,8 @@ impl DataPlane {
         }
         let swap = self.proxy.swap(plans.values().cloned().collect());
         let swapped = tokio::time::timeout(SWAP_TIMEOUT, swap).await.map_err(|_elapsed| Unreachable)?;
-        let gone: Vec<_> = entries
-            .keys()
-            .filter(|(source, port)| {
-                !wanted.iter().any(|entry| entry.source == *source && entry.port == *port)
-            })
-            .cloned()
-            .collect();
+        let wanted: HashSet<_> = wanted.into_iter().map(|entry| (entry.source, entry.port)).collect();
+        let gone: Vec<_> = entries.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
         for key in gone {
             if let Some(address) = entries.remove(&key) {
                 self.proxy.unbind(address).await;

@@ -1,9 +1,10 @@
 //! What each instance of a service answered lately, and what its health checks say.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use api::{Classes, Health, InstanceStats};
 use mesh::Plan;
+use mesh::plan::distinct;
 use proxy::{Batch, Notice, Tries};
 
 use super::troubles::Moved;
@@ -64,9 +65,7 @@ impl Instances {
     /// Forgets instances that these plans do not have; of those that are not checked, what checks said.
     pub fn follow<'p>(&mut self, plans: impl Iterator<Item = &'p Plan>) {
         let mut there: HashMap<(&str, String), bool> = HashMap::new();
-        // Plans share what they have in common: each is read once.
-        let mut read = HashSet::new();
-        for plan in plans.filter(|plan| read.insert(plan.clusters.as_ptr())) {
+        for plan in distinct(plans) {
             for cluster in plan.clusters.iter() {
                 for endpoint in &cluster.endpoints {
                     let name = (cluster.key.host.as_str(), self.moved.name(&endpoint.address, endpoint.port));

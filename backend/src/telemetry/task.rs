@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use api::Delta;
 use api::revision::Stage;
+use mesh::plan::distinct;
 use proxy::{Batch, Notice};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -141,7 +142,7 @@ impl Feeds {
 
 /// The shares that a revision asks for.
 fn desired(offer: &Offer, domain: &str) -> Vec<splits::Desired> {
-    let desired = splits::desired(offer.plans.values().map(AsRef::as_ref));
+    let desired = splits::desired(distinct(offer.plans.values().map(AsRef::as_ref)));
     splits::with_idle(desired, &offer.world.mesh, domain)
 }
 

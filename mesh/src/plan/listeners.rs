@@ -3,6 +3,8 @@
 //! A workload's outbound listener is one loopback port: what a sidecar would learn from the address that the workload
 //! connected to, it learns from the authority.
 
+use std::collections::HashSet;
+
 use super::{Listener, Plan};
 use crate::route::find_virtual_host;
 
@@ -17,6 +19,13 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
         }
         _ => (authority, None),
     }
+}
+
+/// One plan for each view of a mesh: sources that see the same share listeners and clusters, and a large mesh has thousands of such
+/// sources.
+pub fn distinct<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> impl Iterator<Item = &'p Plan> {
+    let mut seen = HashSet::new();
+    plans.into_iter().filter(move |plan| seen.insert((plan.listeners.as_ptr(), plan.clusters.as_ptr())))
 }
 
 impl Plan {

@@ -1,6 +1,6 @@
 //! A plan as one thread uses it: beside each route stands what the thread has found out for it, made on first use.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
@@ -23,7 +23,8 @@ use crate::upstream::cluster;
 
 pub(crate) struct ActivePlan {
     pub(crate) plan: Arc<Plan>,
-    clusters: Vec<OnceCell<Rc<cluster::LocalCluster>>>,
+    /// Those that a request was sent to: of thousands of sources that all see the same mesh, most send none.
+    clusters: RefCell<HashMap<ClusterId, Rc<cluster::LocalCluster>>>,
     /// By the address, within the plan, of what was decided.
     entries: RefCell<HashMap<usize, Rc<RouteEntry>, BuildHasherDefault<AddressHasher>>>,
     unknown_hosts: RefCell<HashMap<Name, Rc<RouteEntry>>>,
@@ -45,8 +46,8 @@ pub(crate) struct RouteEntry {
 impl ActivePlan {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
         Self {
-            clusters: plan.clusters.iter().map(|_| OnceCell::new()).collect(),
             plan,
+            clusters: RefCell::default(),
             entries: RefCell::default(),
             unknown_hosts: RefCell::default(),
             servers: RefCell::default(),
@@ -73,20 +74,21 @@ impl ActivePlan {
         source: &SourceState,
         shared: &Shared,
     ) -> Option<Rc<cluster::LocalCluster>> {
-        let at = id.0 as usize;
-        let cluster = self.plan.clusters.get(at)?;
-        let view = self.clusters.get(at)?.get_or_init(|| {
-            let state = source.cluster(&cluster.key, &shared.cluster_manager);
-            let view = cluster::LocalCluster::new(
-                state,
-                cluster,
-                &self.plan.labels,
-                &shared.config,
-                &shared.cluster_manager,
-            );
-            Rc::new(view.secured(cluster, &shared.tls, || Alpn::of_cluster(&self.plan, id)))
-        });
-        Some(Rc::clone(view))
+        if let Some(view) = self.clusters.borrow().get(&id) {
+            return Some(Rc::clone(view));
+        }
+        let cluster = self.plan.clusters.get(id.0 as usize)?;
+        let state = source.cluster(&cluster.key, &shared.cluster_manager);
+        let view = cluster::LocalCluster::new(
+            state,
+            cluster,
+            &self.plan.labels,
+            &shared.config,
+            &shared.cluster_manager,
+        );
+        let view = Rc::new(view.secured(cluster, &shared.tls, || Alpn::of_cluster(&self.plan, id)));
+        self.clusters.borrow_mut().insert(id, Rc::clone(&view));
+        Some(view)
     }
 
     /// What stands beside a decision; `authority` counts where no virtual host was found.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use mesh::Plan;
-use mesh::plan::{Cluster, ClusterId, TlsServer};
+use mesh::plan::{Cluster, ClusterId, TlsServer, distinct};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::alpn::Alpn;
@@ -74,7 +74,7 @@ impl Store {
     pub(crate) fn prepare(&self, plans: &[Arc<Plan>]) {
         locked(&self.servers).retain(|slot| Arc::strong_count(slot) > 1);
         locked(&self.clients).retain(|slot| Arc::strong_count(slot) > 1);
-        for plan in plans {
+        for plan in distinct(plans.iter().map(Arc::as_ref)) {
             let servers = plan.listeners.iter().flat_map(|listener| &listener.tls);
             servers.filter(|server| !server.passes()).for_each(|server| drop(self.server(server)));
             for (cluster, id) in

@@ -2,11 +2,12 @@
 
 mod ask;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::Plan;
+use mesh::plan::distinct;
 use tokio::task::JoinHandle;
 
 use crate::tls::{Alpn, Store};
@@ -27,12 +28,7 @@ impl Checkers {
         store: &Store,
     ) {
         let mut wanted = HashMap::new();
-        let mut seen = HashSet::new();
-        for plan in plans {
-            // Plans share their clusters.
-            if !seen.insert(plan.clusters.as_ptr()) {
-                continue;
-            }
+        for plan in distinct(plans.map(Arc::as_ref)) {
             for cluster in plan.clusters.iter() {
                 let Some(check) = &cluster.policy.health else { continue };
                 let slot = store.client(cluster, Alpn::of_check(&check.probe));

@@ -36,7 +36,10 @@ impl ClusterManager {
         if let Some(known) = clusters.get(&place).and_then(Weak::upgrade) {
             return known;
         }
-        clusters.retain(|_, shared| shared.strong_count() > 0);
+        // What nobody has any more is looked for before the map would grow: once for as many as there are, not for each.
+        if clusters.len() == clusters.capacity() {
+            clusters.retain(|_, shared| shared.strong_count() > 0);
+        }
         let shared = Arc::new(SharedCluster::new(Arc::clone(source), key.clone(), self.notices.clone()));
         clusters.insert(place, Arc::downgrade(&shared));
         shared
