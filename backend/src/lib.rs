@@ -2,6 +2,7 @@
 //!
 //! A library so that integration tests can start it; the program is `main.rs`.
 
+pub mod analysis;
 pub mod app_window;
 pub mod cli;
 pub mod clock;
@@ -24,4 +25,3 @@ pub mod telemetry;
 pub mod timeline;
 pub mod watch;
 pub mod work;
-pub mod world;

@@ -225,7 +225,8 @@ impl Server {
         let rate = config.rate.unwrap_or(if config.mesh.is_none() { 100.0 } else { 0.0 });
         let load = Load::start(rate, Arc::clone(&hub), stop.clone());
         let path = if config.mesh.is_none() { "/productpage" } else { "/" };
-        let page = wire::goal(&entries.load(), &control.head().world, path).map(|goal| goal.url.to_string());
+        let page =
+            wire::goal(&entries.load(), &control.head().analysis, path).map(|goal| goal.url.to_string());
         tasks.spawn(wire::aim(Arc::clone(&hub), entries, control.clone(), load.clone(), path));
 
         let guard = Arc::new(Guard::new(address, &config.allow_hosts, config.token.clone()));
@@ -306,7 +307,7 @@ fn snapshot(
         name,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         revision: head.info.clone(),
-        sources: head.world.sources.clone(),
+        sources: head.analysis.sources.clone(),
         settings: settings.clone(),
         targets: vec![TargetStatus { target, state: pending, nodes: Vec::new() }],
         listeners: Vec::new(),

@@ -13,7 +13,7 @@ use api::state::{ListenerInfo, TargetStatus};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, pending, select_all};
 
-use crate::world::{Plans, World};
+use crate::analysis::{Analysis, Plans};
 
 /// A revision, as targets and telemetry get it.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Offer {
     /// When its edit came in.
     pub received: Instant,
     /// Its text, as it was understood.
-    pub world: Arc<World>,
+    pub analysis: Arc<Analysis>,
     /// What it is compiled into, one plan for each source.
     pub plans: Plans,
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use mesh::{Mesh, Settings, Sources};
-use meshwright::world::{self, World};
+use meshwright::analysis::{self, Analysis};
 use proxy::{Config, Entry, Events, Proxy};
 use tokio::runtime::Runtime;
 
@@ -32,11 +32,11 @@ fn start() -> Result<Gateway, Box<dyn std::error::Error>> {
     let backend = upstream::start()?;
     let settings = Settings::default();
     let sources = Sources::single("mesh.yaml", include_str!("mesh.yaml"));
-    let world = World::read(sources, &Mesh::default(), &settings);
-    let wrong = world.diagnostics.iter().find(|it| it.severity == mesh::Severity::Error);
+    let analysis = Analysis::read(sources, &Mesh::default(), &settings);
+    let wrong = analysis.diagnostics.iter().find(|it| it.severity == mesh::Severity::Error);
     assert!(wrong.is_none(), "{wrong:?}");
-    let plans = world::compile(&world, &settings, 1)?;
-    let plans = world::moved(plans, &HashMap::from([(65535, backend.port())]));
+    let plans = analysis::compile(&analysis, &settings, 1)?;
+    let plans = analysis::moved(plans, &HashMap::from([(65535, backend.port())]));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (proxy, events) = Proxy::start(Config { threads: 1, ..Config::default() })?;
     let address = runtime.block_on(async {

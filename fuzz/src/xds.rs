@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
-use xds::ads::{Client, Options, Server, Worlds};
+use xds::ads::{Client, Options, Server, SnapshotSource};
 use xds::resource::{Kind, Resource, Snapshot};
 
 /// A stream that has been said all to ends in this time, or it hangs.
@@ -31,7 +31,7 @@ const LOGS: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLog
 /// The same few resources for whoever asks.
 struct Everyone(watch::Sender<Arc<Snapshot>>);
 
-impl Worlds for Everyone {
+impl SnapshotSource for Everyone {
     fn subscribe(&self, _client: &Client) -> Result<watch::Receiver<Arc<Snapshot>>, String> {
         Ok(self.0.subscribe())
     }

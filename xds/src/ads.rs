@@ -1,6 +1,6 @@
 //! The server that Envoys ask for their resources.
 //!
-//! [`Server`] serves what [`Worlds`] has for each client, and [`Nodes`] says what the clients make of it. Inside, a session decides what a
+//! [`Server`] serves what [`SnapshotSource`] has for each client, and [`Nodes`] says what the clients make of it. Inside, a session decides what a
 //! stream is sent, without clock and network; `stream` and `server` are the network. What streams have in common is worked out and encoded
 //! once, so an edit costs what it changes, and a client what it is sent.
 
@@ -44,7 +44,7 @@ pub struct Client {
 }
 
 /// What there is for each client.
-pub trait Worlds: Send + Sync + 'static {
+pub trait SnapshotSource: Send + Sync + 'static {
     /// The client's resources, now and from now on; or why there are none, in words for the one who runs it. Clients for which
     /// there is the same are best given the same [`Arc`], and snapshots that have the same of a kind the same of it: what
     /// was worked out for one is then worked out for all. A client whose channel is closed is told to come again.

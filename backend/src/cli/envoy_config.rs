@@ -11,9 +11,9 @@ use xds::bootstrap;
 use xds::node::Bind;
 
 use super::source;
+use crate::analysis::{self, Analysis};
 use crate::files;
 use crate::settings::SettingsArgs;
-use crate::world::{self, World};
 
 /// Arguments of `envoy-config`.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,10 +61,10 @@ pub enum Format {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sources = files::read(std::slice::from_ref(&args.mesh))?.told();
     let settings = args.settings.of_mesh();
-    let world = World::read(sources, &Mesh::default(), &settings);
-    let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
-    world::fits(&world)?;
-    let plan = mesh::plan::compile(&world.mesh, &world.registry, &settings, &source, 1);
+    let analysis = Analysis::read(sources, &Mesh::default(), &settings);
+    let source = source::named(&analysis.registry, args.workload.as_deref(), args.gateway.as_deref())?;
+    analysis::fits(&analysis)?;
+    let plan = mesh::plan::compile(&analysis.mesh, &analysis.registry, &settings, &source, 1);
     let bind = Bind { address: args.address, stream_idle: args.timeouts.stream_idle(), ..Bind::default() };
     let config = bootstrap::fixed(&plan, &bind, args.admin)?;
     let text = match args.format {

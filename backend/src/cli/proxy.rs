@@ -24,13 +24,13 @@ use tokio::task::JoinHandle;
 use super::descriptors;
 use super::serve::signals;
 use super::source::{self, NoSource};
+use crate::analysis::{self, Analysis};
 use crate::files;
 use crate::metrics::Metrics;
 use crate::settings::SettingsArgs;
 use crate::spans::ExporterError;
 use crate::targets::entries::{near, wanted};
 use crate::watch::Watch;
-use crate::world::{self, World};
 
 /// For how long requests under way may go on at the end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -170,7 +170,7 @@ struct Running {
     metrics: Arc<Metrics>,
     /// Sends spans, and ends after the proxy has.
     spans: Option<JoinHandle<()>>,
-    read: ArcSwap<World>,
+    read: ArcSwap<Analysis>,
     watch: Mutex<Watch>,
 }
 
@@ -178,16 +178,16 @@ impl Running {
     async fn start(args: &Args) -> Result<Self, Error> {
         // Before the files are read: what changes from now on is seen.
         let watch = Mutex::new(Watch::new(vec![args.mesh.clone()]));
-        let world = World::read(
+        let analysis = Analysis::read(
             files::read(std::slice::from_ref(&args.mesh))?.told(),
             &Mesh::default(),
             &args.settings.of_mesh(),
         );
-        let errors = world.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+        let errors = analysis.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
         if errors > 0 {
             tracing::warn!(errors, "the mesh has errors: `meshwright validate` shows them");
         }
-        let plan = Arc::new(plan(&world, args, 1)?);
+        let plan = Arc::new(plan(&analysis, args, 1)?);
         let port = port(&plan, args)?;
         let entry = Entry { source: plan.source.clone(), port };
         let folder = if args.mesh.is_dir() { Some(args.mesh.as_path()) } else { args.mesh.parent() };
@@ -228,7 +228,7 @@ impl Running {
             plan,
             metrics,
             spans,
-            read: ArcSwap::from_pointee(world),
+            read: ArcSwap::from_pointee(analysis),
             watch,
         };
         running.open().await;
@@ -285,27 +285,27 @@ impl Running {
             return Err(Error::Unread { file, why });
         }
         let sources = found.told();
-        let world = World::read(sources, &before.mesh, &self.args.settings.of_mesh());
-        let errors = world.new_errors(&before).len();
+        let analysis = Analysis::read(sources, &before.mesh, &self.args.settings.of_mesh());
+        let errors = analysis.new_errors(&before).len();
         if errors > 0 {
             return Err(Error::Invalid(errors));
         }
-        let plan = Arc::new(plan(&world, &self.args, self.plan.load().revision + 1)?);
+        let plan = Arc::new(plan(&analysis, &self.args, self.plan.load().revision + 1)?);
         self.proxy.swap(vec![Arc::clone(&plan)]).await;
         let revision = plan.revision;
         self.metrics.follow(std::iter::once(&*plan));
         self.plan.store(plan);
         self.open().await;
-        self.read.store(Arc::new(world));
+        self.read.store(Arc::new(analysis));
         Ok(revision)
     }
 }
 
 /// The plan of the source that was asked for.
-fn plan(world: &World, args: &Args, revision: u64) -> Result<Plan, Error> {
-    let source = source::named(&world.registry, args.workload.as_deref(), args.gateway.as_deref())?;
-    world::fits(world)?;
-    Ok(mesh::plan::compile(&world.mesh, &world.registry, &args.settings.of_mesh(), &source, revision))
+fn plan(analysis: &Analysis, args: &Args, revision: u64) -> Result<Plan, Error> {
+    let source = source::named(&analysis.registry, args.workload.as_deref(), args.gateway.as_deref())?;
+    analysis::fits(analysis)?;
+    Ok(mesh::plan::compile(&analysis.mesh, &analysis.registry, &args.settings.of_mesh(), &source, revision))
 }
 
 /// The port of the plan that the listener serves; `None` lets each request's authority choose.

@@ -18,6 +18,7 @@ use super::change::{ChangeRequest, Head, LONGEST, Prepared, Refusal};
 use super::expiry::Expiries;
 use super::handle::Control;
 use super::inbox::{Command, QUEUE};
+use crate::analysis::{self, Analysis, Plans, Ports};
 use crate::clock::now_millis;
 use crate::events::Hub;
 use crate::origins::{Baseline, Finding};
@@ -26,7 +27,6 @@ use crate::targets::{self, News, Offer, Target};
 use crate::telemetry::Follower;
 use crate::timeline::{Progress, Reached};
 use crate::work::Work;
-use crate::world::{self, Plans, Ports, World};
 
 /// What the loop works with.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Actor {
             decisions: decided,
         };
         let progress = Progress::new(parts.head.info.number, Instant::now(), now_millis());
-        let expiries = Expiries::new(&parts.head.world.mesh);
+        let expiries = Expiries::new(&parts.head.analysis.mesh);
         (Self { parts, commands, admission, decisions, head, progress, expiries }, control)
     }
 
@@ -146,7 +146,7 @@ impl Actor {
         let prepared = match result.and_then(|prepared| fresh.and(soon).map(|()| prepared)) {
             Ok(Some(prepared)) => prepared,
             Ok(None) => {
-                let answer = answer(&self.parts.head.info, &self.parts.head.world);
+                let answer = answer(&self.parts.head.info, &self.parts.head.analysis);
                 return self.tell(waiting, Ok(answer)).await;
             }
             Err(refusal) => return self.tell(waiting, Err(refusal)).await,
@@ -160,9 +160,9 @@ impl Actor {
         }
         progress.reach(Stage::Stored, Instant::now(), None);
         self.progress = progress;
-        let answer = answer(&prepared.revision.info, &prepared.world);
-        let Prepared { revision, world, plans } = prepared;
-        let before = std::mem::replace(&mut self.parts.head, Head { info: revision.info, world });
+        let answer = answer(&prepared.revision.info, &prepared.analysis);
+        let Prepared { revision, analysis, plans } = prepared;
+        let before = std::mem::replace(&mut self.parts.head, Head { info: revision.info, analysis });
         // Before the answer: whoever has it may go on from this revision at once.
         self.head.send_replace(Arc::new(self.parts.head.clone()));
         self.tell(waiting, Ok(answer)).await;
@@ -196,8 +196,8 @@ impl Actor {
     /// Tells of the revision that is now the newest: browsers first, since they show what is pending, then the targets.
     async fn advance(&mut self, before: &Head, plans: Plans) {
         let head = self.parts.head.clone();
-        let files = mesh::diff::files(&before.world.sources, &head.world.sources);
-        self.expiries.set(&head.world.mesh);
+        let files = mesh::diff::files(&before.analysis.sources, &head.analysis.sources);
+        self.expiries.set(&head.analysis.mesh);
         let RevisionInfo { number, author, summary, .. } = &head.info;
         tracing::info!(revision = number, author, summary, "revision");
         self.parts.hub.publish(Delta::Revision { info: head.info, files });
@@ -210,8 +210,8 @@ impl Actor {
         let offer = Arc::new(Offer {
             revision: self.parts.head.info.number,
             received: self.progress.received(),
-            world: Arc::clone(&self.parts.head.world),
-            plans: world::moved(plans, &self.parts.ports),
+            analysis: Arc::clone(&self.parts.head.analysis),
+            plans: analysis::moved(plans, &self.parts.ports),
         });
         self.parts.telemetry.expect(&offer).await;
         for at in 0..self.parts.targets.len() {
@@ -264,7 +264,7 @@ impl Actor {
     /// What the origin proposes, and what it is called.
     fn proposal(&self) -> Option<(&'static str, Proposal)> {
         let origin = self.parts.origin.as_ref()?;
-        Some((origin.name, origin.proposal(&self.parts.head.world.sources)?))
+        Some((origin.name, origin.proposal(&self.parts.head.analysis.sources)?))
     }
 
     fn tell_proposal(&mut self) {
@@ -304,13 +304,13 @@ async fn append(store: &Store, revision: &Revision) -> Result<(), Refusal> {
 }
 
 /// The answer for a revision.
-fn answer(info: &RevisionInfo, world: &World) -> NewRevision {
-    NewRevision { revision: info.clone(), diagnostics: world.diagnostics.clone() }
+fn answer(info: &RevisionInfo, analysis: &Analysis) -> NewRevision {
+    NewRevision { revision: info.clone(), diagnostics: analysis.diagnostics.clone() }
 }
 
 /// The change that an origin proposes.
 fn accepted(origin: &str, proposal: &Proposal, base: u64, author: Option<String>) -> ChangeRequest {
-    let summary = Some(format!("from {origin}: {}", world::list_files(&proposal.files)));
+    let summary = Some(format!("from {origin}: {}", analysis::list_files(&proposal.files)));
     let edits = vec![Edit::SetFiles { files: proposal.files.clone() }];
     ChangeRequest { base: Some(base), author, edits, reverts: None, summary }
 }

@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::change::{self, ChangeRequest, Head, Prepared, Refusal};
 use super::inbox::Answer;
+use crate::analysis;
 use crate::clock::now_millis;
 use crate::store::{Revision, Store};
 use crate::work::Work;
-use crate::world;
 
 /// What is asked for, before it is known what edits that takes.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Ask {
                 head.expect(request.base)?;
                 let mut edits = request.edits;
                 if let Some(resources) = &request.resources {
-                    edits.extend(world::replace_resources(&head.world.mesh, resources)?);
+                    edits.extend(analysis::replace_resources(&head.analysis.mesh, resources)?);
                 }
                 let base = Some(request.base);
                 Ok(ChangeRequest { base, author: request.author, edits, reverts: None, summary: None })
@@ -117,7 +117,7 @@ impl Ask {
                 let revision = stored(store, number)?;
                 let before = stored(store, number.saturating_sub(1)).map(|before| before.sources);
                 let before = before.unwrap_or_default();
-                let now = &head.world.sources;
+                let now = &head.analysis.sources;
                 let edits = mesh::revert::revert(number, &revision.inverse, &before, &revision.sources, now)?;
                 let summary = Some(format!("takes back {number}: {}", revision.info.summary));
                 Ok(ChangeRequest { base: Some(base), author, edits, reverts: Some(number), summary })
@@ -139,7 +139,7 @@ mod tests {
     use mesh::{Edit, Mesh, Sources};
 
     use super::*;
-    use crate::world::World;
+    use crate::analysis::Analysis;
 
     #[tokio::test]
     async fn a_change_that_takes_long_holds_up_no_other() {
@@ -154,8 +154,8 @@ mod tests {
             edits: Edits::default(),
             reverts: None,
         };
-        let world = Arc::new(World::read(sources, &Mesh::default(), &settings));
-        let (_head, watched) = watch::channel(Arc::new(Head { info, world }));
+        let analysis = Arc::new(Analysis::read(sources, &Mesh::default(), &settings));
+        let (_head, watched) = watch::channel(Arc::new(Head { info, analysis }));
         let (decisions, mut decided) = mpsc::channel(1);
         let (store, work) = (Store::open(data.path()).unwrap(), Work::default());
         let admission = Admission { store, settings, head: watched, work: work.clone(), decisions };

@@ -6,8 +6,8 @@ use std::time::Duration;
 use api::RevisionInfo;
 use mesh::{Diagnostic, Edit, Settings};
 
+use crate::analysis::{self, Analysis, EditError, Plans};
 use crate::store::Revision;
-use crate::world::{self, EditError, Plans, World};
 
 /// Author of the program's own revisions.
 pub const OWN: &str = "meshwright";
@@ -25,7 +25,7 @@ pub struct Head {
     /// Its description.
     pub info: RevisionInfo,
     /// Its text.
-    pub world: Arc<World>,
+    pub analysis: Arc<Analysis>,
 }
 
 impl Head {
@@ -106,7 +106,7 @@ pub(super) struct Prepared {
     /// What the log gets.
     pub revision: Revision,
     /// Its text.
-    pub world: Arc<World>,
+    pub analysis: Arc<Analysis>,
     /// Its plans.
     pub plans: Plans,
 }
@@ -121,16 +121,16 @@ pub(super) fn prepare(
 ) -> Result<Option<Prepared>, Refusal> {
     let number = head.info.number;
     request.base.map_or(Ok(()), |base| head.expect(base))?;
-    let changed = world::apply(&head.world, &request.edits)?;
-    if changed.sources == head.world.sources {
+    let changed = analysis::apply(&head.analysis, &request.edits)?;
+    if changed.sources == head.analysis.sources {
         return Ok(None);
     }
-    let next = World::understand(changed.sources.clone(), changed.parsed, settings);
-    let errors = next.new_errors(&head.world);
+    let next = Analysis::understand(changed.sources.clone(), changed.parsed, settings);
+    let errors = next.new_errors(&head.analysis);
     if !errors.is_empty() {
         return Err(Refusal::Invalid(errors));
     }
-    let plans = world::compile(&next, settings, number + 1)?;
+    let plans = analysis::compile(&next, settings, number + 1)?;
     let info = RevisionInfo {
         number: number + 1,
         author: author(request.author.as_deref()),
@@ -140,7 +140,7 @@ pub(super) fn prepare(
         reverts: request.reverts,
     };
     let revision = Revision { info, inverse: changed.inverse, sources: changed.sources };
-    Ok(Some(Prepared { revision, world: Arc::new(next), plans }))
+    Ok(Some(Prepared { revision, analysis: Arc::new(next), plans }))
 }
 
 fn author(given: Option<&str>) -> String {
@@ -169,7 +169,7 @@ mod tests {
         };
         Head {
             info,
-            world: Arc::new(World::read(
+            analysis: Arc::new(Analysis::read(
                 Sources::single("a.yaml", text),
                 &Mesh::default(),
                 &Settings::default(),
@@ -195,8 +195,8 @@ mod tests {
         let Revision { info, inverse, sources } = prepared.revision;
         assert_eq!((info.number, info.author.as_str(), info.at), (8, "bea", 42));
         assert_eq!(sources, Sources::single("a.yaml", &text));
-        let changed = World::read(sources, &Mesh::default(), &Settings::default());
-        let back = world::apply(&changed, &inverse).unwrap().sources;
+        let changed = Analysis::read(sources, &Mesh::default(), &Settings::default());
+        let back = analysis::apply(&changed, &inverse).unwrap().sources;
         assert_eq!(back, Sources::single("a.yaml", GOOD));
     }
 

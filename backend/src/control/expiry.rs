@@ -4,7 +4,7 @@ use mesh::limits::EDITS;
 use mesh::{Edit, Mesh};
 
 use super::change::{ChangeRequest, OWN};
-use crate::world;
+use crate::analysis;
 
 /// After how many milliseconds a fault that could not be taken out is tried again.
 const RETRY_AFTER: i64 = 10_000;
@@ -23,12 +23,12 @@ pub(super) struct Expiries {
 impl Expiries {
     /// Those of a mesh.
     pub(super) fn new(mesh: &Mesh) -> Self {
-        Self { all: world::expiries(mesh), under_way: false, retry_at: 0 }
+        Self { all: analysis::expiries(mesh), under_way: false, retry_at: 0 }
     }
 
     /// A new revision has these.
     pub(super) fn set(&mut self, mesh: &Mesh) {
-        self.all = world::expiries(mesh);
+        self.all = analysis::expiries(mesh);
     }
 
     /// When the next fault is to be taken out.

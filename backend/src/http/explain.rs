@@ -11,8 +11,8 @@ use mesh::limits;
 use super::App;
 use super::extract::Body;
 use super::problem::Failure;
+use crate::analysis::{self, Analysis};
 use crate::control::Refusal;
-use crate::world::{self, World};
 
 /// Where a request would go, rule by rule
 ///
@@ -36,10 +36,10 @@ pub(super) async fn explain(
     let head = app.control.head();
     let settings = app.settings;
     let explained = app.work.run(move || {
-        let changed = world::apply(&head.world, &request.edits)?;
-        let world = World::understand(changed.sources, changed.parsed, &settings);
-        world::fits(&world)?;
-        let (mesh, registry) = (&world.mesh, &world.registry);
+        let changed = analysis::apply(&head.analysis, &request.edits)?;
+        let analysis = Analysis::understand(changed.sources, changed.parsed, &settings);
+        analysis::fits(&analysis)?;
+        let (mesh, registry) = (&analysis.mesh, &analysis.registry);
         let number = head.info.number;
         let asked = &request.request;
         Ok::<_, Refusal>(mesh::explain::explain(mesh, registry, &settings, &request.source, number, asked))

@@ -34,7 +34,7 @@ pub(super) async fn export(
     names.into_iter().flatten().try_for_each(limits::name).map_err(Refusal::from)?;
     let head = app.control.head();
     let (sources, number) = match query.revision.filter(|&number| number != head.info.number) {
-        None => (head.world.sources.clone(), head.info.number),
+        None => (head.analysis.sources.clone(), head.info.number),
         Some(number) => {
             let revision = read(app.store, move |store| store.get(number)).await?;
             (revision.ok_or(Refusal::NoRevision(number))?.sources, number)
@@ -47,7 +47,7 @@ pub(super) async fn export(
         let (of, head) = (key.clone(), Arc::clone(&head));
         let found = app
             .work
-            .run(move || mesh::export::document(&Mesh::parse_after(&sources, &head.world.mesh).mesh, &of));
+            .run(move || mesh::export::document(&Mesh::parse_after(&sources, &head.analysis.mesh).mesh, &of));
         let text = found
             .await
             .map_err(Refusal::from)?

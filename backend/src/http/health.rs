@@ -38,7 +38,7 @@ async fn ready(State(app): State<App>) -> Response {
 
 async fn text(State(app): State<App>) -> Result<impl IntoResponse, Failure> {
     let head = app.control.head();
-    let services = head.world.registry.services().iter();
+    let services = head.analysis.registry.services().iter();
     let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
     let clusters: Vec<_> = ports
         .map(|(service, port)| {

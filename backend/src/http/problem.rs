@@ -9,11 +9,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
+use crate::analysis::EditError;
 use crate::control::Refusal;
 use crate::load::LoadError;
 use crate::store::StoreError;
 use crate::work::WorkError;
-use crate::world::EditError;
 
 /// The media type.
 const MEDIA_TYPE: &str = "application/problem+json";

@@ -9,8 +9,8 @@ use mesh::limits;
 use super::App;
 use super::extract::Body;
 use super::problem::Failure;
+use crate::analysis::{self, Analysis};
 use crate::control::Refusal;
-use crate::world::{self, World};
 
 /// Diagnostics of a mesh, or of the newest revision with edits
 #[utoipa::path(
@@ -28,11 +28,11 @@ pub(super) async fn validate(
     let head = app.control.head();
     let settings = app.settings;
     let read = app.work.run(move || {
-        let other = request.sources.map(|sources| World::read(sources, &head.world.mesh, &settings));
-        let world = other.as_ref().unwrap_or(&head.world);
-        let changed = world::apply(world, &request.edits)?;
-        Ok::<_, Refusal>(World::understand(changed.sources, changed.parsed, &settings))
+        let other = request.sources.map(|sources| Analysis::read(sources, &head.analysis.mesh, &settings));
+        let analysis = other.as_ref().unwrap_or(&head.analysis);
+        let changed = analysis::apply(analysis, &request.edits)?;
+        Ok::<_, Refusal>(Analysis::understand(changed.sources, changed.parsed, &settings))
     });
-    let world = read.await.map_err(Refusal::from)??;
-    Ok(Json(Validation { diagnostics: world.diagnostics }))
+    let analysis = read.await.map_err(Refusal::from)??;
+    Ok(Json(Validation { diagnostics: analysis.diagnostics }))
 }

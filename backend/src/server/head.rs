@@ -9,12 +9,12 @@ use api::state::SetAside;
 use mesh::{Edit, Mesh, Settings, Sources};
 
 use super::ServeError;
+use crate::analysis::{self, Analysis, Plans};
 use crate::clock::now_millis;
 use crate::control::{Head, OWN};
 use crate::sample;
 use crate::store::{Revision, Store, StoreError};
 use crate::work::said;
-use crate::world::{self, Plans, World};
 
 /// Revisions that are tried, from the newest back.
 const TRIES: u64 = 100;
@@ -40,9 +40,9 @@ pub(super) async fn first(
 ) -> Result<First, ServeError> {
     let (store, folder, settings) = (store.clone(), folder.cloned(), settings.clone());
     let compile = move |sources: &Sources, number: u64| {
-        let world = World::read(sources.clone(), &Mesh::default(), &settings);
-        let plans = world::compile(&world, &settings, number).map_err(|error| error.to_string())?;
-        Ok((world, plans))
+        let analysis = Analysis::read(sources.clone(), &Mesh::default(), &settings);
+        let plans = analysis::compile(&analysis, &settings, number).map_err(|error| error.to_string())?;
+        Ok((analysis, plans))
     };
     let done = tokio::task::spawn_blocking(move || run_newest(&store, folder.as_ref(), compile)).await;
     done.unwrap_or_else(|error| Err(ServeError::NoneRuns(error.to_string())))
@@ -51,7 +51,7 @@ pub(super) async fn first(
 fn run_newest(
     store: &Store,
     folder: Option<&Sources>,
-    compile: impl Fn(&Sources, u64) -> Result<(World, Plans), String>,
+    compile: impl Fn(&Sources, u64) -> Result<(Analysis, Plans), String>,
 ) -> Result<First, ServeError> {
     let compile = |sources: &Sources, number: u64| {
         catch_unwind(AssertUnwindSafe(|| compile(sources, number))).unwrap_or_else(|panic| {
@@ -64,8 +64,8 @@ fn run_newest(
     };
     let number = newest.info.number;
     let why = match compile(&newest.sources, number) {
-        Ok((world, plans)) => {
-            let head = Head { info: newest.info, world: Arc::new(world) };
+        Ok((analysis, plans)) => {
+            let head = Head { info: newest.info, analysis: Arc::new(analysis) };
             return Ok(First { head, plans, set_aside: None });
         }
         Err(why) => why,
@@ -75,11 +75,11 @@ fn run_newest(
     for runs in (1..number).rev().take(usize::try_from(TRIES).unwrap_or(usize::MAX)) {
         let Some(good) = store.get(runs)? else { continue };
         match compile(&good.sources, next) {
-            Ok((world, plans)) => {
+            Ok((analysis, plans)) => {
                 let set_aside = SetAside { revision: number, runs, why };
                 tracing::error!("{set_aside}");
                 let info = append(store, &newest, good.sources, &set_aside)?;
-                let head = Head { info, world: Arc::new(world) };
+                let head = Head { info, analysis: Arc::new(analysis) };
                 return Ok(First { head, plans, set_aside: Some(set_aside) });
             }
             Err(why) => tracing::error!(revision = runs, why, "this revision cannot be run either"),
@@ -154,11 +154,11 @@ mod tests {
     }
 
     /// Compiles, unless a text says otherwise.
-    fn compile(sources: &Sources, _: u64) -> Result<(World, Plans), String> {
+    fn compile(sources: &Sources, _: u64) -> Result<(Analysis, Plans), String> {
         match sources.0["a.yaml"].as_str() {
             "# panics" => panic!("a poison"),
             "# too large" => Err("it is too large".to_owned()),
-            _ => Ok((World { sources: sources.clone(), ..World::default() }, Plans::default())),
+            _ => Ok((Analysis { sources: sources.clone(), ..Analysis::default() }, Plans::default())),
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
             let (_folder, store) = log(&["# one", "# two", bad, bad]);
             let first = run_newest(&store, None, compile).unwrap();
             assert_eq!(first.head.info.number, 5);
-            assert_eq!(first.head.world.sources.0["a.yaml"], "# two");
+            assert_eq!(first.head.analysis.sources.0["a.yaml"], "# two");
             let aside = first.set_aside.unwrap();
             assert_eq!((aside.revision, aside.runs), (4, 2));
             assert!(aside.why.contains(said), "{}", aside.why);

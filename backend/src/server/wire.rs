@@ -9,12 +9,12 @@ use mesh::resource::Spec;
 use mesh::resource::gateway::Server;
 use mesh::{Kind, ResourceKey, Source};
 
+use crate::analysis::{Analysis, Ports};
 use crate::control::Control;
 use crate::events::Hub;
 use crate::load::{Goal, Load};
 use crate::sample;
 use crate::targets::entries::Entries;
-use crate::world::{Ports, World};
 
 /// A workload's outbound listener by its name, as the sample asks for it at each call.
 pub(super) fn outbound(
@@ -50,18 +50,18 @@ pub(super) async fn aim(
         let news =
             |(then, number): &(Arc<Entries>, u64)| !Arc::ptr_eq(then, &now) || *number != head.info.number;
         if seen.as_ref().is_none_or(news) {
-            load.set_goal(goal(&now, &head.world, path));
+            load.set_goal(goal(&now, &head.analysis, path));
             seen = Some((now, head.info.number));
         }
     }
 }
 
 /// What to ask the first gateway for that speaks plain HTTP, in the name of the first host that it serves.
-pub(super) fn goal(entries: &Entries, world: &World, path: &str) -> Option<Goal> {
+pub(super) fn goal(entries: &Entries, analysis: &Analysis, path: &str) -> Option<Goal> {
     entries.iter().find_map(|((source, port), address)| {
         let Source::Gateway { namespace, name } = source else { return None };
         let key = ResourceKey::new(Kind::Gateway, namespace, name);
-        let Spec::Gateway(gateway) = &world.mesh.resource(&key)?.spec else { return None };
+        let Spec::Gateway(gateway) = &analysis.mesh.resource(&key)?.spec else { return None };
         let here = |server: &&Server| server.port.as_ref().and_then(|it| it.number) == port.map(i64::from);
         let servers: Vec<&Server> = gateway.servers.iter().filter(here).collect();
         let protocol = servers.first()?.port.as_ref()?.protocol.as_deref().unwrap_or_default();
@@ -89,10 +89,11 @@ mod tests {
             "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: in}}\nspec:\n  servers:\n  \
              - {{port: {{number: 80, name: http, protocol: HTTP}}, hosts: {hosts}}}\n"
         );
-        let world = World::read(Sources::single("in.yaml", text), &Mesh::default(), &Settings::default());
+        let analysis =
+            Analysis::read(Sources::single("in.yaml", text), &Mesh::default(), &Settings::default());
         let source = Source::Gateway { namespace: "default".to_owned(), name: "in".to_owned() };
         let entries = Entries::from([((source, Some(80)), "127.0.0.1:8080".parse().unwrap())]);
-        let goal = goal(&entries, &world, "/x").unwrap();
+        let goal = goal(&entries, &analysis, "/x").unwrap();
         assert_eq!(goal.url, "http://127.0.0.1:8080/x");
         assert_eq!(goal.host.as_ref().map(|host| host.to_str().unwrap()), expected, "{hosts}");
     }

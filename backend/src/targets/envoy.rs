@@ -104,7 +104,7 @@ impl Envoys {
         let token = config.options.token.clone();
         let (sink, logs) = als::channel(LOGS);
         config.options.logs = Some(sink);
-        let server = Server::new(Arc::clone(&cache) as Arc<dyn xds::ads::Worlds>, config.options);
+        let server = Server::new(Arc::clone(&cache) as Arc<dyn xds::ads::SnapshotSource>, config.options);
         server.allows(address)?;
         let states = server.nodes().watch();
         let stop = CancellationToken::new();

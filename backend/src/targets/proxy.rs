@@ -12,8 +12,8 @@ use proxy::Proxy;
 
 use super::entries::{Entries, addresses, listeners, wanted};
 use super::{News, Offer, Target};
+use crate::analysis::Plans;
 use crate::clock::now_millis;
-use crate::world::Plans;
 
 /// For how long a swap may take before the proxy counts as unreachable. It takes well under a millisecond.
 const SWAP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -18,12 +18,12 @@ use super::instances::Instances;
 use super::splits;
 use super::troubles::Troubles;
 use super::{Collector, window::TICKS_PER_SECOND};
+use crate::analysis::Analysis;
 use crate::clock::now_millis;
 use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::targets::Offer;
 use crate::timeline::Reached;
-use crate::world::World;
 
 /// Length of a tick.
 const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
@@ -65,10 +65,10 @@ pub(crate) async fn run(mut feeds: Feeds) {
             biased;
             step = feeds.revisions.recv() => match step {
                 Some(Step::Expected(offer)) => {
-                    let before = head.as_deref().map(|world: &World| &world.mesh);
-                    collector.set_routes(offer.revision, &offer.world.mesh, before);
+                    let before = head.as_deref().map(|analysis: &Analysis| &analysis.mesh);
+                    collector.set_routes(offer.revision, &offer.analysis.mesh, before);
                     collector.set_head(offer.revision, desired(&offer, &feeds.domain));
-                    head = Some(Arc::clone(&offer.world));
+                    head = Some(Arc::clone(&offer.analysis));
                 }
                 Some(Step::Offered(offer)) => feeds.follow(&offer),
                 None => return,
@@ -143,7 +143,7 @@ impl Feeds {
 /// The shares that a revision asks for.
 fn desired(offer: &Offer, domain: &str) -> Vec<splits::Desired> {
     let desired = splits::desired(distinct(offer.plans.values().map(AsRef::as_ref)));
-    splits::with_idle(desired, &offer.world.mesh, domain)
+    splits::with_idle(desired, &offer.analysis.mesh, domain)
 }
 
 /// The next of what was counted.

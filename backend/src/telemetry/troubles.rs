@@ -9,7 +9,7 @@ use mesh::plan::{Cluster, ClusterKey};
 use mesh::{Plan, Source};
 use proxy::{EjectedFor, Limit, Notice};
 
-use crate::world::Ports;
+use crate::analysis::Ports;
 
 /// All of them, in the order in which they came.
 #[derive(Debug, Default)]

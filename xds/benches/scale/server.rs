@@ -9,7 +9,7 @@ use prost::Message;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use xds::ads::{self, Client, Nodes, Options, Server, Worlds};
+use xds::ads::{self, Client, Nodes, Options, Server, SnapshotSource};
 use xds::resource::{Kind, Resource, Resources, Snapshot};
 
 use crate::made::{Made, VERSIONS};
@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 struct One(watch::Sender<Arc<Snapshot>>);
 
-impl Worlds for One {
+impl SnapshotSource for One {
     fn subscribe(&self, _: &Client) -> Result<watch::Receiver<Arc<Snapshot>>, String> {
         Ok(self.0.subscribe())
     }
@@ -76,7 +76,7 @@ pub(crate) async fn run(services: usize, clients: usize) -> Result<(), Failure> 
     let world = Arc::new(One(watch::Sender::new(Arc::clone(&snapshot))));
     let listener = ads::listen(([127, 0, 0, 1], 0).into())?;
     let address = listener.local_addr()?;
-    let server = Server::new(Arc::clone(&world) as Arc<dyn Worlds>, Options::default());
+    let server = Server::new(Arc::clone(&world) as Arc<dyn SnapshotSource>, Options::default());
     let (nodes, stop) = (server.nodes(), CancellationToken::new());
     let serving = tokio::spawn(server.serve(listener, stop.clone()));
     let mut bench = Bench { services, clients, made, world, nodes };

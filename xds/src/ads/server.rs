@@ -29,7 +29,7 @@ use super::paths::{Method, method};
 use super::port::{self, Caller};
 use super::stream::{Context, Opening, messages};
 use super::turn::Turns;
-use super::{Worlds, change::Shared};
+use super::{SnapshotSource, change::Shared};
 use crate::als;
 use crate::incoming::Incoming;
 
@@ -121,10 +121,10 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Server {
-    /// A server of these worlds.
-    pub fn new(worlds: Arc<dyn Worlds>, options: Options) -> Self {
+    /// A server of these snapshots.
+    pub fn new(snapshots: Arc<dyn SnapshotSource>, options: Options) -> Self {
         let context = Context {
-            worlds,
+            snapshots,
             shared: Arc::new(Shared::default()),
             nodes: Nodes::default(),
             turns: Turns::default(),

@@ -15,7 +15,7 @@ use super::encode::{self, Protocol};
 use super::nodes::{Nodes, Presence};
 use super::session::{Response, Session};
 use super::turn::{Turn, Turns};
-use super::{Client, Worlds};
+use super::{Client, SnapshotSource};
 use crate::node::Node;
 use crate::resource::{Kind, Snapshot};
 
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 16;
 /// What all streams of a server have.
 #[derive(Clone)]
 pub(super) struct Context {
-    pub(super) worlds: Arc<dyn Worlds>,
+    pub(super) snapshots: Arc<dyn SnapshotSource>,
     pub(super) shared: Arc<Shared>,
     pub(super) nodes: Nodes,
     pub(super) turns: Turns,
@@ -103,7 +103,7 @@ impl Opening {
             version: said.map(version).unwrap_or_default(),
             address: self.address,
         };
-        let mut snapshots = self.context.worlds.subscribe(&client).map_err(Status::not_found)?;
+        let mut snapshots = self.context.snapshots.subscribe(&client).map_err(Status::not_found)?;
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let presence = self.context.nodes.arrive(client, snapshot.revision);
         let session = Session::new(self.protocol, self.context.shared, snapshot);

@@ -88,7 +88,7 @@ impl Worlds {
     }
 }
 
-impl xds::ads::Worlds for Worlds {
+impl xds::ads::SnapshotSource for Worlds {
     fn subscribe(&self, client: &Client) -> Result<watch::Receiver<Arc<Snapshot>>, String> {
         let worlds = self.0.lock().unwrap();
         let (Source::Workload { name, .. } | Source::Gateway { name, .. }) = &client.node.source;

@@ -12,7 +12,7 @@ use xds::proxyless;
 use xds::resource::Snapshot;
 use xds::translate::{Delivery, translate};
 
-use crate::world::Plans;
+use crate::analysis::Plans;
 
 /// Plans and those who wait for their news.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ impl SnapshotCache {
     }
 }
 
-impl xds::ads::Worlds for SnapshotCache {
+impl xds::ads::SnapshotSource for SnapshotCache {
     fn subscribe(&self, client: &Client) -> Result<watch::Receiver<Arc<Snapshot>>, String> {
         Ok(self.subscribe(&client.node, client.delta, proxyless::is_one(&client.agent)))
     }

@@ -17,8 +17,8 @@ use xds::bootstrap::{self, Server};
 use xds::node::{Bind, Node};
 
 use super::process::{Handle, Launch, supervisor};
+use crate::analysis::Plans;
 use crate::targets::entries::{Entries, addresses, wanted};
-use crate::world::Plans;
 
 /// For requests that are under way when an Envoy is ended.
 const GRACE: Duration = Duration::from_secs(5);

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use xds::ads::{Client, Options, Server, States, Worlds};
+use xds::ads::{Client, Options, Server, SnapshotSource, States};
 use xds::bootstrap;
 use xds::node::{Bind, Node};
 use xds::resource::Snapshot;
@@ -62,7 +62,7 @@ pub(crate) fn is_asked_for() -> bool {
 /// What there is for the only node.
 struct World(watch::Receiver<Arc<Snapshot>>);
 
-impl Worlds for World {
+impl SnapshotSource for World {
     fn subscribe(&self, _: &Client) -> Result<watch::Receiver<Arc<Snapshot>>, String> {
         Ok(self.0.clone())
     }

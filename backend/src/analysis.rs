@@ -15,7 +15,7 @@ pub type Ports = HashMap<u16, u16>;
 
 /// A revision's text as it was understood.
 #[derive(Debug, Clone, Default)]
-pub struct World {
+pub struct Analysis {
     /// The text.
     pub sources: Sources,
     /// Its documents.
@@ -53,7 +53,7 @@ pub enum EditError {
     Limit(#[from] limits::Exceeded),
 }
 
-impl World {
+impl Analysis {
     /// Reads and validates, taking over from an earlier reading what did not change.
     pub fn read(sources: Sources, previous: &Mesh, settings: &Settings) -> Self {
         let parsed = Mesh::parse_after(&sources, previous);
@@ -90,9 +90,9 @@ fn identity(diagnostic: &Diagnostic) -> (&str, Option<&mesh::ResourceKey>, &str,
 }
 
 /// Applies edits in order, all or none.
-pub fn apply(world: &World, edits: &[Edit]) -> Result<Changed, EditError> {
+pub fn apply(analysis: &Analysis, edits: &[Edit]) -> Result<Changed, EditError> {
     paths::check(edits)?;
-    let applied = mesh::edit::apply_to(&world.mesh, &world.sources, edits);
+    let applied = mesh::edit::apply_to(&analysis.mesh, &analysis.sources, edits);
     let Applied { sources, parsed, inverse, summary } = applied.map_err(|error| match error {
         mesh::edit::EditError::Limit(exceeded) => EditError::Limit(exceeded),
         error => EditError::Unfit(error.to_string()),
@@ -135,15 +135,15 @@ pub fn list_files(files: &[(String, Option<String>)]) -> String {
 }
 
 /// One plan for each source; refused where they would be too large to be made.
-pub fn compile(world: &World, settings: &Settings, revision: u64) -> Result<Plans, limits::Exceeded> {
-    fits(world)?;
-    let plans = compile_all(&world.mesh, &world.registry, settings, revision);
+pub fn compile(analysis: &Analysis, settings: &Settings, revision: u64) -> Result<Plans, limits::Exceeded> {
+    fits(analysis)?;
+    let plans = compile_all(&analysis.mesh, &analysis.registry, settings, revision);
     Ok(plans.into_iter().map(|plan| (plan.source.clone(), Arc::new(plan))).collect())
 }
 
 /// Refuses what is too large to be compiled.
-pub fn fits(world: &World) -> Result<(), limits::Exceeded> {
-    mesh::plan::fits(&world.mesh, &world.registry).map_err(|(exceeded, _)| exceeded)
+pub fn fits(analysis: &Analysis) -> Result<(), limits::Exceeded> {
+    mesh::plan::fits(&analysis.mesh, &analysis.registry).map_err(|(exceeded, _)| exceeded)
 }
 
 /// Leads to where the endpoints really are.
