@@ -4,12 +4,15 @@
 use std::borrow::Cow;
 
 use crate::explain::{ExplainRequest, explain};
-use crate::plan::{Listener, Plan, compile_all, fits};
+use crate::plan::{Listener, Plan, compile::bytes, compile_all};
 use crate::route::{Decision, Draws, MILLION, Request, route};
 use crate::{Edit, Mesh, Registry, Settings, Source, Sources, diff, edit, export, limits, validate};
 
 /// Listeners and virtual hosts of a plan that requests are sent to.
 const MOST: usize = 8;
+
+/// What the plans of a made-up mesh may take: with the limit for people's, a thousand million bytes, few meshes would be tried.
+const PLAN_BYTES: u64 = 16 << 20;
 
 /// From the text of a file to the decisions on requests: read, told what is wrong with it, compiled, routed, explained, written out,
 /// and mended where that is offered.
@@ -21,7 +24,7 @@ pub fn mesh(text: &str) {
     assert_eq!(parsed.diagnostics, again.diagnostics, "reading again says the same");
     let registry = Registry::of(&parsed.mesh, &settings);
     let found = validate(&parsed.mesh, &registry, &settings);
-    if fits(&parsed.mesh, &registry).is_ok() {
+    if bytes(&parsed.mesh, &registry).0 <= PLAN_BYTES {
         for plan in compile_all(&parsed.mesh, &registry, &settings, 1).iter().take(MOST) {
             requests(plan);
         }

@@ -36,6 +36,12 @@ fn authorities<'d>(decision: &Decision<'d>) -> (bool, Option<&'d str>) {
     (rewrite || chosen.route.headers.authority.is_some(), destination.headers.authority.as_deref())
 }
 
+/// A path as it is written in a request. One of no letters (all of it stood behind a `#`) is read as `/`, and would be written as
+/// nothing.
+fn origin_form(path: Option<PathAndQuery>) -> PathAndQuery {
+    path.filter(|path| path.as_str() != "/").unwrap_or_else(|| PathAndQuery::from_static("/"))
+}
+
 impl Outbound {
     /// What a request becomes by a decision. `envoys`: some of its headers are Envoy's own.
     pub(crate) fn new(
@@ -48,7 +54,7 @@ impl Outbound {
         let headers = &mut head.headers;
         let upgrade = strip_request(headers, envoys).filter(is_websocket);
         headers.reserve(ADDED);
-        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = origin_form(head.uri.path_and_query().cloned());
         let line = Head {
             method: &head.method,
             path: path.as_str(),
@@ -60,6 +66,7 @@ impl Outbound {
         let rewritten = route::rewrite_path(decision, path.as_str());
         // What a rewrite makes of a strange path may be no path: then it stays.
         let rewritten = rewritten.and_then(|rewritten| PathAndQuery::try_from(rewritten).ok());
+        let rewritten = rewritten.map(|rewritten| origin_form(Some(rewritten)));
         let path = match rewritten {
             Some(rewritten) => {
                 if let Ok(original) = HeaderValue::try_from(path.as_str()) {

@@ -57,10 +57,10 @@ pub(crate) fn refusal(head: &request::Parts, authority: &str) -> Option<Reply> {
     // The parser of HTTP/2 has seen to the rest.
     if head.version == Version::HTTP_2 {
         return match head.uri.path() {
-            "*" => Some(Reply::NO_ROUTE),
             // A request needs no `:path` for the parser, and would have none upstream.
             "" if head.method != Method::CONNECT => Some(Reply::BAD_REQUEST),
-            _ => None,
+            "" => None,
+            _ => relative(head).then_some(Reply::NO_ROUTE),
         };
     }
     match head.method {
@@ -79,9 +79,14 @@ pub(crate) fn refusal(head: &request::Parts, authority: &str) -> Option<Reply> {
     match head.uri.scheme_str() {
         None => (head.uri.authority().is_some() || !head.uri.path().starts_with('/'))
             .then_some(Reply::BAD_REQUEST),
-        Some("http" | "https") => None,
+        Some("http" | "https") => relative(head).then_some(Reply::NO_ROUTE),
         Some(_) => Some(Reply::BAD_REQUEST),
     }
+}
+
+/// The path begins with something else than `/`: `*`, or a query alone.
+fn relative(head: &request::Parts) -> bool {
+    !head.uri.path_and_query().is_some_and(|path| path.as_str().starts_with('/'))
 }
 
 #[cfg(test)]

@@ -20,6 +20,17 @@ const ENDPOINT: u64 = 400;
 
 /// Refuses a mesh whose plans would be too large, with the VirtualService that takes the most.
 pub fn fits(mesh: &Mesh, registry: &Registry) -> Result<(), (Exceeded, Option<ResourceKey>)> {
+    let (total, largest) = bytes(mesh, registry);
+    if total <= count(PLAN_BYTES) {
+        return Ok(());
+    }
+    let found = usize::try_from(total).unwrap_or(usize::MAX);
+    let exceeded = Exceeded { what: "the plans of a mesh", most: PLAN_BYTES, unit: "bytes", found };
+    Err((exceeded, largest))
+}
+
+/// What the plans of a mesh would take, roughly, in bytes, and the VirtualService that takes the most.
+pub(crate) fn bytes(mesh: &Mesh, registry: &Registry) -> (u64, Option<ResourceKey>) {
     let services: Vec<_> = mesh.virtual_services().collect();
     let delegates: HashMap<(&str, &str), (u64, u64)> = services
         .iter()
@@ -49,12 +60,7 @@ pub fn fits(mesh: &Mesh, registry: &Registry) -> Result<(), (Exceeded, Option<Re
             (most, largest) = (bytes, Some(&resource.key));
         }
     }
-    if total <= count(PLAN_BYTES) {
-        return Ok(());
-    }
-    let found = usize::try_from(total).unwrap_or(usize::MAX);
-    let exceeded = Exceeded { what: "the plans of a mesh", most: PLAN_BYTES, unit: "bytes", found };
-    Err((exceeded, largest.cloned()))
+    (total, largest.cloned())
 }
 
 /// Rules, and their conditions.
