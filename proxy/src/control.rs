@@ -153,7 +153,7 @@ impl Proxy {
     /// end under the plan that they began with. Connections, counters and the turns of balancers stay; only idle
     /// connections to endpoints that are in none of the new plans are closed.
     pub async fn swap(&self, plans: Vec<Arc<Plan>>) -> Swapped {
-        if distinct(plans.iter().map(Arc::as_ref)).any(|plan| speaks_tls(plan)) {
+        if distinct(plans.iter().map(Arc::as_ref)).any(speaks_tls) {
             let (tls, plans) = (Arc::clone(&self.tls), plans.clone());
             // What could not be prepared is made when it is first needed.
             let _ = tokio::task::spawn_blocking(move || tls.prepare(&plans)).await;

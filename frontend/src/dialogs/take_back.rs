@@ -60,7 +60,7 @@ fn Content(number: u64) -> impl IntoView {
         let _ = files.try_set(Some(found));
     });
     let info = store.head.history.with_untracked(|all| all.iter().find(|one| one.number == number).cloned());
-    let said = info.clone().map(|info| {
+    let said = info.map(|info| {
         view! {
             <p class="taken-back">{info.summary}</p>
             <p class="note">"Made by "{info.author}", "{clock::moment(info.at)}</p>
@@ -89,7 +89,7 @@ fn Content(number: u64) -> impl IntoView {
         <div class="body">
             <h2 class="eyebrow">"Revision "{number}</h2>
             {said}
-            {move || seen.with(|seen| shown(seen))}
+            {move || seen.with(shown)}
             <Show when=move || !reasons().is_empty()>
                 <div class="question" role="group" aria-label="Before you revert it">
                     <ul>{move || reasons().iter().map(reason).collect_view()}</ul>

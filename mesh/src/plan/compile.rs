@@ -32,6 +32,7 @@ use clusters::Clusters;
 use policy::Policies;
 pub(crate) use rules::{Rule, Rulebook, Rules};
 pub use rules::{delegate_conflicts, merge_delegate};
+#[cfg(any(test, feature = "fuzz"))]
 pub(crate) use size::bytes;
 pub use size::fits;
 pub(crate) use trace::{Entry, Skip, Standing, Trace};
