@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use testkit::{Connection, Server, request, service};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
 /// For whatever a busy machine takes long to do.
@@ -62,11 +61,6 @@ async fn signal(name: &str, pid: u32) {
 async fn envoy_of(sidecar: &mut Program) -> u32 {
     let said = sidecar.says("Envoy runs (process ").await;
     said.split_once(',').unwrap().0.parse().unwrap()
-}
-
-/// A port that was free just now.
-async fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// Status and text, if there is an answer.
@@ -124,8 +118,9 @@ fn serve(mesh: &Path, data: &Path, xds: &str) -> Program {
 }
 
 /// An Envoy for the gateway, and where it will listen.
-async fn sidecar(envoy: &Path, server: &str) -> (Program, SocketAddr) {
-    let address = free_port().await;
+fn sidecar(envoy: &Path, server: &str) -> (Program, SocketAddr) {
+    let [port] = testkit::free_ports();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
     let (port, envoy) = (format!("8099={address}"), envoy.to_str().unwrap());
     let gateway = ["sidecar", "--gateway", "front", "--server", server, "--port", &port, "--envoy", envoy];
     (Program::start(&[&gateway[..], &["--grace", "1"]].concat()), address)
@@ -139,7 +134,7 @@ async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
     write(mesh.path(), &shop, "");
     let mut server = serve(mesh.path(), data.path(), "127.0.0.1:0");
     let xds = server.says("Envoys get the mesh from ").await;
-    let (mut sidecar, address) = sidecar(&envoy, &xds).await;
+    let (mut sidecar, address) = sidecar(&envoy, &xds);
     let first = envoy_of(&mut sidecar).await;
     until(address, (200, "shop")).await;
 
@@ -238,7 +233,7 @@ async fn the_designer_says_what_is_true_of_an_envoy_that_does_not_answer() {
     let page = server.says("Meshwright is ready: http://").await;
     let designer = Designer(page.trim_end_matches('/').parse().unwrap());
     let xds = server.says("Envoys get the mesh from ").await;
-    let (mut sidecar, address) = sidecar(&envoy, &xds).await;
+    let (mut sidecar, address) = sidecar(&envoy, &xds);
     let pid = envoy_of(&mut sidecar).await;
     until(address, (200, "shop")).await;
     designer.until("applied", Some(1)).await;

@@ -6,12 +6,14 @@
 mod client;
 #[cfg(feature = "http")]
 mod instance;
+mod ports;
 #[cfg(feature = "http")]
 mod server;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+pub use self::ports::free_ports;
 #[cfg(feature = "http")]
 pub use self::{
     client::{Answer, Connection, ask, get, request},

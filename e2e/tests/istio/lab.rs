@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -33,16 +33,9 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    pub(crate) fn free() -> Result<Self> {
-        // All are held until all are known, so that no two are the same.
-        let held = [(); 8].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let mut ports = Vec::new();
-        for listener in &held {
-            let listener = listener.as_ref().map_err(|error| anyhow::anyhow!("no free port: {error}"))?;
-            ports.push(listener.local_addr()?.port());
-        }
-        let [service, other, gateway, a, b, c, d, e] = ports[..] else { bail!("too few ports") };
-        Ok(Self { service, other, gateway, istiod: [a, b, c, d, e] })
+    pub(crate) fn free() -> Self {
+        let [service, other, gateway, a, b, c, d, e] = testkit::free_ports();
+        Self { service, other, gateway, istiod: [a, b, c, d, e] }
     }
 }
 

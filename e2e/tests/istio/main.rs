@@ -26,7 +26,7 @@ fn the_same_as_istio() -> Result<()> {
         return Ok(());
     };
     let backend = Backend::start()?;
-    let ports = lab::Ports::free()?;
+    let ports = lab::Ports::free();
     let mesh = cases::mesh(&ports, backend.port());
     let lab = Lab::start(istiod.as_ref(), envoy.as_ref(), &mesh, &ports)?;
     let ours = Ours::start(&mesh, &ports)?;
