@@ -24,8 +24,6 @@ async fn odd_requests_are_refused() {
         ("GET * HTTP/1.1", "reviews", 400),
         ("GET reviews HTTP/1.1", "reviews", 400),
         ("GET http://reviews/a HTTP/1.1", "other", 200),
-        // What stands behind a `#` is no part of a target.
-        ("GET http://reviews#a HTTP/1.1", "other", 200),
         ("GET http://reviews?a HTTP/1.1", "other", 404),
         ("OPTIONS http://reviews HTTP/1.1", "other", 200),
         // A scheme that a client writes itself proves nothing.
