@@ -61,20 +61,21 @@ impl<'r> From<Option<&'r str>> for Values<'r> {
     }
 }
 
-/// Whether Envoy keeps one value of a header and joins the lines that come by `,` (its «inline» headers, asked one by one
-/// of Envoy 1.40; those of Envoy's own that a request could have all are).
+/// Whether Envoy keeps one value of a header and joins the lines that come by `,`: its «inline» headers, asked one by one of
+/// Envoy 1.40. All others stay as they came, line by line.
 pub fn is_joined(name: &str) -> bool {
-    name.starts_with("x-envoy-") || JOINED.binary_search(&name).is_ok()
+    JOINED.binary_search(&name).is_ok()
 }
 
 /// Sorted.
-const JOINED: [&str; 28] = [
+const JOINED: [&str; 53] = [
     "accept",
     "accept-encoding",
     "access-control-request-headers",
     "access-control-request-method",
     "authorization",
     "cache-control",
+    "cdn-loop",
     "content-encoding",
     "content-type",
     "expect",
@@ -87,10 +88,34 @@ const JOINED: [&str; 28] = [
     "if-unmodified-since",
     "origin",
     "pragma",
+    "proxy-status",
     "referer",
     "user-agent",
     "via",
     "x-client-trace-id",
+    "x-envoy-attempt-count",
+    "x-envoy-decorator-operation",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-external-address",
+    "x-envoy-force-trace",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-internal",
+    "x-envoy-ip-tags",
+    "x-envoy-is-timeout-retry",
+    "x-envoy-max-retries",
+    "x-envoy-original-host",
+    "x-envoy-original-path",
+    "x-envoy-original-url",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-rq-timeout-ms",
     "x-forwarded-client-cert",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -110,6 +135,7 @@ mod tests {
             ("accept", true),
             ("x-request-id", true),
             ("x-envoy-retry-on", true),
+            ("x-envoy-fault-abort-request", false),
             ("cookie", false),
             ("x-role", false),
         ] {

@@ -113,3 +113,68 @@ async fn headers_of_several_lines() {
         assert_eq!(lines(said, "x-own"), ["a", "b"]);
     }
 }
+
+/// Which headers are joined is said once, in `mesh`; conditions and what goes on must see the same.
+#[tokio::test]
+async fn the_headers_that_are_joined_are_envoys() {
+    let server = Server::echo().await;
+    let draft = Draft::new(vec![cluster("v1", &[&server])], vec![to_first(|_| {})]);
+    let rig = Rig::start(draft.plan()).await;
+    let mut different = Vec::new();
+    for name in [
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "authorization",
+        "baggage",
+        "cache-control",
+        "cdn-loop",
+        "content-language",
+        "content-type",
+        "early-data",
+        "forwarded",
+        "from",
+        "grpc-accept-encoding",
+        "if-match",
+        "if-none-match",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "proxy-status",
+        "range",
+        "referer",
+        "tracestate",
+        "traceparent",
+        "user-agent",
+        "via",
+        "x-b3-traceid",
+        "x-client-trace-id",
+        "x-envoy-of-nobody",
+        "x-envoy-decorator-operation",
+        "x-envoy-downstream-service-cluster",
+        "x-envoy-downstream-service-node",
+        "x-envoy-external-address",
+        "x-envoy-force-trace",
+        "x-envoy-ip-tags",
+        "x-envoy-is-timeout-retry",
+        "x-envoy-original-host",
+        "x-envoy-original-method",
+        "x-envoy-original-path",
+        "x-envoy-original-url",
+        "x-envoy-peer-metadata",
+        "x-envoy-fault-abort-request",
+        "x-envoy-fault-delay-request",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-request-start",
+    ] {
+        let answer = get(rig.address, "/", &[("host", "reviews"), (name, "a"), (name, "b")]).await;
+        let expected: &[&str] = if mesh::route::is_joined(name) { &["a,b"] } else { &["a", "b"] };
+        let seen = lines(&answer.body, name);
+        if seen != expected {
+            different.push(format!("{name}: {seen:?}"));
+        }
+    }
+    assert!(different.is_empty(), "{different:?}");
+}
