@@ -15,7 +15,7 @@ cargo xtask run [--no-open] [-- ARGS]  builds everything and starts the designer
 cargo xtask dev [-- ARGS]              the same for developing: the page is rebuilt as files change
 cargo xtask build                      builds everything: target/release/meshwright
 cargo xtask test [--no-browser]        every test, and the journeys through a real browser
-cargo xtask check                      format, lints, docs, purity, licences, file sizes
+cargo xtask check                      format, lints, docs, purity, circles, licences, file sizes
 cargo xtask bench NAME [-- ARGS]       one measurement: loop, page, proxy, xds, …
 cargo xtask fuzz [NAME] [--seconds N]   made-up input from outsiders, by libFuzzer: all, or one
 cargo xtask setup [wasm|ui|all]        set-up alone: for `cargo build`, for Trunk, for tests (default)

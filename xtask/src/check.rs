@@ -1,5 +1,6 @@
 //! `cargo xtask check`: all that is not a test and still must hold.
 
+mod circles;
 mod hygiene;
 mod licences;
 
@@ -33,6 +34,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     report.step("format", |_| shell::run(cargo().args(["fmt", "--all", "--check"])));
     report.step("purity of mesh", |_| purity());
     report.step("file sizes and module docs", |_| hygiene::check(root));
+    report.step("circles of modules", |_| circles::check(root));
     report.step("licences", |_| licences::check(root));
     report.step("versions that are there twice", |_| duplicates(root));
     report.step("clippy", |_| shell::run(&mut clippy(&["--all-targets"], &NATIVE)));
