@@ -4,10 +4,10 @@ const failed = (error) => {
   const banner = document.createElement("p");
   banner.className = "banner failed";
   banner.role = "alert";
-  banner.textContent = "This page has failed. What was applied is safe; what was not is lost.";
+  banner.textContent = "This page has failed. Applied changes are safe; the draft may be lost.";
   const again = document.createElement("button");
   again.className = "btn small";
-  again.textContent = "Load it again";
+  again.textContent = "Reload";
   again.onclick = () => location.reload();
   banner.append(again);
   document.body.append(banner);

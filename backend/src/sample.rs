@@ -7,6 +7,7 @@
 //! The well-known mismatch is kept: productpage waits 3 s for reviews and tries twice, while reviews v2 waits 10 s for
 //! ratings. A delay of 7 s in front of ratings therefore harms the page although reviews itself would bear it.
 
+mod answer;
 mod client;
 mod details;
 mod instance;

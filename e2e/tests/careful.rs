@@ -86,7 +86,7 @@ async fn undo_stops_at_the_draft_and_taking_back_asks() -> Result<()> {
 
         // What he stopped would come back: that is shown, and asked.
         browser.press("Revert revision 3…").await?;
-        let said = browser.text_with("dialog[open] .question", "brings a fault back", SOON).await?;
+        let said = browser.text_with("dialog[open] .question", "brings back a fault", SOON).await?;
         ensure!(said.contains("reviews: 500 abort · 100%") && said.contains("bob made it"), "{said}");
         ensure!(browser.find("dialog[open] .diff").await?.text().await?.contains("httpStatus"), "no diff");
         let button = browser.find("dialog[open] footer .btn.danger").await?;
@@ -268,7 +268,7 @@ async fn a_draft_and_typed_yaml_survive() -> Result<()> {
 
         // The page anew.
         reload(browser).await?;
-        browser.text_with(".toasts", "What you had not applied is back: 1 change and 1 text", SOON).await?;
+        browser.text_with(".toasts", "Restored what you had not applied: 1 change and 1 text", SOON).await?;
         browser.shots("28-back").await?;
         typed(browser, "# typed by hand").await?;
 
@@ -282,12 +282,12 @@ async fn a_draft_and_typed_yaml_survive() -> Result<()> {
         // The same: that is said, and asked.
         bob(&server, weights(&[("v1", 60), ("v2", 40), ("v3", 0)])).await?;
         reload(browser).await?;
-        browser.text_with(".banners", "somebody else changed that, too", SOON).await?;
+        browser.text_with(".banners", "someone else changed that too", SOON).await?;
         browser.shots("29-conflict").await?;
         browser.resize(1280, 800).await?;
         browser.shots("29-conflict-small").await?;
         browser.resize(1600, 1000).await?;
-        browser.press("Make my 1 change on top of it").await?;
+        browser.press("Rebase my 1 change").await?;
         browser.apply().await?;
         let text = head(&server).await?.sources.0["reviews.yaml"].clone();
         ensure!(text.contains("weight: 34") && !text.contains("typed by hand"), "{text}");
@@ -295,7 +295,7 @@ async fn a_draft_and_typed_yaml_survive() -> Result<()> {
         // The text is where it was, and together with what came meanwhile.
         typed(browser, "# typed by hand").await?;
         typed(browser, "weight: 34").await?;
-        browser.press("Put into the draft").await?;
+        browser.press("Add to draft").await?;
         gone(browser, ".typed-chip").await?;
         browser.apply().await?;
         let text = head(&server).await?.sources.0["reviews.yaml"].clone();
@@ -325,7 +325,7 @@ async fn what_is_not_applied_survives_tabs_restarts_and_a_full_storage() -> Resu
         browser.find("fieldset:nth-of-type(1) input[role=switch]").await?.click().await?;
         browser.text_with(".draft-chip", "1 change", SOON).await?;
         reload(browser).await?;
-        browser.text_with(".toasts", "is back: 1 change", SOON).await?;
+        browser.text_with(".toasts", "Restored what you had not applied: 1 change", SOON).await?;
         ensure!(browser.driver.find_all(By::Css(".banners .banner")).await?.is_empty(), "the first is open");
 
         // Closed, what waited in it is offered.
@@ -333,7 +333,7 @@ async fn what_is_not_applied_survives_tabs_restarts_and_a_full_storage() -> Resu
         browser.driver.close_window().await?;
         browser.driver.switch_to_window(second).await?;
         reload(browser).await?;
-        browser.text_with(".banners", "1 change and 1 text not applied in a tab that is closed", SOON).await?;
+        browser.text_with(".banners", "1 change and 1 text from a closed tab, not applied", SOON).await?;
         browser.shots("30-offer").await?;
         browser.press("Restore").await?;
         browser.text_with(".draft-chip", "2 changes", SOON).await?;
@@ -351,7 +351,7 @@ async fn what_is_not_applied_survives_tabs_restarts_and_a_full_storage() -> Resu
         let fill = "let size = 1 << 20; for (let at = 0; size > 0; at++) { try { localStorage.setItem('full' + at, 'x'.repeat(size)) } catch { size >>= 1 } }";
         browser.eval(fill).await?;
         type_at_the_end(browser, "# and more that has no room any more, since everything is full").await?;
-        browser.text_with(".banners", "This browser does not keep your 2 changes and 1 text", SOON).await?;
+        browser.text_with(".banners", "This browser cannot save your 2 changes and 1 text", SOON).await?;
         browser.shots("31-full").await?;
         browser.eval("Object.keys(localStorage).filter(key => key.startsWith('full')).forEach(key => localStorage.removeItem(key))").await?;
         type_at_the_end(browser, "# room again").await?;

@@ -95,7 +95,7 @@ async fn connections_follow_their_sliders() -> Result<()> {
         until(address, "none is served", |seen| seen.keys().eq([""])).await?;
         browser.text_with(".sidebar", "reset · 100%", SOON).await?;
         browser.shots("22-tcp-fault").await?;
-        browser.press("Switch off").await?;
+        browser.press("Remove fault").await?;
         browser.apply().await?;
         until(address, "to both again", |seen| seen.keys().eq(["v1", "v2"])).await
     })

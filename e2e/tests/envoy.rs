@@ -36,7 +36,7 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     browser.designer(&server.url()).await?;
     let chip = ".targets summary.chip";
     let all = browser.text_with(chip, "8/8\nrev 1", LATER).await?;
-    ensure!(all.starts_with("The Envoys one by one\nEnvoy\n"), "all of them, and no other target: {all}");
+    ensure!(all.starts_with("Each Envoy\nEnvoy\n"), "all of them, and no other target: {all}");
 
     // Drag reviews to 50/25/25: all Envoys take it, and the traffic follows.
     browser.select("reviews").await?;
@@ -61,7 +61,7 @@ async fn steer(server: &Server, browser: &Browser) -> Result<()> {
     // What an Envoy refuses is said in its words, beside the way back.
     let broken = json!({"base": 2, "resources": BROKEN});
     let _: serde_json::Value = http::post_json(&server.address, "/api/v1/revisions", &broken).await?;
-    let words = browser.text_with(".banner", "refused rev 3", LATER).await?;
+    let words = browser.text_with(".banner", "rejected revision 3", LATER).await?;
     ensure!(words.contains("/nowhere/key.pem"), "Envoy's own words: {words}");
     browser.shots("16-refused").await?;
     browser.press("Revert revision 3…").await?;

@@ -33,7 +33,7 @@ async fn edit_together(server: &Server, one: &Browser, two: &Browser) -> Result<
     // She is told, makes hers again on top, and both are there.
     two.text_with(".banners", "while you were editing", SOON).await?;
     two.shots("7-stale").await?;
-    two.press("Make my 1 change on top of it").await?;
+    two.press("Rebase my 1 change").await?;
     two.apply().await?;
     let snapshot: Snapshot = http::get_json(&server.address, "/api/v1/mesh").await?;
     let text: String = snapshot.sources.0.values().cloned().collect();
@@ -51,7 +51,7 @@ async fn a_lost_connection_is_said() -> Result<()> {
     Browser::with(1280, 800, async |browser| {
         browser.designer(&server.url()).await?;
         drop(server);
-        browser.text_with(".banners", "What is shown is old, since", SOON).await?;
+        browser.text_with(".banners", "Showing data from", SOON).await?;
         browser.shots("8-disconnected").await
     })
     .await

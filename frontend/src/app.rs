@@ -3,17 +3,18 @@
 use crate::prelude::*;
 
 use crate::banners::Banners;
+use crate::browser::Theme;
 use crate::choices::Choices;
 use crate::dialogs::Dialogs;
 use crate::dialogs::explain::ExplainedChip;
 use crate::graph::Graph;
 use crate::inspector::Inspector;
 use crate::sidebar::Sidebar;
-use crate::store::{Connection, Store, Theme};
+use crate::store::{Connection, Store};
 use crate::timeline::TimelineStrip;
 use crate::toasts::Toasts;
 use crate::topbar::Topbar;
-use crate::{browser, client, shortcuts};
+use crate::{browser, clock, event_stream, shortcuts};
 
 /// The whole page.
 #[component]
@@ -24,7 +25,7 @@ pub fn App() -> impl IntoView {
     store.keep_work();
     keep_time(store);
     shortcuts::install(store);
-    client::listen(store);
+    event_stream::listen(store);
     crate::shell::register();
     let stale = move || matches!(store.head.connection.get(), Connection::Lost { .. });
     view! {
@@ -67,6 +68,6 @@ fn remember(store: Store) {
 }
 
 fn keep_time(store: Store) {
-    store.ui.now.set(client::now());
-    set_interval(move || store.ui.now.set(client::now()), std::time::Duration::from_secs(1));
+    store.ui.now.set(clock::now());
+    set_interval(move || store.ui.now.set(clock::now()), std::time::Duration::from_secs(1));
 }

@@ -39,11 +39,11 @@ fn lost_text(store: Store) -> impl IntoView {
     let time = clock::time(since);
     if store.head.loaded.get() {
         view! {
-            <span><b>"Disconnected."</b>" What is shown is old, since "{time}". Connecting again…"</span>
+            <span><b>"Disconnected."</b>" Showing data from "{time}". Reconnecting…"</span>
         }
         .into_any()
     } else {
-        view! { <span><b>"The server does not answer"</b>" since "{time}". Connecting again…"</span> }
+        view! { <span><b>"The server is not responding"</b>" since "{time}". Reconnecting…"</span> }
             .into_any()
     }
 }
@@ -72,7 +72,7 @@ fn Stale() -> impl IntoView {
                 <Conflicts/>
             </div>
             <button class="btn small" on:click=move |_| store.rebase()>
-                "Make my "{move || mine()}" on top of it"
+                "Rebase my "{move || mine()}
             </button>
             <button class="btn small quiet" on:click=move |_| store.editing.discard()>"Discard mine"</button>
         </div>
@@ -108,7 +108,7 @@ fn DiskFull() -> impl IntoView {
             <div class="banner" role="alert">
                 <span class="grow">
                     <b>"The server's disk is full: nothing can be applied. "</b>
-                    "The traffic runs on as it was, and your draft is kept. Make room on the disk that has its data folder, then apply again."
+                    "Traffic continues as before, and your draft is kept. Free space on the disk that holds the data folder, then apply again."
                 </span>
             </div>
         </Show>
@@ -123,8 +123,8 @@ fn SetAside() -> impl IntoView {
         view! {
             <div class="banner">
                 <span class="grow">
-                    <b>"Revision "{aside.revision}" cannot be run and is set aside. "</b>
-                    "The mesh runs as revision "{aside.runs}" had it; History shows both. Why: "{aside.why}
+                    <b>"Revision "{aside.revision}" cannot run. "</b>
+                    "The mesh runs revision "{aside.runs}" instead; History shows both. Reason: "{aside.why}
                 </span>
                 <button class="btn small quiet" on:click=move |_| head.set_aside.set(None)>"Hide"</button>
             </div>
@@ -141,8 +141,8 @@ fn NotKept() -> impl IntoView {
         <Show when=move || store.keeping.refused.get()>
             <div class="banner">
                 <span class="grow">
-                    <b>"This browser does not keep your "{move || waiting(store)}"."</b>
-                    " Its storage is full or switched off: loading or closing this page loses them. Apply them, or copy the text."
+                    <b>"This browser cannot save your "{move || waiting(store)}"."</b>
+                    " Its storage is full or disabled: they are lost when this page is reloaded or closed. Apply them, or copy the text."
                 </span>
             </div>
         </Show>
@@ -157,12 +157,12 @@ fn Offers() -> impl IntoView {
     let row = move |(name, kept): (String, Kept)| {
         let (wanted, unwanted) = (name.clone(), name);
         let here = store.keeping.mesh.with_untracked(|mesh| mesh.as_ref() == Some(&kept.mesh));
-        let origin = if here { "" } else { " of an earlier log of this mesh" };
+        let origin = if here { "" } else { " of an earlier history of this mesh" };
         view! {
             <div class="banner info">
                 <span class="grow">
                     <b>{kept.words()}</b>
-                    " not applied in a tab that is closed, on revision "{kept.base}{origin}", last changed "{clock::moment(kept.at)}"."
+                    " from a closed tab, not applied. Based on revision "{kept.base}{origin}", last changed "{clock::moment(kept.at)}"."
                 </span>
                 <button class="btn small" on:click=move |_| store.accept_offer(wanted.clone())>"Restore"</button>
                 <button class="btn small quiet" on:click=move |_| store.refuse_offer(&unwanted)>"Discard"</button>
@@ -188,7 +188,7 @@ fn Refused() -> impl IntoView {
             view! {
                 <div class="banner">
                     <span class="grow">
-                        <b>"Envoy refused rev "{revision}", and goes on with what it had. "</b>
+                        <b>"Envoy rejected revision "{revision}" and keeps the previous one. "</b>
                         {why}
                     </span>
                     <TakeBackButton number=revision class="btn small"/>

@@ -4,7 +4,14 @@ use crate::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::store::{Theme, ToastKind, Ui};
+/// Colour theme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// Light on dark.
+    Dark,
+    /// Dark on light.
+    Light,
+}
 
 /// A remembered value.
 pub fn recall(key: &str) -> Option<String> {
@@ -68,13 +75,9 @@ pub fn theme() -> Theme {
     }
 }
 
-/// Puts text on the clipboard and says so.
-pub async fn copy(ui: Ui, text: String) {
-    let done = JsFuture::from(window().navigator().clipboard().write_text(&text)).await;
-    match done {
-        Ok(_) => ui.toast(ToastKind::Info, "Copied."),
-        Err(_) => ui.toast(ToastKind::Error, "The browser did not allow copying. Download the file instead."),
-    }
+/// Puts text on the clipboard. Returns whether the browser allowed it.
+pub async fn copy(text: &str) -> bool {
+    JsFuture::from(window().navigator().clipboard().write_text(text)).await.is_ok()
 }
 
 /// Saves text as a file.

@@ -1,7 +1,6 @@
-//! Talks to the server: the event stream and the API.
+//! Asks the server: one function for each call of the API.
 
 pub mod call;
-pub mod events;
 
 use api::request::{
     History, NewRevision, PostAccept, PostExplain, PostRevert, PostRevision, PutLoad, RevisionDetail,
@@ -9,7 +8,6 @@ use api::request::{
 use api::state::LoadSettings;
 pub use call::Failure;
 use call::{get, send};
-pub use events::{listen, now};
 use mesh::Edit;
 use mesh::explain::Explanation;
 

@@ -2,6 +2,14 @@
 
 use wasm_bindgen::JsValue;
 
+/// Milliseconds since 1970.
+pub fn now() -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds, far below 2^53")]
+    {
+        js_sys::Date::now() as i64
+    }
+}
+
 /// `14:02:31`.
 pub fn time(millis: i64) -> String {
     let date = date(millis);

@@ -31,9 +31,9 @@ pub fn DiffView(
         })
     };
     view! {
-        <Show when=move || !text.with(String::is_empty) fallback=|| view! { <p class="note">"Nothing changes."</p> }>
+        <Show when=move || !text.with(String::is_empty) fallback=|| view! { <p class="note">"No changes."</p> }>
             // Focusable, so that it can be scrolled from the keyboard.
-            <div class="diff" tabindex="0" role="region" aria-label="Difference">
+            <div class="diff" tabindex="0" role="region" aria-label="Diff">
                 <div class="lines">{move || lines()}</div>
             </div>
         </Show>

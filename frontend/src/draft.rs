@@ -1,6 +1,17 @@
 //! The draft: edits that were made and not yet applied, with their undo and redo. Pure.
 
-use mesh::Edit;
+use std::sync::Arc;
+
+use mesh::{Edit, Sources};
+
+/// What a draft was made on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Base {
+    /// The revision; 0 until loaded.
+    pub number: u64,
+    /// Its files.
+    pub sources: Arc<Sources>,
+}
 
 /// Edits on top of a revision.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -88,8 +88,8 @@ pub fn headline(answer: &Explanation) -> String {
         Status::Routed => "It is forwarded.",
         Status::Direct => "The proxy answers it.",
         Status::Redirect => "It is redirected.",
-        Status::NoRoute => "404: no rule takes it.",
-        Status::NoHost => "The host is not known.",
+        Status::NoRoute => "404: no route matches.",
+        Status::NoHost => "Unknown host.",
     };
     said.to_owned()
 }

@@ -1,6 +1,6 @@
 //! The graph of the mesh: services, gateways and external hosts, and the traffic between them.
 //!
-//! [`layout`], [`curve`], [`scene`], [`camera`], [`look`] and [`details`] decide and know no signals; [`state`] holds the
+//! [`layout`], [`curve`], [`scene`], [`camera`] and [`details`] decide and know no signals; [`state`] holds the
 //! signals; the rest draws. A tick changes attributes of what is there; only another topology makes elements.
 
 pub mod bars;
@@ -12,7 +12,6 @@ pub mod explained;
 pub mod flow;
 pub mod keys;
 pub mod layout;
-pub mod look;
 pub mod memory;
 pub mod node;
 pub mod scene;

@@ -1,5 +1,6 @@
 //! The inspector at the right: what is selected, and the controls that change it.
 
+pub mod api_field;
 pub mod faults;
 pub mod gateway;
 pub mod instances;
@@ -102,7 +103,7 @@ fn Header(subject: Memo<Subject>) -> impl IntoView {
                 })
                 .collect();
             if parts.is_empty() {
-                "No rule governs it: all instances share its requests.".into_any()
+                "No VirtualService or DestinationRule: all instances share the requests.".into_any()
             } else {
                 parts.into_any()
             }

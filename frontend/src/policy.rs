@@ -14,7 +14,7 @@ mod tests;
 mod typed;
 
 use mesh::{Document, Kind, Mesh, ResourceKey, Settings, host};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use change::{balance, change, edit};
 pub use table::{Field, GROUPS, Unit, fields};
@@ -217,4 +217,17 @@ fn find<'l>(layers: &'l [(String, &Value)], path: &str) -> Option<(&'l Value, &'
 
 fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.').try_fold(value, |value, key| value.get(key)).filter(|value| !value.is_null())
+}
+
+/// A value with another one at a path within it.
+fn set(mut value: Value, path: &str, new: Value) -> Value {
+    let mut at = &mut value;
+    for key in path.split('.') {
+        if !at.is_object() {
+            *at = Value::Object(Map::new());
+        }
+        at = &mut at[key];
+    }
+    *at = new;
+    value
 }

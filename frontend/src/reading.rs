@@ -87,7 +87,7 @@ fn failure(mesh: &Mesh, edit: &Edit, why: &EditError) -> Diagnostic {
         resource: None,
         path: String::new(),
         place: None,
-        message: format!("«{}» cannot be made: {why}. Remove it in Review.", edit::summary(mesh, edit)),
+        message: format!("«{}» cannot be applied: {why}. Remove it in Review.", edit::summary(mesh, edit)),
         corresponds_to: Vec::new(),
         fix: None,
     }
@@ -147,7 +147,7 @@ mod tests {
         assert!(next.sources.0["reviews.yaml"].contains("timeout: 2s"));
         let new = next.beyond(&base);
         assert_eq!(new.len(), 1, "{new:?}");
-        assert!(new[0].message.contains("cannot be made"));
+        assert!(new[0].message.contains("cannot be applied"));
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
             match head.mesh.document(key) {
                 None => Fate::Lost(format!("{key} is gone")),
                 Some(_) if fields.iter().all(|field| same(&field.path)) => clean(),
-                Some(_) => Fate::Conflict(edit.clone(), format!("{key} was changed, too")),
+                Some(_) => Fate::Conflict(edit.clone(), format!("{key} was changed too")),
             }
         }
         Edit::ReplaceResource { key, yaml } => {
@@ -88,17 +88,15 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
                     Some(yaml) => Fate::Clean(Edit::ReplaceResource { key: key.clone(), yaml }),
                     None => Fate::Conflict(
                         edit.clone(),
-                        format!(
-                            "the same lines of {key} were changed, too; yours would stand in their place"
-                        ),
+                        format!("the same lines of {key} were changed too; yours would replace them"),
                     ),
                 },
             }
         }
         Edit::RemoveResource { key } => match (document(&base.mesh, key), document(&head.mesh, key)) {
             (before, now) if before == now => clean(),
-            (_, None) => Fate::Lost(format!("{key} is gone already")),
-            _ => Fate::Conflict(edit.clone(), format!("{key} was changed since")),
+            (_, None) => Fate::Lost(format!("{key} is already gone")),
+            _ => Fate::Conflict(edit.clone(), format!("{key} was changed meanwhile")),
         },
         Edit::AddResource { file, yaml } => {
             let added = Mesh::parse(&Sources::single(file.as_str(), yaml.as_str())).mesh;
@@ -108,7 +106,7 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
             match twice {
                 None => clean(),
                 Some(one) => {
-                    Fate::Conflict(edit.clone(), format!("{} was added by somebody else, too", one.key))
+                    Fate::Conflict(edit.clone(), format!("{} was added by someone else too", one.key))
                 }
             }
         }
@@ -122,7 +120,7 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
                     _ => None,
                 };
                 if both.is_none() && text.is_some() {
-                    conflict = Some(format!("{file} was changed, too; yours would stand in its place"));
+                    conflict = Some(format!("{file} was changed too; yours would replace it"));
                 }
                 (file.clone(), both.or_else(|| text.clone()))
             });
@@ -166,7 +164,7 @@ fn route_edit(
         return Fate::Lost(format!("{resource} is gone"));
     }
     let RouteTarget::Route(_) = target else {
-        return Fate::Conflict(edit.clone(), format!("{resource} was changed, too"));
+        return Fate::Conflict(edit.clone(), format!("{resource} was changed too"));
     };
     let (before, now) = (routes(&base.mesh, &resource), routes(&head.mesh, &resource));
     let same = |a: &HttpRoute, b: &HttpRoute| a.name == b.name && a.r#match == b.r#match;
@@ -183,13 +181,13 @@ fn route_edit(
     };
     let Some(index) = index else {
         return Fate::Lost(format!(
-            "its route of {resource} is not there any more, or not to be told from others"
+            "its route of {resource} no longer exists, or cannot be told apart from others"
         ));
     };
     let edit = at(edit, RouteKey { index, ..key.clone() });
     match (before.get(key.index), now.get(index)) {
         (Some(before), Some(now)) if !same_field(&edit, before, now) => {
-            Fate::Conflict(edit, "somebody else changed that, too; yours would stand in its place".to_owned())
+            Fate::Conflict(edit, "someone else changed that too; yours would replace it".to_owned())
         }
         _ => Fate::Clean(edit),
     }
@@ -293,7 +291,7 @@ spec:
                 &[],
             ),
             ("another field of the route", &slower, vec![weights(1)], None, &[]),
-            ("the same field", &slower, vec![timeout(1, 5)], None, &["changed that, too"]),
+            ("the same field", &slower, vec![timeout(1, 5)], None, &["changed that too"]),
             (
                 "it is gone",
                 &nothing,
@@ -302,7 +300,7 @@ spec:
                 &["left out", "left out"],
             ),
             ("another field", &slower, vec![set("spec.exportTo")], None, &[]),
-            ("an entry of a list", &slower, vec![set("spec.http[1].timeout")], None, &["was changed, too"]),
+            ("an entry of a list", &slower, vec![set("spec.http[1].timeout")], None, &["was changed too"]),
             (
                 "text, other lines",
                 &slower,
@@ -332,21 +330,21 @@ spec:
                 &slower,
                 vec![Edit::RemoveResource { key: key() }],
                 None,
-                &["changed since"],
+                &["changed meanwhile"],
             ),
             (
                 "to be removed, and gone",
                 &nothing,
                 vec![Edit::RemoveResource { key: key() }],
                 Some(vec![]),
-                &["gone already"],
+                &["already gone"],
             ),
             (
                 "added twice",
                 &other,
                 vec![Edit::AddResource { file: "b.yaml".into(), yaml: RULES.replace("shop", "other") }],
                 None,
-                &["somebody else"],
+                &["someone else"],
             ),
             (
                 "a file, other lines",
@@ -364,7 +362,7 @@ spec:
                 &slower,
                 vec![Edit::SetFiles { files: vec![("extra.yaml".into(), Some(RULES.replace("1s", "2s")))] }],
                 None,
-                &["extra.yaml was changed, too"],
+                &["extra.yaml was changed too"],
             ),
         ];
         let base = bookinfo(RULES);

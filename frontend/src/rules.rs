@@ -41,7 +41,7 @@ fn compared(value: &StringMatch) -> String {
         (Some(text), ..) => format!("is {text}"),
         (_, Some(text), _) => format!("begins with {text}"),
         (.., Some(text)) => format!("matches {text}"),
-        _ => "is there".to_owned(),
+        _ => "is present".to_owned(),
     }
 }
 
@@ -56,10 +56,10 @@ pub fn outcome(route: &HttpRoute) -> String {
         return format!("redirects to {to} ({})", redirect.redirect_code.unwrap_or(301));
     }
     if let Some(direct) = &route.direct_response {
-        return format!("answers {} by itself", direct.status.unwrap_or(200));
+        return format!("direct response {}", direct.status.unwrap_or(200));
     }
     if let Some(delegate) = &route.delegate {
-        return format!("goes on in VirtualService {}", delegate.name.as_deref().unwrap_or_default());
+        return format!("delegates to VirtualService {}", delegate.name.as_deref().unwrap_or_default());
     }
     shares(route.route.iter().map(|one| (one.destination.as_ref(), one.weight)))
 }
@@ -80,7 +80,7 @@ pub fn shares<'r>(to: impl Iterator<Item = (Option<&'r Destination>, Option<i64>
             format!("{name} {}", words::percentage(percent))
         })
         .collect();
-    if parts.is_empty() { "goes nowhere".to_owned() } else { format!("to {}", parts.join(" · ")) }
+    if parts.is_empty() { "no destination".to_owned() } else { format!("to {}", parts.join(" · ")) }
 }
 
 /// What a TLS connection must have.
@@ -150,7 +150,7 @@ pub fn extras(route: &HttpRoute) -> Vec<(&'static str, String)> {
         let mut text =
             words::plural(usize::try_from(retries.attempts.unwrap_or(0)).unwrap_or(0), "retry", "retries");
         if let Some(each) = &retries.per_try_timeout {
-            text = format!("{text}, {} each", each.0);
+            text = format!("{text}, {} per try", each.0);
         }
         if let Some(on) = &retries.retry_on {
             text = format!("{text}, on {on}");
@@ -178,7 +178,7 @@ pub fn extras(route: &HttpRoute) -> Vec<(&'static str, String)> {
         .chain(route.mirrors.iter().map(|mirror| destination(mirror.destination.as_ref())))
         .collect();
     if !mirrors.is_empty() {
-        rows.push(("copies to", mirrors.join(", ")));
+        rows.push(("mirrors to", mirrors.join(", ")));
     }
     if route.cors_policy.is_some() {
         rows.push(("CORS", "policy set".to_owned()));
@@ -227,11 +227,11 @@ mod tests {
             ),
             (
                 "match:\n- headers: {x: {}}\nredirect: {uri: /x}",
-                vec!["header x is there"],
+                vec!["header x is present"],
                 "redirects to /x (301)",
             ),
-            ("directResponse: {status: 503}", vec![], "answers 503 by itself"),
-            ("match:\n- {}\ndelegate: {name: d}", vec!["every request"], "goes on in VirtualService d"),
+            ("directResponse: {status: 503}", vec![], "direct response 503"),
+            ("match:\n- {}\ndelegate: {name: d}", vec!["every request"], "delegates to VirtualService d"),
         ] {
             let route = route(yaml);
             assert_eq!(
@@ -250,9 +250,9 @@ mod tests {
             extras(&route),
             [
                 ("timeout", "2s".to_owned()),
-                ("retries", "3 retries, 1s each, on 5xx".to_owned()),
+                ("retries", "3 retries, 1s per try, on 5xx".to_owned()),
                 ("rewrites", "path to /b".to_owned()),
-                ("copies to", "c".to_owned()),
+                ("mirrors to", "c".to_owned()),
                 ("headers", "request sets x, response drops z".to_owned()),
             ]
         );

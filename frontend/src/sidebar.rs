@@ -52,7 +52,7 @@ pub fn Sidebar() -> impl IntoView {
                     {group("Other callers", |id| matches!(id, NodeId::Workload { .. }))}
                     <Show when=none>
                         <p class="empty">
-                            {move || if text.with(String::is_empty) { "This mesh has no services yet." } else { "Nothing is found." }}
+                            {move || if text.with(String::is_empty) { "This mesh has no services yet." } else { "Nothing matches." }}
                         </p>
                     </Show>
                     <faults::Faults/>

@@ -14,11 +14,11 @@ use crate::rebase;
 use crate::topology::{NodeId, Selection};
 
 pub use derived::{Derived, Shared};
-pub use editing::{Base, Editing};
+pub use editing::Editing;
 pub use head::{Connection, Head};
 pub use keeping::{Keeping, waiting};
 pub use traffic::TrafficStore;
-pub use ui::{Jump, Sheet, Tab, Theme, Toast, ToastKind, Ui};
+pub use ui::{Jump, Sheet, Tab, Toast, ToastKind, Ui};
 
 /// Everything.
 #[derive(Clone, Copy)]

@@ -132,7 +132,7 @@ impl RouteView {
         Self {
             target: RouteTarget::Route(route_key),
             label: match route.name.as_deref() {
-                Some(name) if edit::is_fault_copy(Some(name)) => "fault for some".to_owned(),
+                Some(name) if edit::is_fault_copy(Some(name)) => "fault for some requests".to_owned(),
                 Some(name) => name.to_owned(),
                 None => format!("route {}", index + 1),
             },
@@ -164,7 +164,7 @@ impl RouteView {
     fn default_route(service: &str) -> Self {
         Self {
             label: "default route".to_owned(),
-            outcome: "to all instances, the less busy first".to_owned(),
+            outcome: "to all instances".to_owned(),
             hosts: vec![service.to_owned()],
             ..Self::bare(RouteTarget::Service(service.to_owned()))
         }

@@ -64,10 +64,10 @@ impl Reason {
     pub fn text(&self) -> String {
         match self {
             Self::Anothers { author } if author == ANONYMOUS => {
-                "It was not made in this browser, and whoever made it gave no name.".to_owned()
+                "It was not made in this browser, and its author is unknown.".to_owned()
             }
-            Self::Anothers { author } => format!("It is another person's: {author} made it."),
-            Self::Fault { at, what } => format!("It brings a fault back at {at}: {what}."),
+            Self::Anothers { author } => format!("{author} made it, not you."),
+            Self::Fault { at, what } => format!("It brings back a fault at {at}: {what}."),
             Self::Starved { to, percent, why } => {
                 format!("It sends {percent}% of a route to {to}, and {why}.")
             }
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn when_a_person_is_asked_and_why() {
         let (even, first) = (split([34, 33, 33]), split([100, 0, 0]));
-        let abort = "It brings a fault back at reviews: 500 abort · 100%.";
+        let abort = "It brings back a fault at reviews: 500 abort · 100%.";
         let to_v3 = "It sends 33% of a route to reviews v3, and all its instances are ejected, fail their health checks or cannot be reached.";
         let cases: &[(&str, &[Edit], &[Edit], &[Trouble], &str, bool, &[&str])] = &[
             ("one's own split", &[even.clone()], &[first.clone()], &[], "ada", false, &[]),
@@ -374,17 +374,9 @@ mod tests {
                 &[],
                 "anonymous",
                 false,
-                &["It was not made in this browser, and whoever made it gave no name."],
+                &["It was not made in this browser, and its author is unknown."],
             ),
-            (
-                "another person's",
-                &[],
-                &[even.clone()],
-                &[],
-                "bob",
-                false,
-                &["It is another person's: bob made it."],
-            ),
+            ("another person's", &[], &[even.clone()], &[], "bob", false, &["bob made it, not you."]),
             // The fault that was: a stopped abort came back.
             ("a fault that was stopped", &[fault(100.0, 0)], &[fault(0.0, 0)], &[], "ada", true, &[abort]),
             ("a fault that was made", &[], &[fault(100.0, 0)], &[], "ada", true, &[]),
@@ -397,7 +389,7 @@ mod tests {
                 &[],
                 "ada",
                 true,
-                &["It brings a fault back at reviews: 2 s delay · 100%."],
+                &["It brings back a fault at reviews: 2 s delay · 100%."],
             ),
             (
                 "to ejected instances",
@@ -433,7 +425,7 @@ mod tests {
                 &[ejected("v3")],
                 "bob",
                 false,
-                &["It is another person's: bob made it.", abort, to_v3],
+                &["bob made it, not you.", abort, to_v3],
             ),
         ];
         for (what, before, after, troubles, author, here, expected) in cases {

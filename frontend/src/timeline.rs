@@ -35,7 +35,7 @@ pub fn TimelineStrip() -> impl IntoView {
         <section class="timeline" aria-label="Apply timeline">
             {move || match steps.get() {
                 Some(steps) => list(&steps).into_any(),
-                None => view! { <p class="timeline-none">"Apply a change, and see here how long it takes to reach the traffic."</p> }.into_any(),
+                None => view! { <p class="timeline-none">"Apply a change to see how long it takes to reach the traffic."</p> }.into_any(),
             }}
             <Story store/>
         </section>
@@ -46,7 +46,7 @@ fn list(steps: &[Step]) -> impl IntoView + use<> {
     let items = steps.iter().map(|step| {
         let spoken = match step.progress {
             Progress::Done => "",
-            Progress::Next => "under way",
+            Progress::Next => "in progress",
             Progress::Waiting => "not yet",
         };
         let when = if step.when.is_empty() { spoken.to_owned() } else { step.when.clone() };

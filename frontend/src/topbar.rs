@@ -7,8 +7,9 @@ pub mod targets;
 
 use crate::prelude::*;
 
+use crate::browser::Theme;
 use crate::icons::{Icon, icon};
-use crate::store::{Editing, Sheet, Theme, use_store};
+use crate::store::{Editing, Sheet, use_store};
 use crate::words;
 
 /// The top bar.
@@ -97,9 +98,9 @@ fn DraftControls() -> impl IntoView {
             </span>
         </Show>
         <Show when=move || { texts() > 0 }>
-            <span class="chip typed-chip" role="status" title="Texts that are typed and not in the draft; Review lists them">
+            <span class="chip typed-chip" role="status" title="Edited texts that are not in the draft; Review lists them">
                 <b>{move || words::plural(texts(), "text", "texts")}</b>
-                <span class="wide">" typed"</span>
+                <span class="wide">" edited"</span>
             </span>
         </Show>
         <button class="btn" disabled=move || empty() && texts() == 0 on:click=move |_| store.ui.sheet.set(Some(Sheet::Review))>
@@ -108,7 +109,7 @@ fn DraftControls() -> impl IntoView {
         <button
             class="btn primary"
             title=move || {
-                if store.derived.blocked.get() { "The draft brings errors; Review says which" } else { "Apply (Ctrl+Enter)" }
+                if store.derived.blocked.get() { "The draft has errors; Review lists them" } else { "Apply (Ctrl+Enter)" }
             }
             aria-keyshortcuts="Control+Enter"
             disabled=move || empty() || editing.applying.get() || store.derived.blocked.get()

@@ -75,11 +75,9 @@ pub fn duration(duration: Duration) -> String {
     millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// What is left of a time: `4:12`, `1:02:09`; `ending` when it is up.
+/// What is left of a time: `4:12`, `1:02:09`.
 pub fn remaining(seconds: i64) -> String {
-    if seconds <= 0 {
-        return "ending".to_owned();
-    }
+    let seconds = seconds.max(0);
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{rest:02}") } else { format!("{minutes}:{rest:02}") }
 }
@@ -146,7 +144,7 @@ mod tests {
         ] {
             assert_eq!(millis(value), text);
         }
-        for (value, text) in [(252, "4:12"), (3729, "1:02:09"), (0, "ending"), (-3, "ending"), (5, "0:05")] {
+        for (value, text) in [(252, "4:12"), (3729, "1:02:09"), (0, "0:00"), (-3, "0:00"), (5, "0:05")] {
             assert_eq!(remaining(value), text);
         }
         assert_eq!(percentage(10.0), "10%");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::request::Parts;
 use serde_json::json;
 
-use super::instance::{Answer, Context, id_after, json};
+use super::answer::{Answer, Context, id_after, json};
 
 /// One request in so many asks the catalogue; the others use what is known.
 const CATALOGUE_ONCE_IN: u64 = 20;

@@ -7,8 +7,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::answer::{Answer, Context, error, json, with_type};
 use super::client::Failure;
-use super::instance::{Answer, Context, error, json, with_type};
 use super::page::{self, View};
 
 /// How long each try waits.

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use serde_json::json;
 
-use super::instance::{Answer, id_after, json};
+use super::answer::{Answer, id_after, json};
 
 /// `GET /ratings/ID`.
 pub(super) fn answer(request: &Parts) -> Option<Answer> {

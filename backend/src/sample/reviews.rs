@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::request::Parts;
 use serde_json::{Value, json};
 
+use super::answer::{Answer, Context, id_after, json};
 use super::client::Failure;
-use super::instance::{Answer, Context, id_after, json};
 
 /// The colour of a version's stars.
 #[derive(Debug, Clone, Copy)]

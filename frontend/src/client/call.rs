@@ -66,8 +66,8 @@ pub(super) async fn send<B: Serialize, T: DeserializeOwned>(
     body: &B,
 ) -> Result<T, Failure> {
     // Bodies are made of texts, numbers, lists and maps: there is nothing in them that JSON cannot say.
-    let body =
-        serde_json::to_string(body).map_err(|_| Failure::Network("it cannot be asked so".to_owned()))?;
+    let body = serde_json::to_string(body)
+        .map_err(|_| Failure::Network("the request cannot be written as JSON".to_owned()))?;
     parse(&text(method, path, Some(&body)).await?)
 }
 

@@ -105,12 +105,12 @@ fn Form(fields: Fields) -> impl IntoView {
                 <input class="input code" placeholder="/" bind:value=fields.path/>
             </label>
             <label class="field w3">
-                "Headers, one to a line"
+                "Headers, one per line"
                 <textarea class="input code" rows="2" placeholder="end-user: jason" bind:value=fields.headers></textarea>
             </label>
             <div class="w6 row-line">
                 <button class="btn primary" type="submit">"Explain"</button>
-                <span class="note">"The draft answers, with the proxy's own routing."</span>
+                <span class="note">"Evaluated against your draft, with the proxy's own routing code."</span>
             </div>
         </form>
     }
@@ -142,7 +142,7 @@ pub fn ExplainedChip() -> impl IntoView {
     view! {
         <Show when=move || ui.explained.with(Option::is_some)>
             <button class="chip explained-chip" on:click=move |_| ui.explained.set(None)>
-                "Where the request goes "<b>"Clear"</b><kbd>"Esc"</kbd>
+                "Explained request "<b>"Clear"</b><kbd>"Esc"</kbd>
             </button>
         </Show>
     }

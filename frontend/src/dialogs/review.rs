@@ -73,7 +73,7 @@ fn Texts() -> impl IntoView {
     let editing = store.editing;
     let row = move |typed: Typed| {
         let (name, diff) = (typed.of.name(), Signal::stored(typed.diff()));
-        let (forgotten, of) = (typed.of.clone(), format!("Take back: {name}"));
+        let (forgotten, of) = (typed.of.clone(), format!("Discard: {name}"));
         let why = typed.conflict.then(|| view! { <span class="warn">"changed elsewhere, too"</span> });
         view! {
             <li>
@@ -82,12 +82,12 @@ fn Texts() -> impl IntoView {
                     <DiffView text=diff/>
                 </details>
                 <button class="btn small" on:click=move |_| editing.put_text(&typed, &store.derived.draft.get_untracked())>
-                    "Put into the draft"
+                    "Add to draft"
                 </button>
                 <button
                     class="lock"
                     aria-label=of
-                    title="Take back"
+                    title="Discard"
                     on:click=move |_| editing.texts.update(|texts| texts.forget(&forgotten))
                 >
                     {icon(Icon::Close)}
@@ -97,7 +97,7 @@ fn Texts() -> impl IntoView {
     };
     view! {
         <Show when=move || editing.texts.with(|texts| !texts.is_empty())>
-            <h2 class="eyebrow">"Typed, not in the draft"</h2>
+            <h2 class="eyebrow">"Edited text, not in the draft"</h2>
             <ul class="edits">{move || editing.texts.get().all().iter().cloned().map(row).collect_view()}</ul>
         </Show>
     }

@@ -25,7 +25,7 @@ pub fn TakeBackButton(
         <button
             class=class
             disabled=move || number <= 1 || store.editing.applying.get()
-            title="Shows what taking this revision back would do"
+            title="Shows what reverting this revision would change"
             on:click=move |_| store.ui.take_back(number)
         >
             "Revert revision "{number}"…"
@@ -95,14 +95,14 @@ fn Content(number: u64) -> impl IntoView {
                     <ul>{move || reasons().iter().map(reason).collect_view()}</ul>
                     <label class="switch-line">
                         <input type="checkbox" prop:checked=agreed on:change=move |event| agreed.set(event_target_checked(&event))/>
-                        "Revert it all the same"
+                        "Revert anyway"
                     </label>
                 </div>
             </Show>
         </div>
         <footer>
             <span class="note grow">{move || after_words(store)}</span>
-            <button class="btn" autofocus=true on:click=move |_| store.ui.sheet.set(None)>"Keep it"</button>
+            <button class="btn" autofocus=true on:click=move |_| store.ui.sheet.set(None)>"Cancel"</button>
             <button
                 class="btn"
                 class:danger=move || !reasons().is_empty()
@@ -153,9 +153,9 @@ fn after_words(store: Store) -> String {
     let waits = store.editing.count();
     let draft = match waits {
         0 => String::new(),
-        _ => format!(" Your draft of {} stays.", words::plural(waits, "change", "changes")),
+        _ => format!(" Your draft of {} is kept.", words::plural(waits, "change", "changes")),
     };
-    format!("Makes revision {}; nothing else is taken back.{draft}", store.head.number() + 1)
+    format!("Creates revision {}; no other revision is reverted.{draft}", store.head.number() + 1)
 }
 
 async fn both(number: u64) -> Result<(Sources, Sources), String> {
@@ -175,7 +175,7 @@ fn preview_of(store: Store, number: u64, files: &Files) -> Seen {
     let info = store.head.history.with(|all| all.iter().find(|one| one.number == number).cloned());
     let Some(info) = info else {
         return Some(Err(
-            "That revision is too old to be shown here; the API can still take it back.".to_owned()
+            "This revision is too old to be shown here; the API can still revert it.".to_owned()
         ));
     };
     let made_here = store.keeping.made.with(|made| made.contains(&number));

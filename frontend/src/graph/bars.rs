@@ -4,9 +4,9 @@ use crate::prelude::*;
 use leptos::ev::Event;
 use wasm_bindgen::JsCast;
 
-use super::look;
 use super::scene::{CARD_WIDTH, HEAD_HEIGHT, MOST_ROWS, ROW_HEIGHT};
 use super::state::use_graph;
+use crate::look;
 use crate::split::SplitView;
 use crate::topology::{Node, NodeId, version_color};
 

@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 use super::curve::{LABEL, Rect};
-use super::look;
 use super::state::{GraphState, Tip, use_graph};
+use crate::look;
 use crate::observed::Figures;
 use crate::topology::{LinkKey, Selection};
 use crate::words;

@@ -6,10 +6,10 @@ use crate::prelude::*;
 
 use super::curve::Curve;
 use super::layout::Point;
-use super::look;
 use super::scene::Scene;
 use super::state::use_graph;
 use crate::explained::Explained;
+use crate::look;
 use crate::topology::{LinkKey, NodeId};
 use crate::words;
 

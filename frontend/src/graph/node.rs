@@ -7,10 +7,10 @@ use wasm_bindgen::JsCast;
 
 use super::bars::Bars;
 use super::layout::Point;
-use super::look::{self, Tone};
 use super::scene::{self, HEAD_HEIGHT};
 use super::state::{GraphState, Tip, use_graph};
 use super::{keys, memory};
+use crate::look::{self, Tone};
 use crate::topology::{Node, NodeId, Selection};
 
 /// Pixels that a pointer may wander before a press becomes a drag.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::curve::{self, Curve, Rect};
 use super::layout::{self, Layout, LayoutRequest, Point, Size};
-use super::look;
+use crate::look;
 use crate::topology::{Link, LinkKey, Node, NodeId, Topology};
 
 /// Width of a service's card.

@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 use super::details::{self, Details};
-use super::look;
 use super::state::{GraphState, use_graph};
 use crate::inspector::instances;
+use crate::look;
 use crate::observed::{Figures, Traffic};
 use crate::topology::{NodeId, Selection};
 use crate::words;

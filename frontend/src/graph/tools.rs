@@ -13,7 +13,7 @@ pub fn Tools() -> impl IntoView {
     let moved = move || graph.moved.with(|moved| !moved.is_empty());
     view! {
         <div class="graph-tools" role="toolbar" aria-label="View of the graph">
-            <button class="tool" class:none=move || !moved() title="Put all nodes back" on:click=move |_| memory::forget(graph)>
+            <button class="tool" class:none=move || !moved() title="Move all nodes back" on:click=move |_| memory::forget(graph)>
                 "Reset layout"
             </button>
             <button class="tool" aria-label="Zoom out" title="Zoom out (−)" on:click=move |_| graph.zoom(1.0 / ZOOM)>"−"</button>
@@ -43,14 +43,14 @@ pub fn Legend() -> impl IntoView {
                         <path class="line warn" d="M20,8 H36" stroke-width="5"></path>
                         <path class="line bad" d="M38,8 H55" stroke-width="5"></path>
                     </svg>
-                    "healthy; some fail, or 10% are 4xx; 10% fail, or 20% are 4xx"
+                    "healthy; degraded: some fail, or 10% are 4xx; failing: 10% fail, or 20% are 4xx"
                 </li>
                 <li>
                     <svg viewBox="0 0 56 16" aria-hidden="true">
                         <circle class="mark idle" cx="14" cy="8" r="4.5"></circle>
                         <circle class="mark unknown" cx="42" cy="8" r="4"></circle>
                     </svg>
-                    "idle now; never asked yet"
+                    "idle; no traffic yet"
                 </li>
                 <li>
                     <svg viewBox="0 0 56 16" aria-hidden="true">
@@ -65,7 +65,7 @@ pub fn Legend() -> impl IntoView {
                         <rect class="fault" x="1" y="1" width="54" height="14" rx="7"></rect>
                         <text x="28" y="11.5">"7 s · 10%"</text>
                     </svg>
-                    "fault that is injected"
+                    "injected fault"
                 </li>
             </ul>
         </details>
@@ -100,15 +100,15 @@ pub fn Empty() -> impl IntoView {
         <div class="graph-empty" class:none=move || !bare.get()>
             <h2>"No services yet"</h2>
             <p>
-                "A service comes from a ServiceEntry with its endpoints, or from a Service of Kubernetes. Put one into the mesh folder, "
+                "Services come from ServiceEntries with endpoints and from Kubernetes Services. Add one to the mesh folder, "
                 "or start Meshwright without "<code>"--mesh"</code>" to see the sample mesh."
             </p>
         </div>
         <div class="graph-quiet" class:none=move || !quiet.get() role="status">
             <b>"No traffic in the last minute."</b>
             {move || match address() {
-                Some(address) => view! { " Turn the load up, or send requests to "<code>{address}</code> }.into_any(),
-                None => " Send requests through a workload’s listener, and they appear here.".into_any(),
+                Some(address) => view! { " Increase the load, or send requests to "<code>{address}</code> }.into_any(),
+                None => " Requests that are sent through a workload’s listener appear here.".into_any(),
             }}
         </div>
     }

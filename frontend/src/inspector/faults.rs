@@ -5,7 +5,7 @@ pub mod parts;
 
 use crate::prelude::*;
 
-use crate::client;
+use crate::clock;
 use crate::fault_form::FaultForm;
 use crate::inspector::route_picker::{self, RoutePicker};
 use crate::store::{Store, use_store};
@@ -57,7 +57,7 @@ pub fn FaultsTab(
         let before = next.clone();
         change(&mut next);
         form.set(Some(next.clone()));
-        let edits = next.edits(&before, &target, client::now() / 1000);
+        let edits = next.edits(&before, &target, clock::now() / 1000);
         if edits.is_empty() {
             return;
         }
@@ -68,7 +68,7 @@ pub fn FaultsTab(
         <RoutePicker id subject/>
         <Show
             when=move || form.with(Option::is_some)
-            fallback=|| view! { <p class="empty">"No route forwards requests here, so there is nothing to disturb."</p> }
+            fallback=|| view! { <p class="empty">"No route here forwards requests, so no fault can be injected."</p> }
         >
             <Form form=Signal::derive(move || form.get()) change/>
         </Show>
@@ -110,11 +110,11 @@ fn Form(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoV
                 disabled=move || !form.with(|form| form.as_ref().is_some_and(FaultForm::active))
                 on:click=move |_| change.run(Box::new(|form| (form.delay, form.abort) = (false, false)))
             >
-                "Switch off"
+                "Remove fault"
             </button>
         </div>
         <p class="note">
-            "Delay and abort are drawn independently for each request or connection; the delay comes first. The fault acts before the request leaves its caller."
+            "Delay and abort are decided independently for each request or connection; the delay comes first. Faults are injected at the caller, before the request is sent."
         </p>
     }
 }

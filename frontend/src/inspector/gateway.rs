@@ -31,12 +31,12 @@ pub fn GatewayTab(
     };
     let rows = move || vec![traffic.with(|traffic| version_row(None, "all", &traffic.all))];
     view! {
-        <h2 class="eyebrow">"Listens on"</h2>
+        <h2 class="eyebrow">"Listeners"</h2>
         {move || servers()}
         <h2 class="eyebrow">"Routes"</h2>
         <p class="note">
-            {move || subject.with(|subject| crate::words::plural(subject.routes.len(), "rule", "rules"))}
-            " of VirtualServices apply here; see Rules."
+            {move || subject.with(|subject| crate::words::plural(subject.routes.len(), "route", "routes"))}
+            " of VirtualServices are bound to this gateway; see Rules."
         </p>
         <h2 class="eyebrow">"Last 60 s"</h2>
         {figures_table("traffic", Box::new(rows))}
@@ -68,7 +68,7 @@ fn server_card(
             let text = url.clone();
             view! { <a href=url target="_blank" rel="noopener">{text}</a> }.into_any()
         }
-        None => view! { <span class="warn">"nowhere yet"</span> }.into_any(),
+        None => view! { <span class="warn">"not listening yet"</span> }.into_any(),
     };
     view! {
         <article class="card">

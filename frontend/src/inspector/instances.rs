@@ -4,8 +4,8 @@ use crate::prelude::*;
 use api::{Health, TroubleKind};
 
 use crate::clock;
-use crate::graph::look;
 use crate::instances::InstanceState;
+use crate::look;
 use crate::store::{Store, use_store};
 use crate::topology::NodeId;
 
@@ -53,7 +53,7 @@ fn why(one: &InstanceState) -> String {
         return one.why.clone();
     }
     match (one.health, look::failures_of(&one.recent)) {
-        (Health::Unknown, _) => "nobody has asked it yet".to_owned(),
+        (Health::Unknown, _) => "no request yet".to_owned(),
         (Health::Idle, _) => "no request in the last 10 s".to_owned(),
         (_, failures) => failures.unwrap_or_default(),
     }
@@ -65,7 +65,7 @@ fn state(one: &InstanceState) -> String {
         (None, _) => one.health.word().to_owned(),
         (Some(TroubleKind::Ejected), Some(until)) => format!("ejected until {}", clock::time(until)),
         (Some(TroubleKind::Ejected), None) => "ejected".to_owned(),
-        (Some(TroubleKind::Unreachable), _) => "cannot be reached".to_owned(),
+        (Some(TroubleKind::Unreachable), _) => "unreachable".to_owned(),
         (Some(_), _) => "unhealthy".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 use crate::prelude::*;
 use web_sys::HtmlInputElement;
 
+use crate::inspector::api_field::ApiField;
 use crate::policy::{self, Field, GROUPS, Rules, Scope, Shown, Unit};
 use crate::store::{Store, ToastKind, use_store};
 use crate::subject::Subject;
@@ -36,24 +37,24 @@ pub fn Policy(
         memo(move |_| with(store, subject, |_, scopes| scopes.iter().map(Scope::words).collect::<Vec<_>>()));
     let options = move || {
         let option = |(position, name): (usize, String)| {
-            let name = if name.is_empty() { "all of the service".to_owned() } else { name };
+            let name = if name.is_empty() { "the whole service".to_owned() } else { name };
             view! { <option value=position.to_string() selected=move || at.get() == position>{name}</option> }
         };
         names.get().into_iter().enumerate().map(option).collect_view()
     };
     let mut first = 0;
-    let groups = GROUPS.map(|(title, fields)| {
+    let groups = GROUPS.map(|(title, part, fields)| {
         let rows = fields
             .iter()
             .enumerate()
             .map(|(position, field)| form.row(field, first + position))
             .collect_view();
         first += fields.len();
-        view! { <fieldset class="group policy"><legend>{title}</legend>{rows}</fieldset> }
+        view! { <fieldset class="group policy"><legend><ApiField label=title path=part/></legend>{rows}</fieldset> }
     });
     view! {
         <label class="field route-picker">
-            "Limits, ejection, checks and balancing of"
+            <ApiField label="Traffic policy of" path="trafficPolicy"/>
             <select
                 class="select"
                 on:change=move |event| at.set(event_target_value(&event).parse().unwrap_or(0))
@@ -106,7 +107,7 @@ impl Form {
         let long = matches!(field.unit, Unit::List | Unit::Regions | Unit::Shares);
         view! {
             <label class="policy-row" class:none=hidden class:long=long title=field.path>
-                <span>{field.label}</span>
+                <ApiField label=field.label path=field.written()/>
                 <small><b>{move || read(|shown| shown.effective.clone())}</b>" · "{move || read(|shown| shown.origin.clone())}</small>
                 {control}
             </label>

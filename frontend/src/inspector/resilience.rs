@@ -6,6 +6,7 @@ use mesh::edit::{RetrySpec, RouteTarget};
 use mesh::settings::OutboundPolicy;
 
 use crate::diff::DiffView;
+use crate::inspector::api_field::ApiField;
 use crate::inspector::faults::millis;
 use crate::inspector::policy::Policy;
 use crate::inspector::route_picker::{self, RoutePicker};
@@ -36,12 +37,12 @@ pub fn ResilienceTab(
         <RoutePicker id subject/>
         <Show
             when=move || forwards.get()
-            fallback=|| view! { <p class="empty">"Timeouts and retries are for requests that a route forwards, and this one forwards none."</p> }
+            fallback=|| view! { <p class="empty">"This route forwards no HTTP requests, so it has no timeout and no retries."</p> }
         >
             <Timeout route/>
             <Retries route/>
             <p class="note">
-                "A caller overrides both for one request with "<code>"x-envoy-upstream-rq-timeout-ms"</code>" and "
+                "A caller can override both for one request, with the headers "<code>"x-envoy-upstream-rq-timeout-ms"</code>" and "
                 <code>"x-envoy-max-retries"</code>"."
             </p>
         </Show>
@@ -71,16 +72,16 @@ fn MeshSettings() -> impl IntoView {
             millis => words::millis(millis),
         };
         let unknown = match settings.outbound_policy {
-            OutboundPolicy::AllowAny => "are let out (ALLOW_ANY)",
-            OutboundPolicy::RegistryOnly => "get 502 (REGISTRY_ONLY)",
+            OutboundPolicy::AllowAny => "allowed (ALLOW_ANY)",
+            OutboundPolicy::RegistryOnly => "blocked with 502 (REGISTRY_ONLY)",
         };
         let rows = [
             ("Request timeout", timeout, "--request-timeout"),
             ("Load balancing", settings.load_balancer.name().to_owned(), "--load-balancer"),
-            ("Unknown hosts", unknown.to_owned(), ""),
+            ("Unknown hosts", unknown.to_owned(), "outboundTrafficPolicy.mode"),
         ];
         rows.map(|(name, value, flag)| {
-            view! { <p class="effective" title=flag><b>{value}</b>{name}</p> }
+            view! { <p class="effective"><b>{value}</b><ApiField label=name path=flag/></p> }
         })
         .collect_view()
     };
@@ -89,7 +90,7 @@ fn MeshSettings() -> impl IntoView {
             <legend>"Mesh defaults"</legend>
             {rows}
             <p class="note">
-                "They hold where no route and no policy says otherwise. Whoever starts Meshwright sets them, with "
+                "They apply where no route or policy sets another value, and are set when Meshwright is started, with "
                 <code>"--request-timeout"</code>" and "<code>"--load-balancer"</code>"."
             </p>
         </fieldset>
@@ -112,7 +113,7 @@ fn Timeout(route: Memo<Option<RouteView>>) -> impl IntoView {
     let set = move |millis: Option<u64>| put(store, route, |target| Edit::SetTimeout { target, millis });
     view! {
         <fieldset class="group">
-            <legend>"Timeout"</legend>
+            <legend><ApiField label="Timeout" path="timeout"/></legend>
             <p class="effective"><b>{move || effective()}</b>{move || origin()}</p>
             <label class="switch-line">
                 <input type="checkbox" role="switch" class="switch" prop:checked=move || own.get().is_some()
@@ -130,7 +131,7 @@ fn Timeout(route: Memo<Option<RouteView>>) -> impl IntoView {
                             }
                         }
                     />
-                    "seconds for the whole request, retries included; 0 is no limit"
+                    "seconds for the whole request, including retries; 0 means no limit"
                 </label>
             </Show>
         </fieldset>
@@ -147,7 +148,7 @@ fn Retries(route: Memo<Option<RouteView>>) -> impl IntoView {
             attempts => format!("up to {attempts}"),
         })
     };
-    let origin = move || if own.with(Option::is_some) { "set on this route" } else { "default of Istio" };
+    let origin = move || if own.with(Option::is_some) { "set on this route" } else { "Istio default" };
     let on = move || {
         own.with(|own| own.as_ref().and_then(|own| own.retry_on.clone()))
             .unwrap_or_else(|| DEFAULT_RETRY_ON.to_owned())
@@ -156,7 +157,7 @@ fn Retries(route: Memo<Option<RouteView>>) -> impl IntoView {
         move |retries: Option<RetrySpec>| put(store, route, |target| Edit::SetRetries { target, retries });
     view! {
         <fieldset class="group">
-            <legend>"Retries"</legend>
+            <legend><ApiField label="Retries" path="retries"/></legend>
             <p class="effective"><b>{move || effective()}</b>{move || origin()}</p>
             <p class="note">"On "<code>{move || on().replace(',', ", ")}</code></p>
             <label class="switch-line">
@@ -189,7 +190,7 @@ fn RetryFields(own: Memo<Option<RetrySpec>>, set: Callback<RetrySpec>) -> impl I
     view! {
         <div class="form-grid">
             <label class="field">
-                "Attempts"
+                <ApiField label="Attempts" path="retries.attempts"/>
                 <input type="number" class="input" min="0" max="100" step="1"
                     prop:value=move || read(|own| own.attempts.to_string())
                     on:change=move |event| {
@@ -200,8 +201,8 @@ fn RetryFields(own: Memo<Option<RetrySpec>>, set: Callback<RetrySpec>) -> impl I
                 />
             </label>
             <label class="field">
-                "Seconds for each try"
-                <input type="number" class="input" min="0" max="86400" step="any" placeholder="as the timeout"
+                <ApiField label="Timeout per try, s" path="retries.perTryTimeout"/>
+                <input type="number" class="input" min="0" max="86400" step="any" placeholder="same as the timeout"
                     prop:value=move || read(|own| own.per_try_timeout_millis.map(seconds).unwrap_or_default())
                     on:change=move |event| {
                         let millis = millis(&event).filter(|millis| *millis > 0);
@@ -210,7 +211,7 @@ fn RetryFields(own: Memo<Option<RetrySpec>>, set: Callback<RetrySpec>) -> impl I
                 />
             </label>
             <label class="field whole">
-                "Retry on"
+                <ApiField label="Retry on" path="retries.retryOn"/>
                 <input class="input code" list="retry-conditions" placeholder=DEFAULT_RETRY_ON
                     prop:value=move || read(|own| own.retry_on.clone().unwrap_or_default())
                     on:change=move |event| {

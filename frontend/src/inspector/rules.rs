@@ -23,7 +23,7 @@ pub fn RulesTab(
         routes.with(|routes| routes.iter().filter_map(|route| taken(store, route)).sum::<u64>())
     });
     view! {
-        <p class="note">"The first rule that matches wins."</p>
+        <p class="note">"The first matching route wins."</p>
         <ol>
             <For each=move || routes.get().into_iter().enumerate().collect() key=|(at, route)| (
                     route.target.clone(),
@@ -33,7 +33,7 @@ pub fn RulesTab(
             </For>
         </ol>
         <Show when=move || routes.with(Vec::is_empty)>
-            <p class="empty">"No VirtualService routes here."</p>
+            <p class="empty">"No VirtualService routes this traffic."</p>
         </Show>
     }
 }
@@ -62,7 +62,7 @@ fn Card(at: usize, route: RouteView, total: Memo<u64>) -> impl IntoView {
             <h2>
                 {format!("{}. {}", at + 1, route.label)}
                 <Show when=unreachable><span class="warn">"never reached"</span></Show>
-                <span class="took">{move || share.get().map(|share| format!("{} of the last minute", words::percent(share, 0)))}</span>
+                <span class="took">{move || share.get().map(|share| format!("{} in the last 60 s", words::percent(share, 0)))}</span>
             </h2>
             <div class="bar" aria-hidden="true">
                 <span style:width=move || words::percent(share.get().unwrap_or(0.0), 1)></span>

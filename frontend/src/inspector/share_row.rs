@@ -4,7 +4,6 @@ use crate::prelude::*;
 use api::observed::{ObservedShare, Split, Verdict};
 
 use crate::icons::{Icon, icon};
-use crate::inspector::split::verdict;
 use crate::split::{ShareView, SplitView};
 use crate::store::{Store, use_store};
 use crate::topology::{NodeId, version_color};
@@ -87,7 +86,7 @@ pub fn ShareRow(
             <button
                 class="lock"
                 aria-label=label("Lock")
-                title="A locked share stays when others move"
+                title="A locked share does not move with the others"
                 aria-pressed=move || locked().to_string()
                 on:click=move |_| toggle_lock(store, split, position)
             >
@@ -115,6 +114,15 @@ fn observed_words((share, of_all): &(ObservedShare, Verdict), changed: bool) -> 
         <span class=tone>{word}</span>
     }
     .into_any()
+}
+
+/// Class and word of a verdict.
+fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Converging => ("info", "converging"),
+        Verdict::Converged => ("ok", "converged"),
+        Verdict::Diverged => ("bad", "diverged"),
+    }
 }
 
 fn toggle_lock(store: Store, split: Memo<Option<SplitView>>, position: usize) {

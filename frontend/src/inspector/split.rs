@@ -65,7 +65,7 @@ pub fn Sliders(
     view! {
         <Show
             when=move || !rows.with(Vec::is_empty)
-            fallback=|| view! { <p class="note">"This route forwards nothing, so there is nothing to split."</p> }
+            fallback=|| view! { <p class="note">"This route has no destination, so there is nothing to split."</p> }
         >
             <div role="group" aria-label="Shares">
                 <For each=move || rows.get() key=Clone::clone let:row>
@@ -109,15 +109,6 @@ fn observed(store: Store, split: &SplitView) -> Option<Split> {
         };
         tick.as_ref()?.splits.iter().find(of).cloned()
     })
-}
-
-/// Class and word of a verdict.
-pub(super) fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
-    match verdict {
-        Verdict::Converging => ("info", "converging"),
-        Verdict::Converged => ("ok", "converged"),
-        Verdict::Diverged => ("bad", "diverged"),
-    }
 }
 
 /// For the live region: changes only when the verdict does.

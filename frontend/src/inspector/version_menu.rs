@@ -112,7 +112,9 @@ fn note(by: By, first: bool, remembered: bool, choice: &Choice, possible: bool) 
         parts.push("chosen last time".to_owned());
     }
     if !possible {
-        parts.push(if choice.percent == 100 { "has everything" } else { "locks leave no room" }.to_owned());
+        parts.push(
+            if choice.percent == 100 { "has 100% already" } else { "the other shares are locked" }.to_owned(),
+        );
     }
     parts.join(" · ")
 }

@@ -3,7 +3,7 @@
 use crate::prelude::*;
 use api::Health;
 
-use crate::graph::look;
+use crate::look;
 use crate::observed::{Figures, Traffic};
 use crate::subject::Subject;
 use crate::topology::version_color;

@@ -41,7 +41,7 @@ pub fn YamlTab(
             let mark = store
                 .editing
                 .texts
-                .with(|texts| if texts.get(&of).is_some() { " · typed, not in the draft" } else { "" });
+                .with(|texts| if texts.get(&of).is_some() { " · edited, not in the draft" } else { "" });
             let (value, label) = (key_.to_string(), format!("{} {}{mark}", key_.kind, key_.name));
             view! { <option value=value selected=move || key.get().as_ref() == Some(&key_)>{label}</option> }
         };
@@ -60,7 +60,7 @@ pub fn YamlTab(
         </label>
         {move || match key.get() {
             Some(key) => view! { <Resource key/> }.into_any(),
-            None => view! { <p class="empty">"No resource of this mesh defines it."</p> }.into_any(),
+            None => view! { <p class="empty">"No resource in this mesh defines it."</p> }.into_any(),
         }}
     }
 }
@@ -91,7 +91,7 @@ fn Resource(key: ResourceKey) -> impl IntoView {
         <p class="note row-line">
             <span class="grow"><code>{move || draft.with(|draft| draft.file.clone())}</code></span>
             <button class="lock" aria-label="Copy this resource" title="Copy"
-                on:click=move |_| spawn_local(browser::copy(store.ui, text.get_untracked()))
+                on:click=move |_| spawn_local(store.ui.copy(text.get_untracked()))
             >
                 {icon(Icon::Copy)}
             </button>
@@ -154,7 +154,7 @@ pub fn TypedButtons(
     view! {
         <Show when=conflict>
             <div class="question" role="status">
-                <p>"These lines were changed elsewhere while you typed. What you put into the draft stands in their place."</p>
+                <p>"Someone else changed these lines while you edited them. Adding your text to the draft replaces that change."</p>
                 <div class="buttons">
                     <button class="btn small" on:click=mine>"Keep mine"</button>
                     <button class="btn small" on:click=forget>"Take theirs"</button>
@@ -162,8 +162,8 @@ pub fn TypedButtons(
             </div>
         </Show>
         <div class="buttons">
-            <button class="btn primary" disabled=move || !changed.get() on:click=move |_| put(store, of)>"Put into the draft"</button>
-            <button class="btn" disabled=move || !changed.get() on:click=forget>"Take back"</button>
+            <button class="btn primary" disabled=move || !changed.get() on:click=move |_| put(store, of)>"Add to draft"</button>
+            <button class="btn" disabled=move || !changed.get() on:click=forget>"Discard"</button>
             <Show when=move || changed.get()>
                 <span class="note">
                     "Not in the draft yet"
@@ -183,7 +183,7 @@ fn AgainstHead(key: StoredValue<ResourceKey>, text: Memo<String>, store: Store) 
     });
     view! {
         <Show when=move || !diff.with(String::is_empty)>
-            <h2 class="eyebrow">"Against revision "{move || store.editing.base.with(|base| base.number)}</h2>
+            <h2 class="eyebrow">"Changes from revision "{move || store.editing.base.with(|base| base.number)}</h2>
             <DiffView text=Signal::derive(move || diff.get())/>
         </Show>
     }

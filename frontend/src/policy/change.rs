@@ -5,7 +5,7 @@ use mesh::edit::{FieldEdit, add_rule};
 use serde_json::{Map, Value, json};
 
 use super::table::{HEALTH, MAGLEV, RING};
-use super::{Field, Rules, Scope, at, find, health, list};
+use super::{Field, Rules, Scope, at, find, health, list, set};
 
 /// The parts that a port's own policy takes the place of.
 const PARTS: [&str; 4] = ["loadBalancer", "connectionPool", "outlierDetection", "tls"];
@@ -116,18 +116,6 @@ fn inherited(layers: &[(String, &Value)], scope: &Scope) -> Value {
         policy.extend(find(layers, part).map(|(value, _)| (part.to_owned(), value.clone())));
     }
     Value::Object(policy)
-}
-
-pub(super) fn set(mut value: Value, path: &str, new: Value) -> Value {
-    let mut at = &mut value;
-    for key in path.split('.') {
-        if !at.is_object() {
-            *at = Value::Object(Map::new());
-        }
-        at = &mut at[key];
-    }
-    *at = new;
-    value
 }
 
 /// The path of a field, or of all around it that is empty without it: an empty part would still take the place of the rule's.

@@ -7,9 +7,8 @@ use mesh::plan::HealthCheck;
 use mesh::yaml;
 use serde_json::{Map, Value, json};
 
-use super::change::set;
 use super::table::HEALTH;
-use super::{Place, Rules, Scope};
+use super::{Place, Rules, Scope, set};
 
 /// The name of a rule and its check, as the part of a policy that it would be.
 pub(super) fn read(place: &Place<'_>) -> Option<(String, Value)> {

@@ -1,5 +1,6 @@
 //! The fields of a policy that can be edited.
 
+use mesh::annotation::HEALTH_CHECK;
 use mesh::resource::DurationString;
 use serde_json::Value;
 
@@ -56,141 +57,175 @@ impl Field {
     const fn of(self, needs: &'static str) -> Self {
         Self { needs, ..self }
     }
+
+    /// Its path where it is written: that of a health check begins within the annotation.
+    pub fn written(&self) -> &'static str {
+        match self.path.strip_prefix(HEALTH) {
+            Some("") => HEALTH_CHECK,
+            Some(below) => &below[1..],
+            None => self.path,
+        }
+    }
 }
 
 /// The part that is no part of a policy: active health checks, which stand in an annotation.
 pub(super) const HEALTH: &str = "healthCheck";
 
 const NO_LIMIT: &str = "no limit";
-const OF_SYSTEM: &str = "the system's";
+const OF_SYSTEM: &str = "system default";
 const COOKIE: &str = "loadBalancer.consistentHash.httpCookie";
 const HASH: &str = "loadBalancer.consistentHash";
 const WARMUP: &str = "loadBalancer.warmup";
 const ON: &[(&str, &str)] = &[("", "not set"), ("true", "on"), ("false", "off")];
 
-/// All fields, in groups with a title.
-pub const GROUPS: [(&str, &[Field]); 5] = [
+/// All fields, in groups with a title and the part of the resource that has them.
+pub const GROUPS: [(&str, &str, &[Field]); 5] = [
     (
-        "Limits",
+        "Connection pool",
+        "connectionPool",
         &[
-            field("connectionPool.tcp.maxConnections", "Connections", Unit::Count, NO_LIMIT),
-            field("connectionPool.http.http1MaxPendingRequests", "Waiting requests", Unit::Count, NO_LIMIT),
-            field("connectionPool.http.http2MaxRequests", "Requests under way", Unit::Count, NO_LIMIT),
+            field("connectionPool.tcp.maxConnections", "Maximum connections", Unit::Count, NO_LIMIT),
+            field(
+                "connectionPool.http.http1MaxPendingRequests",
+                "Maximum pending requests",
+                Unit::Count,
+                NO_LIMIT,
+            ),
+            field("connectionPool.http.http2MaxRequests", "Maximum active requests", Unit::Count, NO_LIMIT),
             field(
                 "connectionPool.http.maxRequestsPerConnection",
-                "Requests per connection",
+                "Maximum requests per connection",
                 Unit::Count,
                 NO_LIMIT,
             ),
             field(
                 "connectionPool.http.maxConcurrentStreams",
-                "Streams per connection",
+                "Maximum concurrent streams",
                 Unit::Count,
                 NO_LIMIT,
             ),
-            field("connectionPool.http.maxRetries", "Retries under way", Unit::Count, NO_LIMIT),
-            field("retryBudget.percent", "Retries, % of requests", Unit::Number, "no budget"),
-            field("retryBudget.minRetryConcurrency", "Retries, at least", Unit::Count, "3").of("retryBudget"),
+            field("connectionPool.http.maxRetries", "Maximum active retries", Unit::Count, NO_LIMIT),
+            field("retryBudget.percent", "Retry budget, % of requests", Unit::Number, "no budget"),
+            field("retryBudget.minRetryConcurrency", "Minimum concurrent retries", Unit::Count, "3")
+                .of("retryBudget"),
             field("connectionPool.tcp.connectTimeout", "Connect timeout, s", Unit::Seconds, "10 s"),
-            field("connectionPool.http.idleTimeout", "Idle timeout, s", Unit::Seconds, "1 h"),
-            field("connectionPool.tcp.idleTimeout", "Idle timeout of TCP, s", Unit::Seconds, "1 h"),
+            field("connectionPool.http.idleTimeout", "HTTP idle timeout, s", Unit::Seconds, "1 h"),
+            field("connectionPool.tcp.idleTimeout", "TCP idle timeout, s", Unit::Seconds, "1 h"),
             field(
                 "connectionPool.tcp.maxConnectionDuration",
-                "Life of a connection, s",
+                "Maximum connection duration, s",
                 Unit::Seconds,
                 NO_LIMIT,
             ),
-            field("connectionPool.tcp.tcpKeepalive", "Keep-alive of TCP", Unit::Switch, "off"),
-            field("connectionPool.tcp.tcpKeepalive.time", "First probe after, s", Unit::Seconds, OF_SYSTEM)
-                .of("connectionPool.tcp.tcpKeepalive"),
-            field("connectionPool.tcp.tcpKeepalive.interval", "Between probes, s", Unit::Seconds, OF_SYSTEM)
-                .of("connectionPool.tcp.tcpKeepalive"),
-            field("connectionPool.tcp.tcpKeepalive.probes", "Probes in vain", Unit::Count, OF_SYSTEM)
-                .of("connectionPool.tcp.tcpKeepalive"),
+            field("connectionPool.tcp.tcpKeepalive", "TCP keepalive", Unit::Switch, "off"),
+            field(
+                "connectionPool.tcp.tcpKeepalive.time",
+                "First keepalive probe after, s",
+                Unit::Seconds,
+                OF_SYSTEM,
+            )
+            .of("connectionPool.tcp.tcpKeepalive"),
+            field(
+                "connectionPool.tcp.tcpKeepalive.interval",
+                "Between keepalive probes, s",
+                Unit::Seconds,
+                OF_SYSTEM,
+            )
+            .of("connectionPool.tcp.tcpKeepalive"),
+            field(
+                "connectionPool.tcp.tcpKeepalive.probes",
+                "Unanswered keepalive probes",
+                Unit::Count,
+                OF_SYSTEM,
+            )
+            .of("connectionPool.tcp.tcpKeepalive"),
             field(
                 "connectionPool.http.http2KeepAlive.interval",
-                "Pings of HTTP/2 every, s",
+                "HTTP/2 PING every, s",
                 Unit::Seconds,
                 "off",
             ),
-            field(
-                "connectionPool.http.http2KeepAlive.timeout",
-                "Answer to a ping within, s",
-                Unit::Seconds,
-                "",
-            )
-            .of("connectionPool.http.http2KeepAlive"),
+            field("connectionPool.http.http2KeepAlive.timeout", "HTTP/2 PING timeout, s", Unit::Seconds, "")
+                .of("connectionPool.http.http2KeepAlive"),
         ],
     ),
     (
         "Outlier detection",
+        "outlierDetection",
         &[
-            field("outlierDetection", "Eject instances that fail", Unit::Switch, "off"),
-            field("outlierDetection.consecutive5xxErrors", "5xx in a row", Unit::Count, "5"),
+            field("outlierDetection", "Eject failing instances", Unit::Switch, "off"),
+            field("outlierDetection.consecutive5xxErrors", "Consecutive 5xx errors", Unit::Count, "5"),
             field(
                 "outlierDetection.consecutiveGatewayErrors",
-                "Gateway errors in a row",
+                "Consecutive gateway errors",
                 Unit::Count,
                 "not counted",
             ),
             field("outlierDetection.interval", "Interval, s", Unit::Seconds, "10 s"),
             field("outlierDetection.baseEjectionTime", "Base ejection time, s", Unit::Seconds, "30 s"),
-            field("outlierDetection.maxEjectionPercent", "At most ejected, %", Unit::Percent, "10%"),
-            field("outlierDetection.minHealthPercent", "Off below healthy, %", Unit::Percent, "0%"),
+            field("outlierDetection.maxEjectionPercent", "Maximum ejection, %", Unit::Percent, "10%"),
+            field("outlierDetection.minHealthPercent", "Minimum health, %", Unit::Percent, "0%"),
         ],
     ),
     (
         "Health checks",
+        HEALTH_CHECK,
         &[
-            field(HEALTH, "Ask each instance by", Unit::Choice(KINDS), "not asked"),
+            field(HEALTH, "Check each instance by", Unit::Choice(KINDS), "off"),
             field("healthCheck.http.path", "Path", Unit::Text, "/").of("healthCheck.http"),
-            field("healthCheck.grpc.service", "Service that is asked for", Unit::Text, "the whole server")
+            field("healthCheck.grpc.service", "gRPC service to check", Unit::Text, "the whole server")
                 .of("healthCheck.grpc"),
             field("healthCheck.port", "Port", Unit::Count, "the instance's").of(HEALTH),
-            field("healthCheck.interval", "Every, s", Unit::Seconds, "10 s").of(HEALTH),
-            field("healthCheck.timeout", "Answer within, s", Unit::Seconds, "1 s").of(HEALTH),
-            field("healthCheck.unhealthyThreshold", "Out after failures", Unit::Count, "3").of(HEALTH),
-            field("healthCheck.healthyThreshold", "Back after passes", Unit::Count, "2").of(HEALTH),
+            field("healthCheck.interval", "Check interval, s", Unit::Seconds, "10 s").of(HEALTH),
+            field("healthCheck.timeout", "Check timeout, s", Unit::Seconds, "1 s").of(HEALTH),
+            field("healthCheck.unhealthyThreshold", "Unhealthy after failures", Unit::Count, "3").of(HEALTH),
+            field("healthCheck.healthyThreshold", "Healthy after passes", Unit::Count, "2").of(HEALTH),
         ],
     ),
     (
         "Load balancing",
+        "loadBalancer",
         &[
             field("loadBalancer", "Algorithm", Unit::Choice(ALGORITHMS), "LEAST_REQUEST"),
             field("loadBalancer.consistentHash.httpHeaderName", "Header", Unit::Text, "")
                 .of("loadBalancer.consistentHash.httpHeaderName"),
-            field("loadBalancer.consistentHash.httpCookie.name", "Cookie", Unit::Text, "").of(COOKIE),
-            field("loadBalancer.consistentHash.httpCookie.path", "Path of the cookie", Unit::Text, "")
-                .of(COOKIE),
+            field("loadBalancer.consistentHash.httpCookie.name", "Cookie name", Unit::Text, "").of(COOKIE),
+            field("loadBalancer.consistentHash.httpCookie.path", "Cookie path", Unit::Text, "").of(COOKIE),
             field(
                 "loadBalancer.consistentHash.httpCookie.ttl",
-                "Life of the cookie, s",
+                "Cookie lifetime, s",
                 Unit::Life,
-                "the client makes it",
+                "set by the client",
             )
             .of(COOKIE),
             field("loadBalancer.consistentHash.httpQueryParameterName", "Query parameter", Unit::Text, "")
                 .of("loadBalancer.consistentHash.httpQueryParameterName"),
-            field(RING, "Ring, entries at least", Unit::Count, "1024").of(HASH),
-            field(MAGLEV, "Maglev's table, a prime", Unit::Count, "none").of(HASH),
-            field("loadBalancer.warmup.duration", "Warm-up of new ones, s", Unit::Seconds, "off"),
-            field("loadBalancer.warmup.minimumPercent", "Warm-up begins at, %", Unit::Number, "10")
+            field(RING, "Minimum ring size", Unit::Count, "1024").of(HASH),
+            field(MAGLEV, "Maglev table size, a prime", Unit::Count, "none").of(HASH),
+            field("loadBalancer.warmup.duration", "Warm-up of new instances, s", Unit::Seconds, "off"),
+            field("loadBalancer.warmup.minimumPercent", "Warm-up starts at, %", Unit::Number, "10")
                 .of(WARMUP),
-            field("loadBalancer.warmup.aggression", "Warm-up's aggression", Unit::Number, "1").of(WARMUP),
+            field("loadBalancer.warmup.aggression", "Warm-up aggression", Unit::Number, "1").of(WARMUP),
         ],
     ),
     (
         "Locality",
+        "localityLbSetting",
         &[
-            field("loadBalancer.localityLbSetting.enabled", "Near ones first", Unit::Choice(ON), "on"),
-            field("loadBalancer.localityLbSetting.failover", "Failover", Unit::Regions, "any region"),
+            field(
+                "loadBalancer.localityLbSetting.enabled",
+                "Prefer nearby instances",
+                Unit::Choice(ON),
+                "on",
+            ),
+            field("loadBalancer.localityLbSetting.failover", "Failover regions", Unit::Regions, "any region"),
             field(
                 "loadBalancer.localityLbSetting.failoverPriority",
-                "Failover by labels",
+                "Failover priority, by labels",
                 Unit::List,
                 "none",
             ),
-            field("loadBalancer.localityLbSetting.distribute", "Shares", Unit::Shares, "none"),
+            field("loadBalancer.localityLbSetting.distribute", "Traffic distribution", Unit::Shares, "none"),
         ],
     ),
 ];
@@ -214,11 +249,11 @@ pub(super) const ALGORITHMS: &[(&str, &str)] = &[
 
 /// What an instance is asked by.
 const KINDS: &[(&str, &str)] =
-    &[("", "not set"), ("http", "HTTP"), ("tcp", "a TCP connection"), ("grpc", "gRPC")];
+    &[("", "not set"), ("http", "HTTP"), ("tcp", "TCP connection"), ("grpc", "gRPC")];
 
 /// All of them, one after the other.
 pub fn fields() -> impl Iterator<Item = &'static Field> {
-    GROUPS.iter().flat_map(|(_, fields)| fields.iter())
+    GROUPS.iter().flat_map(|(_, _, fields)| fields.iter())
 }
 
 /// The origin of a value that no policy sets.
@@ -268,7 +303,7 @@ fn in_words(field: &Field, value: &Value) -> String {
         },
         Unit::Count if zero && field.path.ends_with("5xxErrors") => "not counted".to_owned(),
         Unit::Count | Unit::Seconds if zero => field.default.to_owned(),
-        Unit::Life if zero => "the browser's session".to_owned(),
+        Unit::Life if zero => "session cookie".to_owned(),
         Unit::Percent => format!("{}%", text(value)),
         Unit::Seconds | Unit::Life => match millis(value) {
             Some(millis) => words::millis(millis),

@@ -87,27 +87,27 @@ fn effective(reading: &Reading, service: &str, scope: &Scope, label: &str) -> St
 fn each_field_says_what_holds_and_where_it_comes_from() {
     let reading = bookinfo(RULE);
     for (subset, port, label, expected) in [
-        ("", 0, "Connections", "10, from DestinationRule cart"),
+        ("", 0, "Maximum connections", "10, from DestinationRule cart"),
         ("", 0, "Connect timeout, s", "1.5 s, from DestinationRule cart"),
-        ("", 0, "Retries under way", "no limit, from DestinationRule cart"),
-        ("", 0, "Waiting requests", "no limit, from default"),
-        ("", 0, "5xx in a row", "off, from default"),
+        ("", 0, "Maximum active retries", "no limit, from DestinationRule cart"),
+        ("", 0, "Maximum pending requests", "no limit, from default"),
+        ("", 0, "Consecutive 5xx errors", "off, from default"),
         ("", 0, "Algorithm", "RANDOM, from DestinationRule cart"),
         // A port's own policy stands in place of the whole one.
-        ("", 9080, "Connections", "no limit, from default"),
-        ("", 9080, "Eject instances that fail", "on, from port 9080"),
-        ("", 9080, "5xx in a row", "not counted, from port 9080"),
+        ("", 9080, "Maximum connections", "no limit, from default"),
+        ("", 9080, "Eject failing instances", "on, from port 9080"),
+        ("", 9080, "Consecutive 5xx errors", "not counted, from port 9080"),
         ("", 9080, "Interval, s", "10 s, from default"),
-        ("", 81, "Connections", "10, from DestinationRule cart"),
+        ("", 81, "Maximum connections", "10, from DestinationRule cart"),
         // A subset's part stands in place of the rule's.
-        ("v1", 0, "Requests under way", "3, from subset v1"),
-        ("v1", 0, "Connections", "no limit, from default"),
+        ("v1", 0, "Maximum active requests", "3, from subset v1"),
+        ("v1", 0, "Maximum connections", "no limit, from default"),
         ("v1", 0, "Algorithm", "RANDOM, from DestinationRule cart"),
-        ("v1", 9080, "Eject instances that fail", "on, from port 9080"),
-        ("v2", 0, "Connections", "10, from DestinationRule cart"),
+        ("v1", 9080, "Eject failing instances", "on, from port 9080"),
+        ("v2", 0, "Maximum connections", "10, from DestinationRule cart"),
         ("v2", 9080, "Algorithm", "hash of a cookie, from subset v2, port 9080"),
-        ("v2", 9080, "Life of the cookie, s", "60 s, from subset v2, port 9080"),
-        ("v2", 9080, "Connections", "no limit, from default"),
+        ("v2", 9080, "Cookie lifetime, s", "60 s, from subset v2, port 9080"),
+        ("v2", 9080, "Maximum connections", "no limit, from default"),
     ] {
         let seen = effective(&reading, "cart", &scope(subset, port), label);
         let expected = expected.replace("60 s", "1 min");
@@ -128,9 +128,9 @@ fn what_is_set_here_stands_in_the_control() {
         })
     };
     assert_eq!(own(&Scope::default(), "Connect timeout, s"), ("1.5".to_owned(), true));
-    assert_eq!(own(&scope("v1", 0), "Connections"), (String::new(), true));
+    assert_eq!(own(&scope("v1", 0), "Maximum connections"), (String::new(), true));
     assert_eq!(own(&scope("v2", 9080), "Algorithm"), ("httpCookie".to_owned(), true));
-    assert_eq!(own(&scope("v2", 9080), "Cookie"), ("c".to_owned(), true));
+    assert_eq!(own(&scope("v2", 9080), "Cookie name"), ("c".to_owned(), true));
     assert_eq!(own(&scope("v2", 9080), "Header"), (String::new(), false));
 }
 
@@ -372,7 +372,7 @@ fn health_checks_are_typed_into_their_annotation() {
     };
     for service in ["cart", BARE] {
         let mut reading = bookinfo(RULE);
-        assert_eq!(seen(&reading, service, &all, "healthCheck").1, "not asked, from default");
+        assert_eq!(seen(&reading, service, &all, "healthCheck").1, "off, from default");
         assert_eq!(seen(&reading, service, &all, "healthCheck.interval").1, "10 s, from default (hidden)");
         for (path, typing, written) in [
             ("healthCheck", "http", "{http: {}}"),

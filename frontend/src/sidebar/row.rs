@@ -61,7 +61,7 @@ pub fn Row(
             </svg>
             <span class="figure">
                 {move || figures.with(|figures| words::rate(figures.rps))}
-                <span class="hidden">" requests a second"</span>
+                <span class="hidden">" requests per second"</span>
             </span>
         </button>
     }

@@ -7,22 +7,13 @@ use std::sync::Arc;
 
 use crate::prelude::*;
 use leptos::task::spawn_local;
-use mesh::{Edit, Sources};
+use mesh::Edit;
 
 use crate::client::{self, Failure};
-use crate::draft::Draft;
+use crate::draft::{Base, Draft};
 use crate::reading::Reading;
 use crate::store::{Head, Keeping, ToastKind, Ui};
 use crate::typed::{Texts, Typed};
-
-/// What a draft was made on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Base {
-    /// The revision; 0 until loaded.
-    pub number: u64,
-    /// Its files.
-    pub sources: Arc<Sources>,
-}
 
 /// The draft and how it is applied.
 #[derive(Clone, Copy)]
@@ -162,7 +153,7 @@ impl Editing {
     pub fn undo(&self) {
         self.step(
             Draft::undo,
-            "Nothing more to undo in the draft. «Revert revision N…» takes back what was applied.",
+            "Nothing more to undo in the draft. To undo what was applied, press «Revert revision N…».",
         );
     }
 
@@ -295,7 +286,10 @@ impl Editing {
         if failure.is_disk_full() {
             self.disk_full.set(true);
         } else if failure.is_stale() {
-            self.ui.toast(ToastKind::Error, "Someone else was faster. Look at what changed, and try again.");
+            self.ui.toast(
+                ToastKind::Error,
+                "Someone else applied a revision first. Review what changed, then try again.",
+            );
         } else {
             self.ui.toast(ToastKind::Error, failure.text());
         }

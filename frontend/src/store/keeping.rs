@@ -9,11 +9,12 @@ use api::request::History;
 use leptos::ev;
 use leptos::task::spawn_local;
 
+use crate::draft::Base;
 use crate::kept::{self, Kept, MeshId};
 use crate::reading::Reading;
 use crate::rebase;
-use crate::store::{Base, Store, ToastKind};
-use crate::{browser, client, tabs, words};
+use crate::store::{Store, ToastKind};
+use crate::{browser, client, clock, tabs, words};
 
 /// What is kept, and what was found.
 #[derive(Clone, Copy)]
@@ -122,7 +123,7 @@ impl Store {
             let left = self.editing.leave();
             if left {
                 let text = format!(
-                    "This is another mesh now, {}. What you had not applied to {} is kept and offered when that is shown again.",
+                    "This page now shows another mesh, {}. Your unapplied changes to {} are saved, and offered when it is shown again.",
                     mesh.name, before.name
                 );
                 self.ui.toast(ToastKind::Error, text);
@@ -139,7 +140,7 @@ impl Store {
         for (name, kept) in &found.dropped {
             browser::forget(name);
             let text = format!(
-                "This browser has no room for a draft of {} any more, which was made on its revision {}: it is gone.",
+                "This browser ran out of storage: a draft of {}, based on its revision {}, was deleted.",
                 kept.mesh.name, kept.base
             );
             self.ui.toast(ToastKind::Error, text);
@@ -158,7 +159,7 @@ impl Store {
             let words = kept.words();
             self.take_in(kept).await;
             self.keeping.ready.set(true);
-            self.ui.toast(ToastKind::Info, format!("What you had not applied is back: {words}."));
+            self.ui.toast(ToastKind::Info, format!("Restored what you had not applied: {words}."));
         });
     }
 
@@ -194,7 +195,7 @@ impl Store {
         texts.follow(&self.derived.draft.get_untracked());
         editing.set_texts(texts);
         if !left.is_empty() {
-            let said = "You type in the same resources here as in the kept texts: those are still offered.";
+            let said = "The saved texts are of resources that you are editing here: they are still offered.";
             self.ui.toast(ToastKind::Error, said);
             kept.texts = left;
             let name = kept::name(&kept.mesh, &tabs::new_name());
@@ -214,7 +215,7 @@ impl Store {
         let found = if same { client::get_revision(kept.base).await.ok() } else { None };
         if found.is_none() {
             let text = format!(
-                "Revision {}, which your draft was made on, is not known here any more. It is now on revision {head}: look at it in Review.",
+                "Your draft was based on revision {}, which the server no longer has. It is now based on revision {head}: check it in Review.",
                 kept.base
             );
             self.ui.toast(ToastKind::Error, text);
@@ -266,7 +267,7 @@ impl Store {
         let kept = Kept {
             mesh,
             base: self.editing.base.with(|base| base.number),
-            at: client::now(),
+            at: clock::now(),
             edits: self.editing.draft.with(|draft| draft.edits().to_vec()),
             texts: self.editing.texts.get(),
         };

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::prelude::*;
 use mesh::ResourceKey;
 
+use crate::browser::{self, Theme};
 use crate::choices::Choices;
 use crate::explained::Explained;
 use crate::split::LockKey;
@@ -38,15 +39,6 @@ pub enum Sheet {
     File,
     /// What taking a revision back would do.
     TakeBack,
-}
-
-/// Colour theme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Theme {
-    /// Light on dark.
-    Dark,
-    /// Dark on light.
-    Light,
 }
 
 /// How a toast looks.
@@ -157,6 +149,15 @@ impl Ui {
         self.toasts.update(|toasts| toasts.push(toast));
         if kind == ToastKind::Info {
             set_timeout(move || ui.close_toast(id), std::time::Duration::from_secs(5));
+        }
+    }
+
+    /// Puts text on the clipboard and says so.
+    pub async fn copy(self, text: String) {
+        if browser::copy(&text).await {
+            self.toast(ToastKind::Info, "Copied.");
+        } else {
+            self.toast(ToastKind::Error, "The browser did not allow copying. Download the file instead.");
         }
     }
 

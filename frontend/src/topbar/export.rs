@@ -3,7 +3,6 @@
 use crate::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::browser;
 use crate::client;
 use crate::icons::{Icon, icon};
 use crate::store::{ToastKind, use_store};
@@ -16,7 +15,7 @@ pub fn Export() -> impl IntoView {
     let copy = move |_| {
         spawn_local(async move {
             match client::export_text().await {
-                Ok(text) => browser::copy(store.ui, text).await,
+                Ok(text) => store.ui.copy(text).await,
                 Err(failure) => store.ui.toast(ToastKind::Error, failure.text()),
             }
         });

@@ -66,7 +66,7 @@ fn Panel() -> impl IntoView {
                 "Generate load"
             </label>
             <label class="field">
-                "Requests a second"
+                "Requests per second"
                 <input
                     type="number"
                     class="input"
@@ -84,8 +84,8 @@ fn Panel() -> impl IntoView {
             <input
                 type="range"
                 class="slider"
-                aria-label="Requests a second"
-                aria-valuetext=move || format!("{} requests a second", words::rate(rate()))
+                aria-label="Requests per second"
+                aria-valuetext=move || format!("{} requests per second", words::rate(rate()))
                 min="0"
                 max="70"
                 step="0.5"

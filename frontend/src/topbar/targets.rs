@@ -46,7 +46,7 @@ fn chip(status: TargetStatus, number: u64) -> AnyView {
     }
     let nodes = status.nodes;
     view! {
-        <Menu label="The Envoys one by one" class="chip" button=inside>
+        <Menu label="Each Envoy" class="chip" button=inside>
             <ul class="nodes">{nodes.iter().map(|node| row(node, number)).collect_view()}</ul>
         </Menu>
     }
@@ -105,7 +105,7 @@ fn took(millis: f64) -> String {
 /// Tone and words of a state, beside the head revision.
 fn words_of(state: &TargetState, head: u64) -> (&'static str, String) {
     match state {
-        TargetState::Pending { revision } => ("busy", format!("rev {revision} on its way")),
+        TargetState::Pending { revision } => ("busy", format!("applying rev {revision}")),
         TargetState::Applied { revision, .. } => {
             (if *revision == head { "ok" } else { "warn" }, format!("rev {revision}"))
         }
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn states_in_words() {
         for (state, expected) in [
-            (TargetState::Pending { revision: 3 }, ("busy", "rev 3 on its way")),
+            (TargetState::Pending { revision: 3 }, ("busy", "applying rev 3")),
             (TargetState::Applied { revision: 3, at: 0, millis: 1.12 }, ("ok", "rev 3")),
             (TargetState::Applied { revision: 2, at: 0, millis: 40.0 }, ("warn", "rev 2")),
             (TargetState::Rejected { revision: 3, why: String::new() }, ("bad", "rejected rev 3")),

@@ -29,7 +29,7 @@ pub fn Answer(
                         view! {
                             <p class="headline">{explain_form::headline(&answer)}</p>
                             <Facts answer=answer.clone()/>
-                            <h2 class="eyebrow">"Rule by rule"</h2>
+                            <h2 class="eyebrow">"Route by route"</h2>
                             <ol class="rule-steps">{answer.steps.into_iter().map(step).collect_view()}</ol>
                             <div class="buttons">
                                 <button class="btn" on:click=close>"Show on the graph"</button>
@@ -50,7 +50,7 @@ fn Facts(answer: Explanation) -> impl IntoView {
         let share = words::percent(target.weight, 0);
         let to = format!("{}{subset} on port {}", short_host(&target.host), target.port);
         rows.push(match answer.certain {
-            Some(_) => ("meant for", to),
+            Some(_) => ("would go to", to),
             None => ("to", format!("{to} · {share}")),
         });
     }
@@ -86,7 +86,7 @@ fn Facts(answer: Explanation) -> impl IntoView {
     }
     for copy in answer.mirror.iter().flatten() {
         rows.push((
-            "copied to",
+            "mirrored to",
             format!("{} · {}", short_host(&copy.host), words::percentage(copy.percentage)),
         ));
     }

@@ -1,10 +1,12 @@
 //! What a fault does: a delay, an abort, or both, each with its switch and its figures.
 
 use crate::prelude::*;
+use mesh::annotation::CONNECTION_FAULTS;
 
 use super::Change;
 use crate::browser;
 use crate::fault_form::FaultForm;
+use crate::inspector::api_field::ApiField;
 use crate::words::seconds;
 
 /// Bounds and step of a percentage.
@@ -58,11 +60,16 @@ impl Fields {
             |form| seconds(form.delay_spec.millis),
             |form, seconds| form.delay_spec.millis = whole_millis(seconds.clamp(0.001, LONGEST)),
         );
+        // Istio has no faults for connections: theirs are in an annotation.
+        let (part, fixed) = match connections {
+            true => (CONNECTION_FAULTS, "seconds".into_any()),
+            false => ("fault.delay", view! { <ApiField label="seconds" path="delay.fixedDelay"/> }),
+        };
         let figures = view! {
             <label class="unit">{percent}{if connections { "% of connections by" } else { "% of requests by" }}</label>
-            <label class="unit">{duration}"seconds"</label>
+            <label class="unit">{duration}{fixed}</label>
         };
-        half(self, "Delay", |form| &mut form.delay, figures)
+        half(self, "Delay", part, |form| &mut form.delay, figures)
     }
 
     fn aborted(self, label: &'static str) -> AnyView {
@@ -79,7 +86,7 @@ impl Fields {
     pub(super) fn reset(self) -> AnyView {
         let percent = self.aborted("Percent of connections to reset");
         let figures = view! { <label class="unit">{percent}"% of connections"</label> };
-        half(self, "Reset", |form| &mut form.abort, figures)
+        half(self, "Reset", CONNECTION_FAULTS, |form| &mut form.abort, figures)
     }
 
     pub(super) fn abort(self) -> AnyView {
@@ -98,12 +105,12 @@ impl Fields {
         let usual = ["400", "404", "429", "500", "502", "503", "504"];
         let figures = view! {
             <label class="unit">{percent}"% of requests with"</label>
-            <label class="unit">"HTTP"{status}</label>
+            <label class="unit">"HTTP"{status}<ApiField label="" path="abort.httpStatus"/></label>
             <datalist id="fault-statuses">
                 {usual.map(|code| view! { <option value=code></option> }).collect_view()}
             </datalist>
         };
-        half(self, "Abort", |form| &mut form.abort, figures)
+        half(self, "Abort", "fault.abort", |form| &mut form.abort, figures)
     }
 }
 
@@ -111,6 +118,7 @@ impl Fields {
 fn half(
     fields: Fields,
     name: &'static str,
+    part: &'static str,
     on: fn(&mut FaultForm) -> &mut bool,
     figures: AnyView,
 ) -> AnyView {
@@ -125,7 +133,7 @@ fn half(
                             fields.change.run(Box::new(move |form| *on(form) = now));
                         }
                     />
-                    {name}
+                    <ApiField label=name path=part/>
                 </label>
             </legend>
             <div class="row-line">{figures}</div>

@@ -1,9 +1,11 @@
 //! Which requests a fault is for, and when it ends.
 
 use crate::prelude::*;
+use mesh::annotation::FAULT_EXPIRES;
 
 use super::Change;
 use crate::fault_form::{Ends, FaultForm};
+use crate::inspector::api_field::ApiField;
 use crate::store::use_store;
 use crate::words;
 
@@ -31,7 +33,7 @@ pub fn Which(
                 <input type="radio" name="fault-which" prop:checked=some
                     on:change=move |_| change.run(Box::new(|form| form.some = true))
                 />
-                "Only those with a header"
+                <ApiField label="Only those with a header" path="match.headers"/>
             </label>
             <Show when=some>
                 <div class="row-line">
@@ -68,7 +70,7 @@ pub fn Ending(
     let ends = memo(move |_| form.with(|form| form.as_ref().map_or(Ends::Never, |form| form.ends)));
     let is = move |choice: Ends| move || ends.get() == choice;
     let left = move || match ends.get() {
-        Ends::At(at) => Some(format!("In {}", words::remaining(at - store.ui.now.get() / 1000))),
+        Ends::At(at) => Some(format!("Ends in {}", words::remaining(at - store.ui.now.get() / 1000))),
         _ => None,
     };
     let choose = move |text: String| {
@@ -84,7 +86,7 @@ pub fn Ending(
     };
     view! {
         <label class="field">
-            "Ends by itself"
+            <ApiField label="Expires" path=FAULT_EXPIRES/>
             <select class="select" on:change=move |event| choose(event_target_value(&event))>
                 <Show when=move || left().is_some()>
                     <option value="keep" selected=true>{move || left()}</option>

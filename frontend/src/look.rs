@@ -41,7 +41,7 @@ impl Tone {
             Self::Unknown => "no traffic yet",
             Self::Idle => "no traffic",
             Self::Ok => "healthy",
-            Self::Warn => "impaired",
+            Self::Warn => "degraded",
             Self::Bad => "failing",
         }
     }

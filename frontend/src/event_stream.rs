@@ -7,6 +7,7 @@ use crate::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 
+use crate::clock;
 use crate::store::{Connection, Store, ToastKind};
 
 /// Opens the stream and feeds the store for as long as the page lives. The browser opens it again by itself, with
@@ -24,14 +25,11 @@ pub fn listen(store: Store) {
             let Some(text) = message.data().as_string() else { return };
             let Ok(event) = serde_json::from_str::<api::Event>(&text) else {
                 if !told.replace(true) {
-                    store.ui.toast(
-                        ToastKind::Error,
-                        "The server speaks a newer language than this page. Load the page again.",
-                    );
+                    store.ui.toast(ToastKind::Error, "The server is newer than this page. Reload the page.");
                 }
                 return;
             };
-            last.set(now());
+            last.set(clock::now());
             waiting.borrow_mut().push(event);
             if !scheduled.replace(true) {
                 let (waiting, scheduled) = (Rc::clone(&waiting), Rc::clone(&scheduled));
@@ -46,7 +44,7 @@ pub fn listen(store: Store) {
     let on_error = Closure::<dyn FnMut()>::new({
         let source = source.clone();
         move || {
-            let since = if last.get() == 0 { now() } else { last.get() };
+            let since = if last.get() == 0 { clock::now() } else { last.get() };
             if !matches!(store.head.connection.get_untracked(), Connection::Lost { .. }) {
                 store.head.connection.set(Connection::Lost { since });
             }
@@ -61,14 +59,6 @@ pub fn listen(store: Store) {
     // The stream lives as long as the page.
     on_message.forget();
     on_error.forget();
-}
-
-/// Milliseconds since 1970.
-pub fn now() -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds, far below 2^53")]
-    {
-        js_sys::Date::now() as i64
-    }
 }
 
 fn take_in(store: Store, events: Vec<api::Event>) {
