@@ -5,8 +5,11 @@
 pub mod browser;
 pub mod designer;
 pub mod http;
+pub mod istio;
+pub mod program;
 pub mod server;
 pub mod wait;
+pub mod wire;
 
 pub use browser::Browser;
 pub use server::{Server, binary};

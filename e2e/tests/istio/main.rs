@@ -7,11 +7,10 @@
 
 mod backend;
 mod cases;
-mod cluster;
 mod lab;
-mod wire;
 
 use anyhow::{Context, Result, bail};
+use e2e::wire;
 use testkit::skipped;
 
 use self::backend::Backend;

@@ -23,8 +23,8 @@ const LISTS: [(&str, &str); 13] = [
     ("validatingwebhookconfigurations", "ValidatingWebhookConfigurationList"),
 ];
 
-/// Starts it on loopback; it ends with the test's process.
-pub(crate) fn start() -> Result<SocketAddr> {
+/// Starts it on loopback; it ends with this process.
+pub(super) fn start() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
@@ -36,7 +36,7 @@ pub(crate) fn start() -> Result<SocketAddr> {
 }
 
 /// What kubectl's configuration says of it.
-pub(crate) fn kubeconfig(address: SocketAddr) -> String {
+pub(super) fn kubeconfig(address: SocketAddr) -> String {
     format!(
         "apiVersion: v1\nkind: Config\nclusters: [{{name: empty, cluster: {{server: \"http://{address}\"}}}}]\n\
          users: [{{name: anyone, user: {{}}}}]\ncontexts: [{{name: empty, context: {{cluster: empty, user: anyone}}}}]\n\

@@ -11,15 +11,20 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// What a client got.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// `None`: the connection ended without one.
     status: Option<u16>,
     headers: Vec<(String, String)>,
 }
 
 impl Answer {
+    /// The first value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| &**value)
+    }
+
     /// Its status and some of its headers.
-    pub(crate) fn shown(&self, names: &[&str]) -> String {
+    pub fn shown(&self, names: &[&str]) -> String {
         let Some(status) = self.status else { return "no answer".to_owned() };
         let mut shown = status.to_string();
         for name in names {
@@ -35,23 +40,42 @@ impl Answer {
 }
 
 /// Sends a request and reads the head of the answer to it, on a connection of its own.
-pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer> {
-    let mut stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
-    stream.set_read_timeout(Some(LONG))?;
-    stream.write_all(request)?;
-    let (mut read, mut piece) = (Vec::new(), [0; 4096]);
-    loop {
-        if let Some(answer) = answer(&read)? {
-            let _ = stream.shutdown(Shutdown::Both);
-            return Ok(answer);
-        }
-        match stream.read(&mut piece) {
-            Ok(0) => return Ok(Answer { status: None, headers: Vec::new() }),
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                return Ok(Answer { status: None, headers: Vec::new() });
+pub fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer> {
+    let mut connection = Connection::open(address)?;
+    let answer = connection.exchange(request);
+    let _ = connection.0.shutdown(Shutdown::Both);
+    answer
+}
+
+/// A connection for requests one after the other, of whose answers none has a body.
+pub struct Connection(TcpStream);
+
+impl Connection {
+    /// Opens it.
+    pub fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
+        stream.set_read_timeout(Some(LONG))?;
+        stream.set_nodelay(true)?;
+        Ok(Self(stream))
+    }
+
+    /// Sends a request and reads the head of the answer to it.
+    pub fn exchange(&mut self, request: &[u8]) -> Result<Answer> {
+        let stream = &mut self.0;
+        stream.write_all(request)?;
+        let (mut read, mut piece) = (Vec::new(), [0; 4096]);
+        loop {
+            if let Some(answer) = answer(&read)? {
+                return Ok(answer);
             }
-            Ok(count) => read.extend_from_slice(&piece[..count]),
-            Err(error) => return Err(error).context("waiting for an answer"),
+            match stream.read(&mut piece) {
+                Ok(0) => return Ok(Answer { status: None, headers: Vec::new() }),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                    return Ok(Answer { status: None, headers: Vec::new() });
+                }
+                Ok(count) => read.extend_from_slice(&piece[..count]),
+                Err(error) => return Err(error).context("waiting for an answer"),
+            }
         }
     }
 }
