@@ -393,6 +393,36 @@ fn a_fault_for_some_requests_is_a_copy_in_front() {
 }
 
 #[test]
+fn an_expiry_stays_with_its_route() {
+    let set = Edit::InjectFault {
+        target: route("reviews", 1),
+        only: None,
+        fault: abort(500, 100.0),
+        expires_at: Some(1_764_000_000),
+    };
+    let made = applied(&sources(), &[set]).sources;
+    let expiries = |text: String| fault_expiries(&Mesh::parse(&Sources::single("a.yaml", text)).mesh);
+    let text = &made.0["reviews.yaml"];
+    let first = "    - name: jason\n";
+    let front = "    - match: [{uri: {prefix: /new}}]\n      fault: {abort: {httpStatus: 503, percentage: {value: 1}}}\n      \
+                 route: [{destination: {host: reviews, subset: v1}}]\n";
+    assert_eq!(expiries(text.clone()), [(key("reviews", 1), 1_764_000_000)]);
+    // Another rule with a fault stands in front now, in its place and before it.
+    let inserted = text.replace(first, &format!("{front}{first}"));
+    assert_eq!(expiries(inserted.clone()), [(key("reviews", 2), 1_764_000_000)]);
+    let swapped = text.replace("    # everyone else\n", front);
+    assert_eq!(expiries(swapped), [(key("reviews", 2), 1_764_000_000)]);
+    // It leads somewhere else now: it is known by its place, and ends all the same.
+    let elsewhere = text.replace("subset: v3\n", "subset: v4\n");
+    assert_ne!(elsewhere, *text);
+    assert_eq!(expiries(elsewhere), [(key("reviews", 1), 1_764_000_000)]);
+    // As it was written before routes had identities.
+    let old = text.replace(&text[text.find("#1@").unwrap()..text.find("=1764").unwrap()], "#1");
+    assert_ne!(old, *text);
+    assert_eq!(expiries(old), [(key("reviews", 1), 1_764_000_000)]);
+}
+
+#[test]
 fn timeouts_and_retries() {
     check(
         Edit::SetTimeout { target: route("reviews", 1), millis: Some(500) },

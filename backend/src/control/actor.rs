@@ -290,8 +290,9 @@ impl Actor {
 
     /// Takes expired faults out.
     fn expire(&mut self) {
-        if let Some(change) = self.expiries.take(now_millis()) {
-            self.admission.review(Ask::Change(change), Instant::now(), Waiting::Expiry);
+        let now = now_millis();
+        if self.expiries.begin(now) {
+            self.admission.review(Ask::Expired(now), Instant::now(), Waiting::Expiry);
         }
     }
 }
@@ -312,7 +313,7 @@ fn answer(info: &RevisionInfo, analysis: &Analysis) -> NewRevision {
 fn accepted(origin: &str, proposal: &Proposal, base: u64, author: Option<String>) -> ChangeRequest {
     let summary = Some(format!("from {origin}: {}", analysis::list_files(&proposal.files)));
     let edits = vec![Edit::SetFiles { files: proposal.files.clone() }];
-    ChangeRequest { base: Some(base), author, edits, reverts: None, summary }
+    ChangeRequest { base, author, edits, reverts: None, summary }
 }
 
 /// Waits until a time in milliseconds since 1970, at most an hour: the clock may be set.

@@ -10,6 +10,7 @@ use mesh::Settings;
 use tokio::sync::{mpsc, watch};
 
 use super::change::{self, ChangeRequest, Head, Prepared, Refusal};
+use super::expiry;
 use super::inbox::Answer;
 use crate::analysis;
 use crate::clock::now_millis;
@@ -32,6 +33,8 @@ pub(super) enum Ask {
     },
     /// Edits that are known.
     Change(ChangeRequest),
+    /// Faults taken out that have expired by now, in milliseconds since 1970.
+    Expired(i64),
 }
 
 /// Who waits for what becomes of it.
@@ -103,13 +106,14 @@ impl Ask {
     fn request(self, head: &Head, store: &Store) -> Result<ChangeRequest, Refusal> {
         match self {
             Self::Change(request) => Ok(request),
+            Self::Expired(now) => Ok(expiry::removal(head, now)),
             Self::Edits(request) => {
                 head.expect(request.base)?;
                 let mut edits = request.edits;
                 if let Some(resources) = &request.resources {
                     edits.extend(analysis::replace_resources(&head.analysis.mesh, resources)?);
                 }
-                let base = Some(request.base);
+                let base = request.base;
                 Ok(ChangeRequest { base, author: request.author, edits, reverts: None, summary: None })
             }
             Self::Revert { number, base, author } => {
@@ -120,7 +124,7 @@ impl Ask {
                 let now = &head.analysis.sources;
                 let edits = mesh::revert::revert(number, &revision.inverse, &before, &revision.sources, now)?;
                 let summary = Some(format!("takes back {number}: {}", revision.info.summary));
-                Ok(ChangeRequest { base: Some(base), author, edits, reverts: Some(number), summary })
+                Ok(ChangeRequest { base, author, edits, reverts: Some(number), summary })
             }
         }
     }
@@ -164,7 +168,7 @@ mod tests {
         let long = tokio::spawn(async move { work.run(move || held.recv().unwrap()).await });
         let files = vec![("b.yaml".to_owned(), Some("# more\n".to_owned()))];
         let edits = vec![Edit::SetFiles { files }];
-        let request = ChangeRequest { base: Some(1), author: None, edits, reverts: None, summary: None };
+        let request = ChangeRequest { base: 1, author: None, edits, reverts: None, summary: None };
         admission.review(Ask::Change(request), Instant::now(), Waiting::Expiry);
         let decided = decided.recv().await.unwrap();
         assert_eq!(decided.on, 1);

@@ -39,8 +39,8 @@ impl Head {
 /// A change that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ChangeRequest {
-    /// The revision that it was made on; `None` for the program's own.
-    pub base: Option<u64>,
+    /// The revision that it was made on.
+    pub base: u64,
     /// Who asks; `anonymous` unless given.
     pub author: Option<String>,
     /// The edits.
@@ -120,7 +120,7 @@ pub(super) fn prepare(
     at: i64,
 ) -> Result<Option<Prepared>, Refusal> {
     let number = head.info.number;
-    request.base.map_or(Ok(()), |base| head.expect(base))?;
+    head.expect(request.base)?;
     let changed = analysis::apply(&head.analysis, &request.edits)?;
     if changed.sources == head.analysis.sources {
         return Ok(None);
@@ -179,7 +179,7 @@ mod tests {
 
     fn request(base: u64, author: &str, text: &str) -> ChangeRequest {
         ChangeRequest {
-            base: Some(base),
+            base,
             author: Some(author.to_owned()),
             edits: vec![Edit::SetFiles { files: vec![("a.yaml".to_owned(), Some(text.to_owned()))] }],
             reverts: None,

@@ -1,19 +1,19 @@
-//! Faults that end by themselves: when, and the edits that take them out.
+//! Faults that end by themselves: when, and the change that takes them out.
 
+use mesh::Mesh;
 use mesh::limits::EDITS;
-use mesh::{Edit, Mesh};
 
-use super::change::{ChangeRequest, OWN};
+use super::change::{ChangeRequest, Head, OWN};
 use crate::analysis;
 
 /// After how many milliseconds a fault that could not be taken out is tried again.
 const RETRY_AFTER: i64 = 10_000;
 
-/// The faults of the newest revision that expire. Times are in milliseconds since 1970.
+/// When the faults of the newest revision expire. Times are in milliseconds since 1970.
 #[derive(Debug)]
 pub(super) struct Expiries {
-    /// When, in seconds since 1970, and the edit that takes the fault out.
-    all: Vec<(i64, Edit)>,
+    /// In seconds since 1970.
+    all: Vec<i64>,
     /// Expired faults are being taken out.
     under_way: bool,
     /// It failed: until then it is not tried again.
@@ -23,28 +23,24 @@ pub(super) struct Expiries {
 impl Expiries {
     /// Those of a mesh.
     pub(super) fn new(mesh: &Mesh) -> Self {
-        Self { all: analysis::expiries(mesh), under_way: false, retry_at: 0 }
+        Self { all: times(mesh), under_way: false, retry_at: 0 }
     }
 
     /// A new revision has these.
     pub(super) fn set(&mut self, mesh: &Mesh) {
-        self.all = analysis::expiries(mesh);
+        self.all = times(mesh);
     }
 
     /// When the next fault is to be taken out.
     pub(super) fn next(&self) -> Option<i64> {
         let expiries = self.all.iter().filter(|_| !self.under_way);
-        expiries.map(|(at, _)| at.saturating_mul(1000).max(self.retry_at)).min()
+        expiries.map(|at| at.saturating_mul(1000).max(self.retry_at)).min()
     }
 
-    /// The change that takes out what has expired. Nothing else is taken out until it is [`done`](Self::done).
-    pub(super) fn take(&mut self, now: i64) -> Option<ChangeRequest> {
-        let expired = self.all.iter().filter(|(at, _)| at.saturating_mul(1000) <= now);
-        // What is too much for once is left for the next time.
-        let edits: Vec<_> = expired.map(|(_, edit)| edit.clone()).take(EDITS).collect();
-        self.under_way = !edits.is_empty();
-        let (author, summary) = (Some(OWN.to_owned()), Some("fault expired".to_owned()));
-        self.under_way.then_some(ChangeRequest { base: None, author, edits, reverts: None, summary })
+    /// Whether something has expired. It is taken out by [`removal`], and nothing else is until that is [`done`](Self::done).
+    pub(super) fn begin(&mut self, now: i64) -> bool {
+        self.under_way = self.all.iter().any(|at| has_expired(*at, now));
+        self.under_way
     }
 
     /// It was done, or failed.
@@ -54,4 +50,21 @@ impl Expiries {
             self.retry_at = now.saturating_add(RETRY_AFTER);
         }
     }
+}
+
+/// The change that takes out what has expired of a head. Made where it is decided on, since it names routes by their positions there.
+pub(super) fn removal(head: &Head, now: i64) -> ChangeRequest {
+    let expired = analysis::expiries(&head.analysis.mesh).into_iter().filter(|(at, _)| has_expired(*at, now));
+    // What is too much for once is left for the next time.
+    let edits = expired.map(|(_, edit)| edit).take(EDITS).collect();
+    let (author, summary) = (Some(OWN.to_owned()), Some("fault expired".to_owned()));
+    ChangeRequest { base: head.info.number, author, edits, reverts: None, summary }
+}
+
+fn times(mesh: &Mesh) -> Vec<i64> {
+    mesh::edit::fault_expiries(mesh).into_iter().map(|(_, at)| at).collect()
+}
+
+fn has_expired(seconds: i64, now: i64) -> bool {
+    seconds.saturating_mul(1000) <= now
 }

@@ -159,6 +159,42 @@ async fn a_split_is_applied_and_its_shares_converge() {
     running.stop().await;
 }
 
+/// In so many seconds, in seconds since 1970.
+fn in_seconds(seconds: i64) -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    i64::try_from(now).unwrap() + seconds
+}
+
+#[tokio::test]
+async fn a_fault_that_expires_is_that_of_its_route() {
+    let running = Running::sample().await;
+    let mut events = running.events(None).await;
+    let files = async || running.get("/api/v1/mesh").await.json::<Snapshot>().sources;
+    let target = RouteTarget::Route(RouteKey {
+        namespace: "default".to_owned(),
+        name: "ratings".to_owned(),
+        index: 0,
+    });
+    let fault = FaultSpec { delay: None, abort: Some(AbortSpec { percent: 100.0, status: 500 }) };
+    let expires_at = Some(in_seconds(3));
+    let made =
+        running.edit(1, vec![Edit::InjectFault { target, only: None, fault: Some(fault), expires_at }]);
+    assert_eq!(made.await.status, StatusCode::CREATED);
+    // A rule with a fault that nobody gave an end is put in front.
+    let front = "  http:\n  - match: [{uri: {prefix: /new}}]\n    fault: {abort: {httpStatus: 503, percentage: {value: 100}}}\n    \
+                 route: [{destination: {host: ratings}}]\n";
+    let text = files().await.0["ratings.yaml"].replacen("  http:\n", front, 1);
+    let edit = Edit::SetFiles { files: vec![("ratings.yaml".to_owned(), Some(text))] };
+    let made = running.edit(2, vec![edit]).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    events
+        .find(|event| matches!(event.delta, Delta::Revision { info, .. } if info.number == 4).then_some(()))
+        .await;
+    let after = files().await.0["ratings.yaml"].clone();
+    assert!(after.contains("httpStatus: 503") && !after.contains("httpStatus: 500"), "{after}");
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_fault_expires_by_a_revision_of_the_program() {
     let running = Running::sample().await;
@@ -170,8 +206,7 @@ async fn a_fault_expires_by_a_revision_of_the_program() {
         index: 0,
     });
     let fault = FaultSpec { delay: None, abort: Some(AbortSpec { percent: 100.0, status: 500 }) };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let expires_at = Some(i64::try_from(now).unwrap() + 1);
+    let expires_at = Some(in_seconds(1));
     let only = Some(HeaderEquals { name: "end-user".to_owned(), value: "jason".to_owned() });
     let edit = Edit::InjectFault { target, only, fault: Some(fault), expires_at };
     let made = running.edit(1, vec![edit]).await;

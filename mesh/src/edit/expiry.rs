@@ -1,17 +1,19 @@
 //! When faults end: an annotation of the VirtualService that the control loop reads.
 //!
 //! Its value is a list with commas of `route=seconds since 1970`. A route is its name where it has one that no other
-//! route of the VirtualService has (and that holds no `,`, `=` or `#`), else `#` and its position:
-//! `meshwright-fault-end-user-jason=1764000000,#2=1764000300`.
+//! route of the VirtualService has (and that holds no `,`, `=` or `#`), else `#`, its position, `@` and its identity
+//! ([`RouteId`]): `meshwright-fault-end-user-jason=1764000000,#2@30ee17c44e43e1a7=1764000300`. A route that another is put in
+//! front of is found by its identity. Its position counts where nothing has that identity, because what it matches or where
+//! it goes was changed: a fault that never ends is worse than one that ends with another.
 
 use serde_json::{Map, Value};
 
 use crate::annotation::FAULT_EXPIRES;
-use crate::resource::{Resource, VirtualService};
-use crate::{Mesh, RouteKey};
+use crate::resource::{HttpRoute, Resource, VirtualService};
+use crate::{Mesh, RouteId, RouteKey};
 
 use super::fault::Change;
-use super::routes::{self, Http};
+use super::routes::Http;
 
 /// The faults that end, with the time in seconds since 1970. Entries of routes that are gone or have no fault are left
 /// out.
@@ -28,9 +30,7 @@ pub fn fault_expiries(mesh: &Mesh) -> Vec<(RouteKey, i64)> {
 /// The same of one VirtualService, by the positions of its routes.
 pub fn expiries_of(resource: &Resource, service: &VirtualService) -> Vec<(usize, i64)> {
     let Some(annotation) = resource.metadata.annotations.get(FAULT_EXPIRES) else { return Vec::new() };
-    let names: Vec<&str> =
-        service.http.iter().map(|route| route.name.as_deref().unwrap_or_default()).collect();
-    let mut entries = read(annotation, &names);
+    let mut entries = read(annotation, &service.http);
     entries.retain(|(index, _)| service.http[*index].fault.is_some());
     entries
 }
@@ -39,13 +39,14 @@ pub fn expiries_of(resource: &Resource, service: &VirtualService) -> Vec<(usize,
 pub(super) fn follow(http: &mut Http<'_>, change: &Change, expires: Option<i64>) {
     let annotation =
         http.metadata.get("annotations").and_then(|all| all.get(FAULT_EXPIRES)).and_then(Value::as_str);
-    // Positions are those before the change, so names are, too.
-    let mut before: Vec<&str> = http.routes.iter().map(routes::name).collect();
+    // Positions are those before the change, so routes are, too.
+    let now: Vec<HttpRoute> = http.routes.iter().map(typed).collect();
+    let mut before = now.clone();
     match change {
         Change::Inserted(at) => {
             before.remove(*at);
         }
-        Change::Removed(at) => before.insert(*at, ""),
+        Change::Removed(at) => before.insert(*at, HttpRoute::default()),
         Change::At(_) => {}
     }
     let mut entries = annotation.map_or_else(Vec::new, |text| read(text, &before));
@@ -70,32 +71,51 @@ pub(super) fn follow(http: &mut Http<'_>, change: &Change, expires: Option<i64>)
         entries.push((changed, expires));
     }
     entries.sort_unstable();
-    let text = write(&entries, &http.routes);
+    let text = write(&entries, &now);
     annotate(http.metadata, text);
 }
 
+/// A route as the model reads it; what cannot be read is another one.
+fn typed(route: &Value) -> HttpRoute {
+    serde_json::from_value(route.clone()).unwrap_or_default()
+}
+
 /// Positions and times of an annotation.
-fn read(annotation: &str, names: &[&str]) -> Vec<(usize, i64)> {
+fn read(annotation: &str, routes: &[HttpRoute]) -> Vec<(usize, i64)> {
+    let identities: Vec<_> = RouteId::all(routes).iter().map(identity).collect();
     let entry = |text: &str| {
         let (route, expires) = text.trim().rsplit_once('=')?;
         let index = match route.strip_prefix('#') {
-            Some(index) => index.parse().ok().filter(|index| *index < names.len())?,
-            None => names.iter().position(|name| *name == route)?,
+            Some(place) => {
+                let (position, known) = place.split_once('@').unwrap_or((place, ""));
+                let same = identities.iter().position(|identity| !known.is_empty() && identity == known);
+                same.or_else(|| position.parse().ok().filter(|index| *index < routes.len()))?
+            }
+            None => routes.iter().position(|other| other.name.as_deref() == Some(route))?,
         };
         Some((index, expires.parse().ok()?))
     };
     annotation.split(',').filter_map(entry).collect()
 }
 
-fn write(entries: &[(usize, i64)], routes: &[Value]) -> String {
-    let names: Vec<&str> = routes.iter().map(routes::name).collect();
-    let entry = |(index, expires): &(usize, i64)| {
-        let name = names[*index];
-        let plain = !name.is_empty() && !name.contains([',', '=', '#']);
-        let unique = names.iter().filter(|other| **other == name).count() == 1;
-        if plain && unique { format!("{name}={expires}") } else { format!("#{index}={expires}") }
+fn write(entries: &[(usize, i64)], routes: &[HttpRoute]) -> String {
+    let ids = RouteId::all(routes);
+    let entry = |(index, expires): &(usize, i64)| match &ids[*index] {
+        RouteId::Name(name) if !name.is_empty() && !name.contains([',', '=', '#']) => {
+            format!("{name}={expires}")
+        }
+        id => format!("#{index}@{}={expires}", identity(id)),
     };
     entries.iter().map(entry).collect::<Vec<_>>().join(",")
+}
+
+/// A route's identity in the annotation; empty where its name is the identity and cannot be written.
+fn identity(id: &RouteId) -> String {
+    match id {
+        RouteId::Name(_) => String::new(),
+        RouteId::Content(hash, 0) => format!("{hash:016x}"),
+        RouteId::Content(hash, place) => format!("{hash:016x}.{place}"),
+    }
 }
 
 fn annotate(metadata: &mut Map<String, Value>, text: String) {
