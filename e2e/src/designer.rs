@@ -106,13 +106,15 @@ impl Browser {
         if std::env::var_os("MESHWRIGHT_SHOTS").is_none() {
             return Ok(());
         }
+        // Not by the button: it is behind a dialog that is open.
+        let wear = |theme: &str| format!("document.documentElement.dataset.theme = '{theme}'");
         for theme in ["dark", "light"] {
-            self.theme(theme).await?;
+            self.eval(&wear(theme)).await?;
             // What changes colour does so slowly enough to be caught half way.
             self.eval("document.getAnimations().filter(it => it instanceof CSSTransition).forEach(it => it.finish())").await?;
             self.shot(&format!("{name}-{theme}")).await?;
         }
-        self.theme("dark").await
+        self.eval(&wear("dark")).await.map(drop)
     }
 
     /// Switches to a theme with the button that a person would press.

@@ -7,7 +7,7 @@ use mesh::{Edit, Mesh, Settings, host, split};
 
 use crate::catalog::Catalog;
 use crate::reading::Reading;
-use crate::subject::{RouteView, Subject};
+use crate::subject::{ChosenRoute, RouteView, Subject};
 use crate::topology::{NodeId, Version, short_host};
 use crate::version_order::{self, By};
 
@@ -65,10 +65,10 @@ impl SplitView {
         reading: &Reading,
         settings: &Settings,
         node: &NodeId,
-        chosen: Option<usize>,
+        chosen: Option<&ChosenRoute>,
     ) -> Option<Self> {
         let subject = Subject::of(&reading.mesh, &reading.catalog, settings, node);
-        let chosen = chosen.filter(|at| *at < subject.routes.len());
+        let chosen = chosen.and_then(|chosen| subject.find(chosen));
         let route = &subject.routes[chosen.or_else(|| subject.main_route())?];
         // An external host without rules has nothing to split.
         if matches!((node, &route.target), (NodeId::External(_), RouteTarget::Service(_))) {
@@ -294,7 +294,12 @@ mod tests {
         let subject = Subject::of(&reading.mesh, &reading.catalog, &Settings::default(), &service("reviews"));
         let at =
             subject.routes.iter().position(|route| route.key().is_some_and(|key| key.name == "a")).unwrap();
-        let split = SplitView::of_node(&reading, &Settings::default(), &service("reviews"), Some(at));
+        let split = SplitView::of_node(
+            &reading,
+            &Settings::default(),
+            &service("reviews"),
+            subject.choice(at).as_ref(),
+        );
         assert_eq!(rows(&split.unwrap()), [("v2", 100, 1), ("v1", 0, 0), ("v3", 0, 2)]);
     }
 

@@ -4,15 +4,35 @@ use mesh::edit::{self, AbortSpec, DelaySpec, FaultSpec, HeaderEquals, RetrySpec,
 use mesh::resource::http::{HttpFault, HttpMatch, HttpRoute};
 use mesh::resource::virtual_service::RouteDestination;
 use mesh::resource::{DurationString, Percent, Resource, Spec, VirtualService};
-use mesh::{Mesh, ResourceKey, RouteKey, Settings, host};
+use mesh::{Mesh, ResourceKey, RouteId, RouteKey, Settings, host};
 
 use crate::catalog::{Catalog, gateway_named};
 use crate::rules;
 use crate::topology::{NodeId, Version};
 
+/// Which route it is: of HTTP whatever its position, so that it stays the same when another is put in front of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteIdentity {
+    /// A route of `spec.http` of a VirtualService.
+    Http(ResourceKey, RouteId),
+    /// One of connections, or a service's default route.
+    Other(RouteTarget),
+}
+
+/// A route that a person chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenRoute {
+    /// Which.
+    pub id: RouteIdentity,
+    /// Where it was last among the routes of its subject: it is still there when what it matches or where it goes was edited.
+    pub position: usize,
+}
+
 /// A route of a subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteView {
+    /// Which it is.
+    pub id: RouteIdentity,
     /// What edits act on.
     pub target: RouteTarget,
     /// Its name, or its position.
@@ -69,6 +89,17 @@ impl Subject {
         subject
     }
 
+    /// The choice of the route at a position.
+    pub fn choice(&self, position: usize) -> Option<ChosenRoute> {
+        self.routes.get(position).map(|route| ChosenRoute { id: route.id.clone(), position })
+    }
+
+    /// Where a chosen route is now.
+    pub fn find(&self, chosen: &ChosenRoute) -> Option<usize> {
+        let same = self.routes.iter().position(|route| route.id == chosen.id);
+        same.or_else(|| Some(chosen.position).filter(|at| *at < self.routes.len()))
+    }
+
     /// The route whose sliders are shown unless another is chosen: the first that splits, else the last that forwards.
     pub fn main_route(&self) -> Option<usize> {
         let own = |route: &RouteView| route.forwards && !route.copy;
@@ -107,8 +138,9 @@ impl Subject {
     fn add_routes(&mut self, resource: &Resource, spec: &VirtualService, settings: &Settings) {
         self.resources.push(resource.key.clone());
         let first = self.routes.len();
-        let routes = spec.http.iter().enumerate();
-        self.routes.extend(routes.map(|(index, route)| RouteView::of(resource, index, route, settings)));
+        let routes = spec.http.iter().zip(RouteId::all(&spec.http)).enumerate();
+        self.routes
+            .extend(routes.map(|(index, (route, id))| RouteView::of(resource, index, route, id, settings)));
         for (index, at) in edit::expiries_of(resource, spec) {
             self.routes[first + index].expires_at = Some(at);
         }
@@ -124,12 +156,13 @@ impl Subject {
 }
 
 impl RouteView {
-    fn of(resource: &Resource, index: usize, route: &HttpRoute, settings: &Settings) -> Self {
+    fn of(resource: &Resource, index: usize, route: &HttpRoute, id: RouteId, settings: &Settings) -> Self {
         let key = &resource.key;
         let qualified = |name: &str| host::qualify(name, &key.namespace, &settings.domain).into_owned();
         let route_key = RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index };
         let fault = route.fault.as_ref().map(fault_spec).filter(|fault| *fault != FaultSpec::default());
         Self {
+            id: RouteIdentity::Http(key.clone(), id),
             target: RouteTarget::Route(route_key),
             label: match route.name.as_deref() {
                 Some(name) if edit::is_fault_copy(Some(name)) => "fault for some requests".to_owned(),
@@ -196,6 +229,7 @@ impl RouteView {
 
     fn bare(target: RouteTarget) -> Self {
         Self {
+            id: RouteIdentity::Other(target.clone()),
             target,
             label: String::new(),
             matches: Vec::new(),
@@ -282,6 +316,34 @@ mod tests {
                 "WorkloadEntry"
             ]
         );
+    }
+
+    #[test]
+    fn a_chosen_route_stays_chosen_when_another_is_put_in_front() {
+        let shop = |routes: &str| {
+            let rules = format!(
+                "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: shop}}\nspec:\n  hosts: [ratings]\n  http:\n{routes}"
+            );
+            subject(&rules, &service("ratings"))
+        };
+        let route = |path: &str, to: &str| {
+            format!(
+                "  - match: [{{uri: {{prefix: {path}}}}}]\n    route: [{{destination: {{host: {to}}}}}]\n"
+            )
+        };
+        let (a, b) = (route("/a", "ratings"), route("/b", "ratings"));
+        let before = shop(&format!("{a}{b}"));
+        let at = |subject: &Subject, path: &str| {
+            subject.routes.iter().position(|route| route.matches == [format!("path begins with {path}")])
+        };
+        let chosen = before.choice(at(&before, "/b").unwrap()).unwrap();
+        let inserted = shop(&format!("{}{a}{b}", route("/new", "details")));
+        assert_eq!(inserted.find(&chosen), at(&inserted, "/b"));
+        let swapped = shop(&format!("{b}{a}"));
+        assert_eq!(swapped.find(&chosen), at(&swapped, "/b"));
+        // It is edited: nothing has its identity, and it is where it was.
+        let edited = shop(&format!("{a}{}", route("/b", "details")));
+        assert_eq!(edited.find(&chosen), at(&edited, "/b"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub fn TimelineStrip() -> impl IntoView {
     let steps = memo(move |_| {
         let number = head.number();
         head.timeline.with(|timeline| {
-            let timeline = timeline.as_ref().filter(|timeline| timeline.revision == number)?;
+            let timeline = timeline.as_ref()?;
             let splits = head.revision.with(|revision| {
                 let revision = revision.as_ref()?;
                 Some(head.history.with(|history| steps::splits(revision, history)))

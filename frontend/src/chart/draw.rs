@@ -15,6 +15,10 @@ const FINE: u32 = 4;
 const FOOT: u32 = 16;
 /// Room above the areas for the labels of marks.
 const HEAD: u32 = 14;
+/// Width that the words of the axis take at the left.
+const AXIS: f64 = 46.0;
+/// Height that each of them takes below its line.
+const AXIS_LINE: f64 = 15.0;
 
 /// Roles of colours, and what they become.
 const ROLES: [(RGBColor, &str); 12] = [
@@ -77,12 +81,26 @@ fn draw<'a>(data: &ChartData, area: &Area<'a>) -> Result<(), Failure<'a>> {
         }
         below = above;
     }
-    for mark in &data.marks {
-        chart
-            .draw_series([PathElement::new(vec![(mark.at, 0.0), (mark.at, top)], MARK.stroke_width(FINE))])?;
-    }
     let (width, height) = area.dim_in_pixel();
+    for mark in &data.marks {
+        // Near the left edge the line spares the words of the axis.
+        let spared = AXIS_LINE * f64::from(FINE) / f64::from(height - (HEAD + FOOT) * FINE);
+        let pieces = if from_left(mark.at, data.seconds, width) < AXIS * f64::from(FINE) {
+            vec![(0.0, 0.5 - spared), (0.5, 1.0 - spared)]
+        } else {
+            vec![(0.0, 1.0)]
+        };
+        for (low, high) in pieces {
+            let line = vec![(mark.at, top * low), (mark.at, top * high)];
+            chart.draw_series([PathElement::new(line, MARK.stroke_width(FINE))])?;
+        }
+    }
     labels(data, top, (whole(width), whole(height)), area)
+}
+
+/// Where a time is in a chart of this width.
+fn from_left(at: f64, seconds: f64, width: u32) -> f64 {
+    (1.0 + at / seconds) * f64::from(width)
 }
 
 fn labels<'a>(
@@ -116,7 +134,7 @@ fn labels<'a>(
         let letters = i32::try_from(mark.label.chars().count()).unwrap_or(0);
         let long = letters * whole(FINE) * 58 / 10;
         #[expect(clippy::cast_possible_truncation, reason = "pixels of a chart")]
-        let x = ((1.0 + mark.at / data.seconds) * f64::from(width)) as i32;
+        let x = from_left(mark.at, data.seconds, width.unsigned_abs()) as i32;
         let gap = whole(4 * FINE);
         let (at, across, begins) = if x + gap + long <= free {
             (x, HPos::Left, x)
@@ -199,6 +217,12 @@ mod tests {
             svg(&data(&[(41, 1_070_500, "a: first"), (42, 1_071_500, "a: second")]), (370, 140)).unwrap();
         assert_eq!((text.matches("rev 41").count(), text.matches("rev 42").count()), (0, 1));
         assert_eq!(text.matches("stroke-dasharray").count(), 2);
+    }
+
+    #[test]
+    fn a_mark_spares_the_words_of_the_axis() {
+        let text = svg(&data(&[(41, 1_042_500, "a: at the left")]), (370, 140)).unwrap();
+        assert_eq!(text.matches("stroke-dasharray").count(), 2, "one mark in two pieces: {text}");
     }
 
     #[test]

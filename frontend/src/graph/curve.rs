@@ -91,6 +91,11 @@ impl Curve {
         };
         Point { x: mix(p.x, a.x, b.x, q.x), y: mix(p.y, a.y, b.y, q.y) }
     }
+
+    /// About how long it is: as long as straight pieces.
+    pub fn length(&self) -> f64 {
+        self.0.iter().map(|[start, .., end]| start.distance(*end)).sum()
+    }
 }
 
 fn piece(start: Point, end: Point) -> [Point; 4] {

@@ -9,6 +9,9 @@ use crate::observed::Figures;
 use crate::topology::{LinkKey, Selection};
 use crate::words;
 
+/// How much of an edge is seen beside its pill, on each side.
+const SEEN: f64 = 12.0;
+
 /// What the curve and the label of a link show alike.
 #[derive(Clone, Copy)]
 struct Shown {
@@ -91,7 +94,9 @@ pub fn EdgeLabel(
     let hanging = move || {
         [failures, limit].iter().filter(|one| one.with(Option::is_some)).count() + faults.with(Vec::len)
     };
-    let raised = memo(move |_| hanging() > 0);
+    let length = memo(move |_| key.with_value(|key| graph.way(key).length));
+    // In the middle of a short edge the pill would hide it.
+    let raised = memo(move |_| hanging() > 0 || length.get() < pill_width(&text.get()) + 2.0 * SEEN);
     let empty = move || text.with(String::is_empty);
     let spoken = move || {
         let mut spoken = spoken(graph, &key.get_value(), &figures.get(), &faults.get());
@@ -114,7 +119,7 @@ pub fn EdgeLabel(
             class=move || format!("edge-label {}", tone.get().class())
             class:dim=dim
             class:selected=selected
-            class:empty=move || empty() && !raised.get()
+            class:empty=move || empty() && hanging() == 0
             transform=move || { let at = at.get(); format!("translate({:.1},{:.1})", at.x, at.y) }
         >
             <g class="pill" aria-hidden="true">{move || pill(&text.get(), raised.get())}</g>
@@ -148,7 +153,7 @@ pub fn EdgeLabel(
     }
 }
 
-/// The pill with the rate: centred on the curve, or above it where others take the place below.
+/// The pill with the rate: centred on the curve, or above it where others take the place below or the curve is short.
 fn pill(text: &str, above: bool) -> impl IntoView + use<> {
     let text = shown(text);
     let (width, y) = (pill_width(&text), pill_top(above));

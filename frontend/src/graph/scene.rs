@@ -100,6 +100,8 @@ pub struct Way {
     pub path: String,
     /// Centre of its label.
     pub label: Point,
+    /// About how long it is.
+    pub length: f64,
 }
 
 impl Scene {
@@ -133,7 +135,11 @@ impl Scene {
             })
             .collect::<Vec<_>>();
         let labels = curve::labels(&rects, &curves);
-        let ways = curves.iter().zip(labels).map(|(curve, label)| Way { path: curve.path(), label });
+        let ways = curves.iter().zip(labels).map(|(curve, label)| Way {
+            path: curve.path(),
+            label,
+            length: curve.length(),
+        });
         Self {
             bounds: bounds(&rects),
             links: plan.links.iter().cloned().zip(ways).collect(),

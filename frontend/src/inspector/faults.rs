@@ -81,10 +81,10 @@ fn follow(store: Store, id: &NodeId, subject: Memo<Subject>, form: &FaultForm) {
         let own = |route: &RouteView| {
             route.copy && form.active() && form.some && route.only.as_ref() == Some(&form.header)
         };
-        subject.routes.iter().position(own)
+        subject.choice(subject.routes.iter().position(own)?)
     });
     store.ui.route.update(|route| match made {
-        Some(at) => *route = Some((id.clone(), at)),
+        Some(chosen) => *route = Some((id.clone(), chosen)),
         None if form.some || !form.active() => *route = None,
         None => {}
     });

@@ -4,13 +4,16 @@ use crate::prelude::*;
 
 use crate::inspector::rules;
 use crate::store::{Store, use_store};
-use crate::subject::{RouteView, Subject};
+use crate::subject::{ChosenRoute, RouteView, Subject};
 use crate::topology::NodeId;
 
 /// Position of the route that is chosen for a node, among those that it has. Tracked.
 pub(super) fn chosen(store: Store, id: &NodeId, subject: &Subject) -> Option<usize> {
-    let picked = store.ui.route.with(|route| route.as_ref().filter(|(of, _)| of == id).map(|(_, at)| *at));
-    picked.filter(|at| *at < subject.routes.len()).or_else(|| subject.main_route())
+    let picked = store.ui.route.with(|route| {
+        let (_, chosen) = route.as_ref().filter(|(of, _)| of == id)?;
+        subject.find(chosen)
+    });
+    picked.or_else(|| subject.main_route())
 }
 
 /// The route that is chosen, as a memo.
@@ -33,6 +36,16 @@ pub fn RoutePicker(
     let id = StoredValue::new(id);
     let at =
         memo(move |_| subject.with(|subject| id.with_value(|id| chosen(store, id, subject)).unwrap_or(0)));
+    // An edit may make another route of it, and it is the same one to who edits.
+    Effect::new(move |_| {
+        let of_this =
+            |(of, chosen): &(NodeId, ChosenRoute)| id.with_value(|id| of == id).then(|| chosen.clone());
+        let Some(chosen) = store.ui.route.with(|route| route.as_ref().and_then(of_this)) else { return };
+        let now = subject.with(|subject| subject.choice(subject.find(&chosen)?));
+        if let Some(now) = now.filter(|now| *now != chosen) {
+            store.ui.route.set(Some((id.get_value(), now)));
+        }
+    });
     let labels = memo(move |_| {
         subject.with(|subject| {
             let label = |route: &RouteView| match route.matches.first() {
@@ -60,7 +73,8 @@ pub fn RoutePicker(
                     class="select"
                     on:change=move |event| {
                         if let Ok(position) = event_target_value(&event).parse() {
-                            store.ui.route.set(Some((id.get_value(), position)));
+                            let choice = subject.with_untracked(|subject| subject.choice(position));
+                            store.ui.route.set(choice.map(|choice| (id.get_value(), choice)));
                         }
                     }
                 >

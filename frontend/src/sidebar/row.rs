@@ -39,6 +39,8 @@ pub fn Row(
     let store = use_store();
     let traffic = store.traffic.of_node(&id);
     let figures = memo(move |_| traffic.with(|traffic| traffic.all.clone()));
+    // Hosts outside have long names, which need the room.
+    let spark_too = !matches!(id, NodeId::External(_));
     let history = id.host().map(|host| store.traffic.history(host));
     let points = memo(move |_| history.as_ref().map(|history| history.with(spark)).unwrap_or_default());
     let selected = {
@@ -56,9 +58,11 @@ pub fn Row(
             <span class=move || figures.with(health)></span>
             <span class="hidden">{move || figures.with(health_words)}</span>
             <span class="name">{name}</span>
-            <svg class="spark" viewBox="0 0 46 16" preserveAspectRatio="none" aria-hidden="true">
-                <polyline points=points></polyline>
-            </svg>
+            {spark_too.then(|| view! {
+                <svg class="spark" viewBox="0 0 46 16" preserveAspectRatio="none" aria-hidden="true">
+                    <polyline points=points></polyline>
+                </svg>
+            })}
             <span class="figure">
                 {move || figures.with(|figures| words::rate(figures.rps))}
                 <span class="hidden">" requests per second"</span>

@@ -185,14 +185,16 @@ impl Derived {
         node: &NodeId,
     ) -> Option<SplitView> {
         // Only one node has a chosen route; the main routes of all are read at once.
-        let chosen =
-            self.ui.route.with(|chosen| chosen.as_ref().filter(|(of, _)| of == node).map(|(_, at)| *at));
+        let chosen = self
+            .ui
+            .route
+            .with(|chosen| chosen.as_ref().filter(|(of, _)| of == node).map(|(_, chosen)| chosen.clone()));
         if chosen.is_some() {
             let reading = reading.get();
             return self
                 .server
                 .settings
-                .with(|settings| SplitView::of_node(&reading, settings, node, chosen));
+                .with(|settings| SplitView::of_node(&reading, settings, node, chosen.as_ref()));
         }
         splits.with(|splits| {
             let at = splits.binary_search_by(|(id, _)| id.cmp(node)).ok()?;

@@ -9,6 +9,7 @@ use crate::browser::{self, Theme};
 use crate::choices::Choices;
 use crate::explained::Explained;
 use crate::split::LockKey;
+use crate::subject::ChosenRoute;
 use crate::topology::{NodeId, Selection};
 
 /// Tabs of the inspector.
@@ -88,7 +89,7 @@ pub struct Ui {
     /// The revision that [`Sheet::TakeBack`] is about.
     pub taking_back: RwSignal<u64>,
     /// The route that a person chose for a node.
-    pub route: RwSignal<Option<(NodeId, usize)>>,
+    pub route: RwSignal<Option<(NodeId, ChosenRoute)>>,
     /// The version that was chosen last for each route.
     pub choices: RwSignal<Choices>,
     /// Locked shares.
