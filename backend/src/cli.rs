@@ -35,31 +35,31 @@ pub struct Cli {
 /// The commands; without one it is `serve`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The designer with the built-in proxy (the default).
+    /// Starts the designer, with the built-in proxy or with Envoys (the default).
     Serve(Box<serve::ServeArgs>),
-    /// The data plane alone: serves one workload's outbound, or one gateway's inbound, traffic.
+    /// Starts the built-in proxy alone, for one workload's outbound or one gateway's inbound traffic.
     Proxy(Box<proxy::Args>),
-    /// An Envoy for one workload or one gateway, started and supervised; it gets the mesh from a running designer.
+    /// Starts and supervises an Envoy for one workload or gateway; it gets its configuration from a running designer (xDS).
     Sidecar(Box<sidecar::Args>),
-    /// What an Envoy would do for one workload or one gateway, as one file, for reading and for `envoy --mode validate`.
+    /// Prints the Envoy configuration of one workload or gateway, to read or for `envoy --mode validate`.
     EnvoyConfig(envoy_config::Args),
-    /// Diagnostics of files and folders. Exits with 0 without errors, 1 with errors, 2 when it cannot read them.
+    /// Checks files and folders. Exits with 0 if there are no errors, 1 if there are, and 2 if they cannot be read.
     Validate(validate::Args),
-    /// Where one request would go, and why.
+    /// Shows where a request would go, and why.
     Explain(Box<explain::Args>),
-    /// The YAML of a revision, as one file, a folder with a kustomization, or a zip.
+    /// Exports the YAML of a revision as one file, a folder with a kustomization, or a zip.
     Export(export::Args),
-    /// Prints the custom resource definitions, for a cluster without Istio.
+    /// Prints the custom resource definitions (CRDs), for a cluster without Istio.
     Crds(crds::Args),
 }
 
 /// How the program logs, to stderr.
 #[derive(Debug, Clone, Args)]
 pub struct LogArgs {
-    /// Form of the log.
+    /// Log format.
     #[arg(long, global = true, value_enum, default_value = "text", env = "MESHWRIGHT_LOG_FORMAT")]
     pub log_format: LogFormat,
-    /// What is logged, as `tracing` filters: `info`, `meshwright=debug`.
+    /// Log filter, such as `info` or `meshwright=debug`.
     #[arg(long, global = true, default_value = "warn,meshwright=info", env = "MESHWRIGHT_LOG")]
     pub log: String,
 }

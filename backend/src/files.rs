@@ -64,7 +64,7 @@ impl Found {
     /// The sources alone; the log says what is missing.
     pub fn told(self) -> Sources {
         for Unread { file, why } in &self.unread {
-            tracing::warn!(file, %why, "a file is left out");
+            tracing::warn!(file, %why, "file ignored");
         }
         self.sources
     }

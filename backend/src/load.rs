@@ -54,7 +54,7 @@ pub struct Load {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum LoadError {
     /// Out of range.
-    #[error("the rate must lie between 0 and {MOST} requests a second")]
+    #[error("the rate must be between 0 and {MOST} requests per second")]
     Rate,
     /// Nothing to ask.
     #[error("this mesh has no gateway with plain HTTP, so there is nothing to send requests to")]

@@ -280,7 +280,7 @@ impl Server {
         self.stop.cancel();
         for part in [self.http, self.control] {
             if let Err(error) = part.await {
-                tracing::error!(%error, "a part of the server did not end well");
+                tracing::error!(%error, "a part of the server did not shut down cleanly");
             }
         }
         if let Some(sample) = self.sample {
@@ -290,7 +290,7 @@ impl Server {
         if let Some(spans) = self.spans
             && tokio::time::timeout(GRACE, spans).await.is_err()
         {
-            tracing::warn!("not all spans were sent");
+            tracing::warn!("some spans were not sent");
         }
     }
 }

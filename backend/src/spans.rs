@@ -37,7 +37,7 @@ pub struct Exporter {
 #[derive(Debug, thiserror::Error)]
 pub enum ExporterError {
     /// The address is none.
-    #[error("`{0}` is no address of a collector; it is written as http://localhost:4318")]
+    #[error("`{0}` is not the address of a collector, such as http://localhost:4318")]
     Endpoint(String),
 }
 
@@ -74,7 +74,7 @@ impl Exporter {
                 }
             }
             if lost > 0 {
-                tracing::warn!(lost, collector = %self.endpoint, "spans were lost");
+                tracing::warn!(lost, collector = %self.endpoint, "spans were dropped");
             }
             if !full {
                 tokio::time::sleep(GATHER).await;

@@ -132,7 +132,7 @@ impl Watch {
 }
 
 fn no_notifications(error: &notify::Error) {
-    tracing::info!(%error, "files are looked at every {} ms: the system tells of no changes", LOOK.as_millis());
+    tracing::info!(%error, "checking files every {} ms: the system does not report changes", LOOK.as_millis());
 }
 
 fn identity(folder: &Path) -> u64 {

@@ -25,7 +25,7 @@ pub enum WorkError {
     #[error("{WAITING} other requests are waiting for the same; try again in a while")]
     Busy,
     /// A fault of the program.
-    #[error("the program has a fault that this brings out: {0}")]
+    #[error("internal error: {0}")]
     Panicked(String),
     /// The program ends.
     #[error("the server is shutting down")]

@@ -133,7 +133,7 @@ async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
     let shop = Server::named("shop").await;
     write(mesh.path(), &shop, "");
     let mut server = serve(mesh.path(), data.path(), "127.0.0.1:0");
-    let xds = server.says("Envoys get the mesh from ").await;
+    let xds = server.says("xDS for Envoys: ").await;
     let (mut sidecar, address) = sidecar(&envoy, &xds);
     let first = envoy_of(&mut sidecar).await;
     until(address, (200, "shop")).await;
@@ -176,7 +176,7 @@ async fn a_sidecar_from_nothing_to_traffic_and_through_accidents() {
     std::fs::remove_dir_all(data.path()).unwrap();
     write(mesh.path(), &shop, FAULT);
     let mut server = serve(mesh.path(), data.path(), &xds);
-    server.says("Envoys get the mesh from ").await;
+    server.says("xDS for Envoys: ").await;
     let took = until(address, (418, "fault filter abort")).await;
     println!("after the server was started again: {took:?} to its revision");
 
@@ -232,7 +232,7 @@ async fn the_designer_says_what_is_true_of_an_envoy_that_does_not_answer() {
     let mut server = serve(mesh.path(), data.path(), "127.0.0.1:0");
     let page = server.says("Meshwright is ready: http://").await;
     let designer = Designer(page.trim_end_matches('/').parse().unwrap());
-    let xds = server.says("Envoys get the mesh from ").await;
+    let xds = server.says("xDS for Envoys: ").await;
     let (mut sidecar, address) = sidecar(&envoy, &xds);
     let pid = envoy_of(&mut sidecar).await;
     until(address, (200, "shop")).await;

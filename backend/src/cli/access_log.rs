@@ -7,10 +7,10 @@ use proxy::{AccessLog, Format};
 /// Arguments of the access log.
 #[derive(Debug, Clone, clap::Args)]
 pub struct AccessLogArgs {
-    /// Writes a line for each request to this file, or to standard output (`-`).
+    /// Access log file; `-` is standard output.
     #[arg(long, value_name = "FILE", env = "MESHWRIGHT_ACCESS_LOG")]
     pub access_log: Option<PathBuf>,
-    /// How a line looks: `envoy`, as Envoy's default, or `json`.
+    /// Access log format: `envoy`, which is Envoy's default, or `json`.
     #[arg(long, value_name = "FORMAT", default_value = "envoy", env = "MESHWRIGHT_ACCESS_LOG_FORMAT")]
     pub access_log_format: Format,
 }

@@ -34,13 +34,13 @@ pub struct Args {
     /// How long is waited.
     #[command(flatten)]
     pub timeouts: super::timeouts::TimeoutArgs,
-    /// Where Envoy's own pages are; nowhere unless given.
+    /// Address of Envoy's admin interface [default: none].
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
     /// The mesh's defaults.
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Form of the file.
+    /// Output format.
     #[arg(long, value_enum, default_value = "yaml")]
     pub format: Format,
 }

@@ -31,31 +31,31 @@ pub struct Args {
     /// Namespace of the workload with `--labels`.
     #[arg(long, value_name = "NS", requires = "labels")]
     pub namespace: Option<String>,
-    /// The request comes in through this gateway: its name, or namespace/name.
+    /// The request comes through this gateway: its name, or namespace/name.
     #[arg(long, value_name = "NAME", group = "source")]
     pub gateway: Option<String>,
     /// Method.
     #[arg(long, value_name = "M", default_value = "GET")]
     pub method: String,
-    /// Host, with a port or without.
+    /// Host, with or without a port.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub host: String,
-    /// Path with its query.
+    /// Path, with the query.
     #[arg(long, value_name = "P", default_value = "/")]
     pub path: String,
     /// A header; may be given more than once.
     #[arg(short = 'H', long = "header", value_name = "K: V", value_parser = mesh::explain::header)]
     pub headers: Vec<(String, String)>,
-    /// `http` or `https`; what is spoken on the port unless given.
+    /// `http` or `https` [default: that of the port].
     #[arg(long, value_name = "SCHEME")]
     pub scheme: Option<String>,
-    /// Port that the request comes in on; found by the host unless given.
+    /// Port that receives the request [default: by the host].
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
     /// The mesh's defaults.
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Form of the output.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
 }
@@ -156,8 +156,8 @@ fn write_text(out: &mut String, explanation: &Explanation) -> std::fmt::Result {
         Status::Routed => "routed",
         Status::Direct => "answered by the proxy",
         Status::Redirect => "redirected",
-        Status::NoRoute => "no rule takes it: 404",
-        Status::NoHost => "the host is not known",
+        Status::NoRoute => "no route matches: 404",
+        Status::NoHost => "unknown host",
     };
     match &explanation.certain {
         Some(certain) => {
@@ -170,7 +170,7 @@ fn write_text(out: &mut String, explanation: &Explanation) -> std::fmt::Result {
     for target in &explanation.destinations {
         let subset = target.subset.as_ref().map_or_else(String::new, |subset| format!(" {subset}"));
         match explanation.certain {
-            Some(_) => writeln!(out, "  meant for {}:{}{subset}", target.host, target.port)?,
+            Some(_) => writeln!(out, "  would go to {}:{}{subset}", target.host, target.port)?,
             None => {
                 writeln!(out, "  {:5.1} %  {}:{}{subset}", target.weight * 100.0, target.host, target.port)?
             }
@@ -336,7 +336,7 @@ spec: {http: [{route: [{destination: {host: nowhere.com}}]}]}
             lines[1],
             "(routed by rule 0 (to) of default/leaf, to which rule 0 (to) of default/root delegates)"
         );
-        assert_eq!(lines[2], "  meant for nowhere.com:80");
+        assert_eq!(lines[2], "  would go to nowhere.com:80");
         assert!(told.contains("✓ default/root rule 0 → default/leaf rule 0: "), "{told}");
     }
 }

@@ -18,13 +18,13 @@ pub struct Args {
     /// Folder of the revision log.
     #[arg(long, value_name = "DIR", env = "MESHWRIGHT_DATA")]
     pub data: Option<PathBuf>,
-    /// The revision; the newest unless given.
+    /// Revision [default: the newest].
     #[arg(long, value_name = "N", conflicts_with = "mesh")]
     pub revision: Option<u64>,
-    /// File or folder to write to; standard output unless given.
+    /// File or folder to write to [default: standard output].
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// `yaml` is one file, `dir` a folder with a kustomization, `zip` the same packed. Unless given, the output's name decides.
+    /// `yaml`: one file; `dir`: a folder with a kustomization; `zip`: that folder as a zip [default: by the name of the output].
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 }
@@ -53,19 +53,19 @@ pub enum Error {
     #[error("{0} has no revision log")]
     NoLog(PathBuf),
     /// Nothing of a damaged log is whole.
-    #[error("{0} is damaged, and no revision in it is whole")]
+    #[error("{0} is damaged, and no revision in it is intact")]
     NothingSaved(PathBuf),
     /// The revision is not in the log.
     #[error("there is no revision {0}")]
     NoRevision(u64),
     /// A path of the mesh leads out of the folder that is written to.
-    #[error("{0} leads out of the folder; export to one file instead")]
+    #[error("{0} is outside the output folder; export to one file instead")]
     Outside(String),
     /// A folder cannot go to standard output.
-    #[error("a folder needs --output")]
+    #[error("the format `dir` needs --output")]
     NoFolder,
     /// It could not be packed.
-    #[error("cannot pack it")]
+    #[error("cannot create the zip file")]
     Zip(#[from] zip::result::ZipError),
     /// It could not be written.
     #[error("cannot write to {path}")]
@@ -132,7 +132,7 @@ fn saved(folder: &Path, number: Option<u64>, path: &Path, why: &str) -> Result<S
     };
     tracing::warn!(
         log = %path.display(), why, revision = found.info.number, newest,
-        "the log is damaged; this revision of it is whole"
+        "the log is damaged; this revision is intact"
     );
     Ok(found.sources)
 }

@@ -48,16 +48,16 @@ pub struct Args {
     /// Serves the inbound traffic of this gateway: its name, or namespace/name.
     #[arg(long, value_name = "NAME", group = "source", env = "MESHWRIGHT_GATEWAY")]
     pub gateway: Option<String>,
-    /// Where it listens. Of a gateway with several ports, the one with this number is served here, or else the first for
-    /// plain HTTP, or else the first; what others there are, and those of a workload that speak no HTTP, are served on the
-    /// same address on their own numbers, or the next ones that are free.
+    /// Address to listen on. If a gateway has several ports, this is that of the port with the same number, else of the first for
+    /// plain HTTP, else of the first. Further ports, and a workload's ports that are not HTTP, listen on the same IP address under
+    /// their own number, or the next free one.
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_PROXY_LISTEN")]
     pub listen: SocketAddr,
-    /// The kernel redirects a workload's connections here (Linux): the address that each was meant for chooses its port and
-    /// service. See docs/interception.md.
+    /// Linux: the kernel redirects the workload's connections here, and their original destination selects port and service. See
+    /// docs/interception.md.
     #[arg(long, requires = "workload", env = "MESHWRIGHT_INTERCEPT")]
     pub intercept: bool,
-    /// Threads; one per core unless given.
+    /// Threads [default: one per core].
     #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
     pub threads: Option<usize>,
     /// The mesh's defaults.
@@ -72,10 +72,11 @@ pub struct Args {
     /// How long is waited.
     #[command(flatten)]
     pub timeouts: super::timeouts::TimeoutArgs,
-    /// Where `/metrics`, `/ready` and `/plan` are served; nowhere unless given.
+    /// Admin address with `/metrics`, `/ready` and `/plan` [default: none].
     #[arg(long, value_name = "ADDR", env = "MESHWRIGHT_ADMIN")]
     pub admin: Option<SocketAddr>,
-    /// Another name that they may be reached by; may be given more than once. Addresses and localhost are known.
+    /// Further host name under which the admin address may be reached; may be given more than once. IP addresses and localhost
+    /// always work.
     #[arg(long = "allow-host", value_name = "NAME", env = "MESHWRIGHT_ALLOW_HOST", value_delimiter = ',')]
     pub allow_hosts: Vec<String>,
 }
@@ -93,7 +94,7 @@ pub enum Error {
     #[error("gateway `{0}` has no port")]
     NoPort(String),
     /// The files have errors that they had not before.
-    #[error("{0} new errors; `meshwright validate` shows them")]
+    #[error("the files have {0} new errors: run `meshwright validate`")]
     Invalid(usize),
     /// The plans would be too large to be made.
     #[error(transparent)]
@@ -185,7 +186,7 @@ impl Running {
         );
         let errors = analysis.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
         if errors > 0 {
-            tracing::warn!(errors, "the mesh has errors: `meshwright validate` shows them");
+            tracing::warn!(errors, "the mesh has errors: run `meshwright validate`");
         }
         let plan = Arc::new(plan(&analysis, args, 1)?);
         let port = port(&plan, args)?;
@@ -252,7 +253,7 @@ impl Running {
             match self.proxy.bind(entry.clone(), &near(self.args.listen.ip(), port)).await {
                 Ok(address) => drop(others.insert(entry, address)),
                 // The first port still works.
-                Err(error) => tracing::warn!(port, %error, "no listener"),
+                Err(error) => tracing::warn!(port, %error, "cannot listen"),
             }
         }
     }
@@ -267,10 +268,10 @@ impl Running {
                 () = hangup.heard() => {}
             }
             match self.reload().await {
-                Ok(revision) => tracing::info!(revision, "the files were read again"),
+                Ok(revision) => tracing::info!(revision, "files reloaded"),
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "the change was not taken, the plan before it goes on");
+                    tracing::error!(error, "change rejected, the previous configuration stays active");
                 }
             }
         }

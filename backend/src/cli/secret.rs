@@ -24,7 +24,7 @@ pub(super) fn read(given: Option<&str>, file: Option<&Path>) -> anyhow::Result<O
     let reading = || format!("cannot read the secret in {}", file.display());
     let bytes = regular::read(file, LONGEST).with_context(reading)?;
     match String::from_utf8(bytes).with_context(reading)?.trim() {
-        "" => bail!("{} is empty: there should be a secret in it", file.display()),
+        "" => bail!("{} is empty: it should contain a token", file.display()),
         secret => Ok(Some(secret.to_owned())),
     }
 }

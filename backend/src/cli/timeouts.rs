@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Arguments of timeouts.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct TimeoutArgs {
-    /// Ends a request, its response or an upgraded connection of which nothing has moved for so many seconds; 0 is no limit.
+    /// Stream idle timeout, in seconds: ends a request, response or upgraded connection without activity; 0 means no limit.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, env = "MESHWRIGHT_STREAM_IDLE_TIMEOUT")]
     pub stream_idle_timeout: u64,
 }

@@ -7,10 +7,10 @@ use crate::spans::{Exporter, ExporterError};
 /// Arguments of tracing.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TracingArgs {
-    /// Sends spans of requests to this collector, by OTLP over HTTP: `http://localhost:4318`.
+    /// OTLP/HTTP collector that spans are sent to, such as `http://localhost:4318`.
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
-    /// Of requests that come without a word about it, so many percent are traced.
+    /// Percentage of requests that are traced, if their trace headers do not decide it.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, env = "MESHWRIGHT_TRACE_SAMPLING")]
     pub trace_sampling: f64,
 }

@@ -25,7 +25,7 @@ pub struct Args {
     /// The mesh's defaults.
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Form of the output.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
 }
@@ -93,7 +93,7 @@ fn text(found: &[Diagnostic], sources: &Sources) -> String {
         count => format!("{count} files"),
     };
     out + &match snippet::summary(found).as_str() {
-        "" => format!("{files}: nothing to say\n"),
+        "" => format!("{files}: no problems found\n"),
         summary => format!("{files}: {summary}\n"),
     }
 }
@@ -194,6 +194,6 @@ spec:
     fn nothing_is_said_about_the_sample() {
         let found = diagnostics(&crate::sample::mesh(), &Sources::default(), &Settings::sample());
         assert_eq!(found, []);
-        assert_eq!(text(&found, &crate::sample::mesh()), "6 files: nothing to say\n");
+        assert_eq!(text(&found, &crate::sample::mesh()), "6 files: no problems found\n");
     }
 }

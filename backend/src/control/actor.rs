@@ -186,7 +186,10 @@ impl Actor {
                 // Where somebody was faster, what has expired is looked for again.
                 let failed = result.err().filter(|refusal| !matches!(refusal, Refusal::Stale { .. }));
                 if let Some(refusal) = &failed {
-                    tracing::error!(error = refusal as &dyn std::error::Error, "an expired fault stays");
+                    tracing::error!(
+                        error = refusal as &dyn std::error::Error,
+                        "an expired fault could not be removed"
+                    );
                 }
                 self.expiries.done(failed.is_some(), now_millis());
             }

@@ -56,7 +56,7 @@ pub(super) struct ChangeRequest {
 pub enum Refusal {
     /// Someone was faster.
     #[error(
-        "revision {base} is not the newest any more: {head} is. Look at what changed and make the edit again"
+        "revision {base} is no longer the newest: {head} is. Review what changed and make the edit again"
     )]
     Stale {
         /// The revision that it was made on.
@@ -77,7 +77,7 @@ pub enum Refusal {
     #[error("there is no revision {0}")]
     NoRevision(u64),
     /// Nothing is proposed.
-    #[error("the folder on disk proposes nothing")]
+    #[error("the folder on disk has no changes to apply")]
     NoProposal,
     /// It is more than it may be.
     #[error(transparent)]

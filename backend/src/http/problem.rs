@@ -89,7 +89,7 @@ impl From<Refusal> for Failure {
             Refusal::NoRevision(_) | Refusal::NoProposal => Self::new(StatusCode::NOT_FOUND, detail),
             Refusal::Store(error) => error.into(),
             Refusal::Work(WorkError::Panicked(_)) => {
-                tracing::error!(error = detail, "a fault of the program");
+                tracing::error!(error = detail, "internal error");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
             }
             Refusal::TooLong => Self::new(StatusCode::GATEWAY_TIMEOUT, detail),
@@ -104,7 +104,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         if let StoreError::Full(_) = &error {
             tracing::error!(error = &error as &dyn std::error::Error, "request failed");
-            let detail = "the revision log cannot grow, so nothing was changed; make room on the disk that has its data folder, \
+            let detail = "the revision log cannot grow, so nothing was changed; free space on the disk that holds the data folder, \
                           then apply again";
             return Self::named(
                 "/problems/disk-full",

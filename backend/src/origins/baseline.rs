@@ -44,7 +44,7 @@ impl Baseline {
             (self.found, self.at) = (sources, at);
         }
         for Unread { file, why } in unread.iter().filter(|one| !self.unread.contains(one)) {
-            tracing::warn!(file, %why, "a file is left out");
+            tracing::warn!(file, %why, "file ignored");
         }
         let news = self.unread != unread;
         self.unread = unread;

@@ -54,9 +54,8 @@ fn run_newest(
     compile: impl Fn(&Sources, u64) -> Result<(Analysis, Plans), String>,
 ) -> Result<First, ServeError> {
     let compile = |sources: &Sources, number: u64| {
-        catch_unwind(AssertUnwindSafe(|| compile(sources, number))).unwrap_or_else(|panic| {
-            Err(format!("the program has a fault that it brings out: {}", said(&*panic)))
-        })
+        catch_unwind(AssertUnwindSafe(|| compile(sources, number)))
+            .unwrap_or_else(|panic| Err(format!("internal error: {}", said(&*panic))))
     };
     let newest = match store.head()? {
         Some(newest) => newest,

@@ -25,7 +25,7 @@ pub enum ListenError {
     )]
     Remote(SocketAddr),
     /// The token.
-    #[error("the token must have at least {TOKEN} characters, of letters, digits and -._~ alone")]
+    #[error("the token needs at least {TOKEN} characters, and only letters, digits and -._~")]
     Token,
     /// The address that was asked for is not free.
     #[error("cannot listen on {address}")]

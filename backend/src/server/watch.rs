@@ -29,12 +29,15 @@ pub(super) fn watched(
             Ok(()) if stop.is_cancelled() => return,
             Ok(()) => "nobody told it to".to_owned(),
             Err(error) => match error.try_into_panic() {
-                Ok(panic) => format!("the program has a fault: {}", said(&*panic)),
+                Ok(panic) => format!("internal error: {}", said(&*panic)),
                 Err(error) => error.to_string(),
             },
         };
         let ended = Ended { part, why };
-        tracing::error!(error = &ended as &dyn std::error::Error, "the program cannot go on");
+        tracing::error!(
+            error = &ended as &dyn std::error::Error,
+            "a part of the program has ended: shutting down"
+        );
         // Who does not listen any more is ending the program.
         drop(tell.send(ended).await);
     })
@@ -59,7 +62,7 @@ mod tests {
         assert_eq!(told(false, async {}).await.unwrap(), "it has ended: nobody told it to");
         for stopped in [false, true] {
             let said = told(stopped, async { panic!("oh no") }).await.unwrap();
-            assert_eq!(said, "it has ended: the program has a fault: oh no");
+            assert_eq!(said, "it has ended: internal error: oh no");
         }
     }
 }

@@ -32,10 +32,10 @@ pub enum StoreError {
         given: u64,
     },
     /// A record does not read back.
-    #[error("revision {0} does not read back: {1}")]
+    #[error("revision {0} cannot be read back: {1}")]
     Corrupt(u64, String),
     /// There is no room.
-    #[error("the disk that has the revision log is full; make room there and try again")]
+    #[error("the disk that holds the revision log is full; free some space and try again")]
     Full(#[source] io::Error),
     /// The file cannot be read.
     #[error("cannot read {path}")]

@@ -111,7 +111,7 @@ impl Envoys {
         let ending = stop.clone();
         let serving = tokio::spawn(async move {
             if let Err(error) = server.serve(listener, ending).await {
-                tracing::error!(error = &error as &dyn std::error::Error, "Envoys are served no more");
+                tracing::error!(error = &error as &dyn std::error::Error, "the xDS server has ended");
             }
         });
         let managed = config.own.map(|binary| {
@@ -172,7 +172,7 @@ impl Target for Envoys {
             // A large mesh takes its time.
             let set = move || cache.set(offer.revision, offer.plans.clone(), binds);
             if let Err(error) = tokio::task::spawn_blocking(set).await {
-                tracing::error!(%error, "Envoys were not told of a revision");
+                tracing::error!(%error, "the revision was not sent to Envoys");
             }
         }
         .boxed()
@@ -209,7 +209,7 @@ impl Target for Envoys {
             }
             self.stop.cancel();
             if let Err(error) = self.serving.await {
-                tracing::error!(%error, "the server for Envoys did not end well");
+                tracing::error!(%error, "the xDS server did not shut down cleanly");
             }
         }
         .boxed()

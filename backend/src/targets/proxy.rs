@@ -51,7 +51,7 @@ impl Target for DataPlane {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, revision, "not swapped");
+                    tracing::error!(%error, revision, "the proxy did not take the revision");
                     self.say(TargetState::Unreachable { since: now_millis() });
                 }
             }
@@ -100,7 +100,7 @@ impl DataPlane {
                     entries.insert(key, address);
                 }
                 // The others still work; the browser sees that this one has no address.
-                Err(error) => tracing::warn!(?entry, %error, "no listener"),
+                Err(error) => tracing::warn!(?entry, %error, "cannot listen"),
             }
         }
         let swap = self.proxy.swap(plans.values().cloned().collect());

@@ -10,7 +10,7 @@ use crate::topology::{LinkKey, Selection};
 use crate::words;
 
 /// How much of an edge is seen beside its pill, on each side.
-const SEEN: f64 = 12.0;
+const SEEN: f64 = 8.0;
 
 /// What the curve and the label of a link show alike.
 #[derive(Clone, Copy)]
@@ -95,8 +95,8 @@ pub fn EdgeLabel(
         [failures, limit].iter().filter(|one| one.with(Option::is_some)).count() + faults.with(Vec::len)
     };
     let length = memo(move |_| key.with_value(|key| graph.way(key).length));
-    // In the middle of a short edge the pill would hide it.
-    let raised = memo(move |_| hanging() > 0 || length.get() < pill_width(&text.get()) + 2.0 * SEEN);
+    // In the middle of a short edge the pill would hide it. That depends on no figure, so that no pill jumps.
+    let raised = memo(move |_| hanging() > 0 || length.get() < LABEL.0 + 2.0 * SEEN);
     let empty = move || text.with(String::is_empty);
     let spoken = move || {
         let mut spoken = spoken(graph, &key.get_value(), &figures.get(), &faults.get());

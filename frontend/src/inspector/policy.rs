@@ -54,7 +54,7 @@ pub fn Policy(
     });
     view! {
         <label class="field route-picker">
-            <ApiField label="Traffic policy of" path="trafficPolicy"/>
+            <ApiField label="Traffic policy" path="trafficPolicy"/>
             <select
                 class="select"
                 on:change=move |event| at.set(event_target_value(&event).parse().unwrap_or(0))

@@ -115,7 +115,7 @@ impl Managed {
         let said = id.clone();
         let task = tokio::spawn(async move {
             if let Err(error) = supervisor.run().await {
-                tracing::error!(error = &error as &dyn std::error::Error, id = said, "no Envoy");
+                tracing::error!(error = &error as &dyn std::error::Error, id = said, "cannot start Envoy");
             }
         });
         Member { id, bind, ports, handle, task }
@@ -146,7 +146,7 @@ impl Managed {
         members.iter().for_each(|member| member.handle.stop.cancel());
         for member in members {
             if let Err(error) = member.task.await {
-                tracing::error!(%error, id = member.id, "an Envoy did not end well");
+                tracing::error!(%error, id = member.id, "Envoy did not exit cleanly");
             }
         }
     }
@@ -163,7 +163,7 @@ fn reserve(plan: &Plan, ports: &mut HashMap<Option<u16>, Reserved>) {
         match first_free(&entry) {
             Ok(reserved) => drop(ports.insert(entry.port, reserved)),
             // The others still work; the browser sees that this one has no address.
-            Err(error) => tracing::warn!(?entry, %error, "no listener"),
+            Err(error) => tracing::warn!(?entry, %error, "cannot listen"),
         }
     }
 }

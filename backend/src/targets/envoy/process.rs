@@ -85,7 +85,7 @@ pub enum LaunchError {
         source: std::io::Error,
     },
     /// It refuses what it was given.
-    #[error("Envoy does not take its bootstrap: {0}")]
+    #[error("Envoy rejected its bootstrap configuration: {0}")]
     Refused(String),
 }
 
@@ -126,7 +126,7 @@ impl Supervisor {
             if began.elapsed() > SETTLED {
                 pause = BACK_OFF.0;
             }
-            tracing::warn!(%how, ?pause, "Envoy has ended, and is started again");
+            tracing::warn!(%how, ?pause, "Envoy exited, restarting it");
             self.told.send_replace(State::Ended { how, pause });
             tokio::select! {
                 () = self.handle.stop.cancelled() => return Ok(None),
@@ -170,7 +170,7 @@ impl Supervisor {
                         }
                         Err(error) => {
                             let error = words(&error);
-                            tracing::error!(error, "the new Envoy does not start, the old one goes on");
+                            tracing::error!(error, "the new Envoy does not start, the old one keeps running");
                         }
                     }
                 }
