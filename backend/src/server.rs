@@ -5,7 +5,7 @@ mod identity;
 mod listen;
 mod plane;
 mod watch;
-mod wire;
+mod wiring;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -178,10 +178,10 @@ impl Server {
         let plane = plane::start(&mut config, milestones.clone()).await?;
         let (entries, for_envoys) = (plane.entries, plane.for_envoys);
         let sample = match config.mesh {
-            None => Some(sample::start(wire::outbound(Arc::clone(&entries)), &sample::ports()).await?),
+            None => Some(sample::start(wiring::outbound(Arc::clone(&entries)), &sample::ports()).await?),
             Some(_) => None,
         };
-        let ports = sample.as_ref().map(wire::moved_ports).unwrap_or_default();
+        let ports = sample.as_ref().map(wiring::moved_ports).unwrap_or_default();
 
         let first = u64::try_from(now_millis()).unwrap_or_default();
         let mut state = snapshot(name, &head, &store, &settings, plane.routing)?;
@@ -226,8 +226,8 @@ impl Server {
         let load = Load::start(rate, Arc::clone(&hub), stop.clone());
         let path = if config.mesh.is_none() { "/productpage" } else { "/" };
         let page =
-            wire::goal(&entries.load(), &control.head().analysis, path).map(|goal| goal.url.to_string());
-        tasks.spawn(wire::aim(Arc::clone(&hub), entries, control.clone(), load.clone(), path));
+            wiring::goal(&entries.load(), &control.head().analysis, path).map(|goal| goal.url.to_string());
+        tasks.spawn(wiring::aim(Arc::clone(&hub), entries, control.clone(), load.clone(), path));
 
         let guard = Arc::new(Guard::new(address, &config.allow_hosts, config.token.clone()));
         #[cfg(test)]

@@ -7,7 +7,7 @@ use api::{Milestone, Timeline};
 
 /// A revision has reached a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reached {
+pub struct StageReached {
     /// The revision.
     pub revision: u64,
     /// The stage.

@@ -20,7 +20,7 @@ use crate::downstream::accept;
 use crate::reporting::access_log::Sink;
 use crate::reporting::observation::{Batch, Notice};
 use crate::reporting::trace;
-use crate::request::client::Front;
+use crate::request::client::ListenerContext;
 use crate::state::shared::Shared;
 use crate::state::sources::Sources;
 use crate::tls::Store;
@@ -169,7 +169,11 @@ impl Thread {
         entry: &Entry,
     ) -> io::Result<()> {
         let listener = TcpListener::from_std(listener)?;
-        let front = Rc::new(Front::new(Rc::clone(&self.shared), self.sources.get(&entry.source), entry.port));
+        let front = Rc::new(ListenerContext::new(
+            Rc::clone(&self.shared),
+            self.sources.get(&entry.source),
+            entry.port,
+        ));
         let drain = Rc::<Drain>::default();
         let accepting = tokio::task::spawn_local(accept::accept(front, listener, Rc::clone(&drain)));
         self.shared.listens(address);

@@ -25,7 +25,7 @@ use crate::origins::{Baseline, Finding};
 use crate::store::{Revision, Store};
 use crate::targets::{self, News, Offer, Target};
 use crate::telemetry::Follower;
-use crate::timeline::{Progress, Reached};
+use crate::timeline::{Progress, StageReached};
 use crate::work::Work;
 
 /// What the loop works with.
@@ -44,7 +44,7 @@ pub struct Parts {
     /// What follows the plans of the newest revision.
     pub telemetry: Follower,
     /// Stages that revisions reach.
-    pub milestones: mpsc::Receiver<Reached>,
+    pub milestones: mpsc::Receiver<StageReached>,
     /// Mesh settings.
     pub settings: Settings,
     /// Where the endpoints of the sample really listen.
@@ -244,8 +244,8 @@ impl Actor {
         })
     }
 
-    fn reach(&mut self, reached: Reached) {
-        let Reached { revision, stage, at, note } = reached;
+    fn reach(&mut self, reached: StageReached) {
+        let StageReached { revision, stage, at, note } = reached;
         if revision == self.progress.revision() && self.progress.reach(stage, at, note) {
             self.tell_timeline();
         }

@@ -129,7 +129,7 @@ impl Envoy {
             Notice::Breaker { source, cluster, limit, open, .. } => {
                 state.open.insert((source, cluster, limit), open);
             }
-            Notice::FirstRequest { .. } | Notice::Unreachable { .. } | Notice::Reached { .. } => {}
+            Notice::FirstRequest { .. } | Notice::Unreachable { .. } | Notice::Reachable { .. } => {}
         }
     }
 }

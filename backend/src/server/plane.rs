@@ -18,7 +18,7 @@ use crate::targets::Target;
 use crate::targets::entries::Entries;
 use crate::targets::envoy::Envoys;
 use crate::targets::proxy::DataPlane;
-use crate::timeline::Reached;
+use crate::timeline::StageReached;
 
 /// The targets, and what comes out of them.
 pub(super) struct Plane {
@@ -47,7 +47,7 @@ pub(super) struct Plane {
 /// Starts the targets: the built-in proxy, unless this program's own Envoys stand in its place, and the Envoys.
 pub(super) async fn start(
     config: &mut Config,
-    milestones: mpsc::Sender<Reached>,
+    milestones: mpsc::Sender<StageReached>,
 ) -> Result<Plane, ServeError> {
     let mut for_them = std::mem::take(&mut config.envoys);
     // Keys are among what Envoys get. Those that show certificates are known by them.

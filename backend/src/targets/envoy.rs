@@ -30,7 +30,7 @@ use xds::node::STREAM_IDLE;
 
 use super::entries::{Entries, listeners};
 use super::{News, Offer, Target};
-use crate::timeline::Reached;
+use crate::timeline::StageReached;
 use cache::SnapshotCache;
 use managed::Managed;
 
@@ -128,7 +128,7 @@ impl Envoys {
         logs: Logs,
         names: Arc<Names>,
         batches: mpsc::Sender<Batch>,
-        milestones: mpsc::Sender<Reached>,
+        milestones: mpsc::Sender<StageReached>,
     ) -> impl Future<Output = ()> + Send + 'static {
         observe::run(logs, names, self.states.clone(), Arc::clone(&self.cache), batches, milestones)
     }

@@ -23,7 +23,7 @@ use crate::clock::now_millis;
 use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::targets::Offer;
-use crate::timeline::Reached;
+use crate::timeline::StageReached;
 
 /// Length of a tick.
 const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
@@ -38,7 +38,7 @@ pub(crate) struct Feeds {
     /// What the proxy's threads tell at once.
     pub(crate) notices: mpsc::Receiver<Notice>,
     /// Where milestones go.
-    pub(crate) milestones: mpsc::Sender<Reached>,
+    pub(crate) milestones: mpsc::Sender<StageReached>,
     /// The browsers.
     pub(crate) hub: Arc<Hub>,
     /// Counters for Prometheus.
@@ -90,7 +90,7 @@ pub(crate) async fn run(mut feeds: Feeds) {
                 {
                     converged = revision;
                     let note = Some(format!("n={n}"));
-                    feeds.reached(Reached { revision, stage: Stage::Converged, at: now, note }).await;
+                    feeds.reached(StageReached { revision, stage: Stage::Converged, at: now, note }).await;
                 }
             }
             batch = next(&mut feeds.batches) => {
@@ -117,7 +117,7 @@ impl Feeds {
         let (mut changed, mut next) = (false, Some(first));
         while let Some(notice) = next {
             if let Notice::FirstRequest { revision, at } = notice {
-                let reached = Reached { revision, stage: Stage::FirstRequest, at, note: None };
+                let reached = StageReached { revision, stage: Stage::FirstRequest, at, note: None };
                 self.reached(reached).await;
             }
             self.metrics.notice(&notice);
@@ -135,7 +135,7 @@ impl Feeds {
     }
 
     /// Without the control loop, nobody wants to know.
-    async fn reached(&self, reached: Reached) {
+    async fn reached(&self, reached: StageReached) {
         drop(self.milestones.send(reached).await);
     }
 }

@@ -67,7 +67,7 @@ impl Troubles {
                 unreachable.why = why.to_string();
                 (unreachable, true)
             }
-            Notice::Reached { source, cluster, address, port, .. } => {
+            Notice::Reachable { source, cluster, address, port, .. } => {
                 let instance = self.instance(address, *port);
                 (trouble(TroubleKind::Unreachable, source, cluster, Some(instance), at), false)
             }
@@ -238,7 +238,7 @@ mod tests {
         let (port, at) = (41_000, Instant::now());
         match why {
             Some(why) => Notice::Unreachable { source, cluster, address, port, why, at },
-            None => Notice::Reached { source, cluster, address, port, at },
+            None => Notice::Reachable { source, cluster, address, port, at },
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Drain {
 }
 
 /// One of them; it counts until it is dropped.
-pub(crate) struct Member {
+pub(crate) struct DrainGuard {
     drain: Rc<Drain>,
     number: u64,
     activity: Rc<Activity>,
@@ -67,7 +67,7 @@ pub(crate) const LINGER: Duration = Duration::from_millis(500);
 
 /// What a connection is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum DrainDecision {
     /// Carry on.
     Stay,
     /// End after the requests under way.
@@ -78,7 +78,7 @@ pub(crate) enum Order {
 
 impl Drain {
     /// One more.
-    pub(crate) fn join(self: &Rc<Self>) -> Member {
+    pub(crate) fn join(self: &Rc<Self>) -> DrainGuard {
         let number = self.next.get();
         self.next.set(number + 1);
         let activity = Rc::new(Activity {
@@ -96,7 +96,7 @@ impl Drain {
             abandoned: Cell::new(0),
         });
         self.open.borrow_mut().insert(number, Rc::clone(&activity));
-        Member { drain: Rc::clone(self), number, activity }
+        DrainGuard { drain: Rc::clone(self), number, activity }
     }
 
     /// How many are open.
@@ -244,26 +244,26 @@ impl Activity {
     }
 }
 
-impl Member {
+impl DrainGuard {
     /// What it does.
     pub(crate) fn activity(&self) -> Rc<Activity> {
         Rc::clone(&self.activity)
     }
 
     /// What it is told now. The task that asks first is woken when that changes.
-    pub(crate) fn order(&self, waker: &Waker) -> Order {
+    pub(crate) fn order(&self, waker: &Waker) -> DrainDecision {
         if self.activity.expired.get() {
-            return Order::Expire;
+            return DrainDecision::Expire;
         }
         if self.drain.ending.get() {
-            return Order::End;
+            return DrainDecision::End;
         }
         self.activity.waker.borrow_mut().get_or_insert_with(|| waker.clone());
-        Order::Stay
+        DrainDecision::Stay
     }
 }
 
-impl Drop for Member {
+impl Drop for DrainGuard {
     fn drop(&mut self) {
         self.drain.open.borrow_mut().remove(&self.number);
         self.drain.changed.notify_waiters();
@@ -271,11 +271,11 @@ impl Drop for Member {
 }
 
 /// The future's output; `None` when the member is told to end before.
-pub(crate) async fn or_ending<F: Future>(member: &Member, future: F) -> Option<F::Output> {
+pub(crate) async fn or_ending<F: Future>(member: &DrainGuard, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx: &mut Context<'_>| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if member.order(cx.waker()) != Order::Stay => Poll::Ready(None),
+        Poll::Pending if member.order(cx.waker()) != DrainDecision::Stay => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await
@@ -295,9 +295,9 @@ mod tests {
         for at in 1..5 {
             member.activity().socket().takes();
             drain.expire(begin + second * at, second, None);
-            assert_eq!(order(), Order::Stay);
+            assert_eq!(order(), DrainDecision::Stay);
         }
         drain.expire(begin + second * 5, second, None);
-        assert_eq!(order(), Order::Expire);
+        assert_eq!(order(), DrainDecision::Expire);
     }
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::activity::drain::{Drain, Member};
+use crate::activity::drain::{Drain, DrainGuard};
 use crate::downstream::connection;
 use crate::downstream::http::{ConnectionError, plain};
-use crate::request::client::{Client, Front};
+use crate::request::client::{Client, ListenerContext};
 
 /// How long to wait before accepting again when the process has no file descriptors left.
 const BREATH: Duration = Duration::from_millis(50);
@@ -18,7 +18,7 @@ const BREATH: Duration = Duration::from_millis(50);
 const REMIND: Duration = Duration::from_secs(10);
 
 /// Accepts until its task is aborted.
-pub(crate) async fn accept(front: Rc<Front>, listener: TcpListener, drain: Rc<Drain>) {
+pub(crate) async fn accept(front: Rc<ListenerContext>, listener: TcpListener, drain: Rc<Drain>) {
     let shared = &front.shared;
     // When it was last told that there are no connections to be had.
     let mut told: Option<Instant> = None;
@@ -50,10 +50,10 @@ pub(crate) async fn accept(front: Rc<Front>, listener: TcpListener, drain: Rc<Dr
 }
 
 async fn speak(
-    front: Rc<Front>,
+    front: Rc<ListenerContext>,
     stream: TcpStream,
     peer: SocketAddr,
-    member: &Member,
+    member: &DrainGuard,
 ) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
     let original_dst = if front.intercepts() { original_dst(&stream) } else { None };

@@ -9,7 +9,7 @@ use mesh::route::{self, Connection};
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
-use crate::activity::drain::Member;
+use crate::activity::drain::DrainGuard;
 use crate::activity::drain::or_ending;
 use crate::downstream::detect::{self, ClientHello, DetectError, First};
 use crate::downstream::http::{self, ConnectionError};
@@ -38,7 +38,11 @@ enum Next {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn begin(client: Client, stream: TcpStream, member: &Member) -> Result<(), ConnectionError> {
+pub(crate) async fn begin(
+    client: Client,
+    stream: TcpStream,
+    member: &DrainGuard,
+) -> Result<(), ConnectionError> {
     match decide(client, stream, member).await? {
         Next::Http(client, stream, h2) => {
             Ok(http::speak(Rc::new(client), (stream, Vec::new()), h2, member).await?)
@@ -52,7 +56,7 @@ pub(crate) async fn begin(client: Client, stream: TcpStream, member: &Member) ->
     }
 }
 
-async fn decide(client: Client, mut stream: TcpStream, member: &Member) -> Result<Next, ConnectionError> {
+async fn decide(client: Client, mut stream: TcpStream, member: &DrainGuard) -> Result<Next, ConnectionError> {
     let active = client.front.source.current();
     let Some(listener) = client.port().and_then(|port| active.plan.listener(port)) else {
         let downstream = Downstream::new(stream.into(), client.activity.socket());
@@ -128,7 +132,7 @@ async fn encrypted(
     listener: &Listener,
     stream: TcpStream,
     hello: ClientHello,
-    member: &Member,
+    member: &DrainGuard,
 ) -> Result<Next, ConnectionError> {
     let ClientHello { accepted, bytes, name } = hello;
     let refused = || {

@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::activity::drain::{LINGER, Member, Order, or_ending};
+use crate::activity::drain::{DrainDecision, DrainGuard, LINGER, or_ending};
 use crate::activity::progress::{Progress, Streams};
 use crate::downstream::detect::{DetectError, read_some};
 use crate::headers::{Upgrade, upgrade};
@@ -45,7 +45,7 @@ pub(crate) enum ConnectionError {
 pub(crate) async fn plain(
     client: Client,
     (stream, mut read): (TcpStream, Vec<u8>),
-    member: &Member,
+    member: &DrainGuard,
 ) -> Result<(), ConnectionError> {
     match or_ending(member, begins_h2(&stream, &mut read)).await {
         Some(Ok(h2)) => Ok(speak(Rc::new(client), (Stream::Tcp(stream), read), h2, member).await?),
@@ -59,7 +59,7 @@ pub(crate) async fn speak(
     client: Rc<Client>,
     (stream, read): (Stream, Vec<u8>),
     h2: bool,
-    member: &Member,
+    member: &DrainGuard,
 ) -> Result<(), hyper::Error> {
     let config = &client.front.shared.config;
     let io = TokioIo::new(Downstream::after(read, stream, client.activity.socket()));
@@ -143,7 +143,7 @@ async fn or_timeout<E>(
 /// it `lingers` (HTTP/2 has words for that).
 async fn drive<C, E>(
     mut connection: Pin<impl DerefMut<Target = C>>,
-    member: &Member,
+    member: &DrainGuard,
     lingers: bool,
     shut_down: impl Fn(Pin<&mut C>),
 ) -> Result<(), E>
@@ -153,10 +153,10 @@ where
     let (mut told, mut wait) = (false, None);
     poll_fn(|cx| {
         match member.order(cx.waker()) {
-            Order::Stay => {}
-            Order::Expire => return Poll::Ready(Ok(())),
-            Order::End if told => {}
-            Order::End => {
+            DrainDecision::Stay => {}
+            DrainDecision::Expire => return Poll::Ready(Ok(())),
+            DrainDecision::End if told => {}
+            DrainDecision::End => {
                 let mut waits = || {
                     let wait = wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
                     wait.as_mut().poll(cx).is_pending()

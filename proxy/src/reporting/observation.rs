@@ -255,7 +255,7 @@ pub enum Notice {
         at: Instant,
     },
     /// An endpoint that could not be connected to was.
-    Reached {
+    Reachable {
         /// The source.
         source: Arc<Source>,
         /// Its cluster.

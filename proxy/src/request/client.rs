@@ -14,7 +14,7 @@ use crate::state::sources::ActiveSource;
 use crate::upstream::proxy_protocol::ClientInfo;
 
 /// A listener's side of serving: whose traffic it is.
-pub(crate) struct Front {
+pub(crate) struct ListenerContext {
     pub(crate) shared: Rc<Shared>,
     pub(crate) source: Rc<ActiveSource>,
     port: Option<u16>,
@@ -23,7 +23,7 @@ pub(crate) struct Front {
 
 /// A client's connection.
 pub(crate) struct Client {
-    pub(crate) front: Rc<Front>,
+    pub(crate) front: Rc<ListenerContext>,
     pub(crate) activity: Rc<Activity>,
     pub(crate) peer: SocketAddr,
     /// Its address as a header's value.
@@ -44,7 +44,7 @@ pub(crate) struct Secured {
     pub(crate) certificate: Option<HeaderValue>,
 }
 
-impl Front {
+impl ListenerContext {
     pub(crate) fn new(shared: Rc<Shared>, source: Rc<ActiveSource>, port: Option<u16>) -> Self {
         let gateway = matches!(*source.state.source, Source::Gateway { .. });
         Self { shared, source, port, gateway }
@@ -83,7 +83,7 @@ impl Client {
 
     /// A client in plain text.
     pub(crate) fn plain(
-        front: Rc<Front>,
+        front: Rc<ListenerContext>,
         (peer, local): (SocketAddr, SocketAddr),
         activity: Rc<Activity>,
     ) -> Self {

@@ -19,7 +19,7 @@ use crate::reporting::flags::Flags;
 use crate::request::body::ClientBody;
 use crate::request::client::Client;
 use crate::request::reply::Reply;
-use crate::request::tcp::{Reached, reach};
+use crate::request::tcp::{UpstreamConnection, reach};
 use crate::request::tracker::Tracker;
 use crate::state::plan::{ActivePlan, RouteEntry};
 use crate::upstream::cluster;
@@ -70,11 +70,11 @@ pub(crate) async fn connect(
     };
     let mut tracker = tracker(&entry);
     let Some(upgrade) = upgrade else { return Reply::BAD_REQUEST.answer(tracker) };
-    let Reached { mut stream, busy, timeouts } = match reach(client, &entry, Some(&host), &mut tracker).await
-    {
-        Ok(reached) => reached,
-        Err(reply) => return reply.answer(tracker),
-    };
+    let UpstreamConnection { mut stream, busy, timeouts } =
+        match reach(client, &entry, Some(&host), &mut tracker).await {
+            Ok(reached) => reached,
+            Err(reply) => return reply.answer(tracker),
+        };
     tracker.status(200);
     tracker.leaves();
     let (member, idle) = (shared.work.join(), shared.config.stream_idle());

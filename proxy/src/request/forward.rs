@@ -31,7 +31,7 @@ use crate::state::plan::{ActivePlan, RouteEntry};
 use crate::state::shared::Shared;
 use crate::state::source::SourceState;
 use crate::upstream::cluster::{self, Retry};
-use crate::upstream::outlier::Seen;
+use crate::upstream::outlier::TryResult;
 use crate::upstream::pool::{Lease, Reuse};
 use crate::upstream::proxy_protocol::ClientInfo;
 
@@ -127,7 +127,7 @@ pub(crate) async fn forward(
     };
     if let Some(host) = exchange.trying.take() {
         // The whole request's time was up before the try's.
-        exchange.cluster.observe(host, Seen::Timeout);
+        exchange.cluster.observe(host, TryResult::Timeout);
         shared.tried(&exchange.cluster.hosts[host].upstream, 0);
     }
     let mut answered = match answered {

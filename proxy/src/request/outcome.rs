@@ -9,7 +9,7 @@ use crate::headers::{GRPC_STATUS, RATE_LIMITED};
 use crate::reporting::reason::Reason;
 use crate::request::reply::Reply;
 use crate::upstream::connect::ConnectError;
-use crate::upstream::outlier::Seen;
+use crate::upstream::outlier::TryResult;
 use crate::upstream::pool::{LeaseError, SendError};
 
 /// A try without a response.
@@ -36,8 +36,8 @@ fn grpc_status(response: &Response<Incoming>) -> Option<u32> {
 }
 
 /// What outlier detection sees of a response: of a gRPC call that failed at once, its status as one of HTTP.
-pub(crate) fn seen(response: &Response<Incoming>) -> Seen {
-    Seen::Status(match grpc_status(response) {
+pub(crate) fn seen(response: &Response<Incoming>) -> TryResult {
+    TryResult::Status(match grpc_status(response) {
         None | Some(0) => response.status().as_u16(),
         Some(1) => 499,
         Some(4) => 504,
@@ -49,10 +49,10 @@ pub(crate) fn seen(response: &Response<Incoming>) -> Seen {
 }
 
 /// What outlier detection sees of a try without a response: nothing where its endpoint had no part in that.
-pub(crate) fn failure(failed: &Failed) -> Option<Seen> {
+pub(crate) fn failure(failed: &Failed) -> Option<TryResult> {
     match failed.reply {
-        Reply::TIMEOUT | Reply::CONNECT_TIMEOUT => Some(Seen::Timeout),
-        _ => failed.outcome.as_ref().map(|_| Seen::Failure),
+        Reply::TIMEOUT | Reply::CONNECT_TIMEOUT => Some(TryResult::Timeout),
+        _ => failed.outcome.as_ref().map(|_| TryResult::Failure),
     }
 }
 

@@ -36,7 +36,7 @@ use crate::request::validate;
 use crate::state::plan::RouteEntry;
 use crate::upstream::cluster;
 use crate::upstream::pool;
-use action::{Action, Way};
+use action::{Action, SelectedCluster};
 
 /// A request gets no response: its connection is reset, in HTTP/2 its stream.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +153,7 @@ pub(crate) async fn serve(
                     pool::Limits::outside(&shared.config),
                 ));
                 let limits = Limits { timeout: None, per_try_timeout: None, retries: None };
-                let way = Way { entry, cluster, limits };
+                let way = SelectedCluster { entry, cluster, limits };
                 forward(way.exchange(client, &active, &decision, tracker, h2), head, body).await
             }
             UnknownHost::BadGateway if !connect => Reply::FORBIDDEN_HOST.answer(tracker),

@@ -20,11 +20,11 @@ use crate::request::tracker::Tracker;
 use crate::state::plan::{ActivePlan, RouteEntry};
 use crate::state::source::SourceState;
 use crate::upstream::cluster;
-use crate::upstream::outlier::Seen;
-use crate::upstream::pool::{Busy, LeaseError, Limits};
+use crate::upstream::outlier::TryResult;
+use crate::upstream::pool::{ActiveConnection, LeaseError, Limits};
 
 /// What outlier detection takes a connection for that could be made.
-const CONNECTED: Seen = Seen::Status(200);
+const CONNECTED: TryResult = TryResult::Status(200);
 
 /// For what an upstream takes at once unless it is stuck.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -95,7 +95,7 @@ impl Transfer {
         }
         let reached = reach(client, &entry, name.as_deref(), &mut tracker).await;
         drop(entry);
-        let Reached { mut stream, busy: _busy, timeouts } = match reached {
+        let UpstreamConnection { mut stream, busy: _busy, timeouts } = match reached {
             Ok(reached) => reached,
             Err(reply) => {
                 // As Envoy writes it down: a connection is tried once.
@@ -119,9 +119,9 @@ impl Transfer {
 }
 
 /// A connection to an upstream; it counts as long as it is there.
-pub(crate) struct Reached {
+pub(crate) struct UpstreamConnection {
     pub(crate) stream: Stream,
-    pub(crate) busy: Busy,
+    pub(crate) busy: ActiveConnection,
     pub(crate) timeouts: Timeouts,
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn reach(
     entry: &RouteEntry,
     name: Option<&str>,
     tracker: &mut Tracker,
-) -> Result<Reached, Reply> {
+) -> Result<UpstreamConnection, Reply> {
     let shared = &client.front.shared;
     let cluster = entry.cluster.clone().filter(|cluster| !cluster.missing).ok_or(Reply::NO_CLUSTER)?;
     let cluster = SourceState::reached(&cluster, client.original_dst, name).ok_or(Reply::NO_UPSTREAM)?;
@@ -146,14 +146,14 @@ pub(crate) async fn reach(
             cluster.reached(host);
             shared.tried(upstream, 200);
             let Limits { idle, lasts, .. } = cluster.limits;
-            Ok(Reached { stream, busy, timeouts: Timeouts { idle: Some(idle), lasts } })
+            Ok(UpstreamConnection { stream, busy, timeouts: Timeouts { idle: Some(idle), lasts } })
         }
         Err(LeaseError::Overflow) => Err(Reply::OVERFLOW),
         Err(LeaseError::Connect(error)) => {
             let (reason, told) = (error.reason(), error.told());
             tracker.unconnected(reason, &told);
             cluster.unreachable(host, reason, &told);
-            cluster.observe(host, Seen::Failure);
+            cluster.observe(host, TryResult::Failure);
             shared.tried(upstream, 0);
             Err(Reply::CONNECT_FAILURE)
         }

@@ -7,7 +7,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::activity::drain::Member;
+use crate::activity::drain::DrainGuard;
 use crate::net::copy::{Timeouts, copy};
 use crate::reporting::flags::Flags;
 use crate::request::tracker::Tracker;
@@ -19,7 +19,7 @@ pub(crate) fn open(
     upstream: OnUpgrade,
     mut tracker: Tracker,
     mut lease: Lease,
-    member: Member,
+    member: DrainGuard,
     idle: Option<Duration>,
 ) {
     lease.run_apart();

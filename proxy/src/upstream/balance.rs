@@ -38,7 +38,7 @@ pub(crate) struct Groups {
 pub(crate) struct Group {
     /// Up to which draw it is this one.
     below: u64,
-    pub(crate) members: Vec<Member>,
+    pub(crate) members: Vec<WeightedHost>,
     /// Their weights differ.
     pub(crate) weighted: bool,
     hashed: Option<Arc<hashing::Table>>,
@@ -46,7 +46,7 @@ pub(crate) struct Group {
 
 /// An endpoint of a group.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Member {
+pub(crate) struct WeightedHost {
     /// Its position in the cluster.
     pub(crate) host: usize,
     pub(crate) weight: u32,
@@ -95,10 +95,10 @@ impl Groups {
             let usable = |candidate: &Candidate<'_>| candidate.there || load.panic;
             if let Some((kind, tables)) = hash {
                 let used = of_share(None).filter(|(_, candidate, _)| usable(candidate));
-                let (members, names): (Vec<Member>, Vec<(&str, u32)>) = used
+                let (members, names): (Vec<WeightedHost>, Vec<(&str, u32)>) = used
                     .map(|(host, candidate, place)| {
                         let weight = candidate.weight.saturating_mul(places.shares[place.share]);
-                        (Member { host, weight }, (candidate.name, weight))
+                        (WeightedHost { host, weight }, (candidate.name, weight))
                     })
                     .unzip();
                 groups.push(load.percent, members, tables.get(kind, &names));
@@ -120,7 +120,7 @@ impl Groups {
             for (share, carried) in carries.into_iter().enumerate().filter(|(_, carried)| *carried > 0) {
                 let members = of_share(Some(share))
                     .filter(|(_, candidate, _)| usable(candidate))
-                    .map(|(host, candidate, _)| Member { host, weight: candidate.weight })
+                    .map(|(host, candidate, _)| WeightedHost { host, weight: candidate.weight })
                     .collect();
                 groups.push(load.percent * 10_000 * carried / sum, members, None);
             }
@@ -128,7 +128,7 @@ impl Groups {
         groups
     }
 
-    fn push(&mut self, share: u64, members: Vec<Member>, hashed: Option<Arc<hashing::Table>>) {
+    fn push(&mut self, share: u64, members: Vec<WeightedHost>, hashed: Option<Arc<hashing::Table>>) {
         if share > 0 && !members.is_empty() {
             self.total += share;
             let weighted = members.windows(2).any(|pair| pair[0].weight != pair[1].weight);

@@ -22,7 +22,7 @@ use crate::upstream::breaker::Ceilings;
 use crate::upstream::cluster_manager::ClusterManager;
 use crate::upstream::connect::Target;
 use crate::upstream::health::Checked;
-use crate::upstream::outlier::Seen;
+use crate::upstream::outlier::TryResult;
 use crate::upstream::pool::{Limits, Security, Upstream};
 
 use crate::upstream::shared_cluster::{Instance, SharedCluster};
@@ -93,11 +93,11 @@ pub(crate) struct LocalCluster {
     /// When the groups are made anew all the same.
     stale: Cell<Option<Instant>>,
     /// TLS towards endpoints that clients choose.
-    toward: Option<Toward>,
+    toward: Option<DynamicTls>,
 }
 
 /// TLS towards endpoints whose names are not known before.
-struct Toward(Arc<Slot<ClientSettings, ClientConfig>>);
+struct DynamicTls(Arc<Slot<ClientSettings, ClientConfig>>);
 
 /// An endpoint of a cluster.
 pub(crate) struct Host {
@@ -225,7 +225,7 @@ impl LocalCluster {
             host.upstream.secure(&security);
             host.upstream.set_first_address(cluster.policy.first_address);
         }
-        self.toward = slot.map(Toward);
+        self.toward = slot.map(DynamicTls);
         self
     }
 
@@ -270,7 +270,7 @@ impl LocalCluster {
     }
 
     /// Tells how a try on a host ended.
-    pub(crate) fn observe(&self, host: usize, seen: Seen) {
+    pub(crate) fn observe(&self, host: usize, seen: TryResult) {
         if let Some(policy) = &self.outlier {
             self.state.shared.observe(&self.hosts[host].instance, seen, policy);
         }

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// How a try ended, as far as its endpoint is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum TryResult {
     /// A response came.
     Status(u16),
     /// No connection, or it broke.
@@ -47,20 +47,20 @@ impl Record {
     }
 
     /// Counts the end of a try; says what the endpoint is to be ejected for.
-    pub(crate) fn count(&self, seen: Seen, policy: &Outlier) -> Option<EjectedFor> {
+    pub(crate) fn count(&self, seen: TryResult, policy: &Outlier) -> Option<EjectedFor> {
         let status = match (seen, policy.local_failures) {
-            (Seen::Status(status), _) => status,
+            (TryResult::Status(status), _) => status,
             // Counted apart.
             (_, Some(most)) => {
                 return reaches(&self.local_failures, most).then_some(EjectedFor::LocalFailures);
             }
-            (Seen::Failure, None) => 503,
-            (Seen::Timeout, None) => 504,
+            (TryResult::Failure, None) => 503,
+            (TryResult::Timeout, None) => 504,
         };
         if policy.local_failures.is_some() {
             clear(&self.local_failures);
         }
-        let response = matches!(seen, Seen::Status(_));
+        let response = matches!(seen, TryResult::Status(_));
         let (error, gateway) = if response && !policy.codes.is_empty() {
             (policy.codes.contains(&status), policy.codes.contains(&status) && matches!(status, 502..=504))
         } else {
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    fn run(policy: &Outlier, seen: &[Seen]) -> Option<EjectedFor> {
+    fn run(policy: &Outlier, seen: &[TryResult]) -> Option<EjectedFor> {
         let record = Record::default();
         let mut last = None;
         for &seen in seen {
@@ -184,7 +184,7 @@ mod tests {
         let apart = Outlier { local_failures: Some(2), ..policy() };
         let none = Outlier { errors: None, gateway_errors: None, ..policy() };
         let chosen = Outlier { codes: vec![429, 503], ..policy() };
-        let status = |codes: &[u16]| codes.iter().map(|code| Seen::Status(*code)).collect::<Vec<_>>();
+        let status = |codes: &[u16]| codes.iter().map(|code| TryResult::Status(*code)).collect::<Vec<_>>();
         for (policy, seen, expected) in [
             (&all, status(&[500, 500, 500]), Some(Errors)),
             (&all, status(&[503, 503]), Some(GatewayErrors)),
@@ -192,10 +192,14 @@ mod tests {
             // Another error ends a row of gateway errors.
             (&all, status(&[503, 500, 503]), Some(Errors)),
             (&only_errors, status(&[503, 200, 503, 503]), None),
-            (&all, vec![Seen::Failure, Seen::Timeout], Some(GatewayErrors)),
-            (&only_errors, vec![Seen::Failure, Seen::Timeout, Seen::Status(500)], Some(Errors)),
-            (&apart, vec![Seen::Failure, Seen::Timeout], Some(LocalFailures)),
-            (&apart, vec![Seen::Failure, Seen::Status(503), Seen::Failure], None),
+            (&all, vec![TryResult::Failure, TryResult::Timeout], Some(GatewayErrors)),
+            (
+                &only_errors,
+                vec![TryResult::Failure, TryResult::Timeout, TryResult::Status(500)],
+                Some(Errors),
+            ),
+            (&apart, vec![TryResult::Failure, TryResult::Timeout], Some(LocalFailures)),
+            (&apart, vec![TryResult::Failure, TryResult::Status(503), TryResult::Failure], None),
             (&none, status(&[500; 9]), None),
             (&chosen, status(&[429, 429, 429]), Some(Errors)),
             (&chosen, status(&[500; 9]), None),

@@ -22,7 +22,7 @@ use crate::reporting::observation::{Place, Tries};
 use crate::upstream::connect::{ConnectError, Target, handshake_h1, handshake_h2, in_time};
 use crate::upstream::shared_cluster::SharedCluster;
 
-pub(crate) use bytes::Busy;
+pub(crate) use bytes::ActiveConnection;
 use connection::{Connection, Open, Sender};
 pub(crate) use lease::{Lease, LeaseError, SendError};
 pub(crate) use limits::Limits;

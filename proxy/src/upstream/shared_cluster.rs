@@ -16,7 +16,7 @@ use crate::reporting::observation::{Notice, Place};
 use crate::reporting::reason::Reason;
 use crate::upstream::balance::hashing::Tables;
 use crate::upstream::breaker::{Breaker, Ceilings, Entry};
-use crate::upstream::outlier::{Ejections, Record, Seen};
+use crate::upstream::outlier::{Ejections, Record, TryResult};
 
 /// What threads know together of a cluster.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ impl SharedCluster {
     }
 
     /// Counts the end of a try.
-    pub(crate) fn observe(&self, instance: &Instance, seen: Seen, policy: &Outlier) {
+    pub(crate) fn observe(&self, instance: &Instance, seen: TryResult, policy: &Outlier) {
         if let Some(why) = instance.record.count(seen, policy) {
             self.eject(instance, policy, why);
         }
@@ -268,7 +268,7 @@ impl SharedCluster {
         if instance.was_told() || instance.failing.why.swap(0, Ordering::Relaxed) == 0 {
             return;
         }
-        self.tell(Notice::Reached {
+        self.tell(Notice::Reachable {
             source: Arc::clone(&self.source),
             cluster: self.key.clone(),
             address: instance.address.clone(),

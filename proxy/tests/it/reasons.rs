@@ -178,7 +178,7 @@ async fn that_an_endpoint_is_there_again_is_told() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
-    rig.told(|notice| matches!(notice, Notice::Reached { .. }).then_some(())).await;
+    rig.told(|notice| matches!(notice, Notice::Reachable { .. }).then_some(())).await;
     asking.abort();
 }
 

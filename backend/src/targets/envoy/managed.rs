@@ -31,13 +31,13 @@ const OWN: &str = "own/";
 pub struct Managed {
     binary: PathBuf,
     server: Server,
-    members: HashMap<Source, Member>,
+    members: HashMap<Source, ManagedEnvoy>,
     entries: Arc<ArcSwap<Entries>>,
 }
 
 /// One of them.
 #[derive(Debug)]
-struct Member {
+struct ManagedEnvoy {
     id: String,
     bind: Bind,
     ports: HashMap<Option<u16>, Reserved>,
@@ -101,7 +101,7 @@ impl Managed {
         id.starts_with(OWN) && !self.members.values().any(|member| member.id == id)
     }
 
-    fn launch(&self, source: &Source, bind: Bind, ports: HashMap<Option<u16>, Reserved>) -> Member {
+    fn launch(&self, source: &Source, bind: Bind, ports: HashMap<Option<u16>, Reserved>) -> ManagedEnvoy {
         let id = format!("{OWN}{}", source.parts().join("/"));
         let node = Node { id: id.clone(), source: source.clone(), bind: bind.clone() };
         let admin = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -118,13 +118,13 @@ impl Managed {
                 tracing::error!(error = &error as &dyn std::error::Error, id = said, "cannot start Envoy");
             }
         });
-        Member { id, bind, ports, handle, task }
+        ManagedEnvoy { id, bind, ports, handle, task }
     }
 
     /// Opens the way to the Envoys that have what they need; true if that changed where traffic enters.
     pub fn admit(&self, states: &States) -> bool {
         let before = self.entries.load();
-        let ready = |member: &Member, source: &Source| {
+        let ready = |member: &ManagedEnvoy, source: &Source| {
             let known = || before.keys().any(|(known, _)| known == source);
             let mut own = states.iter().filter(|state| state.node.id == member.id);
             own.any(|state| matches!(state.link, Link::Up(_)) && (state.behind.is_none() || known()))
@@ -142,7 +142,7 @@ impl Managed {
 
     /// Ends all of them, each after its requests under way.
     pub async fn shutdown(&mut self) {
-        let members: Vec<Member> = self.members.drain().map(|(_, member)| member).collect();
+        let members: Vec<ManagedEnvoy> = self.members.drain().map(|(_, member)| member).collect();
         members.iter().for_each(|member| member.handle.stop.cancel());
         for member in members {
             if let Err(error) = member.task.await {

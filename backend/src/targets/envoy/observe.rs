@@ -15,7 +15,7 @@ use xds::als::{self, Entry, Logs};
 use xds::translate::names::{parse_cluster, parse_route};
 
 use super::cache::SnapshotCache;
-use crate::timeline::Reached;
+use crate::timeline::StageReached;
 
 /// Reads what Envoys say and hands it on, until the server for them ends.
 pub(super) async fn run(
@@ -24,7 +24,7 @@ pub(super) async fn run(
     mut states: watch::Receiver<States>,
     cache: Arc<SnapshotCache>,
     batches: mpsc::Sender<Batch>,
-    milestones: mpsc::Sender<Reached>,
+    milestones: mpsc::Sender<StageReached>,
 ) {
     let mut revisions = Revisions::default();
     let mut first = 0;
@@ -47,7 +47,7 @@ pub(super) async fn run(
             let began = said.entries.iter().filter(own).map(|entry| entry.start).min();
             let ago = began.and_then(|began| began.elapsed().ok()).unwrap_or_default();
             let at = Instant::now().checked_sub(ago).unwrap_or_else(Instant::now);
-            let reached = Reached { revision: newest, stage: Stage::FirstRequest, at, note: None };
+            let reached = StageReached { revision: newest, stage: Stage::FirstRequest, at, note: None };
             if milestones.send(reached).await.is_err() {
                 return;
             }

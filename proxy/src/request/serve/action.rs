@@ -25,13 +25,13 @@ use crate::state::source::SourceState;
 use crate::upstream::cluster;
 
 /// Where a request goes, and within which limits.
-pub(super) struct Way<'p> {
+pub(super) struct SelectedCluster<'p> {
     pub(super) entry: Rc<RouteEntry>,
     pub(super) cluster: Rc<cluster::LocalCluster>,
     pub(super) limits: Limits<'p>,
 }
 
-impl<'p> Way<'p> {
+impl<'p> SelectedCluster<'p> {
     pub(super) fn exchange(
         self,
         client: &'p Client,
@@ -100,7 +100,7 @@ impl<'p> Action<'p> {
         let mut response = match self {
             Self::Forward(entry, limits) => match reachable(&entry, client, &head) {
                 Ok(cluster) => {
-                    let way = Way { entry, cluster, limits };
+                    let way = SelectedCluster { entry, cluster, limits };
                     return forward(way.exchange(client, active, decision, tracker, asked.h2), head, body)
                         .await;
                 }

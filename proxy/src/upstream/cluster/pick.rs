@@ -5,7 +5,7 @@ use std::time::Instant;
 use mesh::plan::{Balancer, HashTable};
 
 use super::{Host, LocalCluster};
-use crate::upstream::balance::{Candidate, Group, Groups, Member, warmup};
+use crate::upstream::balance::{Candidate, Group, Groups, WeightedHost, warmup};
 use crate::upstream::health::Health;
 
 /// How often a balancer is asked again for a host that was not tried yet. Istio's `previous_hosts` says 5.
@@ -80,7 +80,7 @@ impl LocalCluster {
     }
 
     /// Requests under way on a host.
-    fn active(&self, member: Member) -> usize {
+    fn active(&self, member: WeightedHost) -> usize {
         self.hosts[member.host].upstream.active()
     }
 

@@ -79,10 +79,10 @@ fn ejected_hosts_get_nothing_until_all_return() {
         ..ClusterPolicy::default()
     };
     let all = view_of(policy, &[1, 1, 1]);
-    all.observe(1, Seen::Status(500));
+    all.observe(1, TryResult::Status(500));
     assert_eq!(picks(&all, 10), [5, 0, 5]);
-    all.observe(0, Seen::Failure);
-    all.observe(2, Seen::Timeout);
+    all.observe(0, TryResult::Failure);
+    all.observe(2, TryResult::Timeout);
     assert_eq!(all.pick(&mut fastrand::Rng::new(), &[], None), None);
     all.state.shared.look(Some(&outlier), Instant::now() + Duration::from_secs(30));
     assert_eq!(picks(&all, 9), [3, 3, 3]);
@@ -93,9 +93,9 @@ fn ejected_hosts_get_nothing_until_all_return() {
         ..ClusterPolicy::default()
     };
     let two = view_of(panics, &[1, 1]);
-    two.observe(0, Seen::Status(500));
+    two.observe(0, TryResult::Status(500));
     assert_eq!(picks(&two, 10), [0, 10]);
-    two.observe(1, Seen::Status(500));
+    two.observe(1, TryResult::Status(500));
     assert_eq!(picks(&two, 10), [5, 5], "with none left, all are used");
 }
 

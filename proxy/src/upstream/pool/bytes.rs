@@ -10,7 +10,7 @@ use crate::upstream::connect::in_time;
 use crate::upstream::tunnel::through;
 
 /// Makes an endpoint busier by one for as long as it is there.
-pub(crate) struct Busy {
+pub(crate) struct ActiveConnection {
     upstream: Rc<Upstream>,
     _open: Open,
 }
@@ -21,26 +21,26 @@ impl Upstream {
         self: &Rc<Self>,
         limits: &Limits,
         barred: impl Fn(SocketAddr) -> bool,
-    ) -> Result<(Stream, Busy), LeaseError> {
+    ) -> Result<(Stream, ActiveConnection), LeaseError> {
         // Nobody says when another will end, so nothing waits.
         if !self.cluster.enter(Limit::Connections, &limits.ceilings) {
             return Err(LeaseError::Overflow);
         }
-        let busy = Busy::new(self, limits);
+        let busy = ActiveConnection::new(self, limits);
         let stream = self.stream(limits, barred).await?;
         let Some(tunnel) = &limits.tunnel else { return Ok((stream, busy)) };
         Ok((in_time(limits.connect, through(stream, tunnel, limits.http2)).await?, busy))
     }
 }
 
-impl Busy {
+impl ActiveConnection {
     fn new(upstream: &Rc<Upstream>, limits: &Limits) -> Self {
         upstream.active.set(upstream.active.get() + 1);
         Self { upstream: Rc::clone(upstream), _open: upstream.counted(limits) }
     }
 }
 
-impl Drop for Busy {
+impl Drop for ActiveConnection {
     fn drop(&mut self) {
         self.upstream.active.set(self.upstream.active.get() - 1);
     }
