@@ -59,9 +59,19 @@ impl FileResolver for Sources {
 
 /// The folder of `envoy-types`, as Cargo knows it.
 fn sources() -> Result<PathBuf, Box<dyn Error>> {
-    let cargo = env::var("CARGO")?;
-    let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version=1", "--offline", "--locked"]);
+    // Where one package alone was built so far, those of others may not have been downloaded yet.
+    let metadata = metadata(&["--offline"]).or_else(|_| metadata(&[]))?;
+    let packages = metadata["packages"].as_array().ok_or("no packages")?;
+    let own = packages.iter().find(|package| package["name"] == "envoy-types");
+    let manifest = own.and_then(|package| package["manifest_path"].as_str());
+    let folder = manifest.map(PathBuf::from).and_then(|path| Some(path.parent()?.to_owned()));
+    Ok(folder.ok_or("envoy-types is no dependency")?)
+}
+
+/// What Cargo knows of the workspace.
+fn metadata(options: &[&str]) -> Result<serde_json::Value, Box<dyn Error>> {
+    let mut command = Command::new(env::var("CARGO")?);
+    command.args(["metadata", "--format-version=1", "--locked"]).args(options);
     // Packages of other platforms may not be there.
     command.args(["--filter-platform", &env::var("TARGET")?]);
     command.args(["--manifest-path", &format!("{}/Cargo.toml", env::var("CARGO_MANIFEST_DIR")?)]);
@@ -69,12 +79,7 @@ fn sources() -> Result<PathBuf, Box<dyn Error>> {
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into());
     }
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().ok_or("no packages")?;
-    let own = packages.iter().find(|package| package["name"] == "envoy-types");
-    let manifest = own.and_then(|package| package["manifest_path"].as_str());
-    let folder = manifest.map(PathBuf::from).and_then(|path| Some(path.parent()?.to_owned()));
-    Ok(folder.ok_or("envoy-types is no dependency")?)
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// The folders that imports begin in: one for each project that the messages are from.
