@@ -30,6 +30,7 @@ use tower::ServiceBuilder;
 use tower_http::ServiceBuilderExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestUuid, RequestId};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
@@ -92,7 +93,11 @@ pub fn router(app: App, guard: Arc<Guard>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&guard), guard::token));
     open.merge(guarded)
         .fallback(move |request| ui.serve(request))
-        .layer(CompressionLayer::new())
+        // The page's program is compressed in the binary; from disk it goes to a browser on this machine.
+        .layer(
+            CompressionLayer::new()
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/wasm"))),
+        )
         .layer(DefaultBodyLimit::max(BODY))
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(Arc::clone(&guard), guard::ticket))

@@ -94,7 +94,7 @@ pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
     }
     let tools = setup::ensure(root, *needs)?;
     if *needs == Needs::Browser {
-        build::ui(root, &tools, Profile::Release)?;
+        build::ui(root, &tools)?;
     }
     let server = build::server(root, Profile::Release)?;
     let mut cargo = build::cargo();

@@ -6,28 +6,50 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::setup::{self, Needs, Tools};
+use crate::cache::Cache;
+use crate::page;
+use crate::setup::progress::Step;
+use crate::setup::{self, Needs, Tools, cargo_tool};
 use crate::shell;
 use crate::sync;
 
 /// Where the server takes the UI from when it is compiled.
 pub(crate) const DIST: &str = "frontend/dist";
 
-/// Builds everything for use, and returns the program.
-pub(crate) fn all(root: &Path, profile: Profile) -> Result<PathBuf> {
+/// Builds everything to be delivered, and returns the program.
+pub(crate) fn all(root: &Path) -> Result<PathBuf> {
     let tools = setup::ensure(root, Needs::Ui)?;
-    ui(root, &tools, profile)?;
-    server(root, profile)
+    ui(root, &tools)?;
+    server(root, Profile::Release)
+}
+
+/// Builds what a first look needs, and returns the program.
+pub(crate) fn quick(root: &Path) -> Result<PathBuf> {
+    // Where tools are compiled first, the server is beside them: neither leaves all cores busy to its end.
+    let log = Cache::of_user()?.log("server");
+    let server_first = Step {
+        what: "the server".to_owned(),
+        why: "it does not wait for the tools",
+        how: "cargo build; about 3 min on 2 cores",
+        work: Box::new(move |progress| {
+            let mut cargo = server_command(Profile::Quick);
+            shell::logged(cargo_tool::with_progress(&mut cargo), &log, |line| progress.cargo(line))?;
+            Ok("compiled".to_owned())
+        }),
+    };
+    let tools = setup::ensure_beside(root, Needs::Page, vec![server_first])?;
+    page::build(root, &tools)?;
+    server(root, Profile::Quick)
 }
 
 /// Builds the UI into [`DIST`].
 ///
 /// Trunk writes all files anew each time, and the server would be compiled anew for them. So it builds
 /// elsewhere, and only what really changed is copied.
-pub(crate) fn ui(root: &Path, tools: &Tools, profile: Profile) -> Result<()> {
+pub(crate) fn ui(root: &Path, tools: &Tools) -> Result<()> {
     let staged = target(root).join("ui");
     let mut trunk = Command::new("trunk");
-    trunk.args(["build", "--cargo-profile", profile.of_ui(), "--dist"]).arg(&staged);
+    trunk.args(["build", "--cargo-profile", "wasm", "--dist"]).arg(&staged);
     shell::run(tools.apply(&mut trunk)).context("building the UI")?;
     let changed = sync::mirror(&staged, &root.join(DIST))
         .context("copying the UI to where the server takes it from")?;
@@ -40,7 +62,7 @@ pub(crate) fn ui(root: &Path, tools: &Tools, profile: Profile) -> Result<()> {
 pub(crate) enum Profile {
     /// Soon, and for debuggers: the UI stays on disk.
     Debug,
-    /// For a look at it: optimized as far as it does not delay the first page.
+    /// Sooner, for a first look.
     Quick,
     /// To be delivered: fast, and the UI small.
     Release,
@@ -48,24 +70,25 @@ pub(crate) enum Profile {
 
 impl Profile {
     /// Cargo's name for it, which is also that of its folder but for `dev`.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Debug => "dev",
             Self::Quick => "quick",
             Self::Release => "release",
         }
     }
-
-    fn of_ui(self) -> &'static str {
-        if self == Self::Release { "wasm" } else { self.name() }
-    }
 }
 
 /// Compiles the server, and returns the program.
 pub(crate) fn server(root: &Path, profile: Profile) -> Result<PathBuf> {
-    shell::run(cargo().args(["build", "--package", "meshwright", "--profile", profile.name()]))
-        .context("building the server")?;
+    shell::run(&mut server_command(profile)).context("building the server")?;
     Ok(program(root, profile))
+}
+
+fn server_command(profile: Profile) -> Command {
+    let mut cargo = cargo();
+    cargo.args(["build", "--package", "meshwright", "--profile", profile.name()]);
+    cargo
 }
 
 /// Where cargo leaves the server.

@@ -11,6 +11,7 @@ mod dev;
 mod fuzz;
 mod instructions;
 mod lockfile;
+mod page;
 mod report;
 mod run;
 mod setup;
@@ -44,7 +45,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Help => print!("{}", args::HELP),
         Task::Run { open, args } => run::run(root, open, &args)?,
         Task::Dev { args } => dev::dev(root, &args)?,
-        Task::Build => drop(build::all(root, build::Profile::Release)?),
+        Task::Build => drop(build::all(root)?),
         Task::Test { browser } => test::test(root, browser)?,
         Task::Check => check::check(root)?,
         Task::Bench { name, args } => bench::bench(root, &name, &args)?,

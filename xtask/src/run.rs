@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::{self, Profile};
+use crate::build;
 use crate::setup::progress::seconds;
 use crate::shell;
 
@@ -23,7 +23,7 @@ pub(crate) const PORT: u16 = 7080;
 /// Builds everything and becomes the server, so that whoever stops us stops it.
 pub(crate) fn run(root: &Path, open: bool, args: &[OsString]) -> Result<()> {
     let start = Instant::now();
-    let program = build::all(root, Profile::Quick)?;
+    let program = build::quick(root)?;
     let address = match address(args, env::var_os(LISTEN).as_deref()) {
         Some(given) => given,
         None => format!("127.0.0.1:{}", free_port(PORT)?),

@@ -37,6 +37,8 @@ const TRUNK: &str = "0.21.14";
 pub(crate) enum Needs {
     /// The standard library of the browser's target.
     Wasm,
+    /// And what joins wasm and JavaScript.
+    Page,
     /// And what the UI is bundled with.
     Ui,
     /// And a browser that tests drive.
@@ -70,12 +72,17 @@ impl Tools {
 
 /// Sets up what is missing; what is there takes no time.
 pub(crate) fn ensure(root: &Path, needs: Needs) -> Result<Tools> {
+    ensure_beside(root, needs, Vec::new())
+}
+
+/// The same; while something is set up, other work is done as well.
+pub(crate) fn ensure_beside(root: &Path, needs: Needs, work: Vec<Step>) -> Result<Tools> {
     let plan = Plan::new(root, needs)?;
     if let Some(tools) = plan.found() {
         return Ok(tools);
     }
     let _lock = plan.cache.lock()?;
-    let steps = plan.missing();
+    let steps = plan.missing().into_iter().chain(work).collect();
     let browser = needs == Needs::Browser && Browser::find().is_none();
     let rivals = needs == Needs::Rivals && rivals::find(&plan.cache).is_none();
     if (browser || rivals) && !debian::can_install() && is_interactive() {
@@ -97,11 +104,14 @@ impl Plan {
         let path = root.join("Cargo.lock");
         let lock = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let bindgen = lockfile::version(&lock, "wasm-bindgen").context("Cargo.lock names no wasm-bindgen")?;
-        let tools = vec![
-            CargoTool { package: "trunk", binary: "trunk", version: TRUNK.to_owned() },
-            CargoTool { package: "wasm-bindgen-cli", binary: "wasm-bindgen", version: bindgen.to_owned() },
-        ];
-        let tools = if matches!(needs, Needs::Wasm | Needs::Rivals) { Vec::new() } else { tools };
+        let trunk = CargoTool { package: "trunk", binary: "trunk", version: TRUNK.to_owned() };
+        let bindgen =
+            CargoTool { package: "wasm-bindgen-cli", binary: "wasm-bindgen", version: bindgen.to_owned() };
+        let tools = match needs {
+            Needs::Wasm | Needs::Rivals => Vec::new(),
+            Needs::Page => vec![bindgen],
+            Needs::Ui | Needs::Browser => vec![trunk, bindgen],
+        };
         Ok(Self { cache: Cache::of_user()?, toolchain: Toolchain::current()?, tools, needs })
     }
 

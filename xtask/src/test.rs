@@ -40,7 +40,7 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
         clients.extend(pypi::GRPC.python(&cache).map(|python| ("MESHWRIGHT_GRPC", python)));
         setup::ensure(root, needs)
     });
-    let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools, Profile::Release)));
+    let ui = tools.as_ref().and_then(|tools| report.step("UI", |_| build::ui(root, tools)));
     if let Some(tools) = &tools {
         report.step("wasm32 builds of mesh and api", |_| {
             let mut cargo = cargo("build", &SHARED);

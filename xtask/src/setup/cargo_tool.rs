@@ -81,7 +81,12 @@ const PROFILE: [(&str, &str); 6] = [
 /// The cargo that runs us, with its progress bar even into a pipe: we read it.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100");
-    command.env("CARGO_TERM_COLOR", "never");
+    with_progress(&mut command);
     command
+}
+
+/// Has a cargo show its progress bar even into a pipe.
+pub(crate) fn with_progress(command: &mut Command) -> &mut Command {
+    command.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100");
+    command.env("CARGO_TERM_COLOR", "never")
 }
