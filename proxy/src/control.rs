@@ -89,6 +89,10 @@ fn speaks_tls(plan: &Plan) -> bool {
 
 impl Proxy {
     /// Starts the threads. They listen nowhere and know no plans yet.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "commands are few, and whoever gives one waits for its answer"
+    )]
     pub fn start(config: Config) -> Result<(Self, Events), StartError> {
         let threads = config.thread_count();
         let config = Arc::new(config);
@@ -124,6 +128,7 @@ impl Proxy {
     }
 
     /// Listens for a source's traffic on the first of these addresses that is free (port 0: any port), and says where.
+    #[tracing::instrument(skip_all, fields(source = ?entry.source, port = entry.port))]
     pub async fn bind(&self, entry: Entry, addresses: &[SocketAddr]) -> Result<SocketAddr, BindError> {
         let (sockets, bound) = listen(addresses, self.inboxes.len())
             .map_err(|(address, source)| BindError::Address { address, source })?;
@@ -143,6 +148,7 @@ impl Proxy {
 
     /// Stops listening on an address that [`Proxy::bind`] returned. Connections end after the request that they carry.
     /// False when nothing listened there.
+    #[tracing::instrument(skip(self))]
     pub async fn unbind(&self, address: SocketAddr) -> bool {
         self.tell(|done| Command::Unbind { address, done }).await.contains(&true)
     }
@@ -152,6 +158,7 @@ impl Proxy {
     /// Each thread takes all of them between two requests, so none sees half of a revision. Requests that are under way
     /// end under the plan that they began with. Connections, counters and the turns of balancers stay; only idle
     /// connections to endpoints that are in none of the new plans are closed.
+    #[tracing::instrument(skip_all, fields(plans = plans.len()))]
     pub async fn swap(&self, plans: Vec<Arc<Plan>>) -> Swapped {
         if distinct(plans.iter().map(Arc::as_ref)).any(speaks_tls) {
             let (tls, plans) = (Arc::clone(&self.tls), plans.clone());
@@ -166,10 +173,11 @@ impl Proxy {
 
     /// Accepts nothing more, lets the requests under way end, cuts what is left after `grace`, and ends the threads.
     /// All observations are in [`Events`] when it returns, as far as they are read, and all lines in the access log.
+    #[tracing::instrument(name = "drain", skip(self))]
     pub async fn shutdown(self, grace: Duration) {
         let ended = self.tell(|done| Command::Shutdown { grace, done });
         if tokio::time::timeout(grace + LAST_WORDS, ended).await.is_err() {
-            tracing::warn!(?grace, "a proxy thread did not end in time");
+            tracing::warn!("a proxy thread did not end in time");
         }
         let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writing) = writing {

@@ -134,6 +134,7 @@ impl Logs {
 }
 
 /// Hears a node out.
+#[tracing::instrument(name = "logs", parent = None, skip_all, fields(node))]
 pub(crate) async fn hear(
     mut messages: Incoming<StreamAccessLogsMessage>,
     sink: Sink,
@@ -149,6 +150,7 @@ pub(crate) async fn hear(
         if let Some(identifier) = message.identifier {
             let node = Node::read(identifier.node.as_ref());
             let node = node.map_err(|error| Status::invalid_argument(error.to_string()))?;
+            tracing::Span::current().record("node", &node.id);
             who = Some((Arc::new(node), Arc::from(identifier.log_name)));
         }
         let Some((node, log)) = &who else {

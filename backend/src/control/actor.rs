@@ -139,6 +139,7 @@ impl Actor {
     }
 
     /// Does what was decided, unless the revision that it was decided on is no more the newest.
+    #[tracing::instrument(name = "revision", skip_all, fields(base = decision.on, number))]
     async fn decided(&mut self, decision: Decision) {
         let Decision { result, on, received, at, waiting } = decision;
         let fresh = self.parts.head.expect(on);
@@ -152,10 +153,10 @@ impl Actor {
             Err(refusal) => return self.tell(waiting, Err(refusal)).await,
         };
         let revision = prepared.revision.info.number;
+        tracing::Span::current().record("number", revision);
         let mut progress = Progress::new(revision, received.0, received.1);
         progress.reach(Stage::Validated, at, None);
         if let Err(refusal) = append(&self.parts.store, &prepared.revision).await {
-            tracing::error!(error = &refusal as &dyn std::error::Error, "revision not stored");
             return self.tell(waiting, Err(refusal)).await;
         }
         progress.reach(Stage::Stored, Instant::now(), None);
@@ -201,8 +202,8 @@ impl Actor {
         let head = self.parts.head.clone();
         let files = mesh::diff::files(&before.analysis.sources, &head.analysis.sources);
         self.expiries.set(&head.analysis.mesh);
-        let RevisionInfo { number, author, summary, .. } = &head.info;
-        tracing::info!(revision = number, author, summary, "revision");
+        let RevisionInfo { author, summary, .. } = &head.info;
+        tracing::info!(author, summary, "a new revision");
         self.parts.hub.publish(Delta::Revision { info: head.info, files });
         self.apply(plans).await;
         self.tell_proposal();
@@ -256,6 +257,7 @@ impl Actor {
     }
 
     /// The origin has something else than before.
+    #[tracing::instrument(skip_all, fields(origin = self.parts.origin.as_ref().map(|origin| origin.name)))]
     fn found(&mut self, finding: Finding) {
         let Some(origin) = &mut self.parts.origin else { return };
         if origin.found(finding, now_millis()) {
@@ -286,7 +288,7 @@ impl Actor {
         let store = self.parts.store.clone();
         let kept = tokio::task::spawn_blocking(move || store.set_baseline(&baseline)).await;
         if !matches!(kept, Ok(Ok(()))) {
-            tracing::warn!("what {} proposed will be proposed again after a restart", origin.name);
+            tracing::warn!(origin = origin.name, "what it proposed will be proposed again after a restart");
         }
         self.tell_proposal();
     }

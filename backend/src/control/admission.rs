@@ -8,6 +8,7 @@ use api::request::{NewRevision, PostRevision};
 use api::state::Proposal;
 use mesh::Settings;
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 
 use super::change::{self, ChangeRequest, Head, Prepared, Refusal};
 use super::expiry;
@@ -78,13 +79,18 @@ impl Admission {
     /// Decides, and tells the loop.
     pub(super) fn review(&self, ask: Ask, received: Instant, waiting: Waiting) {
         let admission = self.clone();
-        tokio::spawn(async move {
+        let span = tracing::info_span!("review", ask = ask.name(), base = ask.base());
+        let review = async move {
             let received = (received, now_millis());
             let (on, result) = admission.decide(ask, received.1).await;
+            if let Err(refusal) = &result {
+                tracing::debug!(on, %refusal, "refused");
+            }
             let decision = Decision { result, on, received, at: Instant::now(), waiting };
             // Without a loop, whoever waits hears that it is gone.
             drop(admission.decisions.send(decision).await);
-        });
+        };
+        tokio::spawn(review.instrument(span));
     }
 
     async fn decide(&self, ask: Ask, at: i64) -> (u64, Result<Option<Prepared>, Refusal>) {
@@ -103,6 +109,25 @@ impl Admission {
 }
 
 impl Ask {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Edits(_) => "edits",
+            Self::Revert { .. } => "revert",
+            Self::Change(_) => "change",
+            Self::Expired(_) => "expiry",
+        }
+    }
+
+    /// The revision that whoever asks takes for the newest, if that is said.
+    fn base(&self) -> Option<u64> {
+        match self {
+            Self::Edits(request) => Some(request.base),
+            Self::Revert { base, .. } => Some(*base),
+            Self::Change(request) => Some(request.base),
+            Self::Expired(_) => None,
+        }
+    }
+
     fn request(self, head: &Head, store: &Store) -> Result<ChangeRequest, Refusal> {
         match self {
             Self::Change(request) => Ok(request),

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use xds::ads::{Options, ServeError, Server, States};
 use xds::als::{self, Logs};
 use xds::bootstrap;
@@ -165,6 +166,8 @@ impl Target for Envoys {
 
     /// Tells all Envoys what is new for them.
     fn apply(&mut self) -> BoxFuture<'_, ()> {
+        let revision = self.offer.as_ref().map(|offer| offer.revision);
+        let span = tracing::info_span!("apply", to = "envoy", revision);
         async {
             let Some(offer) = self.offer.clone() else { return };
             let binds = self.managed.as_mut().map(|managed| managed.follow(&offer.plans)).unwrap_or_default();
@@ -175,6 +178,7 @@ impl Target for Envoys {
                 tracing::error!(%error, "the revision was not sent to Envoys");
             }
         }
+        .instrument(span)
         .boxed()
     }
 

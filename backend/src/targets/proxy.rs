@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
 use proxy::Proxy;
+use tracing::Instrument;
 
 use super::entries::{Entries, addresses, listeners, wanted};
 use super::{News, Offer, Target};
@@ -39,6 +40,8 @@ impl Target for DataPlane {
     }
 
     fn apply(&mut self) -> BoxFuture<'_, ()> {
+        let revision = self.offer.as_ref().map(|offer| offer.revision);
+        let span = tracing::info_span!("apply", to = "proxy", revision);
         async {
             let Some(offer) = self.offer.clone() else { return };
             let revision = offer.revision;
@@ -51,11 +54,12 @@ impl Target for DataPlane {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, revision, "the proxy did not take the revision");
+                    tracing::error!(%error, "the proxy did not take the revision");
                     self.say(TargetState::Unreachable { since: now_millis() });
                 }
             }
         }
+        .instrument(span)
         .boxed()
     }
 

@@ -7,6 +7,8 @@ use futures::{FutureExt, Stream, stream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::body::Message;
 use super::change::Shared;
@@ -61,21 +63,31 @@ enum State {
 
 /// The messages of a stream, up to a status that is not OK or the client's end.
 pub(super) fn messages(opening: Opening) -> impl Stream<Item = Result<Message, Status>> + Send {
-    stream::unfold(State::Opening(Box::new(opening)), |state| async {
-        let open = match state {
-            State::Opening(opening) => opening.open().await,
-            State::Open(open) => Ok(Some(open)),
-            State::Ended => return None,
-        };
-        let mut open = match open {
-            Ok(open) => open?,
-            Err(status) => return Some((Err(status), State::Ended)),
-        };
-        match open.next().await {
-            Ok(response) => Some((Ok(open.message(response?)), State::Open(open))),
-            Err(status) => Some((Err(status), State::Ended)),
-        }
-    })
+    let peer = opening.address.map(tracing::field::display);
+    let span = tracing::info_span!(parent: None, "stream", protocol = ?opening.protocol, peer, node = Empty);
+    stream::unfold(State::Opening(Box::new(opening)), move |state| step(state).instrument(span.clone()))
+}
+
+/// The next message of a stream, and what the stream is then.
+async fn step(state: State) -> Option<(Result<Message, Status>, State)> {
+    let open = match state {
+        State::Opening(opening) => opening.open().await,
+        State::Open(open) => Ok(Some(open)),
+        State::Ended => return None,
+    };
+    let mut open = match open {
+        Ok(open) => open?,
+        Err(status) => return Some(ended(status)),
+    };
+    match open.next().await {
+        Ok(response) => Some((Ok(open.message(response?)), State::Open(open))),
+        Err(status) => Some(ended(status)),
+    }
+}
+
+fn ended(status: Status) -> (Result<Message, Status>, State) {
+    tracing::debug!(%status, "ended");
+    (Err(status), State::Ended)
 }
 
 impl Opening {
@@ -103,6 +115,7 @@ impl Opening {
             version: said.map(version).unwrap_or_default(),
             address: self.address,
         };
+        tracing::Span::current().record("node", &client.node.id);
         let mut snapshots = self.context.snapshots.subscribe(&client).map_err(Status::not_found)?;
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let presence = self.context.nodes.arrive(client, snapshot.revision);

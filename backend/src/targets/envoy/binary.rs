@@ -41,6 +41,7 @@ fn is_native(file: &Path) -> bool {
 }
 
 /// The binary within the Python package, of the first Python that has it.
+#[expect(clippy::disallowed_methods, reason = "it is looked for before anything is served")]
 fn of_package() -> Option<PathBuf> {
     let ask = "import importlib.util as u; print(u.find_spec('envoy').submodule_search_locations[0])";
     ["python3", "python"].into_iter().find_map(|python| {

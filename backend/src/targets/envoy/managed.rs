@@ -12,6 +12,7 @@ use mesh::{Plan, Source};
 use proxy::Entry;
 use socket2::{Domain, Socket, Type};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 use xds::ads::{Link, States};
 use xds::bootstrap::{self, Server};
 use xds::node::{Bind, Node};
@@ -112,12 +113,12 @@ impl Managed {
             grace: GRACE,
             log_level: "warning".to_owned(),
         });
-        let said = id.clone();
-        let task = tokio::spawn(async move {
+        let run = async move {
             if let Err(error) = supervisor.run().await {
-                tracing::error!(error = &error as &dyn std::error::Error, id = said, "cannot start Envoy");
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot start Envoy");
             }
-        });
+        };
+        let task = tokio::spawn(run.instrument(tracing::info_span!(parent: None, "envoy", id)));
         ManagedEnvoy { id, bind, ports, handle, task }
     }
 
