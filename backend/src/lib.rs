@@ -2,6 +2,8 @@
 //!
 //! A library so that integration tests can start it; the program is `main.rs`.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test may wait and read as it likes"))]
+
 pub mod analysis;
 pub mod app_window;
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The program's commands as a shell sees them: exit codes, and what goes to standard output.
 
+#![allow(clippy::disallowed_methods, reason = "a test may wait and read as it likes")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! The program when file descriptors are short: it takes what it may have, and when all are in use it waits without spinning and
 //! recovers.
 
+#![allow(clippy::disallowed_methods, reason = "a test may wait and read as it likes")]
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 

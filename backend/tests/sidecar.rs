@@ -1,6 +1,7 @@
 //! `meshwright sidecar` with a real Envoy and a real server, as separate programs: from nothing to traffic, through whatever
 //! happens to each of the three.
 
+#![allow(clippy::disallowed_methods, reason = "a test may wait and read as it likes")]
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test")]
 

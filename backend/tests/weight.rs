@@ -1,4 +1,5 @@
 //! What a browser has to fetch before the page runs does not grow unseen.
+#![allow(clippy::disallowed_methods, reason = "a test may wait and read as it likes")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
 use std::io::Write as _;

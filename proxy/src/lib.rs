@@ -6,6 +6,8 @@
 //!
 //! What happens to a request is decided by [`mesh::route`]; here it is done.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test may wait and read as it likes"))]
+
 mod activity;
 mod config;
 mod control;

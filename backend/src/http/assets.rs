@@ -87,6 +87,10 @@ impl Ui {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "only builds for developers read the page's files from disk"
+    )]
     fn file(&self, path: &str) -> Option<File> {
         match self {
             Self::Embedded(files) => files.get(path).cloned(),

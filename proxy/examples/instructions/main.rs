@@ -6,6 +6,8 @@
 //! what happens at the same time, or how many bytes come at once, would be chance. Each scenario is run with few and with
 //! many requests, and counted is what the further ones cost: start and end are in both and drop out.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement may wait and read as it likes")]
+
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;

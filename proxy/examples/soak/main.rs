@@ -5,6 +5,8 @@
 //! `soak [SECONDS [IDLE [BUSY [ROUNDS]]]]` (120 10000 2000 5). The proxy runs here, its peers in a process of their own, so that what
 //! is measured is the proxy's alone. Both need as many open files as there are connections, and some: `ulimit -n 32768`.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement may wait and read as it likes")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;

@@ -82,6 +82,7 @@ impl Shared {
     }
 
     /// The machine's name.
+    #[expect(clippy::disallowed_methods, reason = "the kernel's answer is short, and asked for once")]
     pub(crate) fn hostname(&self) -> &str {
         self.hostname.get_or_init(|| {
             let kernels = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();

@@ -168,6 +168,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
 fn watch(store: &Weak<Store>) {
     while let Some(store) = store.upgrade() {
         store.refresh();

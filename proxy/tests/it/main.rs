@@ -1,5 +1,6 @@
 //! The data plane over real sockets: own upstreams and clients on loopback, plans built by hand.
 
+#![allow(clippy::disallowed_methods, reason = "a test may wait and read as it likes")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod access_log;

@@ -3,6 +3,8 @@
 //! Three kinds of processes, so that each is measured by itself: this one starts, for each size, a server; the server starts its clients.
 //! `cargo xtask bench xds` runs it; arguments are sizes, as in `1000x100` for services and clients.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement may wait and read as it likes")]
+
 mod client;
 mod made;
 mod parser;
