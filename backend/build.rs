@@ -3,6 +3,8 @@
 //! Only release builds embed it; debug builds read it from disk, so that they start soon and show what Trunk built last. Without
 //! `frontend/dist` the binary builds all the same and serves a page that says how to build the UI.
 
+#![allow(clippy::disallowed_methods, reason = "a build script waits for what it needs")]
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;

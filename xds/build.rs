@@ -1,6 +1,8 @@
 //! Compiles the descriptions of Envoy's messages, so that they can be written as JSON. The sources are in the crate that has the
 //! generated types.
 
+#![allow(clippy::disallowed_methods, reason = "a build script waits for what it needs")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
