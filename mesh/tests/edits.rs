@@ -409,7 +409,7 @@ fn an_expiry_stays_with_its_route() {
     assert_eq!(expiries(text.clone()), [(key("reviews", 1), 1_764_000_000)]);
     // Another rule with a fault stands in front now, in its place and before it.
     let inserted = text.replace(first, &format!("{front}{first}"));
-    assert_eq!(expiries(inserted.clone()), [(key("reviews", 2), 1_764_000_000)]);
+    assert_eq!(expiries(inserted), [(key("reviews", 2), 1_764_000_000)]);
     let swapped = text.replace("    # everyone else\n", front);
     assert_eq!(expiries(swapped), [(key("reviews", 2), 1_764_000_000)]);
     // It leads somewhere else now: it is known by its place, and ends all the same.
