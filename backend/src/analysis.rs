@@ -1,46 +1,28 @@
-//! What the server asks the model: reading a revision's text, changing it, and compiling it into plans.
+//! What the server asks the model: changing a revision's text, and what its plans are where endpoints are somewhere else.
 
 mod paths;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use mesh::Analysis;
 use mesh::edit::{Applied, RouteTarget};
-use mesh::model::Parsed;
-use mesh::plan::compile_all;
-use mesh::{Diagnostic, Edit, Mesh, Plan, Registry, Settings, Severity, Source, Sources, limits};
+pub use mesh::plan::Plans;
+use mesh::{Edit, Mesh, Plan, Source, Sources, limits};
 
 /// Ports of the files that are somewhere else today, with where: the sample's services move when their ports are taken.
 pub type Ports = HashMap<u16, u16>;
 
-/// A revision's text as it was understood.
-#[derive(Debug, Clone, Default)]
-pub struct Analysis {
-    /// The text.
-    pub sources: Sources,
-    /// Its documents.
-    pub mesh: Mesh,
-    /// The services, workloads and gateways that they make.
-    pub registry: Registry,
-    /// All that is to be said about it.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
 /// The text after edits.
 #[derive(Debug, Clone)]
 pub struct Changed {
-    /// All files.
-    pub sources: Sources,
-    /// As they were read.
-    pub parsed: Parsed,
+    /// As it was understood.
+    pub analysis: Analysis,
     /// Edits that take it back.
     pub inverse: Vec<Edit>,
     /// What was done, in a line.
     pub summary: String,
 }
-
-/// One plan for each source.
-pub type Plans = HashMap<Source, Arc<Plan>>;
 
 /// An edit that cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,42 +35,6 @@ pub enum EditError {
     Limit(#[from] limits::Exceeded),
 }
 
-impl Analysis {
-    /// Reads and validates, taking over from an earlier reading what did not change.
-    pub fn read(sources: Sources, previous: &Mesh, settings: &Settings) -> Self {
-        let parsed = Mesh::parse_after(&sources, previous);
-        Self::understand(sources, parsed, settings)
-    }
-
-    /// Validates what was read.
-    pub fn understand(sources: Sources, parsed: Parsed, settings: &Settings) -> Self {
-        let registry = Registry::of(&parsed.mesh, settings);
-        let mut diagnostics = parsed.diagnostics;
-        diagnostics.extend(mesh::validate(&parsed.mesh, &registry, settings));
-        Self { sources, mesh: parsed.mesh, registry, diagnostics }
-    }
-
-    /// The errors that this text has and another has not. Places do not count: an error that moved down a line is not new.
-    pub fn new_errors(&self, before: &Self) -> Vec<Diagnostic> {
-        let known: HashSet<_> = before.diagnostics.iter().filter(error).map(identity).collect();
-        self.diagnostics
-            .iter()
-            .filter(error)
-            .filter(|diagnostic| !known.contains(&identity(diagnostic)))
-            .cloned()
-            .collect()
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that Iterator::filter asks for")]
-fn error(diagnostic: &&Diagnostic) -> bool {
-    diagnostic.severity == Severity::Error
-}
-
-fn identity(diagnostic: &Diagnostic) -> (&str, Option<&mesh::ResourceKey>, &str, &str) {
-    (&diagnostic.code, diagnostic.resource.as_ref(), &diagnostic.path, &diagnostic.message)
-}
-
 /// Applies edits in order, all or none.
 pub fn apply(analysis: &Analysis, edits: &[Edit]) -> Result<Changed, EditError> {
     paths::check(edits)?;
@@ -97,7 +43,7 @@ pub fn apply(analysis: &Analysis, edits: &[Edit]) -> Result<Changed, EditError> 
         mesh::edit::EditError::Limit(exceeded) => EditError::Limit(exceeded),
         error => EditError::Unfit(error.to_string()),
     })?;
-    Ok(Changed { sources, parsed, inverse, summary })
+    Ok(Changed { analysis: analysis.read_already(sources, parsed), inverse, summary })
 }
 
 /// Edits that replace each resource of some YAML where it exists, and add it where not.
@@ -134,37 +80,26 @@ pub fn list_files(files: &[(String, Option<String>)]) -> String {
     }
 }
 
-/// One plan for each source; refused where they would be too large to be made.
-pub fn compile(analysis: &Analysis, settings: &Settings, revision: u64) -> Result<Plans, limits::Exceeded> {
-    fits(analysis)?;
-    let plans = compile_all(&analysis.mesh, &analysis.registry, settings, revision);
-    Ok(plans.into_iter().map(|plan| (plan.source.clone(), Arc::new(plan))).collect())
-}
-
-/// Refuses what is too large to be compiled.
-pub fn fits(analysis: &Analysis) -> Result<(), limits::Exceeded> {
-    mesh::plan::fits(&analysis.mesh, &analysis.registry).map_err(|(exceeded, _)| exceeded)
-}
-
 /// Leads to where the endpoints really are.
-pub fn moved(plans: Plans, ports: &Ports) -> Plans {
+pub fn moved(plans: &Arc<Plans>, ports: &Ports) -> Arc<Plans> {
     if ports.is_empty() {
-        return plans;
+        return Arc::clone(plans);
     }
-    let moved = |plan| Arc::new(redirect(Arc::unwrap_or_clone(plan), ports));
-    plans.into_iter().map(|(source, plan)| (source, moved(plan))).collect()
+    let moved = |(source, plan): (&Source, &Arc<Plan>)| (source.clone(), Arc::new(redirect(plan, ports)));
+    Arc::new(plans.iter().map(moved).collect())
 }
 
 /// Leads endpoints on loopback to the ports where they really are.
-fn redirect(mut plan: Plan, ports: &Ports) -> Plan {
+fn redirect(plan: &Plan, ports: &Ports) -> Plan {
     let mut clusters = plan.clusters.to_vec();
-    for endpoint in clusters.iter_mut().flat_map(|cluster| &mut cluster.endpoints) {
-        if endpoint.address == "127.0.0.1" {
-            endpoint.port = ports.get(&endpoint.port).copied().unwrap_or(endpoint.port);
+    for cluster in &mut clusters {
+        for endpoint in &mut Arc::make_mut(cluster).endpoints {
+            if endpoint.address == "127.0.0.1" {
+                endpoint.port = ports.get(&endpoint.port).copied().unwrap_or(endpoint.port);
+            }
         }
     }
-    plan.clusters = clusters.into();
-    plan
+    Plan { clusters: clusters.into(), ..plan.clone() }
 }
 
 /// Faults that expire: when, in seconds since 1970, and the edit that takes each out. In an order in which the edits can be

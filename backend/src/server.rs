@@ -165,7 +165,7 @@ impl Server {
         let settings =
             if config.mesh.is_some() { config.settings.of_mesh() } else { config.settings.of_sample() };
         let sources = found.as_ref().map(|found| &found.sources);
-        let First { head, plans, set_aside } = head::first(&store, sources, &settings).await?;
+        let First { head, set_aside } = head::first(&store, sources, &settings).await?;
         // What changed there while the server was away is proposed, too.
         let baseline = match origin.as_ref().zip(found) {
             Some((origin, found)) => {
@@ -216,10 +216,8 @@ impl Server {
             findings,
             telemetry: follower,
             milestones: reached,
-            settings: settings.clone(),
             ports,
             head,
-            plans,
         });
         actor.start().await;
         let rate = config.rate.unwrap_or(if config.mesh.is_none() { 100.0 } else { 0.0 });
@@ -307,7 +305,7 @@ fn snapshot(
         name,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         revision: head.info.clone(),
-        sources: head.analysis.sources.clone(),
+        sources: (*head.analysis.sources).clone(),
         settings: settings.clone(),
         targets: vec![TargetStatus { target, state: pending, nodes: Vec::new() }],
         listeners: Vec::new(),

@@ -47,7 +47,7 @@ pub struct Revision {
     /// What takes it back; empty for the first.
     pub inverse: Vec<Edit>,
     /// Its files.
-    pub sources: Sources,
+    pub sources: Arc<Sources>,
 }
 
 /// The log. Clones share it.
@@ -239,7 +239,7 @@ impl Store {
             }
             sources.0.insert(path, text.value().to_owned());
         }
-        Ok(Some(Revision { info: record.info, inverse: record.inverse, sources }))
+        Ok(Some(Revision { info: record.info, inverse: record.inverse, sources: Arc::new(sources) }))
     }
 
     /// Keeps what the mesh's origin had when it was last taken or dismissed.

@@ -25,7 +25,7 @@ pub struct Offer {
     /// Its text, as it was understood.
     pub analysis: Arc<Analysis>,
     /// What it is compiled into, one plan for each source.
-    pub plans: Plans,
+    pub plans: Arc<Plans>,
 }
 
 impl Offer {

@@ -140,7 +140,9 @@ fn a_damaged_log_says_what_can_be_saved_and_how() {
             reverts: None,
         };
         let sources = mesh::Sources::single("a.yaml", "# kept\n");
-        store.append(&meshwright::store::Revision { info, inverse: Vec::new(), sources }).unwrap();
+        store
+            .append(&meshwright::store::Revision { info, inverse: Vec::new(), sources: sources.into() })
+            .unwrap();
     }
     let mut bytes = std::fs::read(&log).unwrap();
     bytes[..256].fill(0);

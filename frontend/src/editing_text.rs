@@ -20,7 +20,7 @@ pub struct Excerpt {
 
 /// The document of a resource.
 pub fn excerpt(reading: &Reading, key: &ResourceKey) -> Option<Excerpt> {
-    let document = reading.mesh.document(key)?;
+    let document = reading.analysis.mesh.document(key)?;
     let text = document.text();
     let body = text.trim_start_matches(['\n', '\r']);
     let skipped = text.len() - body.len();
@@ -32,7 +32,7 @@ pub fn excerpt(reading: &Reading, key: &ResourceKey) -> Option<Excerpt> {
 pub fn check(reading: &Reading, key: &ResourceKey, text: &str, settings: &Settings) -> Vec<Diagnostic> {
     let replace = Edit::ReplaceResource { key: key.clone(), yaml: text.to_owned() };
     let Some(before) = excerpt(reading, key) else { return Vec::new() };
-    let next = match edit::apply_to(&reading.mesh, &reading.sources, &[replace]) {
+    let next = match edit::apply_to(&reading.analysis.mesh, &reading.analysis.sources, &[replace]) {
         Ok(applied) => Reading::of(Arc::new(applied.sources), settings, Some(reading)),
         // Text that cannot even be put in place is read alone, which says why.
         Err(_) => Reading::of(Arc::new(Sources::single(&*before.file, text)), settings, None),
@@ -55,7 +55,7 @@ pub fn check(reading: &Reading, key: &ResourceKey, text: &str, settings: &Settin
 
 /// What is to be said about a file if its text were this.
 pub fn check_file(reading: &Reading, file: &str, text: &str, settings: &Settings) -> Vec<Diagnostic> {
-    let mut sources = (*reading.sources).clone();
+    let mut sources = (*reading.analysis.sources).clone();
     sources.0.insert(file.to_owned(), text.to_owned());
     let next = Reading::of(Arc::new(sources), settings, Some(reading));
     let here = |one: &Diagnostic| one.place.as_ref().is_some_and(|place| place.file == file);
@@ -75,7 +75,7 @@ mod tests {
         let key = ResourceKey::new(Kind::DestinationRule, "default", "reviews");
         let excerpt = excerpt(&reading, &key).unwrap();
         assert!(excerpt.text.starts_with("apiVersion: networking.istio.io/v1\nkind: DestinationRule"));
-        let line = reading.sources.0["reviews.yaml"].lines().nth(excerpt.line).unwrap();
+        let line = reading.analysis.sources.0["reviews.yaml"].lines().nth(excerpt.line).unwrap();
         assert_eq!(line, "kind: DestinationRule");
     }
 

@@ -64,7 +64,7 @@ pub fn start(
         }
         _ => false,
     };
-    let all = sources(&reading.registry);
+    let all = sources(&reading.analysis.registry);
     let (from, source) = all.iter().find(|(_, source)| is_caller(source)).or_else(|| all.first())?.clone();
     if let (Source::Gateway { .. }, Some((_, rest))) = (&source, front.and_then(|url| url.split_once("://")))
     {

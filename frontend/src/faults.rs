@@ -42,13 +42,16 @@ impl FaultView {
 /// All faults of a mesh, by VirtualService and route.
 pub fn all(reading: &Reading, places: &Places, settings: &Settings) -> Vec<FaultView> {
     let mut faults = Vec::new();
-    let expiries: HashMap<RouteKey, i64> = edit::fault_expiries(&reading.mesh).into_iter().collect();
-    for (resource, spec) in reading.mesh.virtual_services() {
+    let expiries: HashMap<RouteKey, i64> = edit::fault_expiries(&reading.analysis.mesh).into_iter().collect();
+    for (resource, spec) in reading.analysis.mesh.virtual_services() {
         let key = &resource.key;
         let at = |index| RouteKey { namespace: key.namespace.clone(), name: key.name.clone(), index };
         let named = spec.hosts.iter().map(String::as_str).find(|host| *host != "*");
         let mut add = |target: RouteTarget, fault: FaultSpec, conditions: &[Condition<'_>], expires_at| {
-            let to = target.destinations(&reading.mesh).into_iter().find_map(|(to, _)| to.host.as_deref());
+            let to = target
+                .destinations(&reading.analysis.mesh)
+                .into_iter()
+                .find_map(|(to, _)| to.host.as_deref());
             let host = to.or(named).unwrap_or_default();
             faults.push(FaultView {
                 host: host::qualify(host, &key.namespace, &settings.domain).into_owned(),
@@ -101,13 +104,13 @@ fn callers(
     conditions: &[Condition<'_>],
 ) -> BTreeSet<NodeId> {
     let mut callers = BTreeSet::new();
-    for gateway in reading.registry.gateways() {
+    for gateway in reading.analysis.registry.gateways() {
         let of = ResourceKey::new(Kind::Gateway, &gateway.namespace, &gateway.name);
         if governs(key, spec, conditions, Some(&of), &gateway.namespace, &gateway.selector) {
             callers.insert(places.of_source(&gateway.source()));
         }
     }
-    for workload in reading.registry.workloads() {
+    for workload in reading.analysis.registry.workloads() {
         if governs(key, spec, conditions, None, &workload.namespace, &workload.labels) {
             callers.insert(places.of_source(&workload.source()));
         }

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh::edit::{self, EditError};
-use mesh::model::Parsed;
-use mesh::{Diagnostic, Edit, Mesh, Registry, Settings, Severity, Sources, host};
+use mesh::{Analysis, Diagnostic, Edit, Mesh, Settings, Severity, Sources, host};
 
 use crate::catalog::Catalog;
 use crate::topology::{LinkKey, NodeId};
@@ -13,12 +12,8 @@ use crate::topology::{LinkKey, NodeId};
 /// One state of a mesh.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// The text.
-    pub sources: Arc<Sources>,
-    /// Its resources.
-    pub mesh: Mesh,
-    /// What the model knows of its services, workloads and gateways.
-    pub registry: Registry,
+    /// The text, as the server understands it too.
+    pub analysis: Analysis,
     /// Its services and gateways, as the page shows them.
     pub catalog: Catalog,
     /// What is to be said about it, the worst first.
@@ -32,20 +27,21 @@ pub struct Reading {
 impl Reading {
     /// Reads sources; documents that did not change are taken over from `previous`.
     pub fn of(sources: Arc<Sources>, settings: &Settings, previous: Option<&Self>) -> Self {
-        let parsed = match previous {
-            Some(previous) => Mesh::parse_after(&sources, &previous.mesh),
-            None => Mesh::parse(&sources),
+        let analysis = match previous {
+            Some(previous) if previous.analysis.settings() == settings => previous.analysis.after(sources),
+            _ => Analysis::read(sources, settings),
         };
-        Self::complete(sources, parsed, settings)
+        Self::complete(analysis, settings)
     }
 
     /// This with edits. One that cannot be made is left out and reported as an error.
     #[must_use]
     pub fn edited(&self, edits: &[Edit], settings: &Settings) -> Self {
-        if let Ok(applied) = edit::apply_to(&self.mesh, &self.sources, edits) {
-            return Self::complete(Arc::new(applied.sources), applied.parsed, settings);
+        let Analysis { mesh, sources, .. } = &self.analysis;
+        if let Ok(applied) = edit::apply_to(mesh, sources, edits) {
+            return Self::complete(self.analysis.read_already(applied.sources, applied.parsed), settings);
         }
-        let (mut sources, mut mesh) = (Arc::clone(&self.sources), self.mesh.clone());
+        let (mut sources, mut mesh) = (Arc::clone(sources), mesh.clone());
         let mut failures = Vec::new();
         for one in edits {
             match edit::apply_to(&mesh, &sources, std::slice::from_ref(one)) {
@@ -59,14 +55,13 @@ impl Reading {
         reading
     }
 
-    fn complete(sources: Arc<Sources>, parsed: Parsed, settings: &Settings) -> Self {
-        let Parsed { mesh, mut diagnostics } = parsed;
-        let registry = Registry::of(&mesh, settings);
-        diagnostics.extend(mesh::validate(&mesh, &registry, settings));
+    fn complete(analysis: Analysis, settings: &Settings) -> Self {
+        let Analysis { mesh, registry, .. } = &analysis;
+        let mut diagnostics = analysis.diagnostics.clone();
         diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
-        let catalog = Catalog::of(&mesh, &registry, settings);
-        let desired = desired(&mesh, &catalog, settings);
-        Self { sources, mesh, registry, catalog, diagnostics, desired, unmade: 0 }
+        let catalog = Catalog::of(mesh, registry, settings);
+        let desired = desired(mesh, &catalog, settings);
+        Self { analysis, catalog, diagnostics, desired, unmade: 0 }
     }
 
     /// Problems that this has and `base` has not. Places move with edits, so they do not count.
@@ -144,7 +139,7 @@ mod tests {
     fn an_edit_that_cannot_be_made_is_left_out_and_told() {
         let base = bookinfo("");
         let next = base.edited(&[timeout("nobody", 1), timeout("reviews", 2000)], &Settings::default());
-        assert!(next.sources.0["reviews.yaml"].contains("timeout: 2s"));
+        assert!(next.analysis.sources.0["reviews.yaml"].contains("timeout: 2s"));
         let new = next.beyond(&base);
         assert_eq!(new.len(), 1, "{new:?}");
         assert!(new[0].message.contains("cannot be applied"));

@@ -23,7 +23,7 @@ pub fn onto(base: &Reading, head: &Reading, edits: &[Edit]) -> Rebased {
     // Routes that an earlier edit of the draft adds move those that follow.
     let mut moved: Vec<ResourceKey> = Vec::new();
     for edit in edits {
-        let what = edit::summary(&base.mesh, edit);
+        let what = edit::summary(&base.analysis.mesh, edit);
         match one(base, head, edit, &moved) {
             Fate::Clean(edit) => rebased.edits.push(edit),
             Fate::Conflict(edit, why) => {
@@ -61,23 +61,26 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
         | Edit::SetRetries { target, .. }
         | Edit::InjectFault { target, .. } => route_edit(base, head, edit, target, moved),
         Edit::SetFields { key, fields } => {
-            if document(&base.mesh, key) == document(&head.mesh, key) {
+            if document(&base.analysis.mesh, key) == document(&head.analysis.mesh, key) {
                 return clean();
             }
             let value = |mesh: &Mesh, path: &str| mesh.document(key).and_then(|it| it.value(path)).cloned();
-            let same = |path: &str| !path.contains('[') && value(&base.mesh, path) == value(&head.mesh, path);
-            match head.mesh.document(key) {
+            let same = |path: &str| {
+                !path.contains('[') && value(&base.analysis.mesh, path) == value(&head.analysis.mesh, path)
+            };
+            match head.analysis.mesh.document(key) {
                 None => Fate::Lost(format!("{key} is gone")),
                 Some(_) if fields.iter().all(|field| same(&field.path)) => clean(),
                 Some(_) => Fate::Conflict(edit.clone(), format!("{key} was changed too")),
             }
         }
         Edit::ReplaceResource { key, yaml } => {
-            match (document(&base.mesh, key), document(&head.mesh, key)) {
+            match (document(&base.analysis.mesh, key), document(&head.analysis.mesh, key)) {
                 (before, now) if before == now => clean(),
                 // What was typed is added again.
                 (_, None) => {
                     let file = base
+                        .analysis
                         .mesh
                         .document(key)
                         .map_or_else(|| "added.yaml".to_owned(), |it| it.file().to_owned());
@@ -93,16 +96,19 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
                 },
             }
         }
-        Edit::RemoveResource { key } => match (document(&base.mesh, key), document(&head.mesh, key)) {
-            (before, now) if before == now => clean(),
-            (_, None) => Fate::Lost(format!("{key} is already gone")),
-            _ => Fate::Conflict(edit.clone(), format!("{key} was changed meanwhile")),
-        },
+        Edit::RemoveResource { key } => {
+            match (document(&base.analysis.mesh, key), document(&head.analysis.mesh, key)) {
+                (before, now) if before == now => clean(),
+                (_, None) => Fate::Lost(format!("{key} is already gone")),
+                _ => Fate::Conflict(edit.clone(), format!("{key} was changed meanwhile")),
+            }
+        }
         Edit::AddResource { file, yaml } => {
             let added = Mesh::parse(&Sources::single(file.as_str(), yaml.as_str())).mesh;
-            let twice = added
-                .resources()
-                .find(|one| head.mesh.resource(&one.key).is_some() && base.mesh.resource(&one.key).is_none());
+            let twice = added.resources().find(|one| {
+                head.analysis.mesh.resource(&one.key).is_some()
+                    && base.analysis.mesh.resource(&one.key).is_none()
+            });
             match twice {
                 None => clean(),
                 Some(one) => {
@@ -113,7 +119,7 @@ fn one(base: &Reading, head: &Reading, edit: &Edit, moved: &[ResourceKey]) -> Fa
         Edit::SetFiles { files } => {
             let mut conflict = None;
             let merged = files.iter().map(|(file, text)| {
-                let (before, now) = (base.sources.0.get(file), head.sources.0.get(file));
+                let (before, now) = (base.analysis.sources.0.get(file), head.analysis.sources.0.get(file));
                 let both = match (before, text, now) {
                     (before, _, now) if before == now => text.clone(),
                     (Some(before), Some(text), Some(now)) => diff::merge(before, text, now),
@@ -157,16 +163,16 @@ fn route_edit(
         RouteTarget::Route(key) | RouteTarget::Tcp(key) | RouteTarget::Tls(key) => key,
     };
     let resource = key.resource();
-    if document(&base.mesh, &resource) == document(&head.mesh, &resource) {
+    if document(&base.analysis.mesh, &resource) == document(&head.analysis.mesh, &resource) {
         return Fate::Clean(edit.clone());
     }
-    if head.mesh.resource(&resource).is_none() {
+    if head.analysis.mesh.resource(&resource).is_none() {
         return Fate::Lost(format!("{resource} is gone"));
     }
     let RouteTarget::Route(_) = target else {
         return Fate::Conflict(edit.clone(), format!("{resource} was changed too"));
     };
-    let (before, now) = (routes(&base.mesh, &resource), routes(&head.mesh, &resource));
+    let (before, now) = (routes(&base.analysis.mesh, &resource), routes(&head.analysis.mesh, &resource));
     let same = |a: &HttpRoute, b: &HttpRoute| a.name == b.name && a.r#match == b.r#match;
     let in_place = before.len() == now.len() && before.iter().zip(now).all(|(a, b)| same(a, b));
     let index = if in_place {

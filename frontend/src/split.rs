@@ -67,7 +67,7 @@ impl SplitView {
         node: &NodeId,
         chosen: Option<&ChosenRoute>,
     ) -> Option<Self> {
-        let subject = Subject::of(&reading.mesh, &reading.catalog, settings, node);
+        let subject = Subject::of(&reading.analysis.mesh, &reading.catalog, settings, node);
         let chosen = chosen.and_then(|chosen| subject.find(chosen));
         let route = &subject.routes[chosen.or_else(|| subject.main_route())?];
         // An external host without rules has nothing to split.
@@ -80,7 +80,7 @@ impl SplitView {
             Some(_) => subject.versions.clone(),
             None => reading.catalog.services.get(service).map(|known| known.versions()).unwrap_or_default(),
         };
-        Self::of(&reading.mesh, &reading.catalog, settings, route, service, &versions)
+        Self::of(&reading.analysis.mesh, &reading.catalog, settings, route, service, &versions)
     }
 
     /// The split of a route: its destinations, and with weight 0 the versions of the service that it leaves out.
@@ -291,7 +291,8 @@ mod tests {
     fn versions_that_a_route_leaves_out_are_offered() {
         let extra = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [reviews]\n  http:\n  - route: [{destination: {host: reviews, subset: v2}}]\n";
         let reading = bookinfo(extra);
-        let subject = Subject::of(&reading.mesh, &reading.catalog, &Settings::default(), &service("reviews"));
+        let subject =
+            Subject::of(&reading.analysis.mesh, &reading.catalog, &Settings::default(), &service("reviews"));
         let at =
             subject.routes.iter().position(|route| route.key().is_some_and(|key| key.name == "a")).unwrap();
         let split = SplitView::of_node(

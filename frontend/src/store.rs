@@ -56,7 +56,11 @@ impl Store {
         Effect::new(move |_| {
             let (base, draft) = (self.derived.base.get(), self.derived.draft.get());
             let waiting = self.editing.draft.with(|draft| !draft.is_empty() && !draft.in_gesture());
-            if waiting && !self.editing.applying.get() && draft.unmade == 0 && draft.sources == base.sources {
+            if waiting
+                && !self.editing.applying.get()
+                && draft.unmade == 0
+                && draft.analysis.sources == base.analysis.sources
+            {
                 self.editing.forget();
             }
         });

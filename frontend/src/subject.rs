@@ -298,7 +298,7 @@ mod tests {
 
     fn subject(extra: &str, id: &NodeId) -> Subject {
         let reading = bookinfo(extra);
-        Subject::of(&reading.mesh, &reading.catalog, &Settings::default(), id)
+        Subject::of(&reading.analysis.mesh, &reading.catalog, &Settings::default(), id)
     }
 
     #[test]

@@ -109,14 +109,14 @@ pub fn preview(revision: &Revision<'_>, running: &Running<'_>) -> Result<Preview
     let Running { head, settings, .. } = *running;
     let inverse = [Edit::SetFiles { files: diff::files(revision.after, revision.before) }];
     let (number, before, after) = (revision.info.number, revision.before, revision.after);
-    let edits = revert::revert(number, &inverse, before, after, &head.sources)
+    let edits = revert::revert(number, &inverse, before, after, &head.analysis.sources)
         .map_err(|why| sentence(&why.to_string()))?;
-    let applied =
-        edit::apply_to(&head.mesh, &head.sources, &edits).map_err(|why| sentence(&why.to_string()))?;
+    let applied = edit::apply_to(&head.analysis.mesh, &head.analysis.sources, &edits)
+        .map_err(|why| sentence(&why.to_string()))?;
     let next = Reading::of(Arc::new(applied.sources), settings, Some(head));
     let places = next.catalog.places();
     Ok(Preview {
-        diff: diff::unified(&diff::sources(&head.sources, &next.sources)),
+        diff: diff::unified(&diff::sources(&head.analysis.sources, &next.analysis.sources)),
         problems: next.beyond(head),
         reasons: reasons(revision, running, &next, &places),
     })
@@ -156,8 +156,9 @@ fn is_mine(revision: &Revision<'_>) -> bool {
 fn same_requests(head: &Reading, now: &FaultView, next: &Reading, other: &FaultView) -> bool {
     let same_route = match (&now.target, &other.target) {
         (RouteTarget::Route(one), RouteTarget::Route(two)) => {
-            let conditions =
-                |reading: &Reading, key| reading.mesh.route(key).map(|(_, route)| route.r#match.clone());
+            let conditions = |reading: &Reading, key| {
+                reading.analysis.mesh.route(key).map(|(_, route)| route.r#match.clone())
+            };
             one.resource() == two.resource() && conditions(head, one) == conditions(next, two)
         }
         (one, two) => one == two,
@@ -188,7 +189,7 @@ fn starved(
     settings: &Settings,
 ) -> BTreeMap<String, (u32, &'static str)> {
     let mut found = BTreeMap::<String, (u32, &'static str)>::new();
-    for (resource, spec) in reading.mesh.virtual_services() {
+    for (resource, spec) in reading.analysis.mesh.virtual_services() {
         let own = &resource.key.namespace;
         let http = spec.http.iter().map(|route| {
             route.route.iter().map(|one| (one.destination.as_ref(), one.weight)).collect::<Vec<_>>()
@@ -225,7 +226,11 @@ fn unanswered(
     own: &str,
 ) -> Option<&'static str> {
     let name = host::qualify(to.host.as_deref()?, own, &settings.domain);
-    let Some(service) = reading.registry.service(&name, own).or_else(|| reading.registry.any_service(&name))
+    let Some(service) = reading
+        .analysis
+        .registry
+        .service(&name, own)
+        .or_else(|| reading.analysis.registry.any_service(&name))
     else {
         return Some("no service has that name");
     };
@@ -235,7 +240,7 @@ fn unanswered(
     }
     let labels = match &to.subset {
         None => BTreeMap::new(),
-        Some(subset) => match labels_of(&reading.mesh, reading, &name, subset) {
+        Some(subset) => match labels_of(&reading.analysis.mesh, reading, &name, subset) {
             Some(labels) => labels,
             None => return Some("no DestinationRule defines that subset"),
         },
@@ -352,8 +357,13 @@ mod tests {
             edits: api::revision::Edits::default(),
             reverts: None,
         };
-        let revision =
-            Revision { info: &info, made_here, me: "ada", before: &before.sources, after: &head.sources };
+        let revision = Revision {
+            info: &info,
+            made_here,
+            me: "ada",
+            before: &before.analysis.sources,
+            after: &head.analysis.sources,
+        };
         let preview = preview(&revision, &Running { head: &head, troubles, settings: &settings }).unwrap();
         assert!(!preview.diff.is_empty());
         preview.reasons.iter().map(Reason::text).collect()
@@ -478,8 +488,13 @@ mod tests {
             edits: api::revision::Edits::default(),
             reverts: None,
         };
-        let revision =
-            Revision { info: &info, made_here: true, me: "", before: &before.sources, after: &head.sources };
+        let revision = Revision {
+            info: &info,
+            made_here: true,
+            me: "",
+            before: &before.analysis.sources,
+            after: &head.analysis.sources,
+        };
         let running = Running { head: &head, troubles: &[], settings: &settings };
         let preview = preview(&revision, &running).unwrap();
         let said: Vec<_> = preview.reasons.iter().map(Reason::text).collect();

@@ -29,7 +29,7 @@ impl Subject {
     pub fn text(&self, reading: &Reading) -> Option<String> {
         match self {
             Self::Resource(key) => excerpt(reading, key).map(|excerpt| excerpt.text),
-            Self::File(file) => reading.sources.0.get(file).cloned(),
+            Self::File(file) => reading.analysis.sources.0.get(file).cloned(),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Typed {
     /// The edit that puts it into the draft. A resource that is gone is added again.
     pub fn edit(&self, reading: &Reading) -> Edit {
         match &self.of {
-            Subject::Resource(key) if reading.mesh.document(key).is_some() => {
+            Subject::Resource(key) if reading.analysis.mesh.document(key).is_some() => {
                 Edit::ReplaceResource { key: key.clone(), yaml: self.text.clone() }
             }
             Subject::Resource(_) => {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use mesh::{Mesh, Settings, Sources};
+use mesh::{Settings, Sources};
 use meshwright::analysis::{self, Analysis};
 use proxy::{Config, Entry, Events, Proxy};
 use tokio::runtime::Runtime;
@@ -32,11 +32,11 @@ fn start() -> Result<Gateway, Box<dyn std::error::Error>> {
     let backend = upstream::start()?;
     let settings = Settings::default();
     let sources = Sources::single("mesh.yaml", include_str!("mesh.yaml"));
-    let analysis = Analysis::read(sources, &Mesh::default(), &settings);
+    let analysis = Analysis::read(sources, &settings);
     let wrong = analysis.diagnostics.iter().find(|it| it.severity == mesh::Severity::Error);
     assert!(wrong.is_none(), "{wrong:?}");
-    let plans = analysis::compile(&analysis, &settings, 1)?;
-    let plans = analysis::moved(plans, &HashMap::from([(65535, backend.port())]));
+    let plans = Arc::new(analysis.plans(1)?);
+    let plans = analysis::moved(&plans, &HashMap::from([(65535, backend.port())]));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (proxy, events) = Proxy::start(Config { threads: 1, ..Config::default() })?;
     let address = runtime.block_on(async {

@@ -22,7 +22,7 @@ pub fn mesh(text: &str) {
     let parsed = Mesh::parse(&sources);
     let again = Mesh::parse_after(&sources, &parsed.mesh);
     assert_eq!(parsed.diagnostics, again.diagnostics, "reading again says the same");
-    let registry = Registry::of(&parsed.mesh, &settings);
+    let registry = Registry::of(&parsed.mesh, &crate::Inventory::default(), &settings);
     let found = validate(&parsed.mesh, &registry, &settings);
     if bytes(&parsed.mesh, &registry).0 <= PLAN_BYTES {
         for plan in compile_all(&parsed.mesh, &registry, &settings, 1).iter().take(MOST) {

@@ -3,6 +3,7 @@
 //! Pure: no clock, no network, no randomness, no threads. Time, seeds and requests are parameters, so what the
 //! browser says about a draft is what the server will say. Builds for wasm32.
 
+pub mod analysis;
 pub mod annotation;
 pub mod diagnostic;
 pub mod diff;
@@ -28,12 +29,13 @@ pub mod split;
 pub mod validate;
 pub mod yaml;
 
+pub use analysis::Analysis;
 pub use diagnostic::{Diagnostic, Severity};
 pub use edit::Edit;
 pub use key::{Kind, ResourceKey, RouteKey};
 pub use model::{Document, Mesh};
 pub use plan::{Plan, Source};
-pub use registry::Registry;
+pub use registry::{Inventory, Registry};
 pub use route_id::RouteId;
 pub use settings::{DefaultBalancer, PathNormalization, Settings};
 pub use sources::Sources;

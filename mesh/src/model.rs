@@ -6,10 +6,12 @@
 mod codes;
 mod deprecated;
 mod document;
+mod known;
 mod lenient;
+mod related;
 mod resource;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Place;
@@ -22,12 +24,24 @@ use crate::{Diagnostic, ResourceKey, RouteKey, Severity, Sources, limits, yaml};
 pub use codes::{CODES, Code};
 pub use document::Document;
 use document::{Body, Budget};
+use known::Known;
+pub(crate) use related::{Names, Related};
 
 /// All documents of a mesh.
 #[derive(Debug, Clone, Default)]
 pub struct Mesh {
     documents: Vec<Document>,
     by_key: HashMap<ResourceKey, usize>,
+    /// Some resource is there twice.
+    doubles: bool,
+}
+
+/// How two meshes differ.
+pub(crate) struct Changes<'m> {
+    /// Documents that the earlier alone has.
+    pub(crate) gone: Vec<&'m Document>,
+    /// Documents that the later alone has.
+    pub(crate) come: Vec<&'m Document>,
 }
 
 /// What reading gives.
@@ -47,8 +61,7 @@ impl Mesh {
 
     /// As [`Mesh::parse`], taking over from `previous` what did not change.
     pub fn parse_after(sources: &Sources, previous: &Self) -> Parsed {
-        let known: HashMap<&str, &Arc<Body>> =
-            previous.documents.iter().map(|document| (document.body.text.as_str(), &document.body)).collect();
+        let mut known = Known::of(previous);
         let mut parsed = Parsed::default();
         let mut budget = Budget::default();
         let mut bytes = 0;
@@ -58,7 +71,7 @@ impl Mesh {
                 .and_then(|()| limits::within("a mesh", "bytes", limits::MESH_BYTES, bytes))
                 .and_then(|()| limits::within("a mesh", "files", limits::FILES, number + 1));
             match fits {
-                Ok(()) => parsed.read_file(file, text, &known, &mut budget),
+                Ok(()) => parsed.read_file(file, text, &mut known, &mut budget),
                 Err(exceeded) => {
                     parsed.diagnostics.push(left_out(file, &exceeded));
                     // Of what is too large the rest may still fit; of too many files one is told.
@@ -93,6 +106,30 @@ impl Mesh {
             Spec::VirtualService(service) => Some((service, service.http.get(key.index)?)),
             _ => None,
         }
+    }
+
+    /// Whether some resource is there twice.
+    pub(crate) fn has_doubles(&self) -> bool {
+        self.doubles
+    }
+
+    /// What an earlier mesh has that this one has not, and the other way round; `None` where the texts alone do not say what counts:
+    /// a resource is there twice.
+    pub(crate) fn changes<'m>(&'m self, before: &'m Self) -> Option<Changes<'m>> {
+        if self.doubles || before.doubles {
+            return None;
+        }
+        let (old, new) = (&*before.documents, &*self.documents);
+        let same = |(a, b): &(&Document, &Document)| a.same(b);
+        let head = old.iter().zip(new).take_while(same).count();
+        let (old, new) = (&old[head..], &new[head..]);
+        let tail = old.iter().rev().zip(new.iter().rev()).take_while(same).count();
+        let (old, new) = (&old[..old.len() - tail], &new[..new.len() - tail]);
+        let without = |these: &'m [Document], others: &'m [Document]| {
+            let others: HashSet<_> = others.iter().map(Document::identity).collect();
+            these.iter().filter(|it| !others.contains(&it.identity())).collect()
+        };
+        Some(Changes { gone: without(old, new), come: without(new, old) })
     }
 
     /// All resources, by file and place. Of one that is there twice, the last.
@@ -153,18 +190,20 @@ impl Mesh {
 }
 
 impl Parsed {
-    fn read_file(&mut self, file: &str, text: &str, known: &HashMap<&str, &Arc<Body>>, budget: &mut Budget) {
+    fn read_file(&mut self, file: &str, text: &str, known: &mut Known<'_>, budget: &mut Budget) {
+        let chunks = yaml::chunks(text);
+        let parts = chunks.iter().filter(|chunk| !chunk.empty).map(|chunk| &text[chunk.span.clone()]);
+        let mut bodies = known.bodies(file, &parts.collect::<Vec<_>>()).into_iter();
         let file: Arc<str> = file.into();
-        for (index, chunk) in yaml::chunks(text).into_iter().enumerate() {
+        for (index, chunk) in chunks.into_iter().enumerate() {
             if chunk.empty {
                 continue;
             }
             if !budget.is_left() {
                 return;
             }
-            let part = text.get(chunk.span.clone()).unwrap_or_default();
-            let mut body =
-                known.get(part).map_or_else(|| Arc::new(Body::read(part)), |body| Arc::clone(body));
+            let part = &text[chunk.span.clone()];
+            let mut body = bodies.next().flatten().unwrap_or_else(|| Arc::new(Body::read(part)));
             if let Err(why) = budget.take(&body) {
                 body = Arc::new(Body::left_out(part, why));
             }
@@ -180,7 +219,8 @@ impl Parsed {
 
     fn add(&mut self, document: Document) {
         if let Some(resource) = document.resource() {
-            self.mesh.by_key.insert(resource.key.clone(), self.mesh.documents.len());
+            let known = self.mesh.by_key.insert(resource.key.clone(), self.mesh.documents.len());
+            self.mesh.doubles |= known.is_some();
         }
         self.mesh.documents.push(document);
     }

@@ -22,12 +22,13 @@ pub use action::{
     RetryOn, Rewrite,
 };
 pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
-pub use compile::{Compiler, compile, compile_all, delegate_conflicts, fits, merge_delegate};
+pub(crate) use compile::compile_after;
+pub use compile::{Compiler, Plans, compile, compile_all, delegate_conflicts, fits, merge_delegate};
 pub use connection::{ConnectionFault, ConnectionMatch, ConnectionRoute, Subnet};
 pub use health::{HealthCheck, Probe};
 pub use listeners::{distinct, split_authority};
-pub(crate) use pattern::Patterns;
 pub use pattern::{Pattern, PatternError, substitution};
+pub(crate) use pattern::{Patterns, each as each_pattern};
 pub use policy::{
     Bounds, ConsistentHash, HashCookie, HashKey, HashTable, Keepalive, Locality, Outlier, RetryBudget, Warmup,
 };
@@ -74,6 +75,11 @@ impl Source {
         }
     }
 
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.parts()[1]
+    }
+
     /// The workload or gateway that is written `name` or `namespace/name`; without a word of it the namespace is `default`.
     pub fn named(kind: &str, name: &str) -> Self {
         let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
@@ -90,7 +96,7 @@ pub struct Plan {
     /// Whose traffic it routes.
     pub source: Source,
     /// Labels of the source.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// What of a path is resolved before routes see it: [`crate::route::path::normalize`].
     #[serde(skip_serializing_if = "is_default")]
     pub paths: PathNormalization,
@@ -100,8 +106,9 @@ pub struct Plan {
     /// One for each port: a workload's outbound ports (every port that some service has), or a gateway's servers.
     /// Sorted by port. Sources that see the same mesh share them.
     pub listeners: Arc<[Listener]>,
-    /// All clusters that routes of this plan lead to; [`ClusterId`] is the position. Shared like the listeners.
-    pub clusters: Arc<[Cluster]>,
+    /// All clusters that routes of this plan lead to; [`ClusterId`] is the position. Shared like the listeners; each is shared with
+    /// the plans of earlier revisions that have the same.
+    pub clusters: Arc<[Arc<Cluster>]>,
 }
 
 /// Position in [`Plan::clusters`].
@@ -158,20 +165,10 @@ pub enum UnknownHost {
 /// longest prefix wildcard (`x.*`), `*`. Lower case.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct VirtualHosts {
-    /// The virtual hosts, in the order in which they were made.
-    pub list: Vec<VirtualHost>,
-    /// Exact domain to position in `list`.
+    /// The virtual hosts, in the order in which they were made. Shared with the plans of earlier revisions that have the same.
+    pub list: Vec<Arc<VirtualHost>>,
     #[serde(skip)]
-    pub exact: BTreeMap<String, usize>,
-    /// `.x` (of `*.x`) with its position, longest first.
-    #[serde(skip)]
-    pub suffixes: Vec<(String, usize)>,
-    /// `x.` (of `x.*`) with its position, longest first.
-    #[serde(skip)]
-    pub prefixes: Vec<(String, usize)>,
-    /// The position of `*`.
-    #[serde(skip)]
-    pub any: Option<usize>,
+    index: Arc<hosts::Index>,
 }
 
 /// The routes of some domains.

@@ -1,9 +1,10 @@
 //! The registry: which services there are, where their instances are, and who can be a source of traffic.
 //!
-//! It is made of ServiceEntries, WorkloadEntries and Kubernetes' Services alike; what governs traffic is in
-//! [`crate::plan`].
+//! It is made of ServiceEntries, WorkloadEntries and Kubernetes' Services alike, and of what a platform reports beside the
+//! documents; what governs traffic is in [`crate::plan`].
 
 mod entry;
+mod inventory;
 mod kubernetes;
 mod protocol;
 mod service;
@@ -17,6 +18,7 @@ use crate::host::{self, HostMap};
 use crate::plan::Source;
 use crate::{Mesh, Settings};
 
+pub use inventory::{Inventory, Reported};
 pub use protocol::PortProtocol;
 pub use service::{Discovery, Port, Service};
 pub use visibility::Visibility;
@@ -46,10 +48,10 @@ pub struct Viewer {
 }
 
 impl Registry {
-    /// The registry of a mesh.
-    pub fn of(mesh: &Mesh, settings: &Settings) -> Self {
-        let mut workloads = workload::Collector::new(mesh);
-        let mut services = kubernetes::services(mesh, settings, &workloads);
+    /// The registry of a mesh and of what a platform reports beside it.
+    pub fn of(mesh: &Mesh, inventory: &Inventory, settings: &Settings) -> Self {
+        let mut workloads = workload::Collector::new(mesh, &inventory.workloads);
+        let mut services = kubernetes::services(mesh, inventory, settings, &workloads);
         services.extend(entry::services(mesh, &mut workloads));
         // Of one host in one namespace, Kubernetes' service is first and then the oldest entry; their ports are united.
         services.sort_by(|a, b| (a.rank(), &a.host, &a.namespace).cmp(&(b.rank(), &b.host, &b.namespace)));

@@ -107,9 +107,9 @@ pub fn find_virtual_host<'p>(listener: &'p Listener, authority: &str) -> Option<
     let mut buffer = [0_u8; 255];
     // No DNS name is longer than the buffer: only `*` can mean what is.
     let Some(lower) = lower_case(name, &mut buffer) else {
-        return listener.hosts.any.map(|at| &listener.hosts.list[at]);
+        return listener.hosts.any().map(|at| &*listener.hosts.list[at]);
     };
-    listener.hosts.find(lower).map(|at| &listener.hosts.list[at])
+    listener.hosts.find(lower).map(|at| &*listener.hosts.list[at])
 }
 
 /// Decides what happens to a request on a listener.

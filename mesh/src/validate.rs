@@ -78,9 +78,11 @@ mod weights;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 
-use crate::{Diagnostic, Mesh, Registry, Settings, plan};
+use std::collections::HashSet;
+
+use crate::{Diagnostic, Mesh, Registry, ResourceKey, Settings, plan};
 
 use context::Context;
 pub use gateway_tls::CIPHERS;
@@ -165,14 +167,28 @@ const fn lean(rule: Rule) -> Rule {
 ///
 /// Where the registry has no service, the rules that need services stay silent.
 pub fn validate(mesh: &Mesh, registry: &Registry, settings: &Settings) -> Vec<Diagnostic> {
-    let context = Context::new(mesh, Services(registry), settings);
+    let fits = plan::fits(mesh, registry).is_ok();
+    check(&Context::new(mesh, Services(registry), settings, None), fits)
+}
+
+/// As [`validate`], looking at these resources alone. `fits` says whether the mesh can be compiled.
+pub(crate) fn validate_among(
+    among: Option<&HashSet<&ResourceKey>>,
+    (mesh, registry): (&Mesh, &Registry),
+    settings: &Settings,
+    fits: bool,
+) -> Vec<Diagnostic> {
+    check(&Context::new(mesh, Services(registry), settings, among), fits)
+}
+
+fn check(context: &Context<'_>, fits: bool) -> Vec<Diagnostic> {
+    let mesh = context.mesh;
     let mut found = Vec::new();
     let mut leaves = Vec::new();
     // Of what is too large to be compiled no more is looked at: some rules go the same long way.
-    let fits = plan::fits(mesh, registry).is_ok();
-    for rule in RULES.iter().filter(|rule| fits || rule.code == too_large::RULE.code) {
+    for rule in RULES.iter().filter(|rule| fits != (rule.code == too_large::RULE.code)) {
         match rule.check {
-            Check::Mesh(check) => check(&context, &mut Report { rule, mesh, found: &mut found }),
+            Check::Mesh(check) => check(context, &mut Report { rule, mesh, found: &mut found }),
             Check::Leaf(check) => leaves.push((rule, check)),
         }
     }
@@ -184,6 +200,11 @@ pub fn validate(mesh: &Mesh, registry: &Registry, settings: &Settings) -> Vec<Di
             }
         });
     }
-    found.sort_by(|a, b| (&a.place, &a.code, &a.path).cmp(&(&b.place, &b.code, &b.path)));
+    sort(&mut found);
     found
+}
+
+/// By file and place.
+pub(crate) fn sort(found: &mut [Diagnostic]) {
+    found.sort_by(|a, b| (&a.place, &a.code, &a.path).cmp(&(&b.place, &b.code, &b.path)));
 }

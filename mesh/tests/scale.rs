@@ -89,7 +89,7 @@ fn cost(text: &str) -> [Duration; 2] {
     let mut best = [Duration::MAX; 2];
     for _ in 0..3 {
         let begun = spent(start);
-        let registry = Registry::of(&mesh, &settings);
+        let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
         let found = validate(&mesh, &registry, &settings);
         let validated = spent(start);
         let plans = mesh::plan::compile_all(&mesh, &registry, &settings, 1);

@@ -80,7 +80,7 @@ impl World {
             .clusters
             .iter()
             .find(|it| it.key.host.starts_with(&format!("{host}.")) && it.key.subset.as_deref() == subset);
-        found.cloned()
+        found.map(|it| (**it).clone())
     }
 }
 

@@ -20,7 +20,11 @@ fn diagnostics(sources: &Sources) -> Vec<Diagnostic> {
     let settings = Settings::default();
     let parsed = Mesh::parse(sources);
     let mut found = parsed.diagnostics;
-    found.extend(validate(&parsed.mesh, &Registry::of(&parsed.mesh, &settings), &settings));
+    found.extend(validate(
+        &parsed.mesh,
+        &Registry::of(&parsed.mesh, &mesh::Inventory::default(), &settings),
+        &settings,
+    ));
     found
 }
 

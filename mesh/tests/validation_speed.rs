@@ -88,7 +88,7 @@ fn a_thousand_resources_are_validated_at_once() {
         let begun = spent(start);
         let parsed = Mesh::parse_after(&sources, &before);
         let read = spent(start);
-        let registry = Registry::of(&parsed.mesh, &settings);
+        let registry = Registry::of(&parsed.mesh, &mesh::Inventory::default(), &settings);
         let known = spent(start);
         let found = validate(&parsed.mesh, &registry, &settings);
         times.push([read - begun, known - read, spent(start) - known]);

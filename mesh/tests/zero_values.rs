@@ -62,7 +62,11 @@ fn read(kind: &str, spec: &Value) -> (Spec, Vec<Diagnostic>) {
     let settings = Settings::default();
     let parsed = Mesh::parse(&Sources::single("a.json", document.to_string()));
     let mut found = parsed.diagnostics;
-    found.extend(validate(&parsed.mesh, &Registry::of(&parsed.mesh, &settings), &settings));
+    found.extend(validate(
+        &parsed.mesh,
+        &Registry::of(&parsed.mesh, &mesh::Inventory::default(), &settings),
+        &settings,
+    ));
     let spec = parsed.mesh.resources().next().unwrap().spec.clone();
     (spec, found)
 }

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, ValueEnum};
-use mesh::Mesh;
 use xds::bootstrap;
 use xds::node::Bind;
 
 use super::source;
-use crate::analysis::{self, Analysis};
+use crate::analysis::Analysis;
 use crate::files;
 use crate::settings::SettingsArgs;
 
@@ -61,9 +60,9 @@ pub enum Format {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sources = files::read(std::slice::from_ref(&args.mesh))?.told();
     let settings = args.settings.of_mesh();
-    let analysis = Analysis::read(sources, &Mesh::default(), &settings);
+    let analysis = Analysis::read(sources, &settings);
     let source = source::named(&analysis.registry, args.workload.as_deref(), args.gateway.as_deref())?;
-    analysis::fits(&analysis)?;
+    analysis.fits.clone()?;
     let plan = mesh::plan::compile(&analysis.mesh, &analysis.registry, &settings, &source, 1);
     let bind = Bind { address: args.address, stream_idle: args.timeouts.stream_idle(), ..Bind::default() };
     let config = bootstrap::fixed(&plan, &bind, args.admin)?;

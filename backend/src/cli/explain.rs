@@ -108,7 +108,7 @@ fn explain(args: &Args) -> Result<Explanation, Error> {
     };
     request.check()?;
     let mesh = Mesh::parse(&files::read(&args.mesh)?.told()).mesh;
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
     mesh::plan::fits(&mesh, &registry).map_err(|(exceeded, _)| exceeded)?;
     Ok(explain_for(&mesh, &registry, &settings, &viewer(args, &registry)?, 1, &request))
 }

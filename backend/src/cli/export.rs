@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use mesh::Sources;
 
@@ -119,7 +120,7 @@ fn revision(args: &Args) -> Result<Sources, Error> {
         Some(number) => store.get(number)?.ok_or(Error::NoRevision(number))?,
         None => store.head()?.ok_or_else(|| Error::NoLog(there.to_owned()))?,
     };
-    Ok(found.sources)
+    Ok(Arc::unwrap_or_clone(found.sources))
 }
 
 /// A revision of a damaged log: the newest that is whole, unless another one is named.
@@ -134,7 +135,7 @@ fn saved(folder: &Path, number: Option<u64>, path: &Path, why: &str) -> Result<S
         log = %path.display(), why, revision = found.info.number, newest,
         "the log is damaged; this revision is intact"
     );
-    Ok(found.sources)
+    Ok(Arc::unwrap_or_clone(found.sources))
 }
 
 fn format(args: &Args) -> Format {
@@ -217,7 +218,7 @@ mod tests {
                 reverts: None,
             },
             inverse: Vec::new(),
-            sources: Sources::single("a.yaml", text),
+            sources: Arc::new(Sources::single("a.yaml", text)),
         };
         store.append(&revision(1, "a: 1\n")).unwrap();
         store.append(&revision(2, "a: 2\n")).unwrap();

@@ -16,7 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use mesh::plan::Protocol;
 use mesh::sources::{Unread, Why};
-use mesh::{Mesh, Plan, Severity, Source};
+use mesh::{Plan, Severity, Source};
 use proxy::{BindError, Config, Entry, Events, Proxy, StartError};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use super::descriptors;
 use super::serve::signals;
 use super::source::{self, NoSource};
-use crate::analysis::{self, Analysis};
+use crate::analysis::Analysis;
 use crate::files;
 use crate::metrics::Metrics;
 use crate::settings::SettingsArgs;
@@ -179,11 +179,8 @@ impl Running {
     async fn start(args: &Args) -> Result<Self, Error> {
         // Before the files are read: what changes from now on is seen.
         let watch = Mutex::new(Watch::new(vec![args.mesh.clone()]));
-        let analysis = Analysis::read(
-            files::read(std::slice::from_ref(&args.mesh))?.told(),
-            &Mesh::default(),
-            &args.settings.of_mesh(),
-        );
+        let analysis =
+            Analysis::read(files::read(std::slice::from_ref(&args.mesh))?.told(), &args.settings.of_mesh());
         let errors = analysis.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
         if errors > 0 {
             tracing::warn!(errors, "the mesh has errors: run `meshwright validate`");
@@ -286,8 +283,9 @@ impl Running {
             return Err(Error::Unread { file, why });
         }
         let sources = found.told();
-        let analysis = Analysis::read(sources, &before.mesh, &self.args.settings.of_mesh());
-        let errors = analysis.new_errors(&before).len();
+        let analysis = before.after(sources);
+        let new = analysis.new_problems(&before);
+        let errors = new.filter(|found| found.severity == Severity::Error).count();
         if errors > 0 {
             return Err(Error::Invalid(errors));
         }
@@ -305,7 +303,7 @@ impl Running {
 /// The plan of the source that was asked for.
 fn plan(analysis: &Analysis, args: &Args, revision: u64) -> Result<Plan, Error> {
     let source = source::named(&analysis.registry, args.workload.as_deref(), args.gateway.as_deref())?;
-    analysis::fits(analysis)?;
+    analysis.fits.clone()?;
     Ok(mesh::plan::compile(&analysis.mesh, &analysis.registry, &args.settings.of_mesh(), &source, revision))
 }
 

@@ -73,7 +73,7 @@ fn diagnostics(sources: &Sources, registry: &Sources, settings: &Settings) -> Ve
     // Services stand in the validated files, too; where both define one, the validated files count.
     let services =
         registry.0.iter().chain(&sources.0).map(|(path, text)| (path.clone(), text.clone())).collect();
-    let registry = Registry::of(&Mesh::parse(&services).mesh, settings);
+    let registry = Registry::of(&Mesh::parse(&services).mesh, &mesh::Inventory::default(), settings);
     let mut found = parsed.diagnostics;
     found.extend(mesh::validate(&parsed.mesh, &registry, settings));
     found.sort_by(|a, b| (&a.place, &a.code).cmp(&(&b.place, &b.code)));

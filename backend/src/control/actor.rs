@@ -9,7 +9,7 @@ use api::event::Delta;
 use api::request::NewRevision;
 use api::revision::Stage;
 use api::state::Proposal;
-use mesh::{Edit, Settings};
+use mesh::Edit;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use super::change::{ChangeRequest, Head, LONGEST, Prepared, Refusal};
 use super::expiry::Expiries;
 use super::handle::Control;
 use super::inbox::{Command, QUEUE};
-use crate::analysis::{self, Analysis, Plans, Ports};
+use crate::analysis::{self, Analysis, Ports};
 use crate::clock::now_millis;
 use crate::events::Hub;
 use crate::origins::{Baseline, Finding};
@@ -45,14 +45,10 @@ pub struct Parts {
     pub telemetry: Follower,
     /// Stages that revisions reach.
     pub milestones: mpsc::Receiver<StageReached>,
-    /// Mesh settings.
-    pub settings: Settings,
     /// Where the endpoints of the sample really listen.
     pub ports: Ports,
     /// The newest revision.
     pub head: Head,
-    /// What it is compiled into.
-    pub plans: Plans,
 }
 
 /// The loop.
@@ -76,7 +72,6 @@ impl Actor {
         let control = Control::new(sender, watched.clone());
         let admission = Admission {
             store: parts.store.clone(),
-            settings: parts.settings.clone(),
             head: watched,
             work: Work::default(),
             decisions: decided,
@@ -88,8 +83,7 @@ impl Actor {
 
     /// Applies the newest revision.
     pub(crate) async fn start(&mut self) {
-        let plans = std::mem::take(&mut self.parts.plans);
-        self.apply(plans).await;
+        self.apply().await;
         // What changed in the origin while the program was away.
         self.tell_proposal();
     }
@@ -163,11 +157,11 @@ impl Actor {
         self.progress = progress;
         let answer = answer(&prepared.revision.info, &prepared.analysis);
         let Prepared { revision, analysis, plans } = prepared;
-        let before = std::mem::replace(&mut self.parts.head, Head { info: revision.info, analysis });
+        let before = std::mem::replace(&mut self.parts.head, Head { info: revision.info, analysis, plans });
         // Before the answer: whoever has it may go on from this revision at once.
         self.head.send_replace(Arc::new(self.parts.head.clone()));
         self.tell(waiting, Ok(answer)).await;
-        self.advance(&before, plans).await;
+        self.advance(&before).await;
     }
 
     /// Tells what became of a change.
@@ -198,24 +192,24 @@ impl Actor {
     }
 
     /// Tells of the revision that is now the newest: browsers first, since they show what is pending, then the targets.
-    async fn advance(&mut self, before: &Head, plans: Plans) {
+    async fn advance(&mut self, before: &Head) {
         let head = self.parts.head.clone();
         let files = mesh::diff::files(&before.analysis.sources, &head.analysis.sources);
         self.expiries.set(&head.analysis.mesh);
         let RevisionInfo { author, summary, .. } = &head.info;
         tracing::info!(author, summary, "a new revision");
         self.parts.hub.publish(Delta::Revision { info: head.info, files });
-        self.apply(plans).await;
+        self.apply().await;
         self.tell_proposal();
     }
 
     /// Hands the newest revision's plans to the targets.
-    async fn apply(&mut self, plans: Plans) {
+    async fn apply(&mut self) {
         let offer = Arc::new(Offer {
             revision: self.parts.head.info.number,
             received: self.progress.received(),
             analysis: Arc::clone(&self.parts.head.analysis),
-            plans: analysis::moved(plans, &self.parts.ports),
+            plans: analysis::moved(&self.parts.head.plans, &self.parts.ports),
         });
         self.parts.telemetry.expect(&offer).await;
         for at in 0..self.parts.targets.len() {

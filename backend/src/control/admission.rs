@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use api::request::{NewRevision, PostRevision};
 use api::state::Proposal;
-use mesh::Settings;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
@@ -68,7 +67,6 @@ pub(super) struct Decision {
 #[derive(Debug, Clone)]
 pub(super) struct Admission {
     pub(super) store: Store,
-    pub(super) settings: Settings,
     pub(super) head: watch::Receiver<Arc<Head>>,
     pub(super) work: Work,
     /// Where decisions go.
@@ -98,7 +96,7 @@ impl Admission {
         let done = self.work.run(move || {
             let head = Arc::clone(&admission.head.borrow());
             let request = ask.request(&head, &admission.store);
-            let prepared = request.and_then(|it| change::prepare(&head, &admission.settings, it, at));
+            let prepared = request.and_then(|it| change::prepare(&head, it, at));
             (head.info.number, prepared)
         });
         match done.await {
@@ -165,7 +163,7 @@ mod tests {
 
     use api::RevisionInfo;
     use api::revision::Edits;
-    use mesh::{Edit, Mesh, Sources};
+    use mesh::{Edit, Settings, Sources};
 
     use super::*;
     use crate::analysis::Analysis;
@@ -173,7 +171,6 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_takes_long_holds_up_no_other() {
         let data = tempfile::tempdir().unwrap();
-        let settings = Settings::default();
         let sources = Sources::single("a.yaml", "# empty\n");
         let info = RevisionInfo {
             number: 1,
@@ -183,11 +180,11 @@ mod tests {
             edits: Edits::default(),
             reverts: None,
         };
-        let analysis = Arc::new(Analysis::read(sources, &Mesh::default(), &settings));
-        let (_head, watched) = watch::channel(Arc::new(Head { info, analysis }));
+        let analysis = Arc::new(Analysis::read(sources, &Settings::default()));
+        let (_head, watched) = watch::channel(Arc::new(Head { info, analysis, plans: Arc::default() }));
         let (decisions, mut decided) = mpsc::channel(1);
         let (store, work) = (Store::open(data.path()).unwrap(), Work::default());
-        let admission = Admission { store, settings, head: watched, work: work.clone(), decisions };
+        let admission = Admission { store, head: watched, work: work.clone(), decisions };
 
         let (end, held) = channel::<()>();
         let long = tokio::spawn(async move { work.run(move || held.recv().unwrap()).await });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::RevisionInfo;
-use mesh::{Diagnostic, Edit, Settings};
+use mesh::{Diagnostic, Edit, Severity};
 
 use crate::analysis::{self, Analysis, EditError, Plans};
 use crate::store::Revision;
@@ -26,6 +26,8 @@ pub struct Head {
     pub info: RevisionInfo,
     /// Its text.
     pub analysis: Arc<Analysis>,
+    /// What it is compiled into, which the next shares most of.
+    pub plans: Arc<Plans>,
 }
 
 impl Head {
@@ -108,29 +110,25 @@ pub(super) struct Prepared {
     /// Its text.
     pub analysis: Arc<Analysis>,
     /// Its plans.
-    pub plans: Plans,
+    pub plans: Arc<Plans>,
 }
 
 /// Decides on a change at `at` (milliseconds since 1970). `None`: it changes nothing. What cannot be compiled is refused, so no log
 /// has a revision that cannot be run.
-pub(super) fn prepare(
-    head: &Head,
-    settings: &Settings,
-    request: ChangeRequest,
-    at: i64,
-) -> Result<Option<Prepared>, Refusal> {
+pub(super) fn prepare(head: &Head, request: ChangeRequest, at: i64) -> Result<Option<Prepared>, Refusal> {
     let number = head.info.number;
     head.expect(request.base)?;
     let changed = analysis::apply(&head.analysis, &request.edits)?;
-    if changed.sources == head.analysis.sources {
+    let next = changed.analysis;
+    if next.sources == head.analysis.sources {
         return Ok(None);
     }
-    let next = Analysis::understand(changed.sources.clone(), changed.parsed, settings);
-    let errors = next.new_errors(&head.analysis);
+    let errors = next.new_problems(&head.analysis).filter(|it| it.severity == Severity::Error);
+    let errors: Vec<_> = errors.cloned().collect();
     if !errors.is_empty() {
         return Err(Refusal::Invalid(errors));
     }
-    let plans = analysis::compile(&next, settings, number + 1)?;
+    let plans = Arc::new(next.plans_after(number + 1, &head.analysis, &head.plans)?);
     let info = RevisionInfo {
         number: number + 1,
         author: author(request.author.as_deref()),
@@ -139,7 +137,7 @@ pub(super) fn prepare(
         edits: request.edits.as_slice().into(),
         reverts: request.reverts,
     };
-    let revision = Revision { info, inverse: changed.inverse, sources: changed.sources };
+    let revision = Revision { info, inverse: changed.inverse, sources: Arc::clone(&next.sources) };
     Ok(Some(Prepared { revision, analysis: Arc::new(next), plans }))
 }
 
@@ -151,7 +149,7 @@ fn author(given: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mesh::{Mesh, Sources};
+    use mesh::{Settings, Sources};
 
     use super::*;
 
@@ -167,14 +165,8 @@ mod tests {
             edits: api::revision::Edits::default(),
             reverts: None,
         };
-        Head {
-            info,
-            analysis: Arc::new(Analysis::read(
-                Sources::single("a.yaml", text),
-                &Mesh::default(),
-                &Settings::default(),
-            )),
-        }
+        let analysis = Arc::new(Analysis::read(Sources::single("a.yaml", text), &Settings::default()));
+        Head { info, plans: Arc::new(analysis.plans(7).unwrap()), analysis }
     }
 
     fn request(base: u64, author: &str, text: &str) -> ChangeRequest {
@@ -190,36 +182,35 @@ mod tests {
     #[test]
     fn a_change_becomes_the_next_revision() {
         let text = format!("# a comment\n{GOOD}");
-        let prepared =
-            prepare(&head(GOOD), &Settings::default(), request(7, " bea\n", &text), 42).unwrap().unwrap();
+        let prepared = prepare(&head(GOOD), request(7, " bea\n", &text), 42).unwrap().unwrap();
         let Revision { info, inverse, sources } = prepared.revision;
         assert_eq!((info.number, info.author.as_str(), info.at), (8, "bea", 42));
-        assert_eq!(sources, Sources::single("a.yaml", &text));
-        let changed = Analysis::read(sources, &Mesh::default(), &Settings::default());
-        let back = analysis::apply(&changed, &inverse).unwrap().sources;
-        assert_eq!(back, Sources::single("a.yaml", GOOD));
+        assert_eq!(*sources, Sources::single("a.yaml", &text));
+        let changed = Analysis::read(sources, &Settings::default());
+        let back = analysis::apply(&changed, &inverse).unwrap().analysis.sources;
+        assert_eq!(*back, Sources::single("a.yaml", GOOD));
     }
 
     #[test]
     fn a_stale_base_is_refused_whatever_the_edit_says() {
         for base in [0, 6, 8] {
-            let refused = prepare(&head(GOOD), &Settings::default(), request(base, "", GOOD), 0);
+            let refused = prepare(&head(GOOD), request(base, "", GOOD), 0);
             assert!(matches!(refused, Err(Refusal::Stale { head: 7, .. })), "{base}: {refused:?}");
         }
     }
 
     #[test]
     fn what_changes_nothing_is_no_revision() {
-        assert!(prepare(&head(GOOD), &Settings::default(), request(7, "", GOOD), 0).unwrap().is_none());
+        assert!(prepare(&head(GOOD), request(7, "", GOOD), 0).unwrap().is_none());
     }
 
     #[test]
     fn errors_are_refused_unless_they_were_there_before() {
         let broken = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: [\n";
-        let refused = prepare(&head(GOOD), &Settings::default(), request(7, "", broken), 0);
+        let refused = prepare(&head(GOOD), request(7, "", broken), 0);
         assert!(matches!(&refused, Err(Refusal::Invalid(errors)) if !errors.is_empty()), "{refused:?}");
         let moved = format!("# one line down\n{broken}");
-        let accepted = prepare(&head(broken), &Settings::default(), request(7, "", &moved), 0);
+        let accepted = prepare(&head(broken), request(7, "", &moved), 0);
         assert!(accepted.is_ok(), "{accepted:?}");
     }
 }

@@ -11,7 +11,7 @@ use mesh::limits;
 use super::App;
 use super::extract::Body;
 use super::problem::Failure;
-use crate::analysis::{self, Analysis};
+use crate::analysis;
 use crate::control::Refusal;
 
 /// Where a request would go, rule by rule
@@ -36,9 +36,8 @@ pub(super) async fn explain(
     let head = app.control.head();
     let settings = app.settings;
     let explained = app.work.run(move || {
-        let changed = analysis::apply(&head.analysis, &request.edits)?;
-        let analysis = Analysis::understand(changed.sources, changed.parsed, &settings);
-        analysis::fits(&analysis)?;
+        let analysis = analysis::apply(&head.analysis, &request.edits)?.analysis;
+        analysis.fits.clone()?;
         let (mesh, registry) = (&analysis.mesh, &analysis.registry);
         let number = head.info.number;
         let asked = &request.request;

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use std::sync::Arc;
+
 use api::Problem;
 use api::request::{History, HistoryQuery, NewRevision, PostRevert, PostRevision, RevisionDetail};
 use axum::Json;
@@ -70,7 +72,11 @@ pub(super) async fn get(
         let revision = store.get(number)?.ok_or(Refusal::NoRevision(number))?;
         let before = store.get(number.saturating_sub(1))?.map(|before| before.sources).unwrap_or_default();
         let diff = diff::unified(&diff::sources(&before, &revision.sources));
-        Ok::<_, Refusal>(RevisionDetail { info: revision.info, sources: revision.sources, diff })
+        Ok::<_, Refusal>(RevisionDetail {
+            info: revision.info,
+            sources: Arc::unwrap_or_clone(revision.sources),
+            diff,
+        })
     });
     Ok(Json(told.await.map_err(Refusal::from)??))
 }

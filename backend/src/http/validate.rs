@@ -9,7 +9,7 @@ use mesh::limits;
 use super::App;
 use super::extract::Body;
 use super::problem::Failure;
-use crate::analysis::{self, Analysis};
+use crate::analysis;
 use crate::control::Refusal;
 
 /// Diagnostics of a mesh, or of the newest revision with edits
@@ -26,12 +26,10 @@ pub(super) async fn validate(
 ) -> Result<Json<Validation>, Failure> {
     request.sources.as_ref().map_or(Ok(()), limits::sources).map_err(Refusal::from)?;
     let head = app.control.head();
-    let settings = app.settings;
     let read = app.work.run(move || {
-        let other = request.sources.map(|sources| Analysis::read(sources, &head.analysis.mesh, &settings));
+        let other = request.sources.map(|sources| head.analysis.after(sources));
         let analysis = other.as_ref().unwrap_or(&head.analysis);
-        let changed = analysis::apply(analysis, &request.edits)?;
-        Ok::<_, Refusal>(Analysis::understand(changed.sources, changed.parsed, &settings))
+        Ok::<_, Refusal>(analysis::apply(analysis, &request.edits)?.analysis)
     });
     let analysis = read.await.map_err(Refusal::from)??;
     Ok(Json(Validation { diagnostics: analysis.diagnostics }))

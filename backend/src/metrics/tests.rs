@@ -32,11 +32,11 @@ fn plan(source: Source, hosts: &[(&str, &str)]) -> Plan {
     Plan {
         revision: 1,
         source,
-        labels: [].into(),
+        labels: Arc::default(),
         paths: mesh::PathNormalization::default(),
         internal: Vec::new(),
         listeners: [].into(),
-        clusters: clusters.into(),
+        clusters: clusters.into_iter().map(Arc::new).collect(),
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use api::RevisionInfo;
 use api::revision::Edits;
 use api::state::SetAside;
-use mesh::{Edit, Mesh, Settings, Sources};
+use mesh::{Edit, Settings, Sources};
 
 use super::ServeError;
-use crate::analysis::{self, Analysis, Plans};
+use crate::analysis::{Analysis, Plans};
 use crate::clock::now_millis;
 use crate::control::{Head, OWN};
 use crate::sample;
@@ -24,8 +24,6 @@ const TRIES: u64 = 100;
 pub(super) struct First {
     /// The newest revision.
     pub(super) head: Head,
-    /// What it is compiled into.
-    pub(super) plans: Plans,
     /// What could not be run, if anything.
     pub(super) set_aside: Option<SetAside>,
 }
@@ -39,9 +37,9 @@ pub(super) async fn first(
     settings: &Settings,
 ) -> Result<First, ServeError> {
     let (store, folder, settings) = (store.clone(), folder.cloned(), settings.clone());
-    let compile = move |sources: &Sources, number: u64| {
-        let analysis = Analysis::read(sources.clone(), &Mesh::default(), &settings);
-        let plans = analysis::compile(&analysis, &settings, number).map_err(|error| error.to_string())?;
+    let compile = move |sources: &Arc<Sources>, number: u64| {
+        let analysis = Analysis::read(Arc::clone(sources), &settings);
+        let plans = analysis.plans(number).map_err(|error| error.to_string())?;
         Ok((analysis, plans))
     };
     let done = tokio::task::spawn_blocking(move || run_newest(&store, folder.as_ref(), compile)).await;
@@ -51,9 +49,9 @@ pub(super) async fn first(
 fn run_newest(
     store: &Store,
     folder: Option<&Sources>,
-    compile: impl Fn(&Sources, u64) -> Result<(Analysis, Plans), String>,
+    compile: impl Fn(&Arc<Sources>, u64) -> Result<(Analysis, Plans), String>,
 ) -> Result<First, ServeError> {
-    let compile = |sources: &Sources, number: u64| {
+    let compile = |sources: &Arc<Sources>, number: u64| {
         catch_unwind(AssertUnwindSafe(|| compile(sources, number)))
             .unwrap_or_else(|panic| Err(format!("internal error: {}", said(&*panic))))
     };
@@ -64,8 +62,7 @@ fn run_newest(
     let number = newest.info.number;
     let why = match compile(&newest.sources, number) {
         Ok((analysis, plans)) => {
-            let head = Head { info: newest.info, analysis: Arc::new(analysis) };
-            return Ok(First { head, plans, set_aside: None });
+            return Ok(First { head: head(newest.info, analysis, plans), set_aside: None });
         }
         Err(why) => why,
     };
@@ -78,8 +75,7 @@ fn run_newest(
                 let set_aside = SetAside { revision: number, runs, why };
                 tracing::error!("{set_aside}");
                 let info = append(store, &newest, good.sources, &set_aside)?;
-                let head = Head { info, analysis: Arc::new(analysis) };
-                return Ok(First { head, plans, set_aside: Some(set_aside) });
+                return Ok(First { head: head(info, analysis, plans), set_aside: Some(set_aside) });
             }
             Err(why) => tracing::error!(revision = runs, why, "this revision cannot be run either"),
         }
@@ -87,11 +83,15 @@ fn run_newest(
     Err(ServeError::NoneRuns(format!("the newest is {number}, and {why}")))
 }
 
+fn head(info: RevisionInfo, analysis: Analysis, plans: Plans) -> Head {
+    Head { info, analysis: Arc::new(analysis), plans: Arc::new(plans) }
+}
+
 /// Puts the text of a revision that can be run behind one that cannot.
 fn append(
     store: &Store,
     bad: &Revision,
-    sources: Sources,
+    sources: Arc<Sources>,
     set_aside: &SetAside,
 ) -> Result<RevisionInfo, StoreError> {
     let edits = [Edit::SetFiles { files: mesh::diff::files(&bad.sources, &sources) }];
@@ -121,7 +121,7 @@ fn make_first(store: &Store, folder: Option<&Sources>) -> Result<Revision, Store
         edits: Edits::default(),
         reverts: None,
     };
-    let first = Revision { info, inverse: Vec::new(), sources };
+    let first = Revision { info, inverse: Vec::new(), sources: Arc::new(sources) };
     store.append(&first)?;
     if folder.is_some() {
         store.set_baseline(&first.sources)?;
@@ -146,18 +146,18 @@ mod tests {
                 edits: Edits::default(),
                 reverts: None,
             };
-            let sources = Sources::single("a.yaml", *text);
+            let sources = Arc::new(Sources::single("a.yaml", *text));
             store.append(&Revision { info, inverse: Vec::new(), sources }).unwrap();
         }
         (folder, store)
     }
 
     /// Compiles, unless a text says otherwise.
-    fn compile(sources: &Sources, _: u64) -> Result<(Analysis, Plans), String> {
+    fn compile(sources: &Arc<Sources>, _: u64) -> Result<(Analysis, Plans), String> {
         match sources.0["a.yaml"].as_str() {
             "# panics" => panic!("a poison"),
             "# too large" => Err("it is too large".to_owned()),
-            _ => Ok((Analysis { sources: sources.clone(), ..Analysis::default() }, Plans::default())),
+            _ => Ok((Analysis::read(Arc::clone(sources), &Settings::default()), Plans::default())),
         }
     }
 

@@ -80,7 +80,7 @@ pub(super) fn goal(entries: &Entries, analysis: &Analysis, path: &str) -> Option
 
 #[cfg(test)]
 mod tests {
-    use mesh::{Mesh, Settings, Sources};
+    use mesh::{Settings, Sources};
 
     use super::*;
 
@@ -89,8 +89,7 @@ mod tests {
             "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: in}}\nspec:\n  servers:\n  \
              - {{port: {{number: 80, name: http, protocol: HTTP}}, hosts: {hosts}}}\n"
         );
-        let analysis =
-            Analysis::read(Sources::single("in.yaml", text), &Mesh::default(), &Settings::default());
+        let analysis = Analysis::read(Sources::single("in.yaml", text), &Settings::default());
         let source = Source::Gateway { namespace: "default".to_owned(), name: "in".to_owned() };
         let entries = Entries::from([((source, Some(80)), "127.0.0.1:8080".parse().unwrap())]);
         let goal = goal(&entries, &analysis, "/x").unwrap();

@@ -71,7 +71,8 @@ async fn spans_reach_a_collector() {
     let text = service("reviews", &[upstream.address().port()]) + RULES;
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", text)).mesh;
     let source = Source::Workload { namespace: "shop".to_owned(), name: "productpage-v1".to_owned() };
-    let plan = compile(&mesh, &Registry::of(&mesh, &settings), &settings, &source, 1);
+    let plan =
+        compile(&mesh, &Registry::of(&mesh, &mesh::Inventory::default(), &settings), &settings, &source, 1);
     let config = Config { threads: 1, tracing: Some(Tracing::percent(0.0)), ..Config::default() };
     let (proxy, mut events) = Proxy::start(config).unwrap();
     proxy.swap(vec![Arc::new(plan)]).await;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use mesh::Sources;
 use proxy::regular;
@@ -59,7 +60,7 @@ impl Salvage {
     pub fn revision(&self, number: u64) -> Option<Revision> {
         let Record { info, inverse, files } = self.records.get(&number)?.clone();
         let texts = files.into_iter().map(|(path, hash)| Some((path, self.texts.get(hash.bytes())?.clone())));
-        Some(Revision { info, inverse, sources: Sources(texts.collect::<Option<_>>()?) })
+        Some(Revision { info, inverse, sources: Arc::new(Sources(texts.collect::<Option<_>>()?)) })
     }
 
     /// A leaf of the table of texts: where keys end, where values end, keys, values.

@@ -11,7 +11,7 @@ fn revision(number: u64, files: &[(&str, &str)]) -> Revision {
             reverts: None,
         },
         inverse: vec![Edit::SetFiles { files: vec![("a.yaml".to_owned(), None)] }],
-        sources: files.iter().copied().collect(),
+        sources: Arc::new(files.iter().copied().collect()),
     }
 }
 

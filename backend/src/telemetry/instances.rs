@@ -205,10 +205,10 @@ mod tests {
             revision: 1,
             source: mesh::Source::named("workload", "w"),
             paths: mesh::PathNormalization::default(),
-            labels: [].into(),
+            labels: std::sync::Arc::default(),
             internal: Vec::new(),
             listeners: [].into(),
-            clusters: clusters.into(),
+            clusters: clusters.into_iter().map(std::sync::Arc::new).collect(),
         };
         instances.follow([&plan(vec![cluster])].into_iter());
         assert_eq!(told(&mut instances).unwrap().1, Health::Healthy, "it is checked no more");

@@ -297,11 +297,11 @@ mod tests {
             let plan = Plan {
                 revision: 1,
                 source: source(),
-                labels: [].into(),
+                labels: std::sync::Arc::default(),
                 paths: mesh::PathNormalization::default(),
                 internal: Vec::new(),
                 listeners: [].into(),
-                clusters: [cluster].into(),
+                clusters: [std::sync::Arc::new(cluster)].into(),
             };
             HashMap::from([(source(), Arc::new(plan))])
         };

@@ -24,7 +24,7 @@ fn log(texts: &[&str]) -> TempDir {
             reverts: None,
         };
         let sources = Sources::single("shop.yaml", *text);
-        store.append(&Revision { info, inverse: Vec::new(), sources }).unwrap();
+        store.append(&Revision { info, inverse: Vec::new(), sources: sources.into() }).unwrap();
     }
     data
 }

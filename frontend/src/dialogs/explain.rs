@@ -64,7 +64,7 @@ pub fn Explain() -> impl IntoView {
 #[component]
 fn Form(fields: Fields) -> impl IntoView {
     let store = use_store();
-    let sources = memo(move |_| explain_form::sources(&store.derived.draft.get().registry));
+    let sources = memo(move |_| explain_form::sources(&store.derived.draft.get().analysis.registry));
     let hosts = memo(move |_| store.derived.draft.get().catalog.services.keys().cloned().collect::<Vec<_>>());
     preset(store, fields);
     let options = move || {
@@ -152,7 +152,7 @@ fn answer_now(store: Store, fields: Fields) {
     let draft = store.derived.draft.get_untracked();
     let from = fields.from.get_untracked();
     let Some((_, source)) =
-        explain_form::sources(&draft.registry).into_iter().find(|(label, _)| *label == from)
+        explain_form::sources(&draft.analysis.registry).into_iter().find(|(label, _)| *label == from)
     else {
         return;
     };

@@ -28,7 +28,8 @@ fn Content(file: String) -> impl IntoView {
     let of = StoredValue::new(typed::Subject::File(file.clone()));
     let name = StoredValue::new(file.clone());
     let now = memo(move |_| {
-        name.with_value(|name| store.derived.draft.get().sources.0.get(name).cloned()).unwrap_or_default()
+        name.with_value(|name| store.derived.draft.get().analysis.sources.0.get(name).cloned())
+            .unwrap_or_default()
     });
     let text = memo(move |_| typed_or(store, &of.get_value(), || now.get()));
     let problems = memo(move |_| {

@@ -39,7 +39,7 @@ fn Edits() -> impl IntoView {
                 .iter()
                 .enumerate()
                 .map(|(position, edit)| {
-                    let text = mesh::edit::summary(&base.mesh, edit);
+                    let text = mesh::edit::summary(&base.analysis.mesh, edit);
                     let label = format!("Remove: {text}");
                     view! {
                         <li>

@@ -160,8 +160,8 @@ fn with<T>(store: Store, subject: Memo<Subject>, look: impl FnOnce(Rules<'_>, &[
         let keys = store
             .head
             .settings
-            .with(|settings| policy::keys(&draft.mesh, settings, &subject.resources, host));
-        let rules = Rules::new(&draft.mesh, host, &keys);
+            .with(|settings| policy::keys(&draft.analysis.mesh, settings, &subject.resources, host));
+        let rules = Rules::new(&draft.analysis.mesh, host, &keys);
         let ports = draft.catalog.services.get(host).map_or(&[][..], |service| &service.ports);
         look(rules, &rules.scopes(ports))
     })

@@ -67,8 +67,8 @@ fn scope(subset: &str, port: u16) -> Scope {
 fn with<T>(reading: &Reading, service: &str, look: impl FnOnce(Rules<'_>) -> T) -> T {
     let service = host(service);
     let resources: Vec<_> = reading.catalog.policies.find(&service).into_iter().cloned().collect();
-    let keys = keys(&reading.mesh, &Settings::default(), &resources, &service);
-    look(Rules::new(&reading.mesh, &service, &keys))
+    let keys = keys(&reading.analysis.mesh, &Settings::default(), &resources, &service);
+    look(Rules::new(&reading.analysis.mesh, &service, &keys))
 }
 
 /// A service that no rule is for.
@@ -250,7 +250,11 @@ fn a_service_without_a_rule_gets_one() {
         let edit = with(&reading, BARE, |rules| edit(rules, &scope("", port), path, Some(value))).unwrap();
         let after = reading.edited(&[edit], &Settings::default());
         assert_eq!(after.unmade, 0);
-        assert!(after.sources.0["bare.yaml"].contains(line), "{}", after.sources.0["bare.yaml"]);
+        assert!(
+            after.analysis.sources.0["bare.yaml"].contains(line),
+            "{}",
+            after.analysis.sources.0["bare.yaml"]
+        );
         let here = with(&after, BARE, |rules| rules.shown(&scope("", port), &Settings::default()));
         assert!(here.iter().any(|shown| !shown.own.is_empty()));
     }
@@ -367,7 +371,7 @@ fn health_checks_are_typed_into_their_annotation() {
     let all = Scope::default();
     let text = |reading: &Reading, service: &str| {
         let key = mesh::ResourceKey::new(mesh::Kind::DestinationRule, "default", service);
-        let document = reading.mesh.document(&key).unwrap();
+        let document = reading.analysis.mesh.document(&key).unwrap();
         document.value("metadata.annotations[\"meshwright.io/health-check\"]").cloned()
     };
     for service in ["cart", BARE] {

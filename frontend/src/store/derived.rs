@@ -91,7 +91,7 @@ impl Derived {
         });
         let head = memo(move |_| {
             let (base, sources) = (base.get(), server.sources.get());
-            if Arc::ptr_eq(&base.sources, &sources) {
+            if Arc::ptr_eq(&base.analysis.sources, &sources) {
                 return base;
             }
             Shared::new(Reading::of(sources, &server.settings.get(), Some(&base)))
@@ -121,7 +121,9 @@ impl Derived {
         let new_problems = memo(move |_| draft.get().beyond(&base.get()));
         let blocked =
             memo(move |_| new_problems.with(|new| new.iter().any(|one| one.severity == Severity::Error)));
-        let diff = memo(move |_| diff::unified(&diff::sources(&base.get().sources, &draft.get().sources)));
+        let diff = memo(move |_| {
+            diff::unified(&diff::sources(&base.get().analysis.sources, &draft.get().analysis.sources))
+        });
         let conflicts = memo(move |_| {
             if !editing.stale() {
                 return Vec::new();
@@ -159,7 +161,9 @@ impl Derived {
     /// A node with all that governs it, in the draft. Tracked.
     pub fn subject(&self, node: &NodeId) -> Subject {
         let draft = self.draft.get();
-        self.server.settings.with(|settings| Subject::of(&draft.mesh, &draft.catalog, settings, node))
+        self.server
+            .settings
+            .with(|settings| Subject::of(&draft.analysis.mesh, &draft.catalog, settings, node))
     }
 
     /// The split that the sliders of a node move, in the draft. Tracked.

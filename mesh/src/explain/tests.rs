@@ -32,7 +32,14 @@ fn explained(yaml: &str, request: &ExplainRequest) -> Explanation {
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", format!("{SERVICES}{yaml}"))).mesh;
     let settings = Settings::sample();
     let source = Source::Workload { namespace: "default".into(), name: "caller".into() };
-    explain(&mesh, &Registry::of(&mesh, &settings), &settings, &source, 1, request)
+    explain(
+        &mesh,
+        &Registry::of(&mesh, &crate::Inventory::default(), &settings),
+        &settings,
+        &source,
+        1,
+        request,
+    )
 }
 
 fn get(host: &str, path: &str, headers: &[(&str, &str)]) -> ExplainRequest {
@@ -175,7 +182,7 @@ spec:
         ("x-envoy-upstream-rq-timeout-ms", "0"),
         ("x-envoy-max-retries", "9"),
     ];
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, &crate::Inventory::default(), &settings);
     let of = |headers| explain(&mesh, &registry, &settings, &source, 1, &get("shop.com", "/", headers));
     let explanation = of(&claims);
     assert_eq!(explanation, of(&[]));
@@ -440,7 +447,7 @@ spec:
         ("/b", [("default/one", false), ("default/two", true)]),
         ("/c", [("default/two", false), ("default/one", true)]),
     ] {
-        let registry = Registry::of(&mesh, &settings);
+        let registry = Registry::of(&mesh, &crate::Inventory::default(), &settings);
         let explanation = explain(&mesh, &registry, &settings, &source, 1, &get("a.com", path, &[]));
         let steps: Vec<(&str, bool)> = explanation
             .steps

@@ -273,7 +273,7 @@ fn delegates_that_lead_to_themselves_or_in_circles_end() {
     ];
     let mesh = Mesh::parse(&Sources::single("a.yaml", text.concat())).mesh;
     let settings = Settings::default();
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, &crate::Inventory::default(), &settings);
     assert!(!crate::validate(&mesh, &registry, &settings).is_empty());
     let source = Source::named("workload", "a");
     let request = ExplainRequest { host: "shop.test".to_owned(), ..Default::default() };

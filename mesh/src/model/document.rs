@@ -13,6 +13,7 @@ use crate::yaml::{self, Path, Problem, Remedy};
 use crate::{Diagnostic, Edit, ResourceKey, Severity};
 
 use super::codes::Code;
+use super::related::Related;
 use super::resource;
 
 /// One resource's place in a mesh: a document of a file, or an entry of a document of kind `List`.
@@ -94,6 +95,7 @@ pub(super) struct Item {
     /// Where it is: empty, or `items[n]` in a list.
     pub(super) path: Path,
     pub(super) resource: Resource,
+    pub(super) related: Related,
 }
 
 impl Body {
@@ -160,6 +162,26 @@ impl Document {
     /// The resource; `None` where the document could not be read that far.
     pub fn resource(&self) -> Option<&Resource> {
         self.body.items.get(self.item).map(|item| &item.resource)
+    }
+
+    /// What relates the resource to those of other documents.
+    pub(crate) fn related(&self) -> Option<&Related> {
+        self.body.items.get(self.item).map(|item| &item.related)
+    }
+
+    /// Whether another document is the same text, wherever it stands.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+
+    /// The same of two documents that are the same text.
+    pub(super) fn identity(&self) -> (*const Body, usize) {
+        (Arc::as_ptr(&self.body), self.item)
+    }
+
+    /// Whether another document stands at the same place.
+    pub(crate) fn same_place(&self, other: &Self) -> bool {
+        self.start == other.start && self.line == other.line && self.file == other.file
     }
 
     /// Where the resource is in the document: empty, or `items[n]` in a `List`.

@@ -9,6 +9,7 @@ use crate::{Kind, ResourceKey, Severity};
 use super::deprecated;
 use super::document::Item;
 use super::lenient::{self, Findings};
+use super::related::Related;
 
 /// The resources of a document: one, or the entries of a `List`.
 pub(super) fn items(text: &Text, problems: &mut Vec<(Option<ResourceKey>, Problem)>) -> Vec<Item> {
@@ -43,7 +44,7 @@ fn item(
     let resource = resource(value, &mut found);
     let key = resource.as_ref().map(|resource| resource.key.clone());
     problems.extend(found.problems.into_iter().map(|problem| (key.clone(), problem)));
-    resource.map(|resource| Item { path, resource })
+    resource.map(|resource| Item { path, related: Related::of(&resource), resource })
 }
 
 fn resource(value: &Value, found: &mut Findings<'_>) -> Option<Resource> {

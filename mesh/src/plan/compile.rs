@@ -12,6 +12,7 @@ mod forward;
 mod gateway;
 mod headers;
 mod matches;
+mod patch;
 mod policy;
 pub(crate) mod reset;
 mod rules;
@@ -29,6 +30,8 @@ use crate::registry::{Registry, Viewer};
 use crate::{Mesh, Settings};
 
 use clusters::Clusters;
+pub use patch::Plans;
+pub(crate) use patch::compile_after;
 use policy::Policies;
 pub(crate) use rules::{Rule, Rulebook, Rules};
 pub use rules::{delegate_conflicts, merge_delegate};
@@ -75,7 +78,7 @@ pub(crate) struct Context<'m> {
 #[cfg(test)]
 mod tests;
 
-type View = (Arc<[Listener]>, Arc<[Cluster]>);
+type View = (Arc<[Listener]>, Arc<[Arc<Cluster>]>);
 
 impl<'m> Compiler<'m> {
     /// Prepares a mesh.
@@ -83,7 +86,14 @@ impl<'m> Compiler<'m> {
         let rules = Rules::of(mesh, settings);
         let policies = Policies::of(mesh, settings);
         let asked = rules.asked_labels().chain(policies.asked_labels()).cloned().collect();
-        let context = Context { registry, settings, mesh, rules, policies, patterns: Patterns::of(mesh) };
+        let context = Context {
+            registry,
+            settings,
+            mesh,
+            rules,
+            policies,
+            patterns: Patterns::of(mesh.virtual_services().map(|(_, service)| service)),
+        };
         Self { context, asked, views: HashMap::new() }
     }
 
@@ -129,7 +139,7 @@ impl Context<'_> {
         Plan {
             revision,
             source: viewer.source.clone(),
-            labels: viewer.labels.clone(),
+            labels: Arc::new(viewer.labels.clone()),
             paths: self.settings.path_normalization,
             internal,
             listeners,

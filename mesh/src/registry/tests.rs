@@ -4,7 +4,11 @@ use super::*;
 use crate::Sources;
 
 fn registry(yaml: &str) -> Registry {
-    Registry::of(&Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh, &Settings::default())
+    Registry::of(
+        &Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh,
+        &crate::Inventory::default(),
+        &Settings::default(),
+    )
 }
 
 const REVIEWS: &str = "

@@ -80,8 +80,8 @@ pub(super) struct Collector<'m> {
 }
 
 impl<'m> Collector<'m> {
-    /// Starts with the WorkloadEntries of a mesh.
-    pub(super) fn new(mesh: &'m Mesh) -> Self {
+    /// Starts with the WorkloadEntries of a mesh, and the workloads that are reported.
+    pub(super) fn new(mesh: &'m Mesh, reported: &[Workload]) -> Self {
         let mut all = Self {
             entries: BTreeMap::new(),
             labelled: HashMap::new(),
@@ -89,6 +89,10 @@ impl<'m> Collector<'m> {
             given: HashMap::new(),
             counts: HashMap::new(),
         };
+        for it in reported {
+            let known = (it.labels.clone(), it.locality.clone());
+            all.workloads.insert((it.namespace.clone(), it.name.clone()), known);
+        }
         for (resource, entry) in mesh.workload_entries() {
             let (namespace, name) = (resource.key.namespace.as_str(), resource.key.name.as_str());
             all.entries.entry(namespace).or_default().push((name, entry));

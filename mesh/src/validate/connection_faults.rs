@@ -18,8 +18,8 @@ pub(super) const RULE: Rule = Rule {
     fixture: include_str!("connection_faults.yaml"),
 };
 
-fn check(_: &Context<'_>, report: &mut Report<'_>) {
-    for (resource, spec) in report.mesh.virtual_services() {
+fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    for (resource, spec) in context.virtual_services() {
         let Some(text) = resource.metadata.annotations.get(CONNECTION_FAULTS) else { continue };
         let Some(document) = report.mesh.document(&resource.key) else { continue };
         for (entry, read) in entries(text) {

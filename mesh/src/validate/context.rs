@@ -39,9 +39,9 @@ struct Lists<'m> {
 }
 
 impl<'m> Lists<'m> {
-    fn of(mesh: &'m Mesh) -> Self {
+    fn of(mesh: &'m Mesh, among: Option<&HashSet<&ResourceKey>>) -> Self {
         let mut lists = Self::default();
-        for resource in mesh.resources() {
+        for resource in mesh.resources().filter(|it| among.is_none_or(|among| among.contains(&it.key))) {
             lists.resources.push(resource);
             match &resource.spec {
                 Spec::VirtualService(spec) => lists.virtual_services.push((resource, spec)),
@@ -58,8 +58,14 @@ impl<'m> Lists<'m> {
 }
 
 impl<'m> Context<'m> {
-    pub(super) fn new(mesh: &'m Mesh, services: Services<'m>, settings: &'m Settings) -> Self {
-        let lists = Lists::of(mesh);
+    /// The rules look at these resources, or at all.
+    pub(super) fn new(
+        mesh: &'m Mesh,
+        services: Services<'m>,
+        settings: &'m Settings,
+        among: Option<&HashSet<&ResourceKey>>,
+    ) -> Self {
+        let lists = Lists::of(mesh, among);
         Self {
             mesh,
             settings,

@@ -19,6 +19,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
+    if !context.mesh.has_doubles() {
+        return;
+    }
     let mut seen = HashMap::new();
     for document in context.mesh.documents() {
         let Some(resource) = document.resource() else { continue };

@@ -149,13 +149,16 @@ fn long_delay(route: &HttpRoute) -> Option<Duration> {
 /// The shortest timeout that a rule sets for requests to a service, by its host. Rules that set none are left out.
 fn timeouts(context: &Context<'_>) -> BTreeMap<String, Duration> {
     let mut shortest: BTreeMap<String, Duration> = BTreeMap::new();
-    for http in context.http_routes() {
-        let Some(Ok(timeout)) = http.route.timeout.as_ref().map(DurationString::parse) else { continue };
-        for entry in &http.route.route {
+    // Whoever calls need not be among the resources that are looked at.
+    let all = context.mesh.virtual_services();
+    for (resource, route) in all.flat_map(|(resource, it)| it.http.iter().map(move |route| (resource, route)))
+    {
+        let Some(Ok(timeout)) = route.timeout.as_ref().map(DurationString::parse) else { continue };
+        for entry in &route.route {
             let Some(host) = entry.destination.as_ref().and_then(|to| to.host.as_deref()) else { continue };
             let timeout = if timeout.is_zero() { Duration::MAX } else { timeout };
             let known =
-                shortest.entry(context.qualify(http.resource, host).to_ascii_lowercase()).or_insert(timeout);
+                shortest.entry(context.qualify(resource, host).to_ascii_lowercase()).or_insert(timeout);
             *known = timeout.min(*known);
         }
     }

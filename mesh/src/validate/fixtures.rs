@@ -9,7 +9,7 @@ use super::{RULES, validate};
 use crate::{Diagnostic, Mesh, Registry, Settings, Sources};
 
 /// The meshes of a fixture, with their titles.
-pub(super) fn meshes(fixture: &str) -> Vec<(String, String)> {
+pub(crate) fn meshes(fixture: &str) -> Vec<(String, String)> {
     let mut meshes: Vec<(String, String)> = Vec::new();
     for line in fixture.lines() {
         if let Some(title) = line.strip_prefix("# === ") {
@@ -40,7 +40,11 @@ fn expected(text: &str, code: &str) -> Vec<(usize, String)> {
 fn findings(text: &str, code: &str) -> Vec<Diagnostic> {
     let parsed = Mesh::parse(&Sources::single("fixture.yaml", text));
     let settings = Settings::sample();
-    let all = validate(&parsed.mesh, &Registry::of(&parsed.mesh, &settings), &settings);
+    let all = validate(
+        &parsed.mesh,
+        &Registry::of(&parsed.mesh, &crate::Inventory::default(), &settings),
+        &settings,
+    );
     all.into_iter().filter(|found| found.code == code).collect()
 }
 

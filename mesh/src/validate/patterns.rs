@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
-    let all = Patterns::of(context.mesh);
+    let all = Patterns::of(context.virtual_services().map(|(_, service)| service));
     for http in context.http_routes() {
         http.at(|at| {
             let list = at.field("match");

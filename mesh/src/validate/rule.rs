@@ -30,6 +30,14 @@ pub struct Rule {
     pub(super) fixture: &'static str,
 }
 
+#[cfg(test)]
+impl Rule {
+    /// Meshes with what is found in them.
+    pub(crate) fn fixture(&self) -> &'static str {
+        self.fixture
+    }
+}
+
 /// Forms of rules.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Check {

@@ -29,7 +29,7 @@ impl World {
 
     pub(crate) fn with(yaml: impl Into<String>, settings: Settings) -> Self {
         let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
-        let registry = Registry::of(&mesh, &settings);
+        let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
         Self { mesh, registry, settings }
     }
 

@@ -114,7 +114,7 @@ fn serve(folder: &Path) -> Result<()> {
     let settings = Settings::default();
     let yaml = std::fs::read_to_string(folder.join("mesh.yaml"))?;
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
     let source = Source::Gateway { namespace: "default".to_owned(), name: "counted".to_owned() };
     let plan = compile(&mesh, &registry, &settings, &source, 1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -230,7 +230,7 @@ impl Drop for Peers {
 fn plan(source: &Source, yaml: &str, revision: u64) -> Arc<Plan> {
     let settings = Settings::default();
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
     Arc::new(compile(&mesh, &registry, &settings, source, revision))
 }
 

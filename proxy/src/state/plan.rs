@@ -54,6 +54,22 @@ impl ActivePlan {
         }
     }
 
+    /// What comes after another, with what was found out of clusters that are the same.
+    pub(crate) fn after(before: &Self, plan: Arc<Plan>) -> Self {
+        let new = Self::new(plan);
+        if Arc::ptr_eq(&new.plan.clusters, &before.plan.clusters) && new.plan.labels == before.plan.labels {
+            let known = before.clusters.borrow();
+            // With TLS it depends on the routes what is offered to speak.
+            let plain = |id: ClusterId| {
+                let cluster = new.plan.clusters.get(id.0 as usize);
+                cluster.is_some_and(|cluster| cluster.policy.tls.is_none())
+            };
+            let kept = known.iter().filter(|(id, _)| plain(**id));
+            new.clusters.borrow_mut().extend(kept.map(|(id, cluster)| (*id, Rc::clone(cluster))));
+        }
+        new
+    }
+
     /// The listener of a request that came in for a port, or for whichever its authority says.
     pub(crate) fn listener(&self, port: Option<u16>, authority: &str) -> Option<&Listener> {
         match port {

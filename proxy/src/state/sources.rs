@@ -49,16 +49,21 @@ impl Sources {
     pub(crate) fn swap(&self, plans: &Arc<HashMap<Source, Arc<Plan>>>) {
         *self.plans.borrow_mut() = Arc::clone(plans);
         // Plans share their clusters, so one index serves many sources.
-        let mut indices: HashMap<*const Cluster, HashMap<&ClusterKey, &Cluster>> = HashMap::new();
+        let mut indices: HashMap<*const Arc<Cluster>, HashMap<&ClusterKey, &Cluster>> = HashMap::new();
         for (source, active) in self.active.borrow().iter() {
             let plan = plans.get(source);
-            let clusters = plan.map_or(&[][..], |plan| &plan.clusters);
-            let index = indices
-                .entry(clusters.as_ptr())
-                .or_insert_with(|| clusters.iter().map(|cluster| (&cluster.key, cluster)).collect());
-            let current = ActivePlan::new(plan.cloned().unwrap_or_else(|| no_plan(source)));
+            let before = active.current();
+            let current = ActivePlan::after(&before, plan.cloned().unwrap_or_else(|| no_plan(source)));
+            // Most changes are of routes alone.
+            let same = Arc::ptr_eq(&current.plan.clusters, &before.plan.clusters);
             *active.current.borrow_mut() = Rc::new(current);
-            active.state.retain(index);
+            if !same {
+                let clusters = plan.map_or(&[][..], |plan| &plan.clusters);
+                let index = indices
+                    .entry(clusters.as_ptr())
+                    .or_insert_with(|| clusters.iter().map(|cluster| (&cluster.key, &**cluster)).collect());
+                active.state.retain(index);
+            }
         }
     }
 
@@ -84,7 +89,7 @@ fn no_plan(source: &Source) -> Arc<Plan> {
     Arc::new(Plan {
         revision: 0,
         source: source.clone(),
-        labels: [].into(),
+        labels: Arc::default(),
         paths: mesh::PathNormalization::default(),
         internal: Vec::new(),
         listeners: [].into(),

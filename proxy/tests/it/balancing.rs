@@ -229,7 +229,7 @@ fn located(servers: &[Server], places: &[&str], locality: Locality, outlier: Opt
             (*place).clone_into(&mut endpoint.locality);
         }
     });
-    let labels = [(LOCALITY_LABELS[0].to_owned(), "here".to_owned())].into();
+    let labels = Arc::new([(LOCALITY_LABELS[0].to_owned(), "here".to_owned())].into());
     Arc::new(Plan { labels, ..Plan::clone(&draft.plan()) })
 }
 
@@ -260,7 +260,7 @@ async fn retries_may_go_to_another_region() {
         let plan = located(&servers, &["here", "there"], locality, None);
         let retry = Retry { remote_localities: remote, ..retries(3, "5xx") };
         let route = to_first(|forward| forward.retries = Some(retry));
-        let draft = Draft::new(plan.clusters.to_vec(), vec![route]).plan();
+        let draft = Draft::new(plan.clusters.iter().map(|it| (**it).clone()).collect(), vec![route]).plan();
         let plan = Plan { labels: plan.labels.clone(), ..Plan::clone(&draft) };
         let rig = Rig::start(Arc::new(plan)).await;
         assert_eq!(get(rig.address, "/", &[]).await.status, status);

@@ -20,7 +20,7 @@ pub(crate) fn plan(yaml: &str, outbound_policy: OutboundPolicy) -> Arc<Plan> {
     let settings = Settings { outbound_policy, ..Settings::default() };
     let parsed = Mesh::parse(&Sources::single("mesh.yaml", yaml));
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
-    let registry = Registry::of(&parsed.mesh, &settings);
+    let registry = Registry::of(&parsed.mesh, &mesh::Inventory::default(), &settings);
     Arc::new(mesh::plan::compile(&parsed.mesh, &registry, &settings, &workload(), 1))
 }
 

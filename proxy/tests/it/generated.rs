@@ -323,7 +323,7 @@ impl Case {
 fn plan(yaml: &str, source: &Source) -> Arc<Plan> {
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
     let settings = Settings::default();
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
     Arc::new(compile(&mesh, &registry, &settings, source, 1))
 }
 

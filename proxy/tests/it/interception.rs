@@ -98,7 +98,7 @@ fn plan(ports: [u16; 3]) -> Arc<Plan> {
         + "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: any}\nspec:\n  hosts: [any.example]\n  resolution: NONE\n  ports: [{number: 80, name: p, protocol: HTTP}]\n";
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
     let settings = Settings::default();
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
     Arc::new(mesh::plan::compile(&mesh, &registry, &settings, &workload(), 1))
 }
 

@@ -52,7 +52,7 @@ async fn traffic_goes_as_in_istio() {
         yaml += case["config"].as_str().unwrap();
         let settings = Settings::default();
         let mesh = Mesh::parse(&Sources::single("case.yaml", yaml)).mesh;
-        let registry = Registry::of(&mesh, &settings);
+        let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
         let namespace = "default".to_owned();
         let (source, port) = match case["via"].as_str() {
             Some(_) => (Source::Gateway { namespace, name: "gateway".to_owned() }, Some(80)),

@@ -28,7 +28,7 @@ fn plan(protocol: &str, port: u16, policy: &str) -> Arc<Plan> {
     );
     let parsed = Mesh::parse(&Sources::single("mesh.yaml", yaml));
     let settings = Settings { outbound_policy: OutboundPolicy::RegistryOnly, ..Settings::default() };
-    let registry = Registry::of(&parsed.mesh, &settings);
+    let registry = Registry::of(&parsed.mesh, &mesh::Inventory::default(), &settings);
     let said = mesh::validate::validate(&parsed.mesh, &registry, &settings);
     assert!(parsed.diagnostics.is_empty() && said.iter().all(|it| it.code != "MW0432"), "{said:?}");
     Arc::new(compile(&parsed.mesh, &registry, &settings, &workload(), 1))

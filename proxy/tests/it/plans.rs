@@ -52,11 +52,11 @@ impl Draft {
         Arc::new(Plan {
             revision: self.revision,
             source: self.source,
-            labels: [].into(),
+            labels: Arc::default(),
             paths: mesh::PathNormalization::default(),
             internal: self.internal,
             listeners: [listener].into(),
-            clusters: self.clusters.into(),
+            clusters: self.clusters.into_iter().map(Arc::new).collect(),
         })
     }
 }
@@ -153,11 +153,11 @@ pub(crate) fn plan_of(source: Source, listener: Listener, clusters: Vec<Cluster>
     Arc::new(Plan {
         revision: 1,
         source,
-        labels: [].into(),
+        labels: Arc::default(),
         paths: mesh::PathNormalization::default(),
         internal: Vec::new(),
         listeners: [listener].into(),
-        clusters: clusters.into(),
+        clusters: clusters.into_iter().map(Arc::new).collect(),
     })
 }
 

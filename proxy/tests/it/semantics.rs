@@ -45,7 +45,7 @@ pub(crate) async fn rig_in(services: [&Server; 2], rules: &str, settings: &Setti
         );
     }
     let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
-    let registry = Registry::of(&mesh, settings);
+    let registry = Registry::of(&mesh, &mesh::Inventory::default(), settings);
     let source = Source::Workload { namespace: "default".to_owned(), name: "a-v1".to_owned() };
     let plan = Arc::new(compile(&mesh, &registry, settings, &source, 1));
     Rig::at(Config { threads: 1, ..Config::default() }, plan, Some(80)).await

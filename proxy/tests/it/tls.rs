@@ -455,7 +455,7 @@ spec:
     );
     let mesh = mesh::Mesh::parse(&mesh::Sources::single("mesh.yaml", yaml)).mesh;
     let settings = mesh::Settings::default();
-    let registry = mesh::Registry::of(&mesh, &settings);
+    let registry = mesh::Registry::of(&mesh, &mesh::Inventory::default(), &settings);
     let plan = Arc::new(mesh::plan::compile(&mesh, &registry, &settings, &gateway(), 1));
     let config = || Config { threads: 1, folder: folder.path().to_owned(), ..Config::default() };
     let plain = Rig::at(config(), Arc::clone(&plan), Some(80)).await;

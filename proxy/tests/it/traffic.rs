@@ -68,7 +68,7 @@ impl World {
         let sources = Sources::single("mesh.yaml", self.yaml() + config);
         let parsed = Mesh::parse(&sources);
         let settings = Settings { outbound_policy: OutboundPolicy::RegistryOnly, ..Settings::default() };
-        let registry = Registry::of(&parsed.mesh, &settings);
+        let registry = Registry::of(&parsed.mesh, &mesh::Inventory::default(), &settings);
         let said = mesh::validate::validate(&parsed.mesh, &registry, &settings);
         let errors: Vec<_> = said.iter().filter(|it| it.severity == Severity::Error).collect();
         assert!(

@@ -278,7 +278,7 @@ async fn a_tunnel_by_name_takes_the_tls_of_clients() {
     listeners[1].protocol = Protocol::Tls;
     listeners[1].connections = vec![connections(&["localhost"], &[(0, 1)])];
     plan.listeners = listeners.into();
-    plan.clusters = [cluster_at("v1", &[web.port])].into();
+    plan.clusters = [Arc::new(cluster_at("v1", &[web.port]))].into();
     plan.source = workload();
     let rig = Rig::start(plan.into()).await;
     let mut stream = TcpStream::connect(rig.address).await.unwrap();

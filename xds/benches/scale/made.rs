@@ -39,7 +39,7 @@ impl Made {
     pub(crate) fn snapshot(&mut self, before: &Snapshot) -> Snapshot {
         self.revision += 1;
         self.mesh = Mesh::parse_after(&self.sources, &self.mesh).mesh;
-        let registry = Registry::of(&self.mesh, &self.settings);
+        let registry = Registry::of(&self.mesh, &mesh::Inventory::default(), &self.settings);
         let plan = compile(&self.mesh, &registry, &self.settings, &source(), self.revision);
         let mut snapshot = translate(&plan, &Bind::default(), Delivery::Delta);
         snapshot.share(before);

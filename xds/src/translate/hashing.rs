@@ -1,5 +1,7 @@
 //! What of a request is hashed to find its endpoint.
 
+use std::sync::Arc;
+
 use envoy::route_action::HashPolicy;
 use envoy::route_action::hash_policy::{
     ConnectionProperties, Cookie, CookieAttribute, Header, PolicySpecifier, QueryParameter,
@@ -10,7 +12,7 @@ use mesh::plan::{Cluster, Forward, HashKey};
 use super::{names, pb};
 
 /// The policies of a route: what each of its destinations hashes, each once.
-pub(super) fn policies(forward: &Forward, clusters: &[Cluster]) -> Vec<HashPolicy> {
+pub(super) fn policies(forward: &Forward, clusters: &[Arc<Cluster>]) -> Vec<HashPolicy> {
     let clusters = forward.destinations.iter().filter_map(|it| names::get(clusters, it.cluster));
     let mut keys: Vec<&HashKey> = Vec::new();
     for hash in clusters.filter_map(|cluster| cluster.policy.hash.as_ref()) {

@@ -1,5 +1,7 @@
 //! Virtual hosts, and the route configurations that hold them.
 
+use std::sync::Arc;
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
@@ -100,21 +102,22 @@ pub(super) fn outbound(plan: &Plan) -> Routes {
 /// The routes of one of a workload's ports, for a listener that takes what is meant for that port alone.
 pub(super) fn on_port(plan: &Plan, listener: &Listener) -> Routes {
     let mut routes = inbound(listener, None, &plan.clusters);
-    if listener.hosts.any.is_none() {
+    if listener.hosts.any().is_none() {
         routes.hosts.extend(for_unknown(&routes.name, listener.unknown_host));
     }
     routes
 }
 
 /// The routes of a gateway's port; of several servers that end TLS on it, those that one of them has.
-pub(super) fn inbound(listener: &Listener, server: Option<usize>, clusters: &[Cluster]) -> Routes {
+pub(super) fn inbound(listener: &Listener, server: Option<usize>, clusters: &[Arc<Cluster>]) -> Routes {
     let own = match server {
         Some(server) => format!("{}.{server}", listener.port),
         None => listener.port.to_string(),
     };
     let mut hosts = BTreeMap::new();
     let mut taken = HashSet::new();
-    for VirtualHost { name, domains, routes } in &listener.hosts.list {
+    for host in &listener.hosts.list {
+        let VirtualHost { name, domains, routes } = &**host;
         let mut domains: Vec<String> = domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
         if listener.tls.len() > 1 {
             domains.retain(|domain| tls_server(listener, Some(&example(domain))) == server);
@@ -142,7 +145,7 @@ fn virtual_host(
     name: &str,
     domains: Vec<String>,
     routes: &[mesh::plan::Route],
-    clusters: &[Cluster],
+    clusters: &[Arc<Cluster>],
 ) -> Vec<u8> {
     encode_host(owner, name, domains, routes.iter().flat_map(|it| route::encoded(it, clusters)))
 }

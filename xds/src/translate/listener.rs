@@ -1,5 +1,7 @@
 //! Listeners: where connections come in, what is spoken there, and which filters see it.
 
+use std::sync::Arc;
+
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -57,7 +59,7 @@ pub(super) fn http(name: String, at: SocketAddr, http: &Http<'_>, delivery: Deli
 pub(super) fn mixed<'a>(
     at: SocketAddr,
     it: &Listener,
-    clusters: &[Cluster],
+    clusters: &[Arc<Cluster>],
     http: &dyn Fn(Option<usize>) -> Option<Http<'a>>,
     delivery: Delivery,
 ) -> envoy::Listener {

@@ -1,5 +1,7 @@
 //! What things are called, and how the names are read again.
 
+use std::sync::Arc;
+
 use mesh::RouteKey;
 use mesh::plan::{Cluster, ClusterId, ClusterKey, Route};
 
@@ -23,12 +25,12 @@ pub fn parse_cluster(name: &str) -> Option<ClusterKey> {
 /// What a plan that names no cluster of its own leads to: nothing has this name.
 const NOTHING: &str = "BlackHoleCluster";
 
-pub(super) fn get(clusters: &[Cluster], id: ClusterId) -> Option<&Cluster> {
-    clusters.get(id.0 as usize)
+pub(super) fn get(clusters: &[Arc<Cluster>], id: ClusterId) -> Option<&Cluster> {
+    clusters.get(id.0 as usize).map(|cluster| &**cluster)
 }
 
 /// The name of a plan's cluster.
-pub(super) fn of(clusters: &[Cluster], id: ClusterId) -> String {
+pub(super) fn of(clusters: &[Arc<Cluster>], id: ClusterId) -> String {
     get(clusters, id).map_or_else(|| NOTHING.to_owned(), |it| cluster(&it.key))
 }
 

@@ -1,5 +1,7 @@
 //! Routes: what a request that matches gets.
 
+use std::sync::Arc;
+
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::route::v3 as envoy;
 use mesh::plan::{Action, Cluster, Destination, Direct, Forward, Match, Matcher, Redirect, Route};
@@ -12,7 +14,7 @@ use super::{encoding, filters, hashing, matching, names, pb, retry};
 const PER_FILTER: u32 = 13;
 
 /// The routes of Envoy that one route becomes, encoded: one for each of its matches.
-pub(super) fn encoded(route: &Route, clusters: &[Cluster]) -> Vec<Vec<u8>> {
+pub(super) fn encoded(route: &Route, clusters: &[Arc<Cluster>]) -> Vec<Vec<u8>> {
     let conditions: Vec<Option<&Match>> = match route.matches.as_slice() {
         [] => vec![None],
         matches => matches.iter().map(Some).collect(),
@@ -39,7 +41,7 @@ pub(super) fn encoded(route: &Route, clusters: &[Cluster]) -> Vec<Vec<u8>> {
     conditions.into_iter().map(encode).collect()
 }
 
-fn action(route: &Route, condition: Option<&Match>, clusters: &[Cluster]) -> envoy::route::Action {
+fn action(route: &Route, condition: Option<&Match>, clusters: &[Arc<Cluster>]) -> envoy::route::Action {
     match &route.action {
         Action::Forward(to) => envoy::route::Action::Route(forward(route, to, condition, clusters)),
         Action::Redirect(to) => envoy::route::Action::Redirect(redirect(to)),
@@ -51,7 +53,7 @@ fn forward(
     route: &Route,
     to: &Forward,
     condition: Option<&Match>,
-    clusters: &[Cluster],
+    clusters: &[Arc<Cluster>],
 ) -> envoy::RouteAction {
     use envoy::route_action::{ClusterSpecifier, HostRewriteSpecifier};
     let name = |destination: &Destination| names::of(clusters, destination.cluster);

@@ -1,5 +1,7 @@
 //! Connections whose bytes are passed on.
 
+use std::sync::Arc;
+
 use envoy_types::pb::envoy::config::listener::v3 as envoy;
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use envoy_types::pb::envoy::r#type::v3::HashPolicy;
@@ -14,7 +16,7 @@ use super::{Delivery, log, names, pb};
 /// the listener's to say.
 pub(super) fn tunnels<'c>(
     route: &'c ConnectionRoute,
-    clusters: &'c [Cluster],
+    clusters: &'c [Arc<Cluster>],
 ) -> impl Iterator<Item = Option<Tunnel>> + 'c {
     let mut seen = Vec::new();
     let all = route.destinations.iter().filter_map(|it| names::get(clusters, it.cluster));
@@ -32,7 +34,11 @@ fn through(tunnel: Tunnel) -> TunnelingConfig {
 }
 
 /// The filter that passes on what one route takes.
-pub(super) fn filter(route: &ConnectionRoute, clusters: &[Cluster], delivery: Delivery) -> envoy::Filter {
+pub(super) fn filter(
+    route: &ConnectionRoute,
+    clusters: &[Arc<Cluster>],
+    delivery: Delivery,
+) -> envoy::Filter {
     let specifier = match route.destinations.as_slice() {
         [only] => ClusterSpecifier::Cluster(names::of(clusters, only.cluster)),
         several => ClusterSpecifier::WeightedClusters(WeightedCluster {

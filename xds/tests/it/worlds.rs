@@ -8,7 +8,7 @@ use mesh::{Mesh, Plan, Registry, Settings, Sources};
 /// The plans of all sources of a mesh.
 pub(crate) fn plans(sources: &Sources) -> Vec<Plan> {
     let (settings, mesh) = (Settings::default(), Mesh::parse(sources).mesh);
-    let registry = Registry::of(&mesh, &settings);
+    let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
     compile_all(&mesh, &registry, &settings, 1)
 }
 

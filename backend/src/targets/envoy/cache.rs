@@ -32,7 +32,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Revision {
     number: u64,
-    plans: Plans,
+    plans: Arc<Plans>,
     /// Where this program's own Envoys listen, by their ids: they are told in the course of time, others say it themselves.
     binds: HashMap<String, Bind>,
     /// What the plans are for those who asked; the views are of parts of these plans.
@@ -66,7 +66,7 @@ struct View {
     listeners: usize,
     clusters: usize,
     gateway: bool,
-    labels: BTreeMap<String, String>,
+    labels: Arc<BTreeMap<String, String>>,
     bind: Bind,
     delivery: Delivery,
     proxyless: bool,
@@ -79,7 +79,7 @@ impl SnapshotCache {
     }
 
     /// Takes the plans of a revision, and where this program's own Envoys listen; tells each Envoy what is new for it.
-    pub(super) fn set(&self, number: u64, plans: Plans, mut binds: HashMap<String, Bind>) {
+    pub(super) fn set(&self, number: u64, plans: Arc<Plans>, mut binds: HashMap<String, Bind>) {
         binds.values_mut().for_each(|bind| bind.stream_idle = self.stream_idle);
         let mut next = Revision { number, plans, binds, ..Revision::default() };
         // What takes its time is done while others are served from the last revision.
@@ -173,7 +173,7 @@ impl Revision {
             listeners: plan.listeners.as_ptr() as usize,
             clusters: plan.clusters.as_ptr() as usize,
             gateway: matches!(plan.source, Source::Gateway { .. }),
-            labels: if located { plan.labels.clone() } else { BTreeMap::new() },
+            labels: if located { Arc::clone(&plan.labels) } else { Arc::default() },
             bind: bind.clone(),
             delivery: asked.delivery,
             proxyless: asked.proxyless,
@@ -204,7 +204,7 @@ mod tests {
         let mut sources = crate::sample::mesh();
         sources.0.values_mut().for_each(|text| *text = change(text));
         let (mesh, settings) = (Mesh::parse(&sources).mesh, Settings::default());
-        let registry = Registry::of(&mesh, &settings);
+        let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
         let plans = mesh::plan::compile_all(&mesh, &registry, &settings, revision).into_iter();
         plans.map(|plan| (plan.source.clone(), Arc::new(plan))).collect()
     }
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn who_sees_the_same_shares_it_and_is_told_what_is_new() {
         let cache = SnapshotCache::new(STREAM_IDLE);
-        cache.set(1, plans(1, str::to_owned), HashMap::new());
+        cache.set(1, Arc::new(plans(1, str::to_owned)), HashMap::new());
         let mut one = cache.subscribe(&node("reviews-v1"), true, false);
         let other = cache.subscribe(&node("reviews-v2"), true, false);
         let nobody = cache.subscribe(&node("nobody"), true, false);
@@ -226,7 +226,7 @@ mod tests {
         assert!(nobody.borrow().of(Kind::Cluster).is_empty());
         assert!(cache.notes(&node("nobody").source)[0].contains("no such workload"));
 
-        cache.set(2, plans(2, |text| text.replace("weight: 90", "weight: 80")), HashMap::new());
+        cache.set(2, Arc::new(plans(2, |text| text.replace("weight: 90", "weight: 80"))), HashMap::new());
         assert!(one.has_changed().unwrap());
         let second = Arc::clone(&one.borrow_and_update());
         let late = cache.subscribe(&node("details-v1"), true, false);
@@ -242,10 +242,10 @@ mod tests {
     fn this_programs_own_envoys_listen_where_it_says() {
         let cache = SnapshotCache::new(STREAM_IDLE);
         let bind = |port| Bind { http: Some(([127, 0, 0, 1], port).into()), ..Bind::default() };
-        cache.set(1, plans(1, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(5))]));
+        cache.set(1, Arc::new(plans(1, str::to_owned)), HashMap::from([("reviews-v1".to_owned(), bind(5))]));
         let own = cache.subscribe(&node("reviews-v1"), true, false);
         let first = Arc::clone(&own.borrow());
-        cache.set(2, plans(2, str::to_owned), HashMap::from([("reviews-v1".to_owned(), bind(6))]));
+        cache.set(2, Arc::new(plans(2, str::to_owned)), HashMap::from([("reviews-v1".to_owned(), bind(6))]));
         assert!(!Arc::ptr_eq(first.of(Kind::Listener), own.borrow().of(Kind::Listener)));
         assert!(Arc::ptr_eq(first.of(Kind::VirtualHost), own.borrow().of(Kind::VirtualHost)));
         // One that listens elsewhere has the rest with it.
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn clients_of_grpc_get_listeners_by_the_names_that_they_call() {
         let cache = SnapshotCache::new(STREAM_IDLE);
-        cache.set(1, plans(1, str::to_owned), HashMap::new());
+        cache.set(1, Arc::new(plans(1, str::to_owned)), HashMap::new());
         let client = cache.subscribe(&node("productpage-v1"), false, true);
         let listeners = Arc::clone(client.borrow().of(Kind::Listener));
         assert!(listeners.contains_key("reviews.default.svc.cluster.local:9080"), "{listeners:?}");

@@ -93,7 +93,7 @@ fn observed(said: &als::Batch, plan: &Plan, revisions: &Revisions, names: &Names
     let mut batch = Batch::default();
     for entry in said.entries.iter().filter(|entry| !entry.open) {
         let key = parse_cluster(&entry.cluster);
-        let cluster = plan.clusters.iter().find(|cluster| Some(&cluster.key) == key.as_ref());
+        let cluster = plan.clusters.iter().map(|it| &**it).find(|cluster| Some(&cluster.key) == key.as_ref());
         let subset = cluster.and_then(|cluster| cluster.key.subset.clone());
         let key = ObservationKey {
             revision: revisions.at(&said.node.id, entry.start),
@@ -183,7 +183,7 @@ fn host_of(plan: &Plan, entry: &Entry, source: &Arc<Source>, names: &Names) -> N
 fn has_route(plan: &Plan, entry: &Entry, key: &RouteKey) -> bool {
     let has = |host: &VirtualHost| host.routes.iter().any(|route| route.key.as_ref() == Some(key));
     virtual_host(plan, entry).is_some_and(has)
-        || plan.listeners.iter().flat_map(|listener| listener.hosts.list.iter()).any(has)
+        || plan.listeners.iter().flat_map(|listener| listener.hosts.list.iter()).any(|host| has(host))
 }
 
 #[cfg(test)]
@@ -222,12 +222,12 @@ mod tests {
     fn entries_become_observations() {
         let (settings, sources) = (Settings::default(), crate::sample::mesh());
         let mesh = Mesh::parse(&sources).mesh;
-        let registry = Registry::of(&mesh, &settings);
+        let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
         let (namespace, name) = ("default".to_owned(), "productpage-v1".to_owned());
         let source = Source::Workload { namespace: namespace.clone(), name };
         let plan = mesh::plan::compile(&mesh, &registry, &settings, &source, 7);
         let reviews =
-            |cluster: &&Cluster| cluster.key.host.starts_with("reviews") && cluster.key.subset.is_some();
+            |cluster: &&Arc<Cluster>| cluster.key.host.starts_with("reviews") && cluster.key.subset.is_some();
         let cluster = plan.clusters.iter().find(reviews).unwrap();
         let instance = &cluster.endpoints[0];
         let (named, upstream) =
@@ -266,7 +266,7 @@ mod tests {
     fn what_an_envoy_makes_up_is_bounded() {
         let (settings, sources) = (Settings::default(), crate::sample::mesh());
         let mesh = Mesh::parse(&sources).mesh;
-        let registry = Registry::of(&mesh, &settings);
+        let registry = Registry::of(&mesh, &mesh::Inventory::default(), &settings);
         let source = Source::Workload { namespace: "default".to_owned(), name: "productpage-v1".to_owned() };
         let plan = mesh::plan::compile(&mesh, &registry, &settings, &source, 7);
         let node = Arc::new(Node { id: "n".to_owned(), source, bind: Bind::default() });

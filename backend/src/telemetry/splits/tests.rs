@@ -69,7 +69,7 @@ fn plan(key: Option<RouteKey>, destinations: &[(Cluster, u32)]) -> Plan {
     let listener = Listener {
         port: 9080,
         protocol: Protocol::Http,
-        hosts: VirtualHosts { list: vec![host], ..VirtualHosts::default() },
+        hosts: VirtualHosts::of(vec![host]),
         unknown_host: UnknownHost::NotFound,
         connections: Vec::new(),
         tls: Vec::new(),
@@ -77,11 +77,11 @@ fn plan(key: Option<RouteKey>, destinations: &[(Cluster, u32)]) -> Plan {
     Plan {
         revision: 1,
         source: gateway(),
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         paths: mesh::PathNormalization::default(),
         internal: Vec::new(),
         listeners: [listener].into(),
-        clusters: destinations.iter().map(|(cluster, _)| cluster.clone()).collect(),
+        clusters: destinations.iter().map(|(cluster, _)| Arc::new(cluster.clone())).collect(),
     }
 }
 

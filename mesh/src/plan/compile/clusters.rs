@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Context;
 use super::policy::Governing;
@@ -14,7 +15,9 @@ use crate::resource::virtual_service::Destination;
 pub(super) struct Clusters<'c> {
     context: &'c Context<'c>,
     viewer: &'c Viewer,
-    list: Vec<Cluster>,
+    list: Vec<Arc<Cluster>>,
+    /// How many of them were there already; few are asked for, so these are looked through.
+    earlier: usize,
     known: HashMap<ClusterKey, ClusterId>,
     /// What DestinationRules say of a host: a host may have thousands of subsets, each of them a cluster.
     governing: HashMap<String, Option<Rc<Governing<'c>>>>,
@@ -22,11 +25,35 @@ pub(super) struct Clusters<'c> {
 
 impl<'c> Clusters<'c> {
     pub(super) fn new(context: &'c Context<'c>, viewer: &'c Viewer) -> Self {
-        Self { context, viewer, list: Vec::new(), known: HashMap::new(), governing: HashMap::new() }
+        Self {
+            context,
+            viewer,
+            list: Vec::new(),
+            earlier: 0,
+            known: HashMap::new(),
+            governing: HashMap::new(),
+        }
     }
 
-    pub(super) fn finish(self) -> Vec<Cluster> {
+    /// Clusters that are there already, to which more may come.
+    pub(super) fn over(context: &'c Context<'c>, viewer: &'c Viewer, list: &[Arc<Cluster>]) -> Self {
+        Self { list: list.to_vec(), earlier: list.len(), ..Self::new(context, viewer) }
+    }
+
+    pub(super) fn finish(self) -> Vec<Arc<Cluster>> {
         self.list
+    }
+
+    /// Makes some of them anew.
+    pub(super) fn renew(&mut self, which: impl Fn(&Cluster) -> bool) {
+        for at in 0..self.list.len() {
+            if which(&self.list[at]) {
+                let made = self.make(self.list[at].key.clone());
+                if made != *self.list[at] {
+                    self.list[at] = Arc::new(made);
+                }
+            }
+        }
     }
 
     /// The cluster of a service's port.
@@ -75,10 +102,13 @@ impl<'c> Clusters<'c> {
         if let Some(id) = self.known.get(&key) {
             return *id;
         }
+        let there = self.list[..self.earlier].iter().position(|it| it.key == key);
         // A mesh has not four thousand million clusters.
-        let id = ClusterId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
-        let made = self.make(key.clone());
-        self.list.push(made);
+        let id = ClusterId(u32::try_from(there.unwrap_or(self.list.len())).unwrap_or(u32::MAX));
+        if there.is_none() {
+            let made = self.make(key.clone());
+            self.list.push(Arc::new(made));
+        }
         self.known.insert(key, id);
         id
     }

@@ -106,7 +106,8 @@ impl Rules {
 }
 
 impl Rulebook {
-    fn of(
+    /// Prepares one, with the delegates that there are.
+    pub(super) fn of(
         resource: &Resource,
         service: &VirtualService,
         delegates: &HashMap<(&str, &str), (&Resource, &VirtualService)>,

@@ -38,19 +38,19 @@ pub(crate) fn bytes(mesh: &Mesh, registry: &Registry) -> (u64, Option<ResourceKe
         .map(|(resource, service)| ((namespace(resource), resource.key.name.as_str()), rules(&service.http)))
         .collect();
     let views = views(&services, mesh, registry);
-    let servers: HashMap<String, u64> = mesh
+    let servers: HashMap<(&str, &str), u64> = mesh
         .gateways()
         .map(|(resource, gateway)| {
-            (format!("{}/{}", namespace(resource), resource.key.name), count(gateway.servers.len()))
+            ((namespace(resource), resource.key.name.as_str()), count(gateway.servers.len()))
         })
         .collect();
     let mut total = views.saturating_mul(of_services(registry));
     let (mut most, mut largest) = (0, None);
     for (resource, service) in services.iter().filter(|(_, service)| !service.hosts.is_empty()) {
         let hosts = count(service.hosts.len()).saturating_add(covered(service, registry));
-        let placed = bound(resource, service).iter().fold(0_u64, |sum, gateway| {
-            let times = if gateway == MESH { views } else { servers.get(gateway).copied().unwrap_or(0) };
-            sum.saturating_add(times)
+        let placed = bound(resource, service, |gateway| match gateway {
+            None => views,
+            Some(gateway) => servers.get(&gateway).copied().unwrap_or(0),
         });
         // Once they are merged, and once for each host of each source.
         let times = placed.saturating_mul(hosts).saturating_add(1);
@@ -98,11 +98,18 @@ fn covered(service: &VirtualService, registry: &Registry) -> u64 {
     if wild { count(registry.services().len()) } else { 0 }
 }
 
-/// What a VirtualService is bound to.
-fn bound(resource: &Resource, service: &VirtualService) -> Vec<String> {
+/// How many times a VirtualService is placed: for the mesh, which is no gateway, and for each gateway.
+fn bound<'m>(
+    resource: &'m Resource,
+    service: &'m VirtualService,
+    times: impl Fn(Option<(&'m str, &'m str)>) -> u64,
+) -> u64 {
     match service.gateways.as_slice() {
-        [] => vec![MESH.to_owned()],
-        list => list.iter().map(|gateway| host::qualify_gateway(gateway, namespace(resource))).collect(),
+        [] => times(None),
+        list => list.iter().fold(0, |sum, gateway| {
+            let named = (gateway != MESH).then(|| host::gateway_name(gateway, namespace(resource)));
+            sum.saturating_add(times(named))
+        }),
     }
 }
 
@@ -124,6 +131,11 @@ fn views(services: &[(&Resource, &VirtualService)], mesh: &Mesh, registry: &Regi
     }
     let selectors = mesh.destination_rules().filter_map(|(_, rule)| rule.workload_selector.as_ref());
     asked.extend(selectors.flat_map(|selector| selector.match_labels.keys()).map(String::as_str));
+    if asked.is_empty() {
+        let namespaces: BTreeSet<&str> =
+            registry.workloads().iter().map(|it| it.namespace.as_str()).collect();
+        return count(namespaces.len());
+    }
     let views: BTreeSet<(&str, BTreeMap<&str, &str>)> = registry
         .workloads()
         .iter()

@@ -25,7 +25,7 @@ impl World {
 
     fn with(yaml: &str, settings: Settings) -> Self {
         let mesh = Mesh::parse(&Sources::single("mesh.yaml", yaml)).mesh;
-        let registry = Registry::of(&mesh, &settings);
+        let registry = Registry::of(&mesh, &crate::Inventory::default(), &settings);
         Self { mesh, registry, settings }
     }
 

@@ -7,9 +7,8 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::Pattern;
-use crate::Mesh;
-use crate::resource::HttpRoute;
 use crate::resource::http::StringMatch;
+use crate::resource::{HttpRoute, VirtualService};
 
 /// Instructions of all expressions together; some tens of megabytes. Ten thousand rules with an expression each fit in.
 const MOST: usize = 1_000_000;
@@ -24,11 +23,11 @@ pub(crate) struct Patterns {
 
 impl Patterns {
     /// Adds up the expressions of a mesh, in its order. Those that are beyond the budget are never compiled.
-    pub(crate) fn of(mesh: &Mesh) -> Self {
+    pub(crate) fn of<'m>(services: impl Iterator<Item = &'m VirtualService>) -> Self {
         let mut left = MOST;
         let mut seen: HashSet<String> = HashSet::new();
         let mut beyond = HashSet::new();
-        for (_, service) in mesh.virtual_services() {
+        for service in services {
             for route in &service.http {
                 each(route, &mut |source| {
                     if !seen.insert(source.to_owned()) {
@@ -44,6 +43,11 @@ impl Patterns {
             }
         }
         Self { beyond, made: RefCell::default() }
+    }
+
+    /// Whether some are beyond what all of them may come to.
+    pub(crate) fn any_beyond(&self) -> bool {
+        !self.beyond.is_empty()
     }
 
     /// Whether an expression is beyond what all of them may come to.
@@ -71,7 +75,7 @@ impl Patterns {
 }
 
 /// The expressions of a rule.
-fn each(route: &HttpRoute, see: &mut dyn FnMut(&str)) {
+pub(crate) fn each(route: &HttpRoute, see: &mut dyn FnMut(&str)) {
     let mut look = |it: &StringMatch| {
         if let Some(regex) = it.regex.as_deref() {
             see(regex);
@@ -96,7 +100,11 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::Sources;
+    use crate::{Mesh, Sources};
+
+    fn of(mesh: &Mesh) -> Patterns {
+        Patterns::of(mesh.virtual_services().map(|(_, service)| service))
+    }
 
     /// A mesh of so many rules, each with an expression of its own of some 30,000 instructions or of a few.
     fn mesh(large: usize, small: usize) -> Mesh {
@@ -122,7 +130,7 @@ mod tests {
     #[test]
     fn all_expressions_share_a_budget() {
         let mesh = mesh(1200, 10);
-        let patterns = Patterns::of(&mesh);
+        let patterns = of(&mesh);
         let mut fit = 0;
         for (_, service) in mesh.virtual_services() {
             for route in &service.http {
@@ -131,7 +139,7 @@ mod tests {
         }
         // Of the large ones 33; what is small still fits in behind them.
         assert_eq!(fit, 33 + 10);
-        assert_eq!(Patterns::of(&self::mesh(0, 10_000)).beyond.len(), 0);
+        assert_eq!(of(&self::mesh(0, 10_000)).beyond.len(), 0);
     }
 
     #[test]
