@@ -117,13 +117,13 @@ fn Content(number: u64) -> impl IntoView {
 }
 
 /// What is known of it: nothing yet, why it cannot be, or what it would do.
-type Seen = Option<Result<Preview, String>>;
+type PreviewState = Option<Result<Preview, String>>;
 
-fn ready(seen: &Seen) -> Option<&Preview> {
+fn ready(seen: &PreviewState) -> Option<&Preview> {
     seen.as_ref()?.as_ref().ok()
 }
 
-fn shown(seen: &Seen) -> AnyView {
+fn shown(seen: &PreviewState) -> AnyView {
     match seen {
         None => view! { <div class="skeleton" style:height="120px"></div> },
         Some(Err(why)) => {
@@ -166,7 +166,7 @@ async fn both(number: u64) -> Result<(Sources, Sources), String> {
 }
 
 /// What it would do to what runs now. Tracked: the head may move while the dialog is open.
-fn preview_of(store: Store, number: u64, files: &Files) -> Seen {
+fn preview_of(store: Store, number: u64, files: &Files) -> PreviewState {
     let (before, after) = match files.as_ref()? {
         Ok((before, after)) => (before, after),
         Err(why) => return Some(Err(why.clone())),

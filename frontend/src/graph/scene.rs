@@ -88,14 +88,14 @@ pub struct Scene {
     /// Nodes.
     pub nodes: HashMap<NodeId, Rect>,
     /// Links.
-    pub links: HashMap<LinkKey, Way>,
+    pub links: HashMap<LinkKey, EdgePath>,
     /// Around all nodes.
     pub bounds: Rect,
 }
 
 /// The way of a link.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Way {
+pub struct EdgePath {
     /// The curve as an SVG path.
     pub path: String,
     /// Centre of its label.
@@ -135,7 +135,7 @@ impl Scene {
             })
             .collect::<Vec<_>>();
         let labels = curve::labels(&rects, &curves);
-        let ways = curves.iter().zip(labels).map(|(curve, label)| Way {
+        let ways = curves.iter().zip(labels).map(|(curve, label)| EdgePath {
             path: curve.path(),
             label,
             length: curve.length(),

@@ -10,7 +10,7 @@ use super::camera::Camera;
 use super::curve::Rect;
 use super::flow::Flow;
 use super::layout::{self, Point};
-use super::scene::{Moved, Plan, Scene, Way};
+use super::scene::{EdgePath, Moved, Plan, Scene};
 use crate::faults::FaultView;
 use crate::store::{Shared, Store, use_store};
 use crate::topology::{LinkKey, Node, NodeId, Selection, Topology};
@@ -148,7 +148,7 @@ impl GraphState {
     }
 
     /// The way of a link. Tracked.
-    pub fn way(&self, key: &LinkKey) -> Way {
+    pub fn way(&self, key: &LinkKey) -> EdgePath {
         self.scene.with(|scene| scene.links.get(key).cloned().unwrap_or_default())
     }
 
