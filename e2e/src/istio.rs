@@ -1,4 +1,4 @@
-//! istiod, which reads a mesh from a folder, and upstream Envoys that ask it. All on loopback, without a cluster.
+//! istiod, which reads a mesh from a folder or from what it takes for a cluster, and upstream Envoys that ask it. All on loopback.
 
 mod cluster;
 
@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use crate::program::Program;
 use crate::wire;
 
+pub use self::cluster::Cluster;
+
 /// istiod at work. Ends with the value.
 pub struct Istiod {
     program: Program,
@@ -20,19 +22,30 @@ pub struct Istiod {
 }
 
 impl Istiod {
-    /// Starts it on the mesh in `folder/config`, with ports for HTTP, gRPC, gRPC with TLS, webhooks and monitoring, and waits
-    /// until it is ready. `debounce` is for how long it collects changes before it tells Envoys; its default is 100 ms.
-    pub fn start(program: &Path, folder: &Path, ports: [u16; 5], debounce: &str) -> Result<Self> {
+    /// Starts it on the mesh in `folder/config`, or on that of a cluster, with ports for HTTP, gRPC, gRPC with TLS, webhooks and
+    /// monitoring, and waits until it is ready. `debounce` is for how long it collects changes before it tells Envoys; its default is 100 ms.
+    pub fn start(
+        program: &Path,
+        folder: &Path,
+        cluster: Option<&Cluster>,
+        ports: [u16; 5],
+        debounce: &str,
+    ) -> Result<Self> {
         let at = |name: &str| folder.join(name);
         fs::write(at("istio.yaml"), MESH_CONFIG)?;
-        fs::write(at("kubeconfig"), cluster::kubeconfig(cluster::start()?))?;
+        let empty = if cluster.is_none() { Some(Cluster::start()?) } else { None };
+        let kubeconfig = cluster.or(empty.as_ref()).map(Cluster::kubeconfig);
+        fs::write(at("kubeconfig"), kubeconfig.unwrap_or_default())?;
         let [http, grpc, secure, webhooks, monitoring] =
             ports.map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
         let mut command = Command::new(program);
         command.current_dir(folder).arg("discovery");
         command.arg("--kubeconfig").arg(at("kubeconfig"));
         command.args(["--domain", "cluster.local", "--shutdownDuration", "1s"]);
-        command.arg("--configDir").arg(at("config")).arg("--meshConfig").arg(at("istio.yaml"));
+        command.arg("--meshConfig").arg(at("istio.yaml"));
+        if cluster.is_none() {
+            command.arg("--configDir").arg(at("config"));
+        }
         command.args(["--httpAddr", &http, "--grpcAddr", &grpc, "--secureGRPCAddr", &secure]);
         command.args(["--httpsAddr", &webhooks, "--monitoringAddr", &monitoring]);
         command.env("PILOT_DEBOUNCE_AFTER", debounce).envs(ENVIRONMENT);

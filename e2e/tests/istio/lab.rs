@@ -49,7 +49,7 @@ impl Lab {
         fs::create_dir_all(&config)?;
         fs::write(config.join("mesh.yaml"), mesh)?;
         fs::write(config.join("sidecar.yaml"), istio::sidecar(ports.service))?;
-        let istiod = Istiod::start(istiod, folder.path(), ports.istiod, "1ms")?;
+        let istiod = Istiod::start(istiod, folder.path(), None, ports.istiod, "1ms")?;
         let start = |kind, port| istiod.envoy(envoy, kind, folder.path(), port, READY);
         let envoys = [start(Kind::Gateway, ports.gateway)?, start(Kind::Sidecar, ports.service)?];
         let [gateway, sidecar] =

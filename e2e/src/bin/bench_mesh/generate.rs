@@ -47,7 +47,7 @@ impl Services {
     pub(crate) fn write(&self, folder: &Path, layout: Layout) -> Result<()> {
         fs::create_dir_all(folder)?;
         fs::write(folder.join("client.yaml"), CLIENT)?;
-        let documents = (0..self.count).map(|service| self.documents(service, 100));
+        let documents = (0..self.count).map(|service| self.documents(service));
         match layout {
             Layout::FileEach => {
                 for (service, text) in documents.enumerate() {
@@ -61,10 +61,9 @@ impl Services {
         Ok(())
     }
 
-    /// A service's documents, with the weight of its first version.
-    pub(crate) fn documents(&self, service: usize, weight: u8) -> String {
+    /// A service's documents.
+    fn documents(&self, service: usize) -> String {
         let (host, port, [v1, v2]) = (host(service), self.port, self.backends);
-        let rest = 100 - weight;
         format!(
             "apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -96,9 +95,9 @@ spec:
   http:
   - route:
     - destination: {{host: {host}, subset: v1}}
-      weight: {weight}
+      weight: 100
     - destination: {{host: {host}, subset: v2}}
-      weight: {rest}
+      weight: 0
 "
         )
     }

@@ -1,8 +1,9 @@
 //! Measures a mesh of many services, here and at Istio: how long it takes to start, what an edit of one weight costs and how
 //! soon the first request shows it, and what both keep in memory.
 //!
-//! Both get the same files: for each service a ServiceEntry with an endpoint of two versions each, a DestinationRule and a
-//! VirtualService. Here an edit is a request to the API; istiod watches a folder, and one of its files is replaced. Requests go
+//! Both get the same resources: for each service a ServiceEntry with an endpoint of two versions each, a DestinationRule and a
+//! VirtualService. Here an edit is a request to the API; istiod watches what it takes for Kubernetes' API, which tells of a
+//! change at once. Requests go
 //! one after the other over one connection, to the built-in proxy or to a sidecar's Envoy.
 //!
 //! `MESHWRIGHT_BIN` is ours; without `MESHWRIGHT_ISTIOD` and `MESHWRIGHT_ENVOY` (`cargo xtask bench mesh` sets them up) ours is
