@@ -1,13 +1,12 @@
-//! Where two texts differ: Myers' algorithm, which finds the fewest lines, in its variant that needs little memory
-//! ("An O(ND) Difference Algorithm and Its Variations", 1986).
-//!
-//! It is our own because the page carries it: a library that knows several algorithms for all kinds of sequences is many
-//! times as large.
+//! Where two texts differ, in the fewest lines where the texts are not too large for that.
 
 use std::ops::Range;
 
-/// Edits that a search for the fewest goes through. The work grows with their square; beyond them all is taken to have changed.
-const MOST_EDITS: usize = 2000;
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+/// Lines of both texts among which the fewest are found, whatever they are: the work may grow with the square of their number. Of
+/// more lines a few too many may be found, in a time that is bounded.
+const FEWEST: usize = 4000;
 
 /// Lines of the old text that others of the new text stand in place of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,17 +26,20 @@ pub(super) fn blocks(old: &[&str], new: &[&str]) -> Vec<Block> {
         (0..side.len()).filter(|&at| known[side[at]]).collect()
     };
     let (shared_old, shared_new) = (shared(old_numbers, new_numbers), shared(new_numbers, old_numbers));
-    let mut search = Search {
-        old: shared_old.iter().map(|&at| old_numbers[at]).collect(),
-        new: shared_new.iter().map(|&at| new_numbers[at]).collect(),
-        kept: Vec::new(),
-    };
-    search.compare(0..shared_old.len(), 0..shared_new.len());
+    let numbers_of = |shared: &[usize], all: &[usize]| shared.iter().map(|&at| all[at]).collect::<Vec<_>>();
+    let (a, b) = (numbers_of(&shared_old, old_numbers), numbers_of(&shared_new, new_numbers));
+    let algorithm = if a.len() + b.len() <= FEWEST { Algorithm::RawMyers } else { Algorithm::Myers };
+    let kept = capture_diff_slices(algorithm, &a, &b).into_iter().flat_map(|op| match op {
+        DiffOp::Equal { old_index, new_index, len } => {
+            (old_index..old_index + len).zip(new_index..new_index + len)
+        }
+        _ => (0..0).zip(0..0),
+    });
 
     let mut blocks = Vec::new();
     let mut at = (0, 0);
     let ends = std::iter::once((old.len(), new.len()));
-    for (old_at, new_at) in search.kept.iter().map(|&(a, b)| (shared_old[a], shared_new[b])).chain(ends) {
+    for (old_at, new_at) in kept.map(|(a, b)| (shared_old[a], shared_new[b])).chain(ends) {
         if at != (old_at, new_at) {
             blocks.push(Block { old: at.0..old_at, new: at.1..new_at });
         }
@@ -95,104 +97,10 @@ fn settle(blocks: &mut [Block], old: &[&str], new: &[&str]) {
     }
 }
 
-struct Search {
-    old: Vec<usize>,
-    new: Vec<usize>,
-    /// The lines that stay, in order.
-    kept: Vec<(usize, usize)>,
-}
-
-impl Search {
-    /// Finds the lines that stay within these ranges.
-    fn compare(&mut self, mut old: Range<usize>, mut new: Range<usize>) {
-        while !old.is_empty() && !new.is_empty() && self.old[old.start] == self.new[new.start] {
-            self.kept.push((old.start, new.start));
-            old.start += 1;
-            new.start += 1;
-        }
-        let end = old.end;
-        while !old.is_empty() && !new.is_empty() && self.old[old.end - 1] == self.new[new.end - 1] {
-            old.end -= 1;
-            new.end -= 1;
-        }
-        let same = old.end..end;
-        let new_end = new.end;
-        if !old.is_empty() && !new.is_empty() {
-            let (x, y) = middle(&self.old[old.clone()], &self.new[new.clone()]);
-            let (x, y) = (old.start + x, new.start + y);
-            self.compare(old.start..x, new.start..y);
-            self.compare(x..old.end, y..new.end);
-        }
-        self.kept.extend(same.zip(new_end..));
-    }
-}
-
-/// A place that a shortest way from one sequence to the other leads through. Both have entries, and neither their first
-/// nor their last ones are the same.
-///
-/// Two searches go towards each other, from the start and from the end, with one more edit each turn. How far they are
-/// is kept for each diagonal, which is all places with the same `x - y`, counted from 0.
-fn middle(old: &[usize], new: &[usize]) -> (usize, usize) {
-    let (width, height) = (old.len(), new.len());
-    let last = width + height;
-    let mut ahead: Vec<Option<usize>> = vec![None; last + 1];
-    let mut back = ahead.clone();
-    for edits in 0..=last.min(MOST_EDITS) {
-        for diagonal in diagonals(height, edits, last) {
-            let y = |x: usize| x + height - diagonal;
-            let right = diagonal.checked_sub(1).and_then(|from| ahead[from]).map(|x| x + 1);
-            let down = ahead.get(diagonal + 1).copied().flatten();
-            let start = if edits == 0 { Some(0) } else { None };
-            let ways = [start, right.filter(|x| *x <= width), down.filter(|x| *x <= diagonal)];
-            let reached = ways.into_iter().flatten().max();
-            ahead[diagonal] = reached.map(|from| {
-                let mut x = from;
-                while x < width && y(x) < height && old[x] == new[y(x)] {
-                    x += 1;
-                }
-                x
-            });
-            if let Some(from) = reached
-                && back[diagonal].is_some_and(|x| Some(x) <= ahead[diagonal])
-            {
-                return (from, y(from));
-            }
-        }
-        for diagonal in diagonals(width, edits, last) {
-            let y = |x: usize| x + height - diagonal;
-            let left = back.get(diagonal + 1).copied().flatten().and_then(|x| x.checked_sub(1));
-            let up = diagonal.checked_sub(1).and_then(|from| back[from]);
-            let start = if edits == 0 { Some(width) } else { None };
-            let ways = [start, left, up.filter(|x| x + height >= diagonal)];
-            let reached = ways.into_iter().flatten().min();
-            back[diagonal] = reached.map(|from| {
-                let mut x = from;
-                while x > 0 && y(x) > 0 && old[x - 1] == new[y(x) - 1] {
-                    x -= 1;
-                }
-                x
-            });
-            if let Some(from) = reached
-                && ahead[diagonal].is_some_and(|x| Some(x) >= back[diagonal])
-            {
-                return (from, y(from));
-            }
-        }
-    }
-    // They have met by now, or are too far apart; this leads there as well, with more edits.
-    (width, 0)
-}
-
-/// The diagonals that can be reached from one of them with so many edits.
-fn diagonals(from: usize, edits: usize, last: usize) -> impl Iterator<Item = usize> {
-    let first = if edits > from { (edits - from) % 2 } else { from - edits };
-    (first..=(from + edits).min(last)).step_by(2)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use similar::{Algorithm, ChangeTag, TextDiff};
+    use similar::{ChangeTag, TextDiff};
 
     use super::*;
 
@@ -212,7 +120,7 @@ mod tests {
         check("a,b,c", "a,b,c", &[]);
         check("a,b,c", "a,x,c", &["@1 -b +x"]);
         check("a,b,c,d", "b,c,d,e", &["@0 -a +", "@4 - +e"]);
-        check("a,b,c,a,b,b,a", "c,b,a,b,a,c", &["@0 -a +c", "@2 -c +", "@5 -b +", "@7 - +c"]);
+        check("a,b,c,a,b,b,a", "c,b,a,b,a,c", &["@0 -a,b +", "@3 -a +", "@5 - +a", "@7 - +c"]);
         check("x", "y,z", &["@0 -x +y,z"]);
         check("a,b", "a,a,c", &["@1 -b +a,c"]);
     }
@@ -233,7 +141,8 @@ mod tests {
         let old: Vec<&str> = lines.iter().map(String::as_str).collect();
         let new: Vec<&str> = old.iter().rev().copied().collect();
         let found = blocks(&old, &new);
-        assert_eq!(found.iter().map(|block| block.old.len()).sum::<usize>(), old.len());
+        // One line may stay, at most.
+        assert!(found.iter().map(|block| block.old.len()).sum::<usize>() >= old.len() - 1);
     }
 
     proptest! {
