@@ -2,7 +2,6 @@
 //!
 //! Each thread has an inbox. What is told to all of them is done when the last of them has answered.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mesh::Plan;
-use mesh::plan::distinct;
+use mesh::plan::{Plans, distinct};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
@@ -160,13 +159,16 @@ impl Proxy {
     /// connections to endpoints that are in none of the new plans are closed.
     #[tracing::instrument(skip_all, fields(plans = plans.len()))]
     pub async fn swap(&self, plans: Vec<Arc<Plan>>) -> Swapped {
-        if distinct(plans.iter().map(Arc::as_ref)).any(speaks_tls) {
-            let (tls, plans) = (Arc::clone(&self.tls), plans.clone());
+        self.swap_all(Arc::new(plans.into_iter().map(|plan| (plan.source.clone(), plan)).collect())).await
+    }
+
+    /// As [`Proxy::swap`], with plans that are by their sources already.
+    pub async fn swap_all(&self, plans: Arc<Plans>) -> Swapped {
+        if distinct(plans.values().map(Arc::as_ref)).any(speaks_tls) {
+            let (tls, plans) = (Arc::clone(&self.tls), plans.values().cloned().collect::<Vec<_>>());
             // What could not be prepared is made when it is first needed.
             let _ = tokio::task::spawn_blocking(move || tls.prepare(&plans)).await;
         }
-        let plans: HashMap<_, _> = plans.into_iter().map(|plan| (plan.source.clone(), plan)).collect();
-        let plans = Arc::new(plans);
         let times = self.tell(|done| Command::Swap { plans: Arc::clone(&plans), done }).await;
         Swapped { at: times.into_iter().max().unwrap_or_else(Instant::now) }
     }

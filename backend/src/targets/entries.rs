@@ -1,10 +1,10 @@
 //! Where the traffic of the mesh enters: which listeners plans need, and on which addresses they may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use api::state::ListenerInfo;
-use mesh::plan::Protocol;
+use mesh::plan::{Plans, Protocol};
 use mesh::{Plan, Source};
 use proxy::Entry;
 
@@ -39,6 +39,20 @@ pub(crate) fn wanted<'p>(plans: impl Iterator<Item = &'p Plan>) -> Vec<Entry> {
         entries.extend(own.map(|listener| entry(Some(listener.port))));
     }
     entries
+}
+
+/// Whether plans need the listeners that others needed.
+pub(crate) fn same_entries(before: &Plans, now: &Plans) -> bool {
+    let spoken = |plan: &Plan| -> Vec<_> { plan.listeners.iter().map(|it| (it.port, it.protocol)).collect() };
+    // Sources that see the same share their listeners.
+    let mut known = HashSet::new();
+    before.len() == now.len()
+        && now.iter().all(|(source, new)| {
+            before.get(source).is_some_and(|old| {
+                let pair = (old.listeners.as_ptr(), new.listeners.as_ptr());
+                pair.0 == pair.1 || !known.insert(pair) || spoken(old) == spoken(new)
+            })
+        })
 }
 
 /// Where to listen, the preferred address first. A workload's listeners have any free port: workloads share the machine.

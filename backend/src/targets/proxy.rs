@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, pending};
 use proxy::Proxy;
 use tracing::Instrument;
 
-use super::entries::{Entries, addresses, listeners, wanted};
+use super::entries::{Entries, addresses, listeners, same_entries, wanted};
 use super::{News, Offer, Target};
 use crate::analysis::Plans;
 use crate::clock::now_millis;
@@ -24,6 +24,10 @@ const SWAP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct DataPlane {
     proxy: Proxy,
     entries: Arc<ArcSwap<Entries>>,
+    /// What it was given last.
+    running: Arc<Plans>,
+    /// All of its listeners have an address.
+    complete: bool,
     offer: Option<Arc<Offer>>,
     news: News,
 }
@@ -80,7 +84,14 @@ impl Target for DataPlane {
 impl DataPlane {
     /// A proxy without listeners.
     pub fn new(proxy: Proxy) -> Self {
-        Self { proxy, entries: Arc::default(), offer: None, news: News::default() }
+        Self {
+            proxy,
+            entries: Arc::default(),
+            running: Arc::default(),
+            complete: false,
+            offer: None,
+            news: News::default(),
+        }
     }
 
     /// Where traffic enters, for those who look at each call.
@@ -90,7 +101,13 @@ impl DataPlane {
 
     /// Runs these plans: opens what they need, swaps, and closes what they need no more. Returns when the last thread had them, and
     /// whether the listeners changed.
-    async fn run(&self, plans: &Plans) -> Result<(Instant, bool), Unreachable> {
+    async fn run(&mut self, plans: &Arc<Plans>) -> Result<(Instant, bool), Unreachable> {
+        let running = std::mem::replace(&mut self.running, Arc::clone(plans));
+        let swap = || tokio::time::timeout(SWAP_TIMEOUT, self.proxy.swap_all(Arc::clone(plans)));
+        if self.complete && same_entries(&running, plans) {
+            let swapped = swap().await.map_err(|_elapsed| Unreachable)?;
+            return Ok((swapped.at, false));
+        }
         let before = self.entries.load_full();
         let mut entries = Entries::clone(&before);
         let wanted = wanted(plans.values().map(AsRef::as_ref));
@@ -103,12 +120,12 @@ impl DataPlane {
                 Ok(address) => {
                     entries.insert(key, address);
                 }
-                // The others still work; the browser sees that this one has no address.
+                // The others still work; the browser sees that this one has no address. The next revision tries again.
                 Err(error) => tracing::warn!(?entry, %error, "cannot listen"),
             }
         }
-        let swap = self.proxy.swap(plans.values().cloned().collect());
-        let swapped = tokio::time::timeout(SWAP_TIMEOUT, swap).await.map_err(|_elapsed| Unreachable)?;
+        let swapped = swap().await.map_err(|_elapsed| Unreachable)?;
+        self.complete = wanted.iter().all(|it| entries.contains_key(&(it.source.clone(), it.port)));
         let wanted: HashSet<_> = wanted.into_iter().map(|entry| (entry.source, entry.port)).collect();
         let gone: Vec<_> = entries.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
         for key in gone {
