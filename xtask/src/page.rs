@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
@@ -24,17 +25,23 @@ pub(crate) fn build(root: &Path, tools: &Tools) -> Result<()> {
     shell::run(tools.apply(&mut cargo)).context("compiling the page")?;
     let target = build::target(root);
     let staged = target.join("ui-quick");
-    if staged.exists() {
-        fs::remove_dir_all(&staged).context("removing the page that was built before")?;
+    let program = target.join(TARGET).join(profile).join(format!("{NAME}.wasm"));
+    // It takes some seconds, and a second start is to take none.
+    if modified(&staged.join(format!("{NAME}_bg.wasm"))) < modified(&program) {
+        let mut bindgen = Command::new("wasm-bindgen");
+        bindgen.args(["--target", "web", "--no-typescript", "--out-name", NAME, "--out-dir"]).arg(&staged);
+        shell::run(tools.apply(bindgen.arg(&program)))
+            .context("making the page's program ready for the browser")?;
     }
-    let mut bindgen = Command::new("wasm-bindgen");
-    bindgen.args(["--target", "web", "--no-typescript", "--out-name", NAME, "--out-dir"]).arg(&staged);
-    bindgen.arg(target.join(TARGET).join(profile).join(format!("{NAME}.wasm")));
-    shell::run(tools.apply(&mut bindgen)).context("making the page's program ready for the browser")?;
     assemble(&root.join(NAME), &staged)?;
     let changed = sync::mirror(&staged, &root.join(DIST)).context("copying the page")?;
     eprintln!("built  the page: {DIST} ({changed} files changed)");
     Ok(())
+}
+
+/// When a file was written; `None`, which is before all times, where there is none.
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// Copies what `index.html` marks for Trunk, and writes it with links to that.
