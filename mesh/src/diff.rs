@@ -139,6 +139,14 @@ pub fn files(from: &Sources, to: &Sources) -> Vec<(String, Option<String>)> {
 }
 
 /// What two people made of one text, together: both changes where they are of different lines, `None` where they meet.
+///
+/// ```
+/// use mesh::diff::merge;
+///
+/// let base = "a\nb\nc\n";
+/// assert_eq!(merge(base, "A\nb\nc\n", "a\nb\nC\n").as_deref(), Some("A\nb\nC\n"));
+/// assert_eq!(merge(base, "A\nb\nc\n", "aa\nb\nc\n"), None);
+/// ```
 pub fn merge(base: &str, one: &str, other: &str) -> Option<String> {
     let [base, one, other] = [base, one, other].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
     let mut all: Vec<(Block, &[&str])> = blocks(&base, &one).into_iter().map(|it| (it, &one[..])).collect();
@@ -170,6 +178,16 @@ pub fn merge(base: &str, one: &str, other: &str) -> Option<String> {
 }
 
 /// Diffs in the unified format, as `git apply` and `patch -p1` read it.
+///
+/// ```
+/// use mesh::Sources;
+/// use mesh::diff;
+///
+/// let old = Sources::single("mesh.yaml", "weight: 100\n");
+/// let new = Sources::single("mesh.yaml", "weight: 90\n");
+/// let text = diff::unified(&diff::sources(&old, &new));
+/// assert!(text.ends_with("-weight: 100\n+weight: 90\n"));
+/// ```
 pub fn unified(files: &[FileDiff]) -> String {
     let mut out = String::new();
     for FileDiff { file, change, hunks } in files {

@@ -229,6 +229,8 @@ pub struct Step {
 }
 
 /// Explains what would happen to a request of a source.
+///
+/// The crate's own example ends with it.
 pub fn explain(
     mesh: &Mesh,
     registry: &Registry,

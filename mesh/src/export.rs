@@ -5,6 +5,15 @@ use serde_json::json;
 use crate::{Mesh, ResourceKey, Sources, model, yaml};
 
 /// All YAML files as one stream, in the order of their paths.
+///
+/// ```
+/// use mesh::Sources;
+/// use mesh::export::to_single;
+///
+/// let mut sources = Sources::single("a.yaml", "kind: A\n");
+/// sources.0.insert("b.yaml".into(), "kind: B\n".into());
+/// assert_eq!(to_single(&sources), "kind: A\n---\nkind: B\n");
+/// ```
 pub fn to_single(sources: &Sources) -> String {
     let mut out = String::new();
     for (_, text) in sources.0.iter().filter(|(file, _)| model::is_yaml(file)) {

@@ -55,6 +55,27 @@ pub struct Parsed {
 
 impl Mesh {
     /// Reads all files that are YAML by their name (`.yaml`, `.yml`, `.json`) or have no extension.
+    ///
+    /// What cannot be understood is said, and the rest is there all the same:
+    ///
+    /// ```
+    /// use mesh::{Mesh, Sources};
+    ///
+    /// let sources = Sources::single(
+    ///     "mesh.yaml",
+    ///     "
+    /// apiVersion: networking.istio.io/v1
+    /// kind: VirtualService
+    /// metadata: {name: reviews}
+    /// spec:
+    ///   hosts: [reviews]
+    ///   http: [{route: [{destination: {host: reviews}, weight: many}]}]
+    /// ",
+    /// );
+    /// let parsed = Mesh::parse(&sources);
+    /// assert_eq!(parsed.mesh.documents().len(), 1);
+    /// assert_eq!(parsed.diagnostics[0].path, "spec.http[0].route[0].weight");
+    /// ```
     pub fn parse(sources: &Sources) -> Parsed {
         Self::parse_after(sources, &Self::default())
     }

@@ -49,6 +49,30 @@ pub struct Viewer {
 
 impl Registry {
     /// The registry of a mesh and of what a platform reports beside it.
+    ///
+    /// ```
+    /// use mesh::{Inventory, Mesh, Registry, Settings, Sources};
+    ///
+    /// # let text = "
+    /// # apiVersion: networking.istio.io/v1
+    /// # kind: ServiceEntry
+    /// # metadata: {name: reviews}
+    /// # spec:
+    /// #   hosts: [reviews.example.com]
+    /// #   resolution: STATIC
+    /// #   ports: [{number: 80, name: http, protocol: HTTP}]
+    /// #   endpoints: [{address: 10.0.0.1}]
+    /// # ---
+    /// # apiVersion: networking.istio.io/v1
+    /// # kind: WorkloadEntry
+    /// # metadata: {name: client}
+    /// # spec: {address: 10.0.0.2}
+    /// # ";
+    /// let settings = Settings::default();
+    /// let mesh = Mesh::parse(&Sources::single("mesh.yaml", text)).mesh;
+    /// let registry = Registry::of(&mesh, &Inventory::default(), &settings);
+    /// assert!(registry.service("reviews.example.com", "default").is_some());
+    /// ```
     pub fn of(mesh: &Mesh, inventory: &Inventory, settings: &Settings) -> Self {
         let mut workloads = workload::Collector::new(mesh, &inventory.workloads);
         let mut services = kubernetes::services(mesh, inventory, settings, &workloads);

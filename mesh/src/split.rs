@@ -9,6 +9,12 @@ pub const WHOLE: u32 = 100;
 /// The shares after the one at `index` was moved to `to`. The unlocked others share what is left in proportion to what
 /// they had (evenly, where they had nothing); locked ones stay, and bound how far the move can go. Nothing moves when the
 /// share is locked itself, or when no other can give way. Shares that do not sum to 100 are brought to it first.
+///
+/// ```
+/// use mesh::split::move_share;
+///
+/// assert_eq!(move_share(&[50, 50, 0], &[false, true, false], 0, 30), [30, 50, 20]);
+/// ```
 pub fn move_share(shares: &[u32], locked: &[bool], index: usize, to: u32) -> Vec<u32> {
     let mut moved = normalize(shares);
     let is_locked = |at: usize| locked.get(at).copied().unwrap_or(false);

@@ -166,6 +166,36 @@ const fn lean(rule: Rule) -> Rule {
 /// What the rules find in a mesh, by file and place. Findings of reading ([`crate::model::Parsed`]) are not among them.
 ///
 /// Where the registry has no service, the rules that need services stay silent.
+///
+/// ```
+/// use mesh::{Inventory, Mesh, Registry, Settings, Sources, validate};
+///
+/// # let text = "
+/// # apiVersion: networking.istio.io/v1
+/// # kind: ServiceEntry
+/// # metadata: {name: reviews}
+/// # spec:
+/// #   hosts: [reviews.example.com]
+/// #   resolution: STATIC
+/// #   ports: [{number: 80, name: http, protocol: HTTP}]
+/// #   endpoints: [{address: 10.0.0.1}]
+/// # ---
+/// # apiVersion: networking.istio.io/v1
+/// # kind: WorkloadEntry
+/// # metadata: {name: client}
+/// # spec: {address: 10.0.0.2}
+/// # ---
+/// # apiVersion: networking.istio.io/v1
+/// # kind: VirtualService
+/// # metadata: {name: reviews}
+/// # spec: {hosts: [reviews.example.com], http: [{route: [{destination: {host: review.example.com}}]}]}
+/// # ";
+/// let settings = Settings::default();
+/// let mesh = Mesh::parse(&Sources::single("mesh.yaml", text)).mesh;
+/// let registry = Registry::of(&mesh, &Inventory::default(), &settings);
+/// let found = validate(&mesh, &registry, &settings);
+/// assert_eq!(found[0].path, "spec.http[0].route[0].destination.host");
+/// ```
 pub fn validate(mesh: &Mesh, registry: &Registry, settings: &Settings) -> Vec<Diagnostic> {
     let fits = plan::fits(mesh, registry).is_ok();
     check(&Context::new(mesh, Services(registry), settings, None), fits)

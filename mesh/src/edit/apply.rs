@@ -27,6 +27,44 @@ pub struct Applied {
 }
 
 /// Applies edits in order: all of them, or none.
+///
+/// What no edit names stays as it is, and the inverse brings back the rest:
+///
+/// ```
+/// use mesh::edit::{RouteTarget, Share, apply};
+/// use mesh::{Edit, RouteKey, Sources};
+///
+/// let text = "
+/// apiVersion: networking.istio.io/v1
+/// kind: VirtualService
+/// metadata: {name: reviews}
+/// spec:
+///   hosts: [reviews] # by its short name
+///   http:
+///   - route:
+///     - destination: {host: reviews, subset: v1}
+///       weight: 100
+///     - destination: {host: reviews, subset: v2}
+///       weight: 0
+/// ";
+/// let sources = Sources::single("mesh.yaml", text);
+/// let share = |subset: &str, weight| Share {
+///     host: "reviews".into(),
+///     subset: Some(subset.into()),
+///     port: None,
+///     weight,
+/// };
+/// let route = RouteKey { namespace: "default".into(), name: "reviews".into(), index: 0 };
+/// let edit = Edit::SetWeights {
+///     target: RouteTarget::Route(route),
+///     shares: vec![share("v1", 90), share("v2", 10)],
+/// };
+/// let applied = apply(&sources, &[edit])?;
+/// let changed = &applied.sources.0["mesh.yaml"];
+/// assert!(changed.contains("# by its short name") && changed.contains("weight: 90"));
+/// assert_eq!(apply(&applied.sources, &applied.inverse)?.sources, sources);
+/// # Ok::<(), mesh::edit::EditError>(())
+/// ```
 pub fn apply(sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
     apply_to(&Mesh::parse(sources).mesh, sources, edits)
 }

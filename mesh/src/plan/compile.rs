@@ -41,6 +41,33 @@ pub use size::fits;
 pub(crate) use trace::{Entry, Skip, Standing, Trace};
 
 /// Compiles the plan of one source.
+///
+/// ```
+/// use mesh::plan::{Source, compile};
+/// use mesh::{Inventory, Mesh, Registry, Settings, Sources};
+///
+/// # let text = "
+/// # apiVersion: networking.istio.io/v1
+/// # kind: ServiceEntry
+/// # metadata: {name: reviews}
+/// # spec:
+/// #   hosts: [reviews.example.com]
+/// #   resolution: STATIC
+/// #   ports: [{number: 80, name: http, protocol: HTTP}]
+/// #   endpoints: [{address: 10.0.0.1}]
+/// # ---
+/// # apiVersion: networking.istio.io/v1
+/// # kind: WorkloadEntry
+/// # metadata: {name: client}
+/// # spec: {address: 10.0.0.2}
+/// # ";
+/// let settings = Settings::default();
+/// let mesh = Mesh::parse(&Sources::single("mesh.yaml", text)).mesh;
+/// let registry = Registry::of(&mesh, &Inventory::default(), &settings);
+/// let client = Source::Workload { namespace: "default".into(), name: "client".into() };
+/// let plan = compile(&mesh, &registry, &settings, &client, 1);
+/// assert_eq!(plan.clusters[0].key.host, "reviews.example.com");
+/// ```
 pub fn compile(
     mesh: &Mesh,
     registry: &Registry,
