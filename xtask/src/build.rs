@@ -6,10 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::cache::Cache;
-use crate::page;
-use crate::setup::progress::Step;
-use crate::setup::{self, Needs, Tools, cargo_tool};
+use crate::setup::{self, Needs, Tools};
 use crate::shell;
 use crate::sync;
 
@@ -21,25 +18,6 @@ pub(crate) fn all(root: &Path) -> Result<PathBuf> {
     let tools = setup::ensure(root, Needs::Ui)?;
     ui(root, &tools)?;
     server(root, Profile::Release)
-}
-
-/// Builds what a first look needs, and returns the program.
-pub(crate) fn quick(root: &Path) -> Result<PathBuf> {
-    // Where tools are compiled first, the server is beside them: neither leaves all cores busy to its end.
-    let log = Cache::of_user()?.log("server");
-    let server_first = Step {
-        what: "the server".to_owned(),
-        why: "it does not wait for the tools",
-        how: "cargo build; about 3 min on 2 cores",
-        work: Box::new(move |progress| {
-            let mut cargo = server_command(Profile::Quick);
-            shell::logged(cargo_tool::with_progress(&mut cargo), &log, |line| progress.cargo(line))?;
-            Ok("compiled".to_owned())
-        }),
-    };
-    let tools = setup::ensure_beside(root, Needs::Page, vec![server_first])?;
-    page::build(root, &tools)?;
-    server(root, Profile::Quick)
 }
 
 /// Builds the UI into [`DIST`].
@@ -85,7 +63,8 @@ pub(crate) fn server(root: &Path, profile: Profile) -> Result<PathBuf> {
     Ok(program(root, profile))
 }
 
-fn server_command(profile: Profile) -> Command {
+/// What compiles the server.
+pub(crate) fn server_command(profile: Profile) -> Command {
     let mut cargo = cargo();
     cargo.args(["build", "--package", "meshwright", "--profile", profile.name()]);
     cargo

@@ -3,15 +3,18 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::build;
-use crate::setup::progress::seconds;
+use crate::build::{self, Profile};
+use crate::cache::Cache;
+use crate::page;
+use crate::setup::progress::{Step, seconds};
+use crate::setup::{self, Needs, cargo_tool};
 use crate::shell;
 
 /// The server's own name for the address that it listens on.
@@ -23,7 +26,7 @@ pub(crate) const PORT: u16 = 7080;
 /// Builds everything and becomes the server, so that whoever stops us stops it.
 pub(crate) fn run(root: &Path, open: bool, args: &[OsString]) -> Result<()> {
     let start = Instant::now();
-    let program = build::quick(root)?;
+    let program = build(root)?;
     let address = match address(args, env::var_os(LISTEN).as_deref()) {
         Some(given) => given,
         None => format!("127.0.0.1:{}", free_port(PORT)?),
@@ -36,6 +39,25 @@ pub(crate) fn run(root: &Path, open: bool, args: &[OsString]) -> Result<()> {
     let mut server = Command::new(program);
     server.args(args).env(LISTEN, &address);
     replace(server)
+}
+
+/// Builds what a first look needs, and returns the program.
+fn build(root: &Path) -> Result<PathBuf> {
+    // Where tools are compiled first, the server is beside them: neither leaves all cores busy to its end.
+    let log = Cache::of_user()?.log("server");
+    let server_first = Step {
+        what: "the server".to_owned(),
+        why: "it does not wait for the tools",
+        how: "cargo build; about 3 min on 2 cores",
+        work: Box::new(move |progress| {
+            let mut cargo = build::server_command(Profile::Quick);
+            shell::logged(cargo_tool::with_progress(&mut cargo), &log, |line| progress.cargo(line))?;
+            Ok("compiled".to_owned())
+        }),
+    };
+    let tools = setup::ensure_beside(root, Needs::Page, vec![server_first])?;
+    page::build(root, &tools)?;
+    build::server(root, Profile::Quick)
 }
 
 /// Where the server will listen, if the arguments or the environment say so.
