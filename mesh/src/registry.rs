@@ -75,7 +75,7 @@ impl Registry {
     /// ```
     pub fn of(mesh: &Mesh, inventory: &Inventory, settings: &Settings) -> Self {
         let mut workloads = workload::Collector::new(mesh, &inventory.workloads);
-        let mut services = kubernetes::services(mesh, inventory, settings, &workloads);
+        let mut services = kubernetes::services(mesh, inventory.services(settings), settings, &workloads);
         services.extend(entry::services(mesh, &mut workloads));
         // Of one host in one namespace, Kubernetes' service is first and then the oldest entry; their ports are united.
         services.sort_by(|a, b| (a.rank(), &a.host, &a.namespace).cmp(&(b.rank(), &b.host, &b.namespace)));

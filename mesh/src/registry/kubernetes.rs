@@ -5,23 +5,23 @@ use std::collections::HashMap;
 
 use super::entry::endpoint;
 use super::workload::Collector;
-use super::{Discovery, Inventory, Port, PortProtocol, Service, Visibility};
+use super::{Discovery, Port, PortProtocol, Service, Visibility};
 use crate::annotation;
 use crate::plan::Endpoint;
 use crate::resource::service::{IntOrString, Service as Spec, ServicePort};
 use crate::resource::{Metadata, Resource};
 use crate::{Mesh, ResourceKey, Settings, host};
 
-/// A service for each Service.
+/// A service for each Service, and those that a platform reports.
 pub(super) fn services(
     mesh: &Mesh,
-    inventory: &Inventory,
+    reported: impl Iterator<Item = Service>,
     settings: &Settings,
     workloads: &Collector<'_>,
 ) -> Vec<Service> {
     let mut all: Vec<Service> =
         mesh.services().map(|(resource, spec)| of_document(resource, spec, settings, workloads)).collect();
-    all.extend(inventory.services(settings));
+    all.extend(reported);
     let positions: HashMap<String, usize> =
         all.iter().enumerate().map(|(at, service)| (service.host.clone(), at)).collect();
     let aliases: Vec<(String, usize)> = all
