@@ -44,7 +44,7 @@ pub struct Analysis {
     pub mesh: Mesh,
     /// The services, workloads and gateways that they and the inventory make.
     pub registry: Arc<Registry>,
-    /// All that there is to say about it: what reading it said, then what the rules of [`crate::validate`] found.
+    /// All that there is to say about it: what reading it said, then what the rules of [`mod@crate::validate`] found.
     pub diagnostics: Vec<Diagnostic>,
     /// Whether it can be compiled.
     pub fits: Result<(), Exceeded>,
