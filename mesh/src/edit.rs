@@ -11,6 +11,7 @@ mod expiry;
 mod fault;
 mod routes;
 mod service;
+mod shape;
 mod summary;
 mod weights;
 mod workspace;

@@ -7,6 +7,7 @@
 #[macro_use]
 mod message;
 
+pub mod destination;
 pub mod destination_rule;
 pub(crate) mod field;
 pub mod gateway;
@@ -24,9 +25,9 @@ use serde_json::Value;
 use crate::ResourceKey;
 
 pub use destination_rule::DestinationRule;
+pub use field::Extra;
 pub use gateway::Gateway;
 pub use http::HttpRoute;
-pub use message::Extra;
 pub use metadata::Metadata;
 pub use scalar::{DurationError, DurationString, Percent};
 pub use service::Service;

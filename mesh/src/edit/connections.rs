@@ -7,7 +7,7 @@ use crate::annotation::CONNECTION_FAULTS;
 use crate::plan::compile::reset::{entries, of};
 use crate::resource::{DurationString, Resource};
 
-use super::routes::list;
+use super::shape::list;
 use super::workspace::Workspace;
 use super::{AbortSpec, DelaySpec, EditError, FaultSpec};
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::resource::DurationString;
 
-use super::routes::{list, name};
+use super::shape::{list, name};
 use super::{FaultSpec, HeaderEquals};
 
 /// How the names of copies begin; the header and its value follow.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::RouteKey;
 
+use super::shape::list;
 use super::workspace::Workspace;
 use super::{EditError, RouteTarget, fault, service};
 
@@ -62,18 +63,4 @@ pub(super) fn change_with_copies(
         }
         Ok(())
     })
-}
-
-/// A list as the API has it: what stands alone is a list of one, what is missing is empty.
-pub(super) fn list(value: Option<&Value>) -> Vec<Value> {
-    match value {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(items)) => items.clone(),
-        Some(one) => vec![one.clone()],
-    }
-}
-
-/// A route's name; empty without one.
-pub(super) fn name(route: &Value) -> &str {
-    route.get("name").and_then(Value::as_str).unwrap_or_default()
 }

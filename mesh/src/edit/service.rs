@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::resource::{DestinationRule, HttpRoute, Resource, VirtualService};
 use crate::{Kind, Mesh, ResourceKey, RouteKey, host, yaml};
 
-use super::routes::list;
+use super::shape::list;
 use super::workspace::Workspace;
 use super::{Edit, EditError, RouteTarget, Share, fault};
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::routes::{self, list};
+use super::routes;
+use super::shape::list;
 use super::workspace::Workspace;
 use super::{EditError, RouteTarget, Share, connections, fault, service};
 

@@ -1,8 +1,8 @@
 //! What every request gets for certain: why a destination cannot be reached, and aborts of all.
 
-use super::{Certain, outcome};
+use super::Certain;
 use crate::plan::compile::Context;
-use crate::plan::{AbortWith, Balancer, ClusterId, Forward, Plan, Source};
+use crate::plan::{AbortWith, Balancer, ClusterId, ClusterKey, Forward, Plan, Source};
 use crate::registry::Viewer;
 use crate::route::{Chosen, Decision, MILLION};
 
@@ -20,6 +20,11 @@ pub(super) struct Lost {
     /// Envoy's flag.
     pub(super) flag: &'static str,
     pub(super) reason: String,
+}
+
+/// The cluster's name.
+pub(super) fn cluster(plan: &Plan, id: ClusterId) -> Option<&ClusterKey> {
+    plan.clusters.get(id.0 as usize).map(|cluster| &cluster.key)
 }
 
 impl Lookup<'_> {
@@ -113,7 +118,7 @@ fn abort(chosen: &Chosen<'_>) -> Option<Certain> {
 /// Why no copy is sent to a mirror, one after another.
 pub(super) fn mirrors(lookup: &Lookup<'_>, forward: &Forward) -> String {
     let lost = forward.mirrors.iter().filter_map(|mirror| {
-        let host = &outcome::cluster(lookup.plan, mirror.cluster)?.host;
+        let host = &cluster(lookup.plan, mirror.cluster)?.host;
         Some(format!("; no copy is sent to {host}: {}", lookup.lost(mirror.cluster)?.reason))
     });
     lost.collect()

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::certain::Lookup;
+use super::certain::{Lookup, cluster};
 use super::{
     Abort, Copied, Delay, ExplainRequest, Explanation, Faults, Retries, RouteRef, Seen, Status, Step, Target,
     TimeoutFrom,
 };
 use crate::RouteKey;
-use crate::plan::{AbortWith, ClusterId, ClusterKey, Fault, Forward, Listener, Plan, Retry, UnknownHost};
+use crate::plan::{AbortWith, Fault, Forward, Listener, Plan, Retry, UnknownHost};
 use crate::resource::DurationString;
 use crate::route::path::Refused;
 use crate::route::{Decision, Limits};
@@ -112,11 +112,6 @@ pub(super) fn route_ref(key: &RouteKey, name: Option<&String>) -> RouteRef {
 /// A duration as Istio writes it.
 pub(super) fn duration(it: Duration) -> String {
     DurationString::from_millis(u64::try_from(it.as_millis()).unwrap_or(u64::MAX)).0
-}
-
-/// The cluster's name.
-pub(super) fn cluster(plan: &Plan, id: ClusterId) -> Option<&ClusterKey> {
-    plan.clusters.get(id.0 as usize).map(|cluster| &cluster.key)
 }
 
 fn targets(plan: &Plan, forward: &Forward) -> Vec<Target> {

@@ -14,7 +14,7 @@ use crate::{Diagnostic, Edit, ResourceKey, Severity};
 
 use super::codes::Code;
 use super::related::Related;
-use super::resource;
+use super::resource::{self, Item};
 
 /// One resource's place in a mesh: a document of a file, or an entry of a document of kind `List`.
 #[derive(Debug, Clone)]
@@ -87,15 +87,6 @@ impl Budget {
         self.aliased -= cost.aliased;
         Ok(())
     }
-}
-
-/// A resource in a document.
-#[derive(Debug, Clone)]
-pub(super) struct Item {
-    /// Where it is: empty, or `items[n]` in a list.
-    pub(super) path: Path,
-    pub(super) resource: Resource,
-    pub(super) related: Related,
 }
 
 impl Body {

@@ -7,9 +7,17 @@ use crate::yaml::{Path, Problem, Text};
 use crate::{Kind, ResourceKey, Severity};
 
 use super::deprecated;
-use super::document::Item;
 use super::lenient::{self, Findings};
 use super::related::Related;
+
+/// A resource in a document.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    /// Where it is: empty, or `items[n]` in a list.
+    pub(super) path: Path,
+    pub(super) resource: Resource,
+    pub(super) related: Related,
+}
 
 /// The resources of a document: one, or the entries of a `List`.
 pub(super) fn items(text: &Text, problems: &mut Vec<(Option<ResourceKey>, Problem)>) -> Vec<Item> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::serial::{delay, duration, is_default, optional_duration};
 use super::{ClusterId, HeaderValue, Matcher, Pattern};
@@ -120,6 +120,12 @@ pub struct RetryOn {
     pub unavailable: bool,
     /// Numeric codes.
     pub status_codes: Vec<u16>,
+}
+
+impl Serialize for RetryOn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// A copy of traffic.

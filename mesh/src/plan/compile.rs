@@ -16,6 +16,7 @@ mod patch;
 mod policy;
 pub(crate) mod reset;
 mod rules;
+mod scope;
 mod secrets;
 mod sidecar;
 mod size;

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::RetryOn;
-
 /// A duration, as in `1.5s`.
 pub(super) fn duration<S: Serializer>(it: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&text(*it))
@@ -29,12 +27,6 @@ pub(super) fn delay<S: Serializer>(it: &Option<(u32, Duration)>, serializer: S) 
 /// Whether a value says nothing.
 pub(super) fn is_default<T: Default + PartialEq>(it: &T) -> bool {
     *it == T::default()
-}
-
-impl Serialize for RetryOn {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 fn text(it: Duration) -> String {

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::Extra;
 use super::scalar::DurationString;
 use super::service::IntOrString;
-use super::walk::{At, Leaf, Walk};
+use super::walk::{At, Leaf, Walk, camel_case};
 use crate::yaml::{Path, Segment};
+
+/// Fields of a message that Meshwright does not understand, as they stand.
+pub type Extra = BTreeMap<String, serde_json::Value>;
 
 /// Where a value is not of the type that stands there.
 ///
@@ -108,18 +110,6 @@ impl Name {
             None => camel_case(self.field).map(char::from).collect(),
         }
     }
-}
-
-/// The name of a field in camel case. Names in Rust are ASCII.
-pub(crate) fn camel_case(name: &str) -> impl Iterator<Item = u8> {
-    let mut upper = false;
-    name.strip_prefix("r#").unwrap_or(name).bytes().filter_map(move |byte| {
-        if byte == b'_' {
-            upper = true;
-            return None;
-        }
-        Some(if std::mem::take(&mut upper) { byte.to_ascii_uppercase() } else { byte })
-    })
 }
 
 /// Reads a message into its fields.

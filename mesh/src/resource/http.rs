@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::destination::Destination;
 use super::scalar::{DurationString, Percent};
-use super::virtual_service::Destination;
 
 messages! {
     /// One rule: what it matches and what it does.

@@ -1,10 +1,5 @@
 //! How messages are declared: every field optional or a collection, unknown ones kept.
 
-use std::collections::BTreeMap;
-
-/// Fields of a message that Meshwright does not understand, as they stand.
-pub type Extra = BTreeMap<String, serde_json::Value>;
-
 /// Declares messages of the API: structs in camel case whose fields may all be missing, with an `extra` for the rest.
 ///
 /// A scalar that is written with its zero value (`port: 0`, `uri: ""`) is absent, as in proto3: templates write those. Fields

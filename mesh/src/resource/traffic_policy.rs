@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::destination::PortSelector;
 use super::scalar::DurationString;
-use super::virtual_service::PortSelector;
 
 messages! {
     /// How clients treat a service.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use super::destination::{Destination, PortSelector};
 use super::http::HttpRoute;
 
 messages! {
@@ -75,21 +76,5 @@ messages! {
         destination: Option<Destination>,
         /// Its weight.
         weight: Option<i64>,
-    }
-
-    /// A service, or a subset of it.
-    Destination {
-        /// Host of the service.
-        host: Option<String>,
-        /// Name of a subset in a DestinationRule.
-        subset: Option<String>,
-        /// Port of the service.
-        port: Option<PortSelector>,
-    }
-
-    /// A port by its number.
-    PortSelector {
-        /// 1 to 65535.
-        number: Option<i64>,
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::field::camel_case;
 use super::scalar::DurationString;
 use super::service::IntOrString;
 
@@ -95,6 +94,18 @@ impl<'p> At<'p> {
             Self::Index(parent, index) => parent.path().index(*index),
         }
     }
+}
+
+/// The name of a field in camel case. Names in Rust are ASCII.
+pub(crate) fn camel_case(name: &str) -> impl Iterator<Item = u8> {
+    let mut upper = false;
+    name.strip_prefix("r#").unwrap_or(name).bytes().filter_map(move |byte| {
+        if byte == b'_' {
+            upper = true;
+            return None;
+        }
+        Some(if std::mem::take(&mut upper) { byte.to_ascii_uppercase() } else { byte })
+    })
 }
 
 impl fmt::Display for At<'_> {

@@ -8,15 +8,7 @@ use crate::resource::VirtualService;
 use crate::resource::http::{HttpMatch, StringMatch};
 use crate::resource::virtual_service::{L4Match, TlsMatch};
 
-use super::facts;
-
-/// A match of any kind of route.
-#[derive(Clone, Copy)]
-pub(super) enum Match<'m> {
-    Http(&'m HttpMatch),
-    Tls(&'m TlsMatch),
-    Tcp(&'m L4Match),
-}
+use super::facts::{self, Match};
 
 /// A route with its matches, as far as order is concerned.
 pub(super) struct Ordered<'m> {

@@ -8,8 +8,16 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use super::covers::Match;
 use crate::resource::http::{HttpMatch, StringMatch};
+use crate::resource::virtual_service::{L4Match, TlsMatch};
+
+/// A match of any kind of route.
+#[derive(Clone, Copy)]
+pub(super) enum Match<'m> {
+    Http(&'m HttpMatch),
+    Tls(&'m TlsMatch),
+    Tcp(&'m L4Match),
+}
 
 /// The fact that everything meets.
 pub(super) const NOTHING: u64 = 0;

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::Severity;
+use crate::limits::DEPTH;
 
 use super::path::Path;
 
@@ -53,4 +54,22 @@ pub enum Remedy {
     Repaired,
     /// Fields with new values; `None` removes one.
     Fields(Vec<(Path, Option<Value>)>),
+}
+
+/// The document is nested too deeply.
+pub(super) fn deep() -> Problem {
+    let message = format!("The document is nested more than {DEPTH} levels deep, and is left out.");
+    left_out("MW0006", 0, message)
+}
+
+/// A document that cannot be read.
+pub(super) fn left_out(code: &'static str, offset: usize, message: String) -> Problem {
+    Problem {
+        code,
+        severity: Severity::Error,
+        path: Path::default(),
+        offset,
+        message: message.into(),
+        fix: None,
+    }
 }

@@ -5,11 +5,9 @@ use std::sync::OnceLock;
 use granit_parser::ScanError;
 use serde_json::Value;
 
-use crate::Severity;
-use crate::limits::{DEPTH, NODES};
+use crate::limits::NODES;
 
-use super::path::Path;
-use super::problem::{More, Problem};
+use super::problem::{More, Problem, deep, left_out};
 use super::repair::{Repaired, repair};
 use super::tree::{Tree, Unreadable};
 use super::value::{self, Cost};
@@ -81,25 +79,7 @@ fn not_yaml(error: &ScanError) -> Problem {
     left_out("MW0001", error.marker().byte_offset().unwrap_or(0), message)
 }
 
-/// The document is nested too deeply.
-pub(super) fn deep() -> Problem {
-    let message = format!("The document is nested more than {DEPTH} levels deep, and is left out.");
-    left_out("MW0006", 0, message)
-}
-
 fn large() -> Problem {
     let message = format!("The document has more than {NODES} keys and values, and is left out: divide it.");
     left_out("MW0007", 0, message)
-}
-
-/// A document that cannot be read.
-pub(super) fn left_out(code: &'static str, offset: usize, message: String) -> Problem {
-    Problem {
-        code,
-        severity: Severity::Error,
-        path: Path::default(),
-        offset,
-        message: message.into(),
-        fix: None,
-    }
 }

@@ -8,10 +8,10 @@ use crate::Severity;
 use crate::limits::{ALIASED_BYTES, ALIASED_NODES, DEPTH, KEY_BYTES, PROBLEMS};
 
 use super::path::{Path, Segment};
-use super::problem::{More, Problem, Remedy};
+use super::problem::{More, Problem, Remedy, deep, left_out};
 use super::repair::placeholder;
 use super::tree::{NodeId, NodeKind, Tree};
-use super::{emit, read, scalar};
+use super::{emit, scalar};
 
 /// What a document takes of the mesh's budget.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
 
     fn node(&mut self, id: NodeId) -> Value {
         if self.path.len() >= DEPTH {
-            self.over.get_or_insert_with(read::deep);
+            self.over.get_or_insert_with(deep);
         }
         let tree = self.tree;
         let kind = &tree.node(id).kind;
@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
 
 fn expands() -> Problem {
     let message = "The document's aliases expand to more than it may hold; it is left out.".to_owned();
-    read::left_out("MW0005", 0, message)
+    left_out("MW0005", 0, message)
 }
 
 /// An alias of nothing is almost always a wildcard that should be in quotes.

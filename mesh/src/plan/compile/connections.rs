@@ -4,7 +4,7 @@ use super::Context;
 use super::clusters::Clusters;
 use super::matches::bound_to;
 use super::rules::{ConnectionRule, Rulebook};
-use super::translate::Scope;
+use super::scope::Scope;
 use crate::host;
 use crate::plan::{ConnectionMatch, ConnectionRoute, Destination, HeaderOps, Subnet};
 use crate::registry::{PortProtocol, Service, Viewer};

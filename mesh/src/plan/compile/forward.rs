@@ -6,8 +6,8 @@ use base64::prelude::BASE64_STANDARD;
 use super::clusters::Clusters;
 use super::defaults;
 use super::headers::{operations, parts_per_million};
+use super::scope::Scope;
 use super::trace::Skip;
-use super::translate::Scope;
 use crate::Settings;
 use crate::plan::{
     Action, Destination, Direct, Forward, Mirror, Redirect, Retry, RetryOn, Rewrite, substitution,

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::clusters::Clusters;
 use super::matches::is_catch_all;
+use super::scope::Scope;
 use super::trace::{Entry, Standing, Trace};
-use super::translate::{self, Scope, Translated};
+use super::translate::{self, Translated};
 use super::{Context, connections, secrets};
 use crate::host::{self, Overlaps};
 use crate::plan::{

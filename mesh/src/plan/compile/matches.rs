@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::scope::Scope;
 use super::trace::Skip;
-use super::translate::Scope;
 use crate::labels::selects;
 use crate::plan::{HeaderMatcher, Match, Matcher, Patterns};
 use crate::resource::http::{HttpMatch, StringMatch};

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::clusters::Clusters;
 use super::domains::{self, Taken};
+use super::scope::Scope;
 use super::trace::{Entry, Note, Standing, Trace};
-use super::translate::{self, Scope};
+use super::translate;
 use super::{Context, Rulebook, connections, defaults};
 use crate::host::{self, HostMap, MESH, Overlaps};
 use crate::plan::{ConnectionRoute, Listener, Protocol, Route, UnknownHost, VirtualHost, VirtualHosts};

@@ -2,25 +2,11 @@
 
 use super::clusters::Clusters;
 use super::rules::{Rule, Rulebook};
+use super::scope::Scope;
 use super::trace::{Note, Skip};
 use super::{forward, headers, matches};
 use crate::Settings;
-use crate::plan::{Match, Patterns, Route};
-use crate::registry::Viewer;
-
-/// For whom and where rules are translated.
-pub(super) struct Scope<'a> {
-    /// The source.
-    pub(super) viewer: &'a Viewer,
-    /// `mesh`, or the gateway's `namespace/name`.
-    pub(super) gateway: &'a str,
-    /// Port of the listener.
-    pub(super) port: u16,
-    /// TLS ends at the listener.
-    pub(super) tls: bool,
-    /// The mesh's regular expressions.
-    pub(super) patterns: &'a Patterns,
-}
+use crate::plan::{Match, Route};
 
 /// Routes, and what was left out.
 #[derive(Default)]
