@@ -15,10 +15,10 @@ pub fn edits(sources: &Sources, body: &[u8]) {
 /// Bodies of questions, and what the page reads of events.
 pub fn bodies(body: &[u8]) {
     if let Ok(request) = serde_json::from_slice::<PostExplain>(body) {
-        let _ = mesh::limits::question(&request.source, &request.request);
+        let _ = mesh::explain::fits(&request.source, &request.request);
     }
     if let Ok(PostValidate { sources: Some(sources), .. }) = serde_json::from_slice(body) {
-        let _ = mesh::limits::sources(&sources);
+        let _ = sources.fits();
     }
     if let Ok(text) = std::str::from_utf8(body) {
         let _ = serde_json::from_str::<Delta>(text);

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Edit, ResourceKey};
+use crate::ResourceKey;
+use crate::change::Edit;
 
 /// How bad it is. Ordered from the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{Compiler, Listener, Plan, Protocol, Source};
 use crate::registry::Viewer;
 use crate::route::path::normalize;
-use crate::route::{Decision, Draws, Request, edge, route};
+use crate::route::{Decision, Draws, Request, edge, listener_for, route};
 use crate::{Mesh, Registry, Settings};
 
 use certain::Lookup;
-pub use input::{BadRequest, header};
+pub use input::{BadRequest, fits, header};
 
 /// The request to explain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,7 +302,7 @@ fn listener<'p>(plan: &'p Plan, request: &ExplainRequest) -> Option<&'p Listener
     if let Some(port) = request.port {
         return plan.listener(port);
     }
-    let by_authority = plan.listener_for(&request.host);
+    let by_authority = listener_for(plan, &request.host);
     match plan.source {
         // The port of an authority says nothing about which of a gateway's ports the request came in on.
         Source::Gateway { .. } => by_authority.or_else(|| plan.listeners.first()),

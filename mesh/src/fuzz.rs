@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::explain::{ExplainRequest, explain};
 use crate::plan::{Listener, Plan, compile::bytes, compile_all};
 use crate::route::{Decision, Draws, MILLION, Request, route};
-use crate::{Edit, Mesh, Registry, Settings, Source, Sources, diff, edit, export, limits, validate};
+use crate::{Edit, Mesh, Registry, Settings, Source, Sources, diff, edit, export, validate};
 
 /// Listeners and virtual hosts of a plan that requests are sent to.
 const MOST: usize = 8;
@@ -47,7 +47,7 @@ pub fn edits(sources: &Sources, wanted: &[Edit]) {
     let fresh = Mesh::parse(&applied.sources);
     assert_eq!(applied.parsed.diagnostics, fresh.diagnostics, "what edits read is what is read afresh");
     // The way back may be longer than what a person may ask for.
-    if limits::edits(&applied.inverse).is_ok() {
+    if edit::fits(&applied.inverse).is_ok() {
         let back = edit::apply(&applied.sources, &applied.inverse);
         assert_eq!(back.map(|back| back.sources).as_ref(), Ok(sources), "the inverse leads back");
     }

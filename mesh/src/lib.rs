@@ -56,6 +56,7 @@
 
 pub mod analysis;
 pub mod annotation;
+mod change;
 pub mod diagnostic;
 pub mod diff;
 pub mod edit;
@@ -77,16 +78,17 @@ mod route_id;
 pub mod settings;
 pub mod sources;
 pub mod split;
+mod subnet;
 pub mod validate;
 pub mod yaml;
 
 pub use analysis::Analysis;
+pub use change::Edit;
 pub use diagnostic::{Diagnostic, Severity};
-pub use edit::Edit;
 pub use key::{Kind, ResourceKey, RouteKey};
 pub use model::{Document, Mesh};
-pub use plan::{Plan, Source};
-pub use registry::{Inventory, Registry};
+pub use plan::Plan;
+pub use registry::{Inventory, Registry, Source};
 pub use route_id::RouteId;
 pub use settings::{DefaultBalancer, PathNormalization, Settings};
 pub use sources::Sources;

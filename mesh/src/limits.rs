@@ -1,15 +1,10 @@
 //! How much of everything a mesh, an edit and a question may have: the one table of bounds.
 //!
-//! What others send is checked here before anything that recurses or copies sees it: by the server, by the commands and by
-//! the draft in the browser alike. Most functions of this crate recurse over values, so the bound on depth is what keeps them
-//! within a thread's stack.
+//! What others send is held against it before anything that recurses or copies sees it ([`crate::Sources::fits`],
+//! [`crate::edit::fits`], [`crate::explain::fits`]): by the server, by the commands and by the draft in the browser alike.
+//! Most functions of this crate recurse over values, so the bound on depth is what keeps them within a thread's stack.
 
 use serde_json::Value;
-
-use crate::edit::{FaultSpec, FieldEdit, HeaderEquals, RouteTarget, Share};
-use crate::explain::ExplainRequest;
-use crate::yaml::Path;
-use crate::{Edit, ResourceKey, Source, Sources};
 
 /// Levels of a document with its aliases in place; of an edit's path and the value that it puts there, together.
 ///
@@ -75,92 +70,14 @@ pub struct Exceeded {
     pub found: usize,
 }
 
-const BYTES: &str = "bytes";
-
 /// Refuses what is more than it may be.
 pub fn within(what: &'static str, unit: &'static str, most: usize, found: usize) -> Result<(), Exceeded> {
     if found <= most { Ok(()) } else { Err(Exceeded { what, most, unit, found }) }
 }
 
-/// Refuses edits that are too many, too large or too deep.
-pub fn edits(edits: &[Edit]) -> Result<(), Exceeded> {
-    within("a request", "edits", EDITS, edits.len())?;
-    edits.iter().try_for_each(edit)
-}
-
-fn edit(edit: &Edit) -> Result<(), Exceeded> {
-    match edit {
-        Edit::SetWeights { target: to, shares } => {
-            target(to)?;
-            within("a split", "destinations", FIELDS, shares.len())?;
-            shares.iter().try_for_each(|Share { host, subset, .. }| {
-                name(host)?;
-                subset.as_deref().map_or(Ok(()), name)
-            })
-        }
-        Edit::InjectFault { target: to, only, fault: Some(FaultSpec { .. }) | None, .. } => {
-            target(to)?;
-            only.as_ref().map_or(Ok(()), |HeaderEquals { name: header, value }| {
-                name(header)?;
-                within("the value of a header", BYTES, TEXT_BYTES, value.len())
-            })
-        }
-        Edit::SetTimeout { target: to, .. } => target(to),
-        Edit::SetRetries { target: to, retries } => {
-            target(to)?;
-            let on = retries.as_ref().and_then(|retries| retries.retry_on.as_deref()).unwrap_or_default();
-            within("`retry_on`", BYTES, TEXT_BYTES, on.len())
-        }
-        Edit::SetFields { key: of, fields } => {
-            key(of)?;
-            within("an edit", "fields", FIELDS, fields.len())?;
-            fields.iter().try_for_each(field)
-        }
-        Edit::ReplaceResource { key: of, yaml } => {
-            key(of)?;
-            within("a document", BYTES, FILE_BYTES, yaml.len())
-        }
-        Edit::AddResource { file, yaml } => {
-            within("the name of a file", BYTES, FILE_NAME_BYTES, file.len())?;
-            within("a document", BYTES, FILE_BYTES, yaml.len())
-        }
-        Edit::RemoveResource { key: of } => key(of),
-        Edit::SetFiles { files } => {
-            within("an edit", "files", FILES, files.len())?;
-            files.iter().try_for_each(|(name, text)| {
-                within("the name of a file", BYTES, FILE_NAME_BYTES, name.len())?;
-                within("a file", BYTES, FILE_BYTES, text.as_ref().map_or(0, String::len))
-            })
-        }
-    }
-}
-
-fn field(FieldEdit { path, value }: &FieldEdit) -> Result<(), Exceeded> {
-    within("the path of a field", BYTES, TEXT_BYTES, path.len())?;
-    // What is no path is told apart when the edit is made.
-    let steps = Path::parse(path).map_or(0, |path| path.0.len());
-    within("the path of a field", "steps", DEPTH, steps)?;
-    let levels = steps + value.as_ref().map_or(0, depth);
-    within("the path of a field and its value", "levels", DEPTH, levels)
-}
-
-fn target(target: &RouteTarget) -> Result<(), Exceeded> {
-    match target {
-        RouteTarget::Service(host) => name(host),
-        RouteTarget::Route(key) | RouteTarget::Tcp(key) | RouteTarget::Tls(key) => {
-            name(&key.namespace)?;
-            name(&key.name)
-        }
-    }
-}
-
-fn key(key: &ResourceKey) -> Result<(), Exceeded> {
-    [key.kind.as_str(), &key.namespace, &key.name].into_iter().try_for_each(name)
-}
-
 /// Refuses a name that is too long.
 pub fn name(name: &str) -> Result<(), Exceeded> {
-    within("a name", BYTES, NAME_BYTES, name.len())
+    within("a name", "bytes", NAME_BYTES, name.len())
 }
 
 /// Levels of a value. It does not recurse: what it looks at may be as deep as it likes.
@@ -176,26 +93,6 @@ pub fn depth(value: &Value) -> usize {
         }
     }
     deepest
-}
-
-/// Refuses files that are too many or too large.
-pub fn sources(sources: &Sources) -> Result<(), Exceeded> {
-    within("a mesh", "files", FILES, sources.0.len())?;
-    for text in sources.0.values() {
-        within("a file", BYTES, FILE_BYTES, text.len())?;
-    }
-    within("a mesh", BYTES, MESH_BYTES, sources.0.values().map(String::len).sum())
-}
-
-/// Refuses a question that is too large.
-pub fn question(source: &Source, request: &ExplainRequest) -> Result<(), Exceeded> {
-    let ExplainRequest { method, host, path, headers, scheme, port: _ } = request;
-    source.parts().into_iter().try_for_each(name)?;
-    [method, host, scheme.as_deref().unwrap_or_default()].into_iter().try_for_each(name)?;
-    within("the path of a request", BYTES, QUESTION_BYTES, path.len())?;
-    within("a request", "headers", HEADERS, headers.len())?;
-    let bytes = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    within("the headers of a request", BYTES, QUESTION_BYTES, bytes)
 }
 
 #[cfg(test)]

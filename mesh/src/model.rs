@@ -10,6 +10,7 @@ mod known;
 mod lenient;
 mod related;
 mod resource;
+mod unread;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

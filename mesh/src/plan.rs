@@ -12,26 +12,27 @@ mod hosts;
 mod listeners;
 mod pattern;
 mod policy;
+mod retry;
 mod serial;
 mod tls;
 mod upstream;
 mod value;
 
 pub use action::{
-    AbortWith, Action, Cors, Destination, Direct, Fault, Forward, HeaderOps, Mirror, Ops, Redirect, Retry,
-    RetryOn, Rewrite,
+    AbortWith, Action, Cors, Destination, Direct, Fault, Forward, HeaderOps, Mirror, Ops, Redirect, Rewrite,
 };
-pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy, Endpoint};
+pub use cluster::{Balancer, Cluster, ClusterKey, ClusterPolicy};
 pub(crate) use compile::compile_after;
 pub use compile::{Compiler, Plans, compile, compile_all, delegate_conflicts, fits, merge_delegate};
-pub use connection::{ConnectionFault, ConnectionMatch, ConnectionRoute, Subnet};
+pub use connection::{ConnectionFault, ConnectionMatch, ConnectionRoute};
 pub use health::{HealthCheck, Probe};
 pub use listeners::{distinct, split_authority};
+pub(crate) use pattern::Patterns;
 pub use pattern::{Pattern, PatternError, substitution};
-pub(crate) use pattern::{Patterns, each as each_pattern};
 pub use policy::{
     Bounds, ConsistentHash, HashCookie, HashKey, HashTable, Keepalive, Locality, Outlier, RetryBudget, Warmup,
 };
+pub use retry::{BACK_OFF, Retry, RetryOn};
 pub use tls::{Secret, TlsClient, TlsServer};
 pub use upstream::{ProxyHeader, Tunnel};
 pub use value::{Command, Fact, Facts, HeaderValue, Named, Part, TimeFormat};
@@ -43,50 +44,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::PathNormalization;
+pub use crate::registry::{Endpoint, Source};
+pub use crate::subnet::Subnet;
 
 use serial::is_default;
-
-/// Who sends the traffic that a plan is compiled for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Source {
-    /// A workload's outbound traffic.
-    Workload {
-        /// Its namespace.
-        namespace: String,
-        /// Its name: the WorkloadEntry's, or `<service>-<version>` for an endpoint that stands within a ServiceEntry.
-        name: String,
-    },
-    /// A gateway's inbound traffic.
-    Gateway {
-        /// Its namespace.
-        namespace: String,
-        /// The Gateway resource's name.
-        name: String,
-    },
-}
-
-impl Source {
-    /// Its kind in a word (`workload`, `gateway`), its namespace and its name.
-    pub fn parts(&self) -> [&str; 3] {
-        match self {
-            Self::Workload { namespace, name } => ["workload", namespace, name],
-            Self::Gateway { namespace, name } => ["gateway", namespace, name],
-        }
-    }
-
-    /// Its namespace.
-    pub fn namespace(&self) -> &str {
-        self.parts()[1]
-    }
-
-    /// The workload or gateway that is written `name` or `namespace/name`; without a word of it the namespace is `default`.
-    pub fn named(kind: &str, name: &str) -> Self {
-        let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
-        let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        if kind == "gateway" { Self::Gateway { namespace, name } } else { Self::Workload { namespace, name } }
-    }
-}
 
 /// A compiled mesh, as one source sees it. Immutable; counters, ejections and connections live elsewhere and outlast it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -256,6 +217,27 @@ pub enum Matcher {
     Prefix(String),
     /// The whole string matches.
     Regex(Pattern),
+}
+
+impl Matcher {
+    /// Whether the text matches.
+    pub fn matches(&self, text: &str) -> bool {
+        self.matches_case(text, false)
+    }
+
+    /// Whether the text matches; exact and prefix can leave ASCII case out.
+    pub fn matches_case(&self, text: &str, ignore_case: bool) -> bool {
+        match self {
+            Self::Exact(exact) if ignore_case => text.eq_ignore_ascii_case(exact),
+            Self::Exact(exact) => text == exact,
+            Self::Prefix(prefix) if ignore_case => text
+                .as_bytes()
+                .get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes())),
+            Self::Prefix(prefix) => text.starts_with(prefix.as_str()),
+            Self::Regex(pattern) => pattern.matches(text),
+        }
+    }
 }
 
 /// How a header or query parameter is compared.

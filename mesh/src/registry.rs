@@ -15,14 +15,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::host::{self, HostMap};
-use crate::plan::Source;
 use crate::{Mesh, Settings};
 
 pub use inventory::{Inventory, Reported};
 pub use protocol::PortProtocol;
-pub use service::{Discovery, Port, Service};
+pub use service::{Discovery, Endpoint, Port, Service};
 pub use visibility::Visibility;
-pub use workload::{Gateway, LOCALITY_LABELS, Workload};
+pub use workload::{Gateway, LOCALITY_LABELS, Source, Workload};
 
 /// All services, workloads and gateways of a mesh.
 #[derive(Debug, Clone, Default)]

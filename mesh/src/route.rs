@@ -25,7 +25,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::plan::{
-    AbortWith, Action, Destination, Direct, Forward, Listener, Match, Redirect, Route, VirtualHost,
+    AbortWith, Action, Destination, Direct, Forward, Listener, Match, Plan, Redirect, Route, VirtualHost,
     split_authority,
 };
 
@@ -110,6 +110,28 @@ pub fn find_virtual_host<'p>(listener: &'p Listener, authority: &str) -> Option<
         return listener.hosts.any().map(|at| &*listener.hosts.list[at]);
     };
     listener.hosts.find(lower).map(|at| &*listener.hosts.list[at])
+}
+
+/// The listener that a request with this authority belongs to, where one socket serves all ports: what a sidecar
+/// would learn from the address that the workload connected to is learned from the authority.
+///
+/// A port in the authority decides. Without one: the only listener that knows the host; of several, port 80's, else
+/// the first that knows it. A host that none knows gets port 80's, else the first listener, whose
+/// [`crate::plan::UnknownHost`] then answers. `None` when no listener has the port that is named, or the plan has none.
+pub fn listener_for<'p>(plan: &'p Plan, authority: &str) -> Option<&'p Listener> {
+    if let (_, Some(port)) = split_authority(authority) {
+        return plan.listener(port);
+    }
+    if let [only] = &*plan.listeners {
+        return Some(only);
+    }
+    let mut knowing =
+        plan.listeners.iter().filter(|listener| find_virtual_host(listener, authority).is_some());
+    let Some(first) = knowing.next() else { return plan.listener(80).or(plan.listeners.first()) };
+    if first.port == 80 {
+        return Some(first);
+    }
+    Some(knowing.find(|listener| listener.port == 80).unwrap_or(first))
 }
 
 /// Decides what happens to a request on a listener.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Subnet;
+use crate::subnet::Subnet;
 
 /// Mesh settings. The UI shows each wherever it takes effect. Unless somebody says otherwise they are Istio's of today; the sample has
 /// [`Settings::sample`].

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Place;
-use crate::model::CODES;
-use crate::{Diagnostic, Severity};
+use crate::limits::{Exceeded, FILE_BYTES, FILES, MESH_BYTES, within};
 
 /// All files of a mesh by their path relative to its folder (`/` between parts), with their whole text.
 ///
@@ -18,6 +16,15 @@ impl Sources {
     /// Sources of one file, for tests and pasted text.
     pub fn single(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self(BTreeMap::from([(path.into(), text.into())]))
+    }
+
+    /// Refuses files that are too many or too large.
+    pub fn fits(&self) -> Result<(), Exceeded> {
+        within("a mesh", "files", FILES, self.0.len())?;
+        for text in self.0.values() {
+            within("a file", "bytes", FILE_BYTES, text.len())?;
+        }
+        within("a mesh", "bytes", MESH_BYTES, self.0.values().map(String::len).sum())
     }
 
     /// Sets files, and takes out those without a text. What they had before is returned, last first: setting that takes it back,
@@ -95,36 +102,6 @@ impl Why {
             let last = good.rsplit(['\n', '\r']).next().unwrap_or_default();
             Self::NotUtf8 { line: good.matches('\n').count() + 1, column: last.chars().count() + 1 }
         })
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Utf16 | Self::NotUtf8 { .. } => "MW0015",
-            Self::Irregular(_) => "MW0016",
-            Self::TooLong(_) => "MW0017",
-            Self::Failed(_) => "MW0018",
-        }
-    }
-}
-
-impl Unread {
-    /// As it is told to people.
-    pub fn diagnostic(&self) -> Diagnostic {
-        let code = self.why.code();
-        let (line, column) = match self.why {
-            Why::NotUtf8 { line, column } => (line, column),
-            _ => (1, 1),
-        };
-        Diagnostic {
-            code: code.into(),
-            severity: CODES.iter().find(|known| known.code == code).map_or(Severity::Error, |it| it.severity),
-            resource: None,
-            path: String::new(),
-            place: Some(Place { file: self.file.clone(), line, column }),
-            message: format!("The file is left out: {}.", self.why),
-            corresponds_to: Vec::new(),
-            fix: None,
-        }
     }
 }
 

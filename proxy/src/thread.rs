@@ -33,7 +33,7 @@ pub struct Entry {
     /// The source whose plan routes it.
     pub source: Source,
     /// The [`mesh::plan::Listener`] of the plan, by its port. `None`: the request's authority chooses it
-    /// ([`Plan::listener_for`]), as one outbound port serves a whole workload.
+    /// ([`mesh::route::listener_for`]), as one outbound port serves a whole workload.
     pub port: Option<u16>,
 }
 

@@ -5,8 +5,7 @@ use api::request::PostExplain;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use mesh::explain::Explanation;
-use mesh::limits;
+use mesh::explain::{self, Explanation};
 
 use super::App;
 use super::extract::Body;
@@ -31,7 +30,7 @@ pub(super) async fn explain(
     State(app): State<App>,
     Body(request): Body<PostExplain>,
 ) -> Result<Json<Explanation>, Failure> {
-    limits::question(&request.source, &request.request).map_err(Refusal::from)?;
+    explain::fits(&request.source, &request.request).map_err(Refusal::from)?;
     request.request.check().map_err(|error| Failure::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     let head = app.control.head();
     let settings = app.settings;
@@ -41,7 +40,7 @@ pub(super) async fn explain(
         let (mesh, registry) = (&analysis.mesh, &analysis.registry);
         let number = head.info.number;
         let asked = &request.request;
-        Ok::<_, Refusal>(mesh::explain::explain(mesh, registry, &settings, &request.source, number, asked))
+        Ok::<_, Refusal>(explain::explain(mesh, registry, &settings, &request.source, number, asked))
     });
     Ok(Json(explained.await.map_err(Refusal::from)??))
 }

@@ -4,7 +4,7 @@ use api::Problem;
 use api::request::{PostValidate, Validation};
 use axum::Json;
 use axum::extract::State;
-use mesh::limits;
+use mesh::Sources;
 
 use super::App;
 use super::extract::Body;
@@ -24,7 +24,7 @@ pub(super) async fn validate(
     State(app): State<App>,
     Body(request): Body<PostValidate>,
 ) -> Result<Json<Validation>, Failure> {
-    request.sources.as_ref().map_or(Ok(()), limits::sources).map_err(Refusal::from)?;
+    request.sources.as_ref().map_or(Ok(()), Sources::fits).map_err(Refusal::from)?;
     let head = app.control.head();
     let read = app.work.run(move || {
         let other = request.sources.map(|sources| head.analysis.after(sources));

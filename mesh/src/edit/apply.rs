@@ -5,8 +5,9 @@ use serde_json::Value;
 use crate::model::Parsed;
 use crate::resource::DurationString;
 use crate::yaml::{Path, Segment};
-use crate::{Mesh, Sources, limits};
+use crate::{Mesh, Sources};
 
+use super::bounds::fits;
 use super::workspace::Workspace;
 use super::{Edit, EditError, FieldEdit, RetrySpec, connections, expiry, fault, routes, summary, weights};
 
@@ -71,7 +72,7 @@ pub fn apply(sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
 
 /// As [`apply`], for sources that were read already: `mesh` is what they say.
 pub fn apply_to(mesh: &Mesh, sources: &Sources, edits: &[Edit]) -> Result<Applied, EditError> {
-    limits::edits(edits)?;
+    fits(edits)?;
     let mut workspace = Workspace::new(sources.clone(), mesh);
     let mut phrases = String::new();
     for edit in edits {

@@ -130,7 +130,7 @@ impl Workspace {
 
     /// Reads the texts again, of which so many bytes are new.
     fn read(&mut self, new: usize) -> Result<(), EditError> {
-        limits::sources(&self.sources)?;
+        self.sources.fits()?;
         // What is known is found again by its text, which takes a small part of the time that reading does.
         let known = self.sources.0.values().map(String::len).sum::<usize>() / 16;
         self.work += new + known;

@@ -1,8 +1,11 @@
-//! What is asked: whether it can be a request at all. Command line, API and page refuse the same, in the same words.
+//! What is asked: whether it can be a request at all, and no larger than it may be. Command line, API and page refuse the
+//! same, in the same words.
 
 use std::net::Ipv6Addr;
 
 use super::ExplainRequest;
+use crate::limits::{Exceeded, HEADERS, QUESTION_BYTES, name, within};
+use crate::registry::Source;
 
 /// Why something is no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +130,17 @@ fn host(authority: &str) -> Result<(), BadRequest> {
 fn is_token(text: &str) -> bool {
     let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(sign)
+}
+
+/// Refuses a question that is too large.
+pub fn fits(source: &Source, request: &ExplainRequest) -> Result<(), Exceeded> {
+    let ExplainRequest { method, host, path, headers, scheme, port: _ } = request;
+    source.parts().into_iter().try_for_each(name)?;
+    [method, host, scheme.as_deref().unwrap_or_default()].into_iter().try_for_each(name)?;
+    within("the path of a request", "bytes", QUESTION_BYTES, path.len())?;
+    within("a request", "headers", HEADERS, headers.len())?;
+    let bytes = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    within("the headers of a request", "bytes", QUESTION_BYTES, bytes)
 }
 
 #[cfg(test)]

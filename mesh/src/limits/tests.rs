@@ -1,9 +1,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::edit::{EditError, apply};
+use crate::edit::{EditError, FieldEdit, HeaderEquals, RouteTarget, Share, apply};
+use crate::explain::{self, ExplainRequest};
 use crate::yaml;
-use crate::{Kind, Mesh, Registry, RouteKey, Settings};
+use crate::{Edit, Kind, Mesh, Registry, ResourceKey, RouteKey, Settings, Source, Sources};
 
 const ENTRY: &str = "\
 apiVersion: networking.istio.io/v1
@@ -236,7 +237,7 @@ fn repairs_end() {
 fn questions_have_bounds() {
     let source = Source::named("workload", "a");
     let header = |value: usize| ("x".to_owned(), "v".repeat(value));
-    let ask = |request: ExplainRequest| question(&source, &request).err().map(|error| error.to_string());
+    let ask = |request: ExplainRequest| explain::fits(&source, &request).err().map(|error| error.to_string());
     assert_eq!(ask(ExplainRequest { headers: vec![header(1); HEADERS], ..Default::default() }), None);
     for (request, said) in [
         (ExplainRequest { headers: vec![header(1); HEADERS + 1], ..Default::default() }, "200 headers"),

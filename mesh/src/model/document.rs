@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::change::{Edit, FieldEdit};
 use crate::diagnostic::{Fix, Place};
-use crate::edit::FieldEdit;
 use crate::limits::{DOCUMENTS, FIX_BYTES, MESH_ALIASED_BYTES, MESH_NODES, PROBLEMS};
 use crate::resource::Resource;
 use crate::yaml::{self, Path, Problem, Remedy};
-use crate::{Diagnostic, Edit, ResourceKey, Severity};
+use crate::{Diagnostic, ResourceKey, Severity};
 
 use super::codes::Code;
 use super::related::Related;

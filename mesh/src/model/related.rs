@@ -91,6 +91,6 @@ fn name(host: &str) -> u64 {
 
 fn has_pattern(route: &HttpRoute) -> bool {
     let mut any = false;
-    crate::plan::each_pattern(route, &mut |_| any = true);
+    route.expressions(&mut |_| any = true);
     any
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::serial::{delay, duration, is_default, optional_duration};
-use super::{ClusterId, HeaderValue, Matcher, Pattern};
+use super::serial::{delay, is_default, optional_duration};
+use super::{ClusterId, HeaderValue, Matcher, Pattern, Retry};
 
 /// What a route does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,65 +67,6 @@ pub struct Rewrite {
     /// The new authority.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
-}
-
-/// Retry policy, resolved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Retry {
-    /// Retries after the first try.
-    pub attempts: u32,
-    /// For each try.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_duration")]
-    pub per_try_timeout: Option<Duration>,
-    /// What is retried.
-    pub on: RetryOn,
-    /// Base of the jittered back-off; 25 ms unless set. The cap is ten times the base.
-    #[serde(serialize_with = "duration")]
-    pub back_off: Duration,
-    /// `retryRemoteLocalities`.
-    pub remote_localities: bool,
-    /// `retryIgnorePreviousHosts`; true unless set.
-    pub ignore_previous_hosts: bool,
-}
-
-/// Conditions of `retryOn`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own in Envoy's list")]
-pub struct RetryOn {
-    /// `5xx`.
-    pub server_error: bool,
-    /// `gateway-error`.
-    pub gateway_error: bool,
-    /// `reset`.
-    pub reset: bool,
-    /// `reset-before-request`.
-    pub reset_before_request: bool,
-    /// `connect-failure`.
-    pub connect_failure: bool,
-    /// `envoy-ratelimited`.
-    pub rate_limited: bool,
-    /// `retriable-4xx`.
-    pub retriable_4xx: bool,
-    /// `refused-stream`.
-    pub refused_stream: bool,
-    /// gRPC `cancelled`.
-    pub cancelled: bool,
-    /// gRPC `deadline-exceeded`.
-    pub deadline_exceeded: bool,
-    /// gRPC `internal`.
-    pub internal: bool,
-    /// gRPC `resource-exhausted`.
-    pub resource_exhausted: bool,
-    /// gRPC `unavailable`.
-    pub unavailable: bool,
-    /// Numeric codes.
-    pub status_codes: Vec<u16>,
-}
-
-impl Serialize for RetryOn {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 /// A copy of traffic.

@@ -1,12 +1,12 @@
 //! Clusters: groups of endpoints with the policy that DestinationRules give them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::serial::{is_default, optional_duration};
 use super::{Bounds, ConsistentHash, HealthCheck, Locality, Outlier, TlsClient, Warmup};
+use crate::registry::Endpoint;
 
 /// What names a cluster. Stable across plans: counters, ejections and connection pools are kept by it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,42 +38,6 @@ pub struct Cluster {
     pub endpoints: Vec<Endpoint>,
     /// The policy that DestinationRules give it.
     pub policy: ClusterPolicy,
-}
-
-/// One instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Endpoint {
-    /// IP address or DNS name, or a path for a Unix socket (`unix://`).
-    pub address: String,
-    /// Port.
-    pub port: u16,
-    /// Name of the workload.
-    pub workload: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Weight, 1 unless set.
-    pub weight: u32,
-    /// `region/zone/subzone`.
-    pub locality: String,
-}
-
-impl Endpoint {
-    /// The endpoint that a host's own name is.
-    pub fn named(host: &str, port: u16) -> Self {
-        Self {
-            address: host.to_owned(),
-            port,
-            workload: host.to_owned(),
-            labels: BTreeMap::new(),
-            weight: 1,
-            locality: String::new(),
-        }
-    }
-
-    /// The version that observations are counted under: the label `version`, or empty.
-    pub fn version(&self) -> &str {
-        self.labels.get("version").map_or("", String::as_str)
-    }
 }
 
 /// What a DestinationRule says of a cluster, merged as Istio merges it.

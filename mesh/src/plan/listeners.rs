@@ -1,12 +1,8 @@
-//! Which listener of a plan a request belongs to, where one socket serves all ports.
-//!
-//! A workload's outbound listener is one loopback port: what a sidecar would learn from the address that the workload
-//! connected to, it learns from the authority.
+//! The listeners of plans: which plans share them, and which is on a port.
 
 use std::collections::HashSet;
 
 use super::{Listener, Plan};
-use crate::route::find_virtual_host;
 
 /// Host and port of an authority: `reviews:9080`, `[::1]:80`, `reviews`. A port that is not a number is no port.
 pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
@@ -33,27 +29,6 @@ impl Plan {
     pub fn listener(&self, port: u16) -> Option<&Listener> {
         let at = self.listeners.binary_search_by_key(&port, |listener| listener.port).ok()?;
         self.listeners.get(at)
-    }
-
-    /// The listener that a request with this authority belongs to, where one socket serves all ports.
-    ///
-    /// A port in the authority decides. Without one: the only listener that knows the host; of several, port 80's, else
-    /// the first that knows it. A host that none knows gets port 80's, else the first listener, whose
-    /// [`super::UnknownHost`] then answers. `None` when no listener has the port that is named, or the plan has none.
-    pub fn listener_for(&self, authority: &str) -> Option<&Listener> {
-        if let (_, Some(port)) = split_authority(authority) {
-            return self.listener(port);
-        }
-        if let [only] = &*self.listeners {
-            return Some(only);
-        }
-        let mut knowing =
-            self.listeners.iter().filter(|listener| find_virtual_host(listener, authority).is_some());
-        let Some(first) = knowing.next() else { return self.listener(80).or(self.listeners.first()) };
-        if first.port == 80 {
-            return Some(first);
-        }
-        Some(knowing.find(|listener| listener.port == 80).unwrap_or(first))
     }
 }
 

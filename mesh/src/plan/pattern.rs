@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-pub(crate) use budget::{Patterns, each};
+pub(crate) use budget::Patterns;
 use engine::Engine;
 
 // The page matches the few requests that a person asks about, so it has the engine that is small; the proxy has the fast one.

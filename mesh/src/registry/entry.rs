@@ -1,10 +1,10 @@
 //! Services from ServiceEntries.
 
+use super::service::Endpoint;
 use super::workload::Collector;
 use super::{Discovery, Port, PortProtocol, Service, Visibility};
 use crate::Mesh;
 use crate::host;
-use crate::plan::Endpoint;
 use crate::resource::service_entry::{Location, Resolution, ServiceEntry, ServicePort, WorkloadEntry};
 use crate::resource::{Resource, WorkloadEntry as Instance};
 

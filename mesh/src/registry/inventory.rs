@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::service::Endpoint;
 use super::{Service, Workload, kubernetes};
-use crate::plan::Endpoint;
 use crate::resource::{Metadata, Service as Spec};
 use crate::{Kind, ResourceKey, Settings};
 

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use super::entry::endpoint;
+use super::service::Endpoint;
 use super::workload::Collector;
 use super::{Discovery, Port, PortProtocol, Service, Visibility};
 use crate::annotation;
-use crate::plan::Endpoint;
 use crate::resource::service::{IntOrString, Service as Spec, ServicePort};
 use crate::resource::{Metadata, Resource};
 use crate::{Mesh, ResourceKey, Settings, host};

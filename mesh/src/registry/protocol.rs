@@ -1,7 +1,5 @@
 //! Protocols of service ports.
 
-use crate::plan::Protocol;
-
 /// What is spoken on a port of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PortProtocol {
@@ -58,14 +56,5 @@ impl PortProtocol {
     /// Whether requests on the port are routed.
     pub fn is_http(self) -> bool {
         matches!(self, Self::Http | Self::Http2 | Self::Auto)
-    }
-
-    /// What a listener on such a port speaks.
-    pub fn listener(self) -> Protocol {
-        match self {
-            Self::Http | Self::Http2 | Self::Auto => Protocol::Http,
-            Self::Tls => Protocol::Tls,
-            Self::Tcp | Self::Udp => Protocol::Tcp,
-        }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use serde::Serialize;
+
 use crate::ResourceKey;
-use crate::plan::Endpoint;
 
 use super::{PortProtocol, Visibility};
 
@@ -66,6 +67,42 @@ pub struct Port {
     pub protocol: PortProtocol,
     /// The instances, each with the port that serves this one.
     pub endpoints: Vec<Endpoint>,
+}
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    /// IP address or DNS name, or a path for a Unix socket (`unix://`).
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// Name of the workload.
+    pub workload: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Weight, 1 unless set.
+    pub weight: u32,
+    /// `region/zone/subzone`.
+    pub locality: String,
+}
+
+impl Endpoint {
+    /// The endpoint that a host's own name is.
+    pub fn named(host: &str, port: u16) -> Self {
+        Self {
+            address: host.to_owned(),
+            port,
+            workload: host.to_owned(),
+            labels: BTreeMap::new(),
+            weight: 1,
+            locality: String::new(),
+        }
+    }
+
+    /// The version that observations are counted under: the label `version`, or empty.
+    pub fn version(&self) -> &str {
+        self.labels.get("version").map_or("", String::as_str)
+    }
 }
 
 impl Service {

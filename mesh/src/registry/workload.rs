@@ -2,10 +2,53 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Mesh;
 use crate::labels::selects;
-use crate::plan::Source;
 use crate::resource::WorkloadEntry;
+
+/// Who sends the traffic that a plan is compiled for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Source {
+    /// A workload's outbound traffic.
+    Workload {
+        /// Its namespace.
+        namespace: String,
+        /// Its name: the WorkloadEntry's, or `<service>-<version>` for an endpoint that stands within a ServiceEntry.
+        name: String,
+    },
+    /// A gateway's inbound traffic.
+    Gateway {
+        /// Its namespace.
+        namespace: String,
+        /// The Gateway resource's name.
+        name: String,
+    },
+}
+
+impl Source {
+    /// Its kind in a word (`workload`, `gateway`), its namespace and its name.
+    pub fn parts(&self) -> [&str; 3] {
+        match self {
+            Self::Workload { namespace, name } => ["workload", namespace, name],
+            Self::Gateway { namespace, name } => ["gateway", namespace, name],
+        }
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.parts()[1]
+    }
+
+    /// The workload or gateway that is written `name` or `namespace/name`; without a word of it the namespace is `default`.
+    pub fn named(kind: &str, name: &str) -> Self {
+        let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        if kind == "gateway" { Self::Gateway { namespace, name } } else { Self::Workload { namespace, name } }
+    }
+}
 
 /// Labels that say where an instance runs: region, zone and subzone.
 pub const LOCALITY_LABELS: [&str; 3] =

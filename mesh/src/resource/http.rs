@@ -271,6 +271,29 @@ open_enums! {
     }
 }
 
+impl HttpRoute {
+    /// Shows the regular expressions that it has.
+    pub(crate) fn expressions(&self, see: &mut dyn FnMut(&str)) {
+        let mut look = |it: &StringMatch| {
+            if let Some(regex) = it.regex.as_deref() {
+                see(regex);
+            }
+        };
+        for entry in &self.r#match {
+            let single = [&entry.uri, &entry.scheme, &entry.method, &entry.authority];
+            single.into_iter().flatten().for_each(&mut look);
+            for map in [&entry.headers, &entry.without_headers, &entry.query_params] {
+                map.values().for_each(&mut look);
+            }
+        }
+        self.cors_policy.iter().flat_map(|cors| &cors.allow_origins).for_each(&mut look);
+        let rewrite = self.rewrite.as_ref().and_then(|rewrite| rewrite.uri_regex_rewrite.as_ref());
+        if let Some(regex) = rewrite.and_then(|rewrite| rewrite.r#match.as_deref()) {
+            see(regex);
+        }
+    }
+}
+
 /// Statuses of gRPC, in the order of their numbers.
 pub(crate) const GRPC_STATUSES: [&str; 17] = [
     "OK",

@@ -77,27 +77,6 @@ pub fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
         .find_map(|(key, value)| (key == name && !key.is_empty()).then_some(value))
 }
 
-impl Matcher {
-    /// Whether the text matches.
-    pub fn matches(&self, text: &str) -> bool {
-        self.matches_case(text, false)
-    }
-
-    /// Whether the text matches; exact and prefix can leave ASCII case out.
-    pub fn matches_case(&self, text: &str, ignore_case: IgnoreCase) -> bool {
-        match self {
-            Self::Exact(exact) if ignore_case => text.eq_ignore_ascii_case(exact),
-            Self::Exact(exact) => text == exact,
-            Self::Prefix(prefix) if ignore_case => text
-                .as_bytes()
-                .get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes())),
-            Self::Prefix(prefix) => text.starts_with(prefix.as_str()),
-            Self::Regex(pattern) => pattern.matches(text),
-        }
-    }
-}
-
 impl HeaderMatcher {
     /// Whether values match: one of them is enough, and where it is inverted, one is too many.
     pub fn matches(&self, values: &Values<'_>) -> bool {

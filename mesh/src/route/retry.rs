@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Request, values};
-use crate::plan::{Forward, Retry, RetryOn};
-
-/// Base of the back-off unless a route sets one.
-pub const BACK_OFF: Duration = Duration::from_millis(25);
+use crate::plan::{BACK_OFF, Forward, Retry, RetryOn};
 
 /// How one try ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,62 +31,6 @@ pub enum Outcome {
 }
 
 impl RetryOn {
-    /// Istio's default since 1.24.
-    pub fn istio_default() -> Self {
-        Self {
-            connect_failure: true,
-            refused_stream: true,
-            unavailable: true,
-            cancelled: true,
-            ..Self::default()
-        }
-    }
-
-    /// Reads a list of conditions, parted by commas: numbers that are HTTP statuses are codes, unknown words are ignored.
-    pub fn parse(list: &str) -> Self {
-        let mut on = Self::default();
-        on.extend(list);
-        on
-    }
-
-    /// Adds conditions.
-    pub fn extend(&mut self, list: &str) {
-        for word in words(list) {
-            if !self.add_http(word) && !self.add_grpc(word) {
-                self.status_codes.extend(word.parse().ok().filter(|code| is_status(*code)));
-            }
-        }
-    }
-
-    /// Adds a condition of `x-envoy-retry-on`; false where it has no such word.
-    fn add_http(&mut self, word: &str) -> bool {
-        *match word {
-            "5xx" => &mut self.server_error,
-            "gateway-error" => &mut self.gateway_error,
-            "reset" => &mut self.reset,
-            "reset-before-request" => &mut self.reset_before_request,
-            "connect-failure" => &mut self.connect_failure,
-            "envoy-ratelimited" => &mut self.rate_limited,
-            "retriable-4xx" => &mut self.retriable_4xx,
-            "refused-stream" => &mut self.refused_stream,
-            _ => return false,
-        } = true;
-        true
-    }
-
-    /// Adds a condition of `x-envoy-retry-grpc-on`; false where it has no such word.
-    fn add_grpc(&mut self, word: &str) -> bool {
-        *match word {
-            "cancelled" => &mut self.cancelled,
-            "deadline-exceeded" => &mut self.deadline_exceeded,
-            "internal" => &mut self.internal,
-            "resource-exhausted" => &mut self.resource_exhausted,
-            "unavailable" => &mut self.unavailable,
-            _ => return false,
-        } = true;
-        true
-    }
-
     /// Whether an outcome is retried.
     pub fn matches(&self, outcome: Outcome) -> bool {
         match outcome {
@@ -126,37 +67,6 @@ impl RetryOn {
             _ => false,
         }
     }
-}
-
-impl std::fmt::Display for RetryOn {
-    /// The conditions as `retryOn` writes them.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let named = [
-            (self.server_error, "5xx"),
-            (self.gateway_error, "gateway-error"),
-            (self.reset, "reset"),
-            (self.reset_before_request, "reset-before-request"),
-            (self.connect_failure, "connect-failure"),
-            (self.rate_limited, "envoy-ratelimited"),
-            (self.retriable_4xx, "retriable-4xx"),
-            (self.refused_stream, "refused-stream"),
-            (self.unavailable, "unavailable"),
-            (self.cancelled, "cancelled"),
-            (self.deadline_exceeded, "deadline-exceeded"),
-            (self.internal, "internal"),
-            (self.resource_exhausted, "resource-exhausted"),
-        ];
-        let named = named.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
-        let all: Vec<String> = named.chain(self.status_codes.iter().map(u16::to_string)).collect();
-        f.write_str(&all.join(","))
-    }
-}
-
-/// Whether a number is a status that HTTP gives a name, as Go's `http.StatusText` knows them.
-fn is_status(code: u16) -> bool {
-    matches!(code,
-        100..=103 | 200..=208 | 226 | 300..=305 | 307 | 308 | 400..=418 | 421..=426 | 428 | 429 | 431 | 451
-        | 500..=508 | 510 | 511)
 }
 
 /// The limits of one request.
@@ -248,25 +158,21 @@ fn overridden<'p>(route: Option<&'p Retry>, request: &impl Request) -> Option<Co
             own.attempts = attempts.unwrap_or(own.attempts);
             // The codes count where the route has codes, or the request says that they do.
             let mut coded = !own.on.status_codes.is_empty();
-            for word in words(on.as_deref().unwrap_or("")) {
+            for word in RetryOn::words(on.as_deref().unwrap_or("")) {
                 coded |= word == "retriable-status-codes";
                 own.on.add_http(word);
             }
-            for word in words(grpc.as_deref().unwrap_or("")) {
+            for word in RetryOn::words(grpc.as_deref().unwrap_or("")) {
                 own.on.add_grpc(word);
             }
             let codes = codes.as_deref().filter(|_| coded).unwrap_or("");
-            let codes = words(codes).filter_map(|code| code.parse::<u16>().ok());
+            let codes = RetryOn::words(codes).filter_map(|code| code.parse::<u16>().ok());
             own.on.status_codes.extend(codes.filter(|code| *code >= FIRST_FAILURE));
             Cow::Owned(own)
         }
     };
     // None at all are still a policy: what it would have retried has used up its retries.
     Some(retry)
-}
-
-fn words(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim)
 }
 
 fn number(request: &impl Request, name: &str) -> Option<u64> {

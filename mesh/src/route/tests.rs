@@ -413,7 +413,7 @@ fn own_retries() -> Retry {
         attempts: 2,
         per_try_timeout: Some(Duration::from_secs(2)),
         on: RetryOn::istio_default(),
-        back_off: retry::BACK_OFF,
+        back_off: crate::plan::BACK_OFF,
         remote_localities: false,
         ignore_previous_hosts: true,
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use mesh::plan::{ClusterId, ClusterKey, Listener, Mirror, TlsServer, UnknownHost};
-use mesh::route::{Chosen, Decision, Passage};
+use mesh::route::{Chosen, Decision, Passage, listener_for};
 use mesh::{Plan, RouteKey};
 use rustls::ServerConfig;
 
@@ -74,7 +74,7 @@ impl ActivePlan {
     pub(crate) fn listener(&self, port: Option<u16>, authority: &str) -> Option<&Listener> {
         match port {
             Some(port) => self.plan.listener(port),
-            None => self.plan.listener_for(authority),
+            None => listener_for(&self.plan, authority),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::route::v3 as envoy;
 use mesh::Plan;
 use mesh::plan::{Cluster, Listener, Protocol, UnknownHost, VirtualHost};
-use mesh::route::tls_server;
+use mesh::route::{listener_for, tls_server};
 use prost::Message;
 
 use super::{encoding, names, pb, route};
@@ -80,7 +80,7 @@ pub(super) fn outbound(plan: &Plan) -> Routes {
             let mut domains = Vec::with_capacity(host.domains.len() * 2);
             for domain in &host.domains {
                 let domain = domain.to_ascii_lowercase();
-                let own = plan.listener_for(&example(&domain)).map(|it| it.port) == Some(listener.port);
+                let own = listener_for(plan, &example(&domain)).map(|it| it.port) == Some(listener.port);
                 domains.push(format!("{domain}:{}", listener.port));
                 domains.extend(own.then_some(domain));
             }

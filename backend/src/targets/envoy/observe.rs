@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use api::revision::Stage;
 use mesh::plan::{Cluster, Endpoint, Plan, VirtualHost};
-use mesh::route::find_virtual_host;
+use mesh::route::{find_virtual_host, listener_for};
 use mesh::{RouteKey, Source};
 use proxy::{Batch, Name, Names, ObservationKey, Place, Stats};
 use tokio::sync::{mpsc, watch};
@@ -167,7 +167,7 @@ fn endpoint<'c>(cluster: &'c Cluster, upstream: &str) -> Option<&'c Endpoint> {
 /// The virtual host that a request was for.
 fn virtual_host<'p>(plan: &'p Plan, entry: &Entry) -> Option<&'p VirtualHost> {
     let authority = &entry.http.as_ref()?.authority;
-    find_virtual_host(plan.listener_for(authority)?, authority)
+    find_virtual_host(listener_for(plan, authority)?, authority)
 }
 
 /// The host of what came to no cluster: its virtual host's name, or what was asked for.

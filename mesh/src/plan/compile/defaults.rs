@@ -1,8 +1,7 @@
 //! What routes get that say nothing.
 
 use crate::Settings;
-use crate::plan::{Action, ClusterId, Destination, Forward, HeaderOps, Retry, RetryOn, Route};
-use crate::route::retry::BACK_OFF;
+use crate::plan::{Action, BACK_OFF, ClusterId, Destination, Forward, HeaderOps, Retry, RetryOn, Route};
 
 /// Istio's default since 1.24: two retries of what certainly did no work.
 pub(super) fn retry() -> Retry {

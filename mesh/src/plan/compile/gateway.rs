@@ -88,7 +88,8 @@ fn protocol(server: &Server) -> Protocol {
     match PortProtocol::parse(named) {
         PortProtocol::Tls if passed || !named.eq_ignore_ascii_case("https") => Protocol::Tls,
         PortProtocol::Tls => Protocol::Https,
-        other => other.listener(),
+        PortProtocol::Http | PortProtocol::Http2 | PortProtocol::Auto => Protocol::Http,
+        PortProtocol::Tcp | PortProtocol::Udp => Protocol::Tcp,
     }
 }
 

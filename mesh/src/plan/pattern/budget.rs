@@ -7,8 +7,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::Pattern;
-use crate::resource::http::StringMatch;
-use crate::resource::{HttpRoute, VirtualService};
+use crate::resource::VirtualService;
 
 /// Instructions of all expressions together; some tens of megabytes. Ten thousand rules with an expression each fit in.
 const MOST: usize = 1_000_000;
@@ -29,7 +28,7 @@ impl Patterns {
         let mut beyond = HashSet::new();
         for service in services {
             for route in &service.http {
-                each(route, &mut |source| {
+                route.expressions(&mut |source| {
                     if !seen.insert(source.to_owned()) {
                         return;
                     }
@@ -74,27 +73,6 @@ impl Patterns {
     }
 }
 
-/// The expressions of a rule.
-pub(crate) fn each(route: &HttpRoute, see: &mut dyn FnMut(&str)) {
-    let mut look = |it: &StringMatch| {
-        if let Some(regex) = it.regex.as_deref() {
-            see(regex);
-        }
-    };
-    for entry in &route.r#match {
-        let single = [&entry.uri, &entry.scheme, &entry.method, &entry.authority];
-        single.into_iter().flatten().for_each(&mut look);
-        for map in [&entry.headers, &entry.without_headers, &entry.query_params] {
-            map.values().for_each(&mut look);
-        }
-    }
-    route.cors_policy.iter().flat_map(|cors| &cors.allow_origins).for_each(&mut look);
-    let rewrite = route.rewrite.as_ref().and_then(|rewrite| rewrite.uri_regex_rewrite.as_ref());
-    if let Some(regex) = rewrite.and_then(|rewrite| rewrite.r#match.as_deref()) {
-        see(regex);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -134,7 +112,7 @@ mod tests {
         let mut fit = 0;
         for (_, service) in mesh.virtual_services() {
             for route in &service.http {
-                each(route, &mut |source| fit += usize::from(!patterns.is_beyond(source)));
+                route.expressions(&mut |source| fit += usize::from(!patterns.is_beyond(source)));
             }
         }
         // Of the large ones 33; what is small still fits in behind them.
