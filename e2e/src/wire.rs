@@ -9,6 +9,57 @@ use anyhow::{Context, Result};
 /// Longer than any case takes.
 const LONG: Duration = Duration::from_secs(10);
 
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Its method.
+    pub method: String,
+    /// Its target.
+    pub path: String,
+    /// Names in lower case, as they came.
+    pub headers: Vec<(String, String)>,
+}
+
+/// The requests of a connection, none with a body.
+#[derive(Debug)]
+pub struct Requests<'s> {
+    stream: &'s TcpStream,
+    read: Vec<u8>,
+}
+
+impl<'s> Requests<'s> {
+    /// Of a connection that begins.
+    pub fn of(stream: &'s TcpStream) -> Self {
+        Self { stream, read: Vec::new() }
+    }
+}
+
+impl Iterator for Requests<'_> {
+    type Item = Request;
+
+    /// The next; none where the connection has ended, or says something else.
+    fn next(&mut self) -> Option<Request> {
+        let mut piece = [0; 4096];
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; 128];
+            let mut request = httparse::Request::new(&mut fields);
+            if let httparse::Status::Complete(size) = request.parse(&self.read).ok()? {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let header = |it: &httparse::Header<'_>| (it.name.to_ascii_lowercase(), text(it.value));
+                let request = Request {
+                    method: request.method.unwrap_or_default().to_owned(),
+                    path: request.path.unwrap_or_default().to_owned(),
+                    headers: request.headers.iter().map(header).collect(),
+                };
+                self.read.drain(..size);
+                return Some(request);
+            }
+            let count = self.stream.read(&mut piece).ok().filter(|count| *count > 0)?;
+            self.read.extend_from_slice(&piece[..count]);
+        }
+    }
+}
+
 /// What a client got.
 #[derive(Debug)]
 pub struct Answer {

@@ -2,7 +2,7 @@
 //! was given.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,8 @@ use std::thread;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+
+use crate::wire::{Request, Requests};
 
 /// What istiod lists, by the last part of the path, and what such a list is called.
 const LISTS: [(&str, &str); 13] = [
@@ -91,29 +93,14 @@ impl Cluster {
     }
 
     fn serve(&self, mut stream: TcpStream) {
-        let (mut read, mut piece) = (Vec::new(), [0; 4096]);
-        loop {
-            let mut fields = [httparse::EMPTY_HEADER; 64];
-            let mut request = httparse::Request::new(&mut fields);
-            match request.parse(&read) {
-                Err(_) => return,
-                Ok(httparse::Status::Partial) => match stream.read(&mut piece) {
-                    Ok(0) | Err(_) => return,
-                    Ok(count) => read.extend_from_slice(&piece[..count]),
-                },
-                Ok(httparse::Status::Complete(size)) => {
-                    let target = request.path.unwrap_or_default().to_owned();
-                    let metadata = request.headers.iter().any(|field| {
-                        field.name == "Accept" && field.value.windows(7).any(|part| part == b"Partial")
-                    });
-                    read.drain(..size);
-                    if target.contains("watch=true") && !target.contains("sendInitialEvents") {
-                        return watch(stream, &self.watched(&target));
-                    }
-                    if stream.write_all(self.answer(&target, metadata).as_bytes()).is_err() {
-                        return;
-                    }
-                }
+        let reading = stream.try_clone();
+        for Request { path, headers, .. } in reading.iter().flat_map(Requests::of) {
+            if path.contains("watch=true") && !path.contains("sendInitialEvents") {
+                return watch(stream, &self.watched(&path));
+            }
+            let metadata = headers.iter().any(|(name, value)| name == "accept" && value.contains("Partial"));
+            if stream.write_all(self.answer(&path, metadata).as_bytes()).is_err() {
+                return;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The mesh, and what is asked of it. Each case has a host of its own; where Istio and the built-in proxy differ, it says why.
 
-use crate::backend::Seen;
 use crate::lab::Ports;
+use e2e::wire::Request;
 
 /// Where a request goes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Case {
 
 impl Case {
     /// What is compared of a request at the backend.
-    pub(crate) fn shown(&self, seen: &Seen) -> String {
+    pub(crate) fn shown(&self, seen: &Request) -> String {
         let mut shown = format!("{} {}", seen.method, seen.path);
         for name in self.upstream {
             let values: Vec<_> =
