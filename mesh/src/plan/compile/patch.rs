@@ -2,7 +2,7 @@
 //!
 //! A VirtualService that keeps its hosts and gateways has other routes in the virtual hosts that are there; a DestinationRule that
 //! keeps its host has other clusters. What changes more is compiled anew, a view alone where that is enough. Clusters that come
-//! stand behind those that are there, so the order of clusters is not always that of a compilation from nothing.
+//! stand behind those that are there, and the last ones take the places of those that go, so the order of clusters is not always that of a compilation from nothing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,7 +15,9 @@ use super::translate;
 use super::{Compiler, Context, View};
 use crate::host::{self, MESH};
 use crate::model::Related;
-use crate::plan::{Action, ClusterId, Listener, Patterns, Plan, Source, VirtualHost};
+use crate::plan::{
+    Action, Cluster, ClusterId, Forward, Listener, Patterns, Plan, Route, Source, VirtualHost,
+};
 use crate::registry::{Registry, Viewer};
 use crate::resource::{DestinationRule, Spec, VirtualService};
 use crate::{Document, Mesh, ResourceKey, Settings};
@@ -158,12 +160,14 @@ fn view(context: &Context<'_>, hosts: &[String], viewer: &Viewer, plan: &Plan) -
         }
         clusters.renew(|cluster| hosts.iter().any(|host| host::subset_of(&cluster.key.host, host)));
     }
-    let clusters = clusters.finish();
+    let mut clusters = clusters.finish();
+    if !Arc::ptr_eq(&listeners, &plan.listeners) {
+        drop_unused(&mut listeners, &mut clusters);
+    }
     let kept = clusters.len() == plan.clusters.len()
         && clusters.iter().zip(&*plan.clusters).all(|(new, old)| Arc::ptr_eq(new, old));
     let clusters = if kept { Arc::clone(&plan.clusters) } else { clusters.into() };
-    let moved = !Arc::ptr_eq(&listeners, &plan.listeners);
-    (!moved || all_used(&listeners, clusters.len())).then_some((listeners, clusters))
+    Some((listeners, clusters))
 }
 
 /// The listeners with what a VirtualService says now.
@@ -206,23 +210,80 @@ fn is_of(host: &VirtualHost, key: &ResourceKey) -> bool {
     route.is_some_and(|route| route.name == key.name && route.namespace == key.namespace)
 }
 
-/// Whether some route leads to each cluster.
-fn all_used(listeners: &[Listener], count: usize) -> bool {
-    let mut used = vec![false; count];
-    let mut mark = |ClusterId(at): ClusterId| {
-        if let Some(used) = usize::try_from(at).ok().and_then(|at| used.get_mut(at)) {
-            *used = true;
-        }
-    };
-    for listener in listeners {
-        for route in listener.hosts.list.iter().flat_map(|host| &host.routes) {
-            if let Action::Forward(forward) = &route.action {
-                forward.destinations.iter().for_each(|it| mark(it.cluster));
-                forward.mirrors.iter().for_each(|it| mark(it.cluster));
+/// Takes out the clusters that no route leads to any more. Others take their places, so that few routes change.
+fn drop_unused(listeners: &mut Arc<[Listener]>, clusters: &mut Vec<Arc<Cluster>>) {
+    let mut used = vec![false; clusters.len()];
+    for listener in listeners.iter() {
+        for id in listener.hosts.list.iter().flat_map(|host| leads_to(host)).chain(goes_to(listener)) {
+            if let Some(used) = used.get_mut(id.0 as usize) {
+                *used = true;
             }
         }
-        let connections = listener.connections.iter().flat_map(|route| &route.destinations);
-        connections.for_each(|it| mark(it.cluster));
     }
-    used.into_iter().all(|used| used)
+    let mut moved: HashMap<ClusterId, ClusterId> = HashMap::new();
+    let id = |at: usize| ClusterId(u32::try_from(at).unwrap_or(u32::MAX));
+    let mut left = clusters.len();
+    for free in 0..used.len() {
+        while left > 0 && !used[left - 1] {
+            left -= 1;
+        }
+        if free < left && !used[free] {
+            left -= 1;
+            clusters.swap(free, left);
+            used[free] = true;
+            moved.insert(id(left), id(free));
+        }
+    }
+    clusters.truncate(left);
+    if moved.is_empty() {
+        return;
+    }
+    let mut made = listeners.to_vec();
+    for listener in &mut made {
+        let mut list = listener.hosts.list.clone();
+        for host in list.iter_mut().filter(|host| leads_to(host).any(|id| moved.contains_key(&id))) {
+            Arc::make_mut(host).routes.iter_mut().filter_map(forward).for_each(|it| it.move_to(&moved));
+        }
+        listener.hosts = listener.hosts.with(list);
+        for destination in listener.connections.iter_mut().flat_map(|route| &mut route.destinations) {
+            move_one(&mut destination.cluster, &moved);
+        }
+    }
+    *listeners = made.into();
+}
+
+/// Where the routes of a virtual host lead.
+fn leads_to(host: &VirtualHost) -> impl Iterator<Item = ClusterId> {
+    let forwards = host.routes.iter().filter_map(|route| match &route.action {
+        Action::Forward(forward) => Some(forward),
+        _ => None,
+    });
+    forwards.flat_map(|it| {
+        it.destinations.iter().map(|it| it.cluster).chain(it.mirrors.iter().map(|it| it.cluster))
+    })
+}
+
+/// Where the connections of a listener go.
+fn goes_to(listener: &Listener) -> impl Iterator<Item = ClusterId> {
+    listener.connections.iter().flat_map(|route| &route.destinations).map(|it| it.cluster)
+}
+
+fn forward(route: &mut Route) -> Option<&mut Forward> {
+    match &mut route.action {
+        Action::Forward(forward) => Some(forward),
+        _ => None,
+    }
+}
+
+impl Forward {
+    fn move_to(&mut self, moved: &HashMap<ClusterId, ClusterId>) {
+        self.destinations.iter_mut().for_each(|it| move_one(&mut it.cluster, moved));
+        self.mirrors.iter_mut().for_each(|it| move_one(&mut it.cluster, moved));
+    }
+}
+
+fn move_one(id: &mut ClusterId, moved: &HashMap<ClusterId, ClusterId>) {
+    if let Some(to) = moved.get(id) {
+        *id = *to;
+    }
 }
