@@ -126,6 +126,15 @@ impl Analysis {
         self.diagnostics.iter().filter(move |it| !known.contains(&identity(it)))
     }
 
+    /// The same text beside what a platform reports now.
+    #[must_use]
+    pub fn observed(&self, inventory: Arc<Inventory>) -> Self {
+        let diagnostics = self.diagnostics[..self.of_reading].to_vec();
+        let parsed = Parsed { mesh: self.mesh.clone(), diagnostics };
+        let basis = Basis { registry: None, inventory, settings: self.settings.clone() };
+        basis.all(Arc::clone(&self.sources), parsed)
+    }
+
     /// One plan for each source.
     ///
     /// # Errors

@@ -90,4 +90,23 @@ mod tests {
             assert_eq!(all(&workload, port), ["127.0.0.1:0".parse().unwrap()]);
         }
     }
+
+    #[test]
+    fn plans_of_the_same_ports_need_the_same_listeners() {
+        let text = |port: u16, weight: u16, protocol: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: a}}\nspec: {{hosts: [a.com], location: MESH_INTERNAL, resolution: STATIC, ports: [{{number: {port}, name: x, protocol: {protocol}}}], endpoints: [{{address: 10.0.0.1}}]}}\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a}}\nspec: {{hosts: [a.com], http: [{{timeout: {weight}s, route: [{{destination: {{host: a.com}}}}]}}]}}\n"
+            )
+        };
+        let plans = |text: String| {
+            let sources = mesh::Sources::single("a.yaml", text);
+            mesh::Analysis::read(sources, &mesh::Settings::default()).plans(1).unwrap()
+        };
+        let before = plans(text(80, 1, "HTTP"));
+        assert_eq!(before.len(), 1);
+        assert!(same_entries(&before, &plans(text(80, 2, "HTTP"))));
+        assert!(!same_entries(&before, &plans(text(81, 1, "HTTP"))));
+        assert!(!same_entries(&before, &plans(text(80, 1, "TCP"))));
+        assert!(!same_entries(&before, &Plans::default()));
+    }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::Plan;
+use crate::registry::{Endpoint, Reported, Workload};
 use crate::validate::fixtures;
 
 fn analysis(files: &Sources, settings: &Settings) -> Analysis {
@@ -153,4 +154,48 @@ fn a_change_of_rules_keeps_the_registry() {
     assert!(Arc::ptr_eq(&first.registry, &after.registry));
     let moved = Sources::single("a.yaml", text(2).replace("a.com]", "b.com]"));
     assert!(!Arc::ptr_eq(&first.registry, &after.after(moved).registry));
+}
+
+/// A service with an endpoint that is ready, as a platform reports it.
+fn reported(address: &str) -> Arc<Inventory> {
+    let spec = serde_json::json!({"clusterIP": "10.96.0.9", "ports": [{"name": "http", "port": 9080, "targetPort": 8080}]});
+    let labels = BTreeMap::from([("version".to_owned(), "v1".to_owned())]);
+    let endpoint = Endpoint {
+        port: 8080,
+        labels: labels.clone(),
+        workload: "a-v1".to_owned(),
+        ..Endpoint::named(address, 8080)
+    };
+    let service = Reported {
+        namespace: "shop".to_owned(),
+        name: "a".to_owned(),
+        spec: serde_json::from_value(spec).unwrap(),
+        endpoints: BTreeMap::from([("http".to_owned(), vec![endpoint])]),
+        ..Reported::default()
+    };
+    let workload =
+        Workload { namespace: "shop".to_owned(), name: "a-v1".to_owned(), labels, locality: String::new() };
+    Arc::new(Inventory { services: vec![service], workloads: vec![workload] })
+}
+
+#[test]
+fn an_instance_that_moves_is_no_other_text() {
+    let text = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: shop}\nspec: {hosts: [a], http: [{route: [{destination: {host: a}}]}]}\n";
+    let settings = Settings::default();
+    let before = Analysis::with(Sources::single("a.yaml", text), reported("10.0.0.1"), &settings);
+    assert_eq!(before.diagnostics, []);
+    let after = before.observed(reported("10.0.0.2"));
+    assert!(Arc::ptr_eq(&before.sources, &after.sources));
+    let gone = after.observed(Arc::default());
+    assert!(gone.registry.services().is_empty() && gone.plans(1).unwrap().is_empty());
+    for (analysis, address) in [(before, "10.0.0.1"), (after, "10.0.0.2")] {
+        let plans = analysis.plans(1).unwrap();
+        let plan = &plans[&crate::Source::named("workload", "shop/a-v1")];
+        let found: Vec<_> = plan.clusters.iter().flat_map(|it| &it.endpoints).collect();
+        assert_eq!(
+            found.iter().map(|it| (it.address.as_str(), it.port)).collect::<Vec<_>>(),
+            [(address, 8080)]
+        );
+        assert_eq!(plan.listeners[0].port, 9080);
+    }
 }
