@@ -15,7 +15,7 @@ use tokio::sync::watch;
 /// Events that can be resumed from: a minute of ticks and some.
 const RING: usize = 320;
 /// Their bytes at most: a large mesh has long ticks. Who was away for longer than that gets a snapshot.
-const RING_BYTES: usize = 32 * 1024 * 1024;
+const RING_BYTES: usize = 8 * 1024 * 1024;
 
 /// An event, ready to send.
 #[derive(Debug, Clone)]
