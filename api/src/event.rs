@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use mesh::Diagnostic;
 
+use crate::alert::Alert;
 use crate::observed::{InstanceStats, Tick};
 use crate::revision::{RevisionInfo, Timeline};
 use crate::state::{ListenerInfo, LoadSettings, Proposal, Snapshot, TargetStatus};
-use crate::trouble::Trouble;
 
 /// One message of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub enum Delta {
     /// The folder changed on disk and proposes a revision; `None` when it was taken or dismissed.
     Proposal(Option<Proposal>),
     /// Instances that are not used and limits that are reached: all of them, as one of them came or went.
-    Troubles(Vec<Trouble>),
+    Alerts(Vec<Alert>),
     /// Files of the folder on disk that cannot be read: all of them, as one of them came or went.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     Unread(Vec<Diagnostic>),
@@ -74,7 +74,7 @@ mod tests {
                 "code": "MW0015", "severity": "error", "resource": null, "path": "",
                 "place": { "file": "a.yaml", "line": 1, "column": 1 }, "message": "m"
             }] }),
-            json!({ "type": "troubles", "value": [{
+            json!({ "type": "alerts", "value": [{
                 "kind": "ejected", "source": { "kind": "workload", "namespace": "default", "name": "w" },
                 "host": "reviews", "subset": null, "port": 80, "instance": "10.0.0.1:9080",
                 "why": "errors in a row", "at": 1, "until": 2

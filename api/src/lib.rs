@@ -4,6 +4,7 @@
 //! same `mesh` crate that the server runs, so only what the text cannot say travels here: revisions, targets, settings
 //! and what was observed.
 
+pub mod alert;
 pub mod event;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -15,12 +16,11 @@ pub mod request;
 pub mod revision;
 mod series;
 pub mod state;
-pub mod trouble;
 
+pub use alert::{Alert, AlertKind};
 pub use event::{Delta, Event};
 pub use health::{Classes, Health};
 pub use observed::{EdgeKey, EdgeStats, InstanceStats, Tick};
 pub use problem::Problem;
 pub use revision::{Milestone, RevisionInfo, Timeline};
 pub use state::{Snapshot, TargetStatus};
-pub use trouble::{Trouble, TroubleKind};

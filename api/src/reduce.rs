@@ -33,7 +33,7 @@ impl Snapshot {
             Delta::Load(load) => self.load = Some(load.clone()),
             Delta::Listeners(listeners) => self.listeners.clone_from(listeners),
             Delta::Proposal(proposal) => self.proposal.clone_from(proposal),
-            Delta::Troubles(troubles) => self.troubles.clone_from(troubles),
+            Delta::Alerts(alerts) => self.alerts.clone_from(alerts),
             Delta::Unread(unread) => self.unread.clone_from(unread),
             Delta::Instances(instances) => self.instances.clone_from(instances),
         }
@@ -96,7 +96,7 @@ mod tests {
             tick: None,
             series: vec![],
             proposal: None,
-            troubles: vec![],
+            alerts: vec![],
             set_aside: None,
             unread: vec![],
             instances: vec![],

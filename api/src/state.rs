@@ -5,9 +5,9 @@ use std::fmt;
 use mesh::{Diagnostic, Settings, Source, Sources};
 use serde::{Deserialize, Serialize};
 
+use crate::alert::Alert;
 use crate::observed::{InstanceStats, Series, Tick};
 use crate::revision::{RevisionInfo, Timeline};
-use crate::trouble::Trouble;
 
 /// Everything. `GET /api/v1/mesh` returns it, and the event stream starts with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct Snapshot {
     pub proposal: Option<Proposal>,
     /// Instances that are not used, and limits that are reached.
     #[serde(default)]
-    pub troubles: Vec<Trouble>,
+    pub alerts: Vec<Alert>,
     /// What instances answered, and what health checks say of them.
     #[serde(default)]
     pub instances: Vec<InstanceStats>,

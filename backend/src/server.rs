@@ -35,8 +35,8 @@ use crate::settings::SettingsArgs;
 use crate::spans::Exporter;
 use crate::store::{Store, StoreError};
 use crate::targets::envoy;
+use crate::telemetry::alerts::{Alerts, Moved};
 use crate::telemetry::instances::Instances;
-use crate::telemetry::troubles::{Moved, Troubles};
 use crate::telemetry::{self, Follower};
 use crate::work::Work;
 use head::First;
@@ -200,7 +200,7 @@ impl Server {
             hub: Arc::clone(&hub),
             metrics: Arc::clone(&metrics),
             instances: Instances::new(Moved::new(&ports)),
-            troubles: Troubles::new(&ports),
+            alerts: Alerts::new(&ports),
             domain: settings.domain.clone(),
         }));
         tasks.spawn(plane.task);
@@ -315,7 +315,7 @@ fn snapshot(
         tick: None,
         series: Vec::new(),
         proposal: None,
-        troubles: Vec::new(),
+        alerts: Vec::new(),
         set_aside: None,
         unread: Vec::new(),
         instances: Vec::new(),

@@ -2,11 +2,11 @@
 //!
 //! Time is a parameter here: [`Collector`] is told when a quarter of a second ended.
 
+pub mod alerts;
 pub mod instances;
 pub mod interval;
 mod routes;
 pub mod splits;
-pub mod troubles;
 pub mod window;
 
 mod collector;

@@ -1,6 +1,6 @@
 //! Instances with what they answer, those that are not used, and limits that are reached, for who looks at a service or a link. Pure.
 
-use api::{Classes, Health, InstanceStats, Trouble, TroubleKind};
+use api::{Alert, AlertKind, Classes, Health, InstanceStats};
 
 use crate::catalog::Service;
 use crate::topology::{NodeId, Places};
@@ -13,7 +13,7 @@ pub struct InstanceState {
     /// Its label `version`; empty without one.
     pub version: String,
     /// Why it is not used; `None` while it is.
-    pub kind: Option<TroubleKind>,
+    pub kind: Option<AlertKind>,
     /// How well it answers; unknown until somebody has asked it.
     pub health: Health,
     /// Tries on it in the last 10 s.
@@ -27,7 +27,7 @@ pub struct InstanceState {
 /// The instances of a service.
 pub fn of(
     service: &Service,
-    troubles: &[Trouble],
+    alerts: &[Alert],
     stats: &[InstanceStats],
     places: &Places,
 ) -> Vec<InstanceState> {
@@ -48,18 +48,18 @@ pub fn of(
             state.health = state.health.worse(one.health);
             state.recent += one.recent;
         }
-        let own = |one: &&Trouble| {
+        let own = |one: &&Alert| {
             one.host == service.host
                 && one.instance.as_ref().is_some_and(|address| instance.addresses.contains(address))
         };
-        for trouble in troubles.iter().filter(own) {
-            if rank(Some(trouble.kind)) > rank(state.kind) {
-                state.kind = Some(trouble.kind);
+        for alert in alerts.iter().filter(own) {
+            if rank(Some(alert.kind)) > rank(state.kind) {
+                state.kind = Some(alert.kind);
             }
-            state.until = state.until.max(trouble.until);
-            let why = match &trouble.source {
-                Some(source) => format!("{}, by {}", trouble.why, places.of_source(source).name()),
-                None => trouble.why.clone(),
+            state.until = state.until.max(alert.until);
+            let why = match &alert.source {
+                Some(source) => format!("{}, by {}", alert.why, places.of_source(source).name()),
+                None => alert.why.clone(),
             };
             if !state.why.contains(&why) {
                 let and = if state.why.is_empty() { "" } else { "; " };
@@ -71,14 +71,14 @@ pub fn of(
     service.instances.iter().map(state).collect()
 }
 
-/// What counts of several troubles: what fails its health checks is out for everybody, whoever has ejected it; what is ejected
+/// What counts of several alerts: what fails its health checks is out for everybody, whoever has ejected it; what is ejected
 /// is not asked whether it can be reached.
-fn rank(kind: Option<TroubleKind>) -> u8 {
+fn rank(kind: Option<AlertKind>) -> u8 {
     match kind {
         None => 0,
-        Some(TroubleKind::Overflow | TroubleKind::Unreachable) => 1,
-        Some(TroubleKind::Ejected) => 2,
-        Some(TroubleKind::Unhealthy) => 3,
+        Some(AlertKind::Overflow | AlertKind::Unreachable) => 1,
+        Some(AlertKind::Ejected) => 2,
+        Some(AlertKind::Unhealthy) => 3,
     }
 }
 
@@ -89,9 +89,9 @@ pub fn in_use(instances: &[InstanceState]) -> Option<String> {
 }
 
 /// Limits that are reached towards a node, by one caller or by anyone: `Limit reached: maxConnections (v1)`.
-pub fn limits(troubles: &[Trouble], places: &Places, from: Option<&NodeId>, to: &NodeId) -> Vec<String> {
+pub fn limits(alerts: &[Alert], places: &Places, from: Option<&NodeId>, to: &NodeId) -> Vec<String> {
     let mut limits = Vec::new();
-    for one in troubles.iter().filter(|one| one.kind == TroubleKind::Overflow) {
+    for one in alerts.iter().filter(|one| one.kind == AlertKind::Overflow) {
         let caller = one.source.as_ref().map(|source| places.of_source(source));
         if from.is_some_and(|from| caller.as_ref() != Some(from)) || places.of_host(&one.host) != *to {
             continue;
@@ -113,8 +113,8 @@ mod tests {
     use crate::fixture::{bookinfo, host, service};
     use mesh::Source;
 
-    fn trouble(kind: TroubleKind, instance: Option<&str>, why: &str, from: Option<&str>) -> Trouble {
-        Trouble {
+    fn alert(kind: AlertKind, instance: Option<&str>, why: &str, from: Option<&str>) -> Alert {
+        Alert {
             kind,
             source: from.map(|name| Source::Workload { namespace: "default".into(), name: name.into() }),
             host: host("reviews"),
@@ -123,7 +123,7 @@ mod tests {
             instance: instance.map(str::to_owned),
             why: why.into(),
             at: 0,
-            until: (kind == TroubleKind::Ejected).then_some(1000),
+            until: (kind == AlertKind::Ejected).then_some(1000),
         }
     }
 
@@ -133,14 +133,14 @@ mod tests {
         let reviews = &catalog.services[&host("reviews")];
         let [first, second, third] = [0, 1, 2].map(|at| reviews.instances[at].addresses[0].clone());
         let rows = "errors in a row";
-        let troubles = [
-            trouble(TroubleKind::Ejected, Some(&first), rows, Some("productpage-v1")),
-            trouble(TroubleKind::Ejected, Some(&first), rows, Some("productpage-v1-b")),
-            trouble(TroubleKind::Ejected, Some(&second), rows, Some("curl")),
-            trouble(TroubleKind::Unhealthy, Some(&second), "it answered 503", None),
-            trouble(TroubleKind::Unreachable, Some(&second), "connection refused", None),
-            trouble(TroubleKind::Unreachable, Some(&third), "the certificate has expired", Some("curl")),
-            trouble(TroubleKind::Overflow, None, "maxConnections", Some("curl")),
+        let alerts = [
+            alert(AlertKind::Ejected, Some(&first), rows, Some("productpage-v1")),
+            alert(AlertKind::Ejected, Some(&first), rows, Some("productpage-v1-b")),
+            alert(AlertKind::Ejected, Some(&second), rows, Some("curl")),
+            alert(AlertKind::Unhealthy, Some(&second), "it answered 503", None),
+            alert(AlertKind::Unreachable, Some(&second), "connection refused", None),
+            alert(AlertKind::Unreachable, Some(&third), "the certificate has expired", Some("curl")),
+            alert(AlertKind::Overflow, None, "maxConnections", Some("curl")),
         ];
         let stat = |instance: &String, health| InstanceStats {
             host: host("reviews"),
@@ -149,7 +149,7 @@ mod tests {
             health,
         };
         let stats = [stat(&second, Health::Failing), stat(&third, Health::Idle)];
-        let states = of(reviews, &troubles, &stats, &catalog.places());
+        let states = of(reviews, &alerts, &stats, &catalog.places());
         assert_eq!(
             states.iter().map(|one| (one.health, one.recent.none)).collect::<Vec<_>>(),
             [(Health::Unknown, 0.0), (Health::Failing, 2.0), (Health::Idle, 2.0)]
@@ -157,13 +157,13 @@ mod tests {
         let seen: Vec<_> =
             states.iter().map(|one| (one.address.as_str(), one.kind, one.why.as_str())).collect();
         let expected = [
-            (first.as_str(), Some(TroubleKind::Ejected), "errors in a row, by productpage"),
+            (first.as_str(), Some(AlertKind::Ejected), "errors in a row, by productpage"),
             (
                 &second,
-                Some(TroubleKind::Unhealthy),
+                Some(AlertKind::Unhealthy),
                 "errors in a row, by curl; it answered 503; connection refused",
             ),
-            (&third, Some(TroubleKind::Unreachable), "the certificate has expired, by curl"),
+            (&third, Some(AlertKind::Unreachable), "the certificate has expired, by curl"),
         ];
         assert_eq!(seen, expected);
         assert_eq!((states[0].until, states[2].until), (Some(1000), None));
@@ -178,10 +178,10 @@ mod tests {
     #[test]
     fn a_limit_is_of_who_calls_and_who_is_called() {
         let places = bookinfo("").catalog.places();
-        let over = |from| trouble(TroubleKind::Overflow, None, "maxConnections", Some(from));
-        let troubles = [over("productpage-v1"), over("productpage-v1-b")];
+        let over = |from| alert(AlertKind::Overflow, None, "maxConnections", Some(from));
+        let alerts = [over("productpage-v1"), over("productpage-v1-b")];
         let of = |from: Option<&str>, to: &str| {
-            limits(&troubles, &places, from.map(service).as_ref(), &service(to)).join("; ")
+            limits(&alerts, &places, from.map(service).as_ref(), &service(to)).join("; ")
         };
         assert_eq!(of(Some("productpage"), "reviews"), "Limit reached: maxConnections (v2)");
         assert_eq!(of(None, "reviews"), "Limit reached: maxConnections (v2), by productpage");

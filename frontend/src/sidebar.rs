@@ -98,9 +98,10 @@ fn found(store: Store, query: &Query, faulty: &std::collections::BTreeSet<String
         errors: figures.success().map_or(0.0, |success| (1.0 - success) * 100.0),
         p95: figures.p95.unwrap_or(0.0),
         fault: faulty.contains(host),
-        troubles: store.head.troubles.with(|all| {
-            all.iter().filter(|trouble| trouble.host == host).map(|trouble| trouble.kind).collect()
-        }),
+        alerts: store
+            .head
+            .alerts
+            .with(|all| all.iter().filter(|alert| alert.host == host).map(|alert| alert.kind).collect()),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::{RevisionInfo, Trouble, TroubleKind};
+use api::{Alert, AlertKind, RevisionInfo};
 use mesh::edit::{self, FaultSpec, RouteTarget};
 use mesh::registry::{Discovery, Service};
 use mesh::resource::Spec;
@@ -99,7 +99,7 @@ pub struct Running<'r> {
     /// The head.
     pub head: &'r Reading,
     /// Instances that are not used.
-    pub troubles: &'r [Trouble],
+    pub alerts: &'r [Alert],
     /// Mesh settings.
     pub settings: &'r Settings,
 }
@@ -124,7 +124,7 @@ pub fn preview(revision: &Revision<'_>, running: &Running<'_>) -> Result<Preview
 
 /// Whether a person must be asked, and why: a decision on values alone.
 fn reasons(revision: &Revision<'_>, running: &Running<'_>, next: &Reading, places: &Places) -> Vec<Reason> {
-    let Running { head, troubles, settings } = *running;
+    let Running { head, alerts, settings } = *running;
     let mut reasons = Vec::new();
     if !is_mine(revision) {
         reasons.push(Reason::Anothers { author: revision.info.author.clone() });
@@ -137,8 +137,8 @@ fn reasons(revision: &Revision<'_>, running: &Running<'_>, next: &Reading, place
     reasons.extend(
         back.map(|fault| Reason::Fault { at: short_host(&fault.host).to_owned(), what: fault.label }),
     );
-    let before = starved(head, troubles, settings);
-    for (to, (percent, why)) in starved(next, troubles, settings) {
+    let before = starved(head, alerts, settings);
+    for (to, (percent, why)) in starved(next, alerts, settings) {
         if before.get(&to).is_none_or(|(share, _)| percent > *share) {
             reasons.push(Reason::Starved { to, percent, why });
         }
@@ -185,7 +185,7 @@ fn at_least(now: &FaultSpec, other: &FaultSpec) -> bool {
 /// Destinations that get requests and have no healthy endpoint: the largest share of a route that goes there, and why.
 fn starved(
     reading: &Reading,
-    troubles: &[Trouble],
+    alerts: &[Alert],
     settings: &Settings,
 ) -> BTreeMap<String, (u32, &'static str)> {
     let mut found = BTreeMap::<String, (u32, &'static str)>::new();
@@ -207,7 +207,7 @@ fn starved(
                     _ => continue,
                 };
                 let Some(to) = to else { continue };
-                if let Some(why) = unanswered(reading, troubles, settings, to, own) {
+                if let Some(why) = unanswered(reading, alerts, settings, to, own) {
                     let entry = found.entry(rules::destination(Some(to))).or_insert((percent, why));
                     entry.0 = entry.0.max(percent);
                 }
@@ -220,7 +220,7 @@ fn starved(
 /// Why nothing answers at a destination; `None` where something may.
 fn unanswered(
     reading: &Reading,
-    troubles: &[Trouble],
+    alerts: &[Alert],
     settings: &Settings,
     to: &Destination,
     own: &str,
@@ -245,9 +245,9 @@ fn unanswered(
             None => return Some("no DestinationRule defines that subset"),
         },
     };
-    let out: BTreeSet<&str> = troubles
+    let out: BTreeSet<&str> = alerts
         .iter()
-        .filter(|one| one.host == name && one.kind != TroubleKind::Overflow)
+        .filter(|one| one.host == name && one.kind != AlertKind::Overflow)
         .filter_map(|one| one.instance.as_deref())
         .collect();
     let endpoints = endpoints(service, to, &labels);
@@ -319,12 +319,12 @@ mod tests {
         Edit::InjectFault { target: reviews(), only: None, fault, expires_at: None }
     }
 
-    fn ejected(version: &str) -> Trouble {
+    fn ejected(version: &str) -> Alert {
         let sources = bookinfo("");
         let instances = &sources.catalog.services[&host("reviews")].instances;
         let address = &instances.iter().find(|one| one.version == version).unwrap().addresses[0];
-        Trouble {
-            kind: TroubleKind::Ejected,
+        Alert {
+            kind: AlertKind::Ejected,
             source: None,
             host: host("reviews"),
             subset: None,
@@ -340,7 +340,7 @@ mod tests {
     fn asked(
         before: &[Edit],
         after: &[Edit],
-        troubles: &[Trouble],
+        alerts: &[Alert],
         author: &str,
         made_here: bool,
     ) -> Vec<String> {
@@ -364,7 +364,7 @@ mod tests {
             before: &before.analysis.sources,
             after: &head.analysis.sources,
         };
-        let preview = preview(&revision, &Running { head: &head, troubles, settings: &settings }).unwrap();
+        let preview = preview(&revision, &Running { head: &head, alerts, settings: &settings }).unwrap();
         assert!(!preview.diff.is_empty());
         preview.reasons.iter().map(Reason::text).collect()
     }
@@ -374,7 +374,7 @@ mod tests {
         let (even, first) = (split([34, 33, 33]), split([100, 0, 0]));
         let abort = "It brings back a fault at reviews: 500 abort · 100%.";
         let to_v3 = "It sends 33% of a route to reviews v3, and all its instances are ejected, fail their health checks or cannot be reached.";
-        let cases: &[(&str, &[Edit], &[Edit], &[Trouble], &str, bool, &[&str])] = &[
+        let cases: &[(&str, &[Edit], &[Edit], &[Alert], &str, bool, &[&str])] = &[
             ("one's own split", &[even.clone()], &[first.clone()], &[], "ada", false, &[]),
             ("made here without a name", &[even.clone()], &[first.clone()], &[], "anonymous", true, &[]),
             (
@@ -438,8 +438,8 @@ mod tests {
                 &["bob made it, not you.", abort, to_v3],
             ),
         ];
-        for (what, before, after, troubles, author, here, expected) in cases {
-            assert_eq!(asked(before, after, troubles, author, *here), *expected, "{what}");
+        for (what, before, after, alerts, author, here, expected) in cases {
+            assert_eq!(asked(before, after, alerts, author, *here), *expected, "{what}");
         }
     }
 
@@ -495,7 +495,7 @@ mod tests {
             before: &before.analysis.sources,
             after: &head.analysis.sources,
         };
-        let running = Running { head: &head, troubles: &[], settings: &settings };
+        let running = Running { head: &head, alerts: &[], settings: &settings };
         let preview = preview(&revision, &running).unwrap();
         let said: Vec<_> = preview.reasons.iter().map(Reason::text).collect();
         assert_eq!(said, ["It sends 33% of a route to reviews v3, and it has no instances."]);

@@ -30,7 +30,7 @@ fn hub(first: u64) -> Arc<Hub> {
         tick: None,
         series: vec![],
         proposal: None,
-        troubles: vec![],
+        alerts: vec![],
         set_aside: None,
         unread: vec![],
         instances: vec![],

@@ -7,7 +7,7 @@ use mesh::Plan;
 use mesh::plan::distinct;
 use proxy::{Batch, Notice, Tries};
 
-use super::troubles::Moved;
+use super::alerts::Moved;
 
 /// Seconds of the window that an instance is judged by.
 const RECENT: usize = 10;

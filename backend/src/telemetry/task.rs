@@ -13,10 +13,10 @@ use proxy::{Batch, Notice};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::alerts::Alerts;
 use super::follower::Step;
 use super::instances::Instances;
 use super::splits;
-use super::troubles::Troubles;
 use super::{Collector, window::TICKS_PER_SECOND};
 use crate::analysis::Analysis;
 use crate::clock::now_millis;
@@ -46,7 +46,7 @@ pub(crate) struct Feeds {
     /// What instances answered.
     pub(crate) instances: Instances,
     /// Instances that are not used, and limits that are reached.
-    pub(crate) troubles: Troubles,
+    pub(crate) alerts: Alerts,
     /// The mesh's DNS domain.
     pub(crate) domain: String,
 }
@@ -107,8 +107,8 @@ impl Feeds {
     fn follow(&mut self, offer: &Offer) {
         self.instances.follow(offer.plans.values().map(AsRef::as_ref));
         self.metrics.follow(offer.plans.values().map(AsRef::as_ref));
-        if self.troubles.follow(&offer.plans) {
-            self.tell_troubles();
+        if self.alerts.follow(&offer.plans) {
+            self.tell_alerts();
         }
     }
 
@@ -122,16 +122,16 @@ impl Feeds {
             }
             self.metrics.notice(&notice);
             self.instances.notice(&notice);
-            changed |= self.troubles.take(&notice, now_millis());
+            changed |= self.alerts.take(&notice, now_millis());
             next = self.notices.try_recv().ok();
         }
         if changed {
-            self.tell_troubles();
+            self.tell_alerts();
         }
     }
 
-    fn tell_troubles(&self) {
-        self.hub.publish(Delta::Troubles(self.troubles.list().to_vec()));
+    fn tell_alerts(&self) {
+        self.hub.publish(Delta::Alerts(self.alerts.list().to_vec()));
     }
 
     /// Without the control loop, nobody wants to know.

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may wait and read as it likes")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics fails, in its helpers too")]
 
+mod alerts;
 mod control;
 mod crash;
 mod events;
@@ -11,4 +12,3 @@ mod openapi;
 mod poison;
 mod security;
 mod support;
-mod troubles;

@@ -179,11 +179,11 @@ fn preview_of(store: Store, number: u64, files: &Files) -> PreviewState {
         ));
     };
     let made_here = store.keeping.made.with(|made| made.contains(&number));
-    let troubles = store.head.troubles.get();
+    let alerts = store.head.alerts.get();
     Some(store.editing.author.with(|me| {
         store.head.settings.with(|settings| {
             let revision = Revision { info: &info, made_here, me, before, after };
-            preview(&revision, &Running { head: &head, troubles: &troubles, settings })
+            preview(&revision, &Running { head: &head, alerts: &alerts, settings })
         })
     }))
 }

@@ -63,7 +63,7 @@ fn Facts(about: Selection) -> impl IntoView {
             }),
         })
     };
-    let troubles = {
+    let alerts = {
         let (about, store) = (about.clone(), graph.store);
         memo(move |_| match &about {
             Selection::Link(key) => store.derived.limits(Some(&key.from), &key.to),
@@ -80,7 +80,7 @@ fn Facts(about: Selection) -> impl IntoView {
         {move || lists(&details.get())}
         {move || {
             let faults = faults.get().into_iter().map(|fault| format!("Fault: {fault}"));
-            faults.chain(troubles.get()).map(|line| view! { <div class="tip-fault">{line}</div> }).collect_view()
+            faults.chain(alerts.get()).map(|line| view! { <div class="tip-fault">{line}</div> }).collect_view()
         }}
     }
 }

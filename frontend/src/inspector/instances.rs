@@ -1,7 +1,7 @@
 //! Instances of a service, each with its state.
 
 use crate::prelude::*;
-use api::{Health, TroubleKind};
+use api::{AlertKind, Health};
 
 use crate::clock;
 use crate::instances::InstanceState;
@@ -30,7 +30,7 @@ pub fn Instances(
 
 fn row(one: &InstanceState) -> AnyView {
     let tone = match (one.kind, one.health) {
-        (Some(TroubleKind::Ejected), _) | (None, Health::Degraded) => "dot warn",
+        (Some(AlertKind::Ejected), _) | (None, Health::Degraded) => "dot warn",
         (Some(_), _) | (None, Health::Failing) => "dot bad",
         (None, Health::Healthy) => "dot ok",
         (None, Health::Idle) => "dot",
@@ -63,9 +63,9 @@ fn why(one: &InstanceState) -> String {
 fn state(one: &InstanceState) -> String {
     match (one.kind, one.until) {
         (None, _) => one.health.word().to_owned(),
-        (Some(TroubleKind::Ejected), Some(until)) => format!("ejected until {}", clock::time(until)),
-        (Some(TroubleKind::Ejected), None) => "ejected".to_owned(),
-        (Some(TroubleKind::Unreachable), _) => "unreachable".to_owned(),
+        (Some(AlertKind::Ejected), Some(until)) => format!("ejected until {}", clock::time(until)),
+        (Some(AlertKind::Ejected), None) => "ejected".to_owned(),
+        (Some(AlertKind::Unreachable), _) => "unreachable".to_owned(),
         (Some(_), _) => "unhealthy".to_owned(),
     }
 }

@@ -4,7 +4,7 @@
 //! percent) or `p95` (in milliseconds); `fault`, `errors`, `ejected`, `unhealthy` and `limit` alone ask whether there are any; `-word`
 //! asks for the opposite.
 
-use api::TroubleKind;
+use api::AlertKind;
 
 /// What Find sees of a row.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,8 +23,8 @@ pub struct Candidate<'a> {
     pub p95: f64,
     /// A fault acts on it.
     pub fault: bool,
-    /// Kinds of trouble behind it.
-    pub troubles: Vec<TroubleKind>,
+    /// Kinds of alert behind it.
+    pub alerts: Vec<AlertKind>,
 }
 
 /// A parsed query.
@@ -42,7 +42,7 @@ enum Test {
     Text(String),
     Fault,
     Errors,
-    Trouble(TroubleKind),
+    Alert(AlertKind),
     Compare(Figure, Operator, f64),
 }
 
@@ -111,10 +111,10 @@ fn test(word: &str) -> Test {
     match word {
         "fault" | "faults" => return Test::Fault,
         "error" | "errors" => return Test::Errors,
-        "ejected" => return Test::Trouble(TroubleKind::Ejected),
-        "unhealthy" => return Test::Trouble(TroubleKind::Unhealthy),
-        "unreachable" => return Test::Trouble(TroubleKind::Unreachable),
-        "limit" | "limits" => return Test::Trouble(TroubleKind::Overflow),
+        "ejected" => return Test::Alert(AlertKind::Ejected),
+        "unhealthy" => return Test::Alert(AlertKind::Unhealthy),
+        "unreachable" => return Test::Alert(AlertKind::Unreachable),
+        "limit" | "limits" => return Test::Alert(AlertKind::Overflow),
         _ => {}
     }
     compare(word).unwrap_or_else(|| Test::Text(word.to_owned()))
@@ -145,7 +145,7 @@ impl Test {
             }
             Self::Fault => candidate.fault,
             Self::Errors => candidate.errors > 0.0,
-            Self::Trouble(kind) => candidate.troubles.contains(kind),
+            Self::Alert(kind) => candidate.alerts.contains(kind),
             Self::Compare(figure, operator, value) => {
                 let figure = match figure {
                     Figure::Rps => candidate.rps,
@@ -178,7 +178,7 @@ mod tests {
             errors: 2.0,
             p95: 120.0,
             fault: true,
-            troubles: vec![TroubleKind::Ejected],
+            alerts: vec![AlertKind::Ejected],
         };
         let quiet = Candidate { name: "details", host: "details.default", rps: 5.0, ..Candidate::default() };
         for (query, busy, still) in [

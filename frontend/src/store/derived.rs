@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::prelude::*;
-use api::Trouble;
+use api::Alert;
 use mesh::diff;
 use mesh::{Diagnostic, ResourceKey, Severity};
 
@@ -211,17 +211,17 @@ impl Derived {
         let draft = self.draft.get();
         let service = node.host().and_then(|host| draft.catalog.services.get(host));
         let Some(service) = service else { return Vec::new() };
-        let Head { troubles, instances, .. } = self.server;
+        let Head { alerts, instances, .. } = self.server;
         self.places.with(|places| {
-            troubles.with(|troubles| instances.with(|stats| instances::of(service, troubles, stats, places)))
+            alerts.with(|alerts| instances.with(|stats| instances::of(service, alerts, stats, places)))
         })
     }
 
     /// How many instances of a node are used, where not all are: `2 of 3 instances`. Tracked.
     pub fn impaired(&self, node: &NodeId) -> Option<String> {
         let host = node.host()?;
-        let told = |one: &Trouble| one.host == host && one.instance.is_some();
-        if !self.server.troubles.with(|troubles| troubles.iter().any(told)) {
+        let told = |one: &Alert| one.host == host && one.instance.is_some();
+        if !self.server.alerts.with(|alerts| alerts.iter().any(told)) {
             return None;
         }
         instances::in_use(&self.instances(node))
@@ -229,9 +229,8 @@ impl Derived {
 
     /// Limits that are reached towards a node, in words: by one caller, or by anyone. Tracked.
     pub fn limits(&self, from: Option<&NodeId>, to: &NodeId) -> Vec<String> {
-        self.places.with(|places| {
-            self.server.troubles.with(|troubles| instances::limits(troubles, places, from, to))
-        })
+        self.places
+            .with(|places| self.server.alerts.with(|alerts| instances::limits(alerts, places, from, to)))
     }
 
     /// The node that a resource belongs to. Tracked.

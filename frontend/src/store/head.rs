@@ -6,7 +6,7 @@ use crate::prelude::*;
 use api::observed::Tick;
 use api::reduce;
 use api::state::{ListenerInfo, LoadSettings, Proposal, SetAside};
-use api::{Delta, InstanceStats, RevisionInfo, Snapshot, TargetStatus, Timeline, Trouble};
+use api::{Alert, Delta, InstanceStats, RevisionInfo, Snapshot, TargetStatus, Timeline};
 use mesh::{Diagnostic, Settings, Sources};
 
 /// How we stand with the server.
@@ -57,7 +57,7 @@ pub struct Head {
     /// A revision that could not be run when the server started.
     pub set_aside: RwSignal<Option<SetAside>>,
     /// Instances that are not used, and limits that are reached.
-    pub troubles: RwSignal<Vec<Trouble>>,
+    pub alerts: RwSignal<Vec<Alert>>,
     /// Files of the folder on disk that cannot be read.
     pub unread: RwSignal<Vec<Diagnostic>>,
     /// What instances answered.
@@ -83,7 +83,7 @@ impl Head {
             tick: RwSignal::new(None),
             proposal: RwSignal::new(None),
             set_aside: RwSignal::new(None),
-            troubles: RwSignal::new(Vec::new()),
+            alerts: RwSignal::new(Vec::new()),
             unread: RwSignal::new(Vec::new()),
             instances: RwSignal::new(Vec::new()),
         }
@@ -107,7 +107,7 @@ impl Head {
         self.timeline.set(snapshot.timeline);
         self.proposal.set(snapshot.proposal);
         self.set_aside.set(snapshot.set_aside);
-        self.troubles.set(snapshot.troubles);
+        self.alerts.set(snapshot.alerts);
         self.unread.set(snapshot.unread);
         self.instances.set(snapshot.instances);
         self.loaded.set(true);
@@ -131,7 +131,7 @@ impl Head {
             Delta::Listeners(listeners) => self.listeners.set(listeners),
             Delta::Load(load) => self.load.set(Some(load)),
             Delta::Proposal(proposal) => self.proposal.set(proposal),
-            Delta::Troubles(troubles) => self.troubles.set(troubles),
+            Delta::Alerts(alerts) => self.alerts.set(alerts),
             Delta::Unread(unread) => self.unread.set(unread),
             Delta::Instances(instances) => self.instances.set(instances),
             Delta::Snapshot(_) | Delta::Tick(_) => {}

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use api::{Delta, Snapshot, Trouble, TroubleKind};
+use api::{Alert, AlertKind, Delta, Snapshot};
 use http::StatusCode;
 use mesh::Source;
 use testkit::{Instance, get, service};
@@ -25,11 +25,11 @@ spec:
     service("shop", &[instance.port]) + &rule
 }
 
-/// What troubles there are once this holds of them.
-async fn troubles(events: &mut Events, wanted: impl Fn(&[Trouble]) -> bool) -> Vec<Trouble> {
+/// What alerts there are once this holds of them.
+async fn alerts(events: &mut Events, wanted: impl Fn(&[Alert]) -> bool) -> Vec<Alert> {
     events
         .find(|event| match event.delta {
-            Delta::Troubles(troubles) => wanted(&troubles).then_some(troubles),
+            Delta::Alerts(alerts) => wanted(&alerts).then_some(alerts),
             _ => None,
         })
         .await
@@ -62,12 +62,12 @@ async fn an_instance_that_fails_is_told_of_until_it_returns() {
     for _ in 0..2 {
         assert_eq!(ask(&running, "/").await, 500);
     }
-    let [ejected] = &troubles(&mut events, |list| !list.is_empty()).await[..] else { panic!("one is out") };
-    assert_eq!((ejected.kind, ejected.why.as_str()), (TroubleKind::Ejected, "errors in a row"));
+    let [ejected] = &alerts(&mut events, |list| !list.is_empty()).await[..] else { panic!("one is out") };
+    assert_eq!((ejected.kind, ejected.why.as_str()), (AlertKind::Ejected, "errors in a row"));
     assert_eq!(ejected.instance.as_deref(), Some(format!("127.0.0.1:{}", instance.port).as_str()));
     assert_eq!((ejected.host.as_str(), ejected.port), ("shop.default.svc.cluster.local", Some(80)));
     assert_eq!(ejected.until, Some(ejected.at + 300));
-    troubles(&mut events, <[Trouble]>::is_empty).await;
+    alerts(&mut events, <[Alert]>::is_empty).await;
     instance.mood.store(200, Ordering::SeqCst);
     assert_eq!(ask(&running, "/").await, 200);
     running.stop().await;
@@ -83,32 +83,32 @@ async fn health_and_limits_are_told_of_and_snapshots_have_them() {
     let mut events = running.events(None).await;
 
     instance.health.store(503, Ordering::SeqCst);
-    let [ill] = &troubles(&mut events, |list| !list.is_empty()).await[..] else { panic!("one is ill") };
-    assert_eq!((ill.kind, ill.why.as_str()), (TroubleKind::Unhealthy, "it answered 503"));
+    let [ill] = &alerts(&mut events, |list| !list.is_empty()).await[..] else { panic!("one is ill") };
+    assert_eq!((ill.kind, ill.why.as_str()), (AlertKind::Unhealthy, "it answered 503"));
     assert_eq!((ill.source.as_ref(), ill.port), (None, None));
     let snapshot: Snapshot = running.get("/api/v1/mesh").await.json();
-    assert_eq!(&snapshot.troubles[..], std::slice::from_ref(ill));
+    assert_eq!(&snapshot.alerts[..], std::slice::from_ref(ill));
     assert_eq!(ask(&running, "/").await, 503);
     instance.health.store(200, Ordering::SeqCst);
-    troubles(&mut events, <[Trouble]>::is_empty).await;
+    alerts(&mut events, <[Alert]>::is_empty).await;
 
     let (held, over) = tokio::join!(ask(&running, "/held"), async {
         instance.gate.holds().await;
         let refused = ask(&running, "/").await;
-        let over = troubles(&mut events, |list| !list.is_empty()).await;
+        let over = alerts(&mut events, |list| !list.is_empty()).await;
         instance.gate.open(1);
         (refused, over)
     });
     assert_eq!((held, over.0), (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE));
-    assert_eq!((over.1[0].kind, over.1[0].why.as_str()), (TroubleKind::Overflow, "http2MaxRequests"));
+    assert_eq!((over.1[0].kind, over.1[0].why.as_str()), (AlertKind::Overflow, "http2MaxRequests"));
     assert_eq!(over.1[0].instance, None);
-    troubles(&mut events, <[Trouble]>::is_empty).await;
+    alerts(&mut events, <[Alert]>::is_empty).await;
 
-    // What is checked no more is no trouble.
+    // What is checked no more is no alert.
     instance.health.store(503, Ordering::SeqCst);
-    troubles(&mut events, |list| !list.is_empty()).await;
+    alerts(&mut events, |list| !list.is_empty()).await;
     running.set(2, "shop.yaml", &shop(&instance, "", policy)).await;
-    troubles(&mut events, <[Trouble]>::is_empty).await;
+    alerts(&mut events, <[Alert]>::is_empty).await;
     assert_eq!(ask(&running, "/").await, 200);
     running.stop().await;
 }

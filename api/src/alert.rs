@@ -1,5 +1,5 @@
-//! What is not as it should be behind a cluster: instances that are not used, limits that are reached. What is not told of
-//! is well.
+//! What is wrong behind a cluster right now: instances that get no requests, limits that are reached. What has no alert is
+//! well.
 
 use mesh::Source;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// One instance that is not used, or one limit that is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Trouble {
+pub struct Alert {
     /// What it is.
-    pub kind: TroubleKind,
+    pub kind: AlertKind,
     /// Whose requests it concerns; `None`: everybody's, which is so of health checks.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub source: Option<Source>,
@@ -29,11 +29,11 @@ pub struct Trouble {
     pub until: Option<i64>,
 }
 
-/// Kinds of trouble.
+/// What an alert is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum TroubleKind {
+pub enum AlertKind {
     /// Outlier detection has ejected the instance.
     Ejected,
     /// Health checks fail.

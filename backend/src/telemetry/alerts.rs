@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Trouble, TroubleKind};
+use api::{Alert, AlertKind};
 use mesh::plan::{Cluster, ClusterKey};
 use mesh::{Plan, Source};
 use proxy::{EjectedFor, Limit, Notice};
@@ -13,8 +13,8 @@ use crate::analysis::Ports;
 
 /// All of them, in the order in which they came.
 #[derive(Debug, Default)]
-pub struct Troubles {
-    list: Vec<Trouble>,
+pub struct Alerts {
+    list: Vec<Alert>,
     moved: Moved,
 }
 
@@ -35,41 +35,41 @@ impl Moved {
     }
 }
 
-impl Troubles {
+impl Alerts {
     /// None. `ports` says which endpoints are somewhere else than the files say.
     pub fn new(ports: &Ports) -> Self {
         Self { list: Vec::new(), moved: Moved::new(ports) }
     }
 
     /// All of them.
-    pub fn list(&self) -> &[Trouble] {
+    pub fn list(&self) -> &[Alert] {
         &self.list
     }
 
     /// Takes what the proxy tells at `at` (milliseconds since 1970); false when that changes nothing.
     pub fn take(&mut self, notice: &Notice, at: i64) -> bool {
-        let (trouble, there) = match notice {
+        let (alert, there) = match notice {
             Notice::FirstRequest { .. } => return false,
             Notice::Ejected { source, cluster, address, port, why, times, length, .. } => {
                 let instance = self.instance(address, *port);
-                let mut ejected = trouble(TroubleKind::Ejected, source, cluster, Some(instance), at);
+                let mut ejected = alert(AlertKind::Ejected, source, cluster, Some(instance), at);
                 ejected.why = ejected_for(*why, *times);
                 ejected.until = Some(at.saturating_add(millis(*length)));
                 (ejected, true)
             }
             Notice::Returned { source, cluster, address, port, .. } => {
                 let instance = self.instance(address, *port);
-                (trouble(TroubleKind::Ejected, source, cluster, Some(instance), at), false)
+                (alert(AlertKind::Ejected, source, cluster, Some(instance), at), false)
             }
             Notice::Unreachable { source, cluster, address, port, why, .. } => {
                 let instance = self.instance(address, *port);
-                let mut unreachable = trouble(TroubleKind::Unreachable, source, cluster, Some(instance), at);
+                let mut unreachable = alert(AlertKind::Unreachable, source, cluster, Some(instance), at);
                 unreachable.why = why.to_string();
                 (unreachable, true)
             }
             Notice::Reachable { source, cluster, address, port, .. } => {
                 let instance = self.instance(address, *port);
-                (trouble(TroubleKind::Unreachable, source, cluster, Some(instance), at), false)
+                (alert(AlertKind::Unreachable, source, cluster, Some(instance), at), false)
             }
             Notice::Unhealthy { host, address, port, why, .. } => {
                 (self.unhealthy(host, address, *port, why, at), true)
@@ -78,16 +78,16 @@ impl Troubles {
                 (self.unhealthy(host, address, *port, "", at), false)
             }
             Notice::Breaker { source, cluster, limit, open, .. } => {
-                let mut overflow = trouble(TroubleKind::Overflow, source, cluster, None, at);
+                let mut overflow = alert(AlertKind::Overflow, source, cluster, None, at);
                 field(*limit).clone_into(&mut overflow.why);
                 (overflow, *open)
             }
         };
         let before = self.list.len();
-        self.list.retain(|known| !same(known, &trouble));
+        self.list.retain(|known| !same(known, &alert));
         let removed = self.list.len() < before;
         if there {
-            self.list.push(trouble);
+            self.list.push(alert);
         }
         removed || there
     }
@@ -96,28 +96,27 @@ impl Troubles {
     pub fn follow(&mut self, plans: &HashMap<Source, Arc<Plan>>) -> bool {
         let before = self.list.len();
         let moved = &self.moved;
-        let has = |cluster: &Cluster, trouble: &Trouble| {
-            trouble.instance.as_ref().is_none_or(|instance| {
+        let has = |cluster: &Cluster, alert: &Alert| {
+            alert.instance.as_ref().is_none_or(|instance| {
                 let mut endpoints = cluster.endpoints.iter();
                 endpoints.any(|it| moved.name(&it.address, it.port) == *instance)
             })
         };
-        self.list.retain(|trouble| {
+        self.list.retain(|alert| {
             let of = |plan: &Arc<Plan>| {
                 plan.clusters.iter().any(|cluster| {
                     let key = &cluster.key;
                     let policy = &cluster.policy;
-                    let watched = match trouble.kind {
-                        TroubleKind::Ejected => policy.outlier.is_some(),
-                        TroubleKind::Unhealthy => policy.health.is_some(),
-                        TroubleKind::Overflow | TroubleKind::Unreachable => true,
+                    let watched = match alert.kind {
+                        AlertKind::Ejected => policy.outlier.is_some(),
+                        AlertKind::Unhealthy => policy.health.is_some(),
+                        AlertKind::Overflow | AlertKind::Unreachable => true,
                     };
-                    let named =
-                        trouble.port.is_none_or(|port| port == key.port && trouble.subset == key.subset);
-                    watched && named && key.host == trouble.host && has(cluster, trouble)
+                    let named = alert.port.is_none_or(|port| port == key.port && alert.subset == key.subset);
+                    watched && named && key.host == alert.host && has(cluster, alert)
                 })
             };
-            match &trouble.source {
+            match &alert.source {
                 Some(source) => plans.get(source).is_some_and(of),
                 None => plans.values().any(of),
             }
@@ -129,9 +128,9 @@ impl Troubles {
         self.moved.name(address, port)
     }
 
-    fn unhealthy(&self, host: &str, address: &str, port: u16, why: &str, at: i64) -> Trouble {
-        Trouble {
-            kind: TroubleKind::Unhealthy,
+    fn unhealthy(&self, host: &str, address: &str, port: u16, why: &str, at: i64) -> Alert {
+        Alert {
+            kind: AlertKind::Unhealthy,
             source: None,
             host: host.to_owned(),
             subset: None,
@@ -144,14 +143,8 @@ impl Troubles {
     }
 }
 
-fn trouble(
-    kind: TroubleKind,
-    source: &Source,
-    cluster: &ClusterKey,
-    instance: Option<String>,
-    at: i64,
-) -> Trouble {
-    Trouble {
+fn alert(kind: AlertKind, source: &Source, cluster: &ClusterKey, instance: Option<String>, at: i64) -> Alert {
+    Alert {
         kind,
         source: Some(source.clone()),
         host: cluster.host.clone(),
@@ -165,15 +158,15 @@ fn trouble(
 }
 
 /// Whether one takes the place of the other.
-fn same(one: &Trouble, other: &Trouble) -> bool {
-    let place = |it: &Trouble| (it.kind, it.port);
+fn same(one: &Alert, other: &Alert) -> bool {
+    let place = |it: &Alert| (it.kind, it.port);
     place(one) == place(other)
         && one.source == other.source
         && one.host == other.host
         && one.subset == other.subset
         && one.instance == other.instance
         // A cluster has several limits.
-        && (one.kind != TroubleKind::Overflow || one.why == other.why)
+        && (one.kind != AlertKind::Overflow || one.why == other.why)
 }
 
 fn ejected_for(why: EjectedFor, times: u32) -> String {
@@ -251,40 +244,40 @@ mod tests {
         Notice::Unhealthy { host, address, port: 9080, why: why.to_owned(), at: Instant::now() }
     }
 
-    fn seen(troubles: &Troubles) -> Vec<String> {
-        let text = |it: &Trouble| {
+    fn seen(alerts: &Alerts) -> Vec<String> {
+        let text = |it: &Alert| {
             let instance = it.instance.as_deref().unwrap_or("-");
             format!("{:?} {instance} {}", it.kind, it.why)
         };
-        troubles.list().iter().map(text).collect()
+        alerts.list().iter().map(text).collect()
     }
 
     #[test]
     fn troubles_come_and_go() {
-        let mut troubles = Troubles::new(&HashMap::from([(9080, 41_000)]));
-        assert!(troubles.take(&ejected(41_000), 1000));
-        assert_eq!(troubles.list()[0].until, Some(61_000));
-        assert!(troubles.take(&unhealthy("it answered 503"), 1000));
-        assert!(troubles.take(&unhealthy("connection failure"), 1000));
-        assert!(troubles.take(&breaker(Limit::Requests, true), 1000));
-        assert!(troubles.take(&breaker(Limit::Pending, true), 1000));
+        let mut alerts = Alerts::new(&HashMap::from([(9080, 41_000)]));
+        assert!(alerts.take(&ejected(41_000), 1000));
+        assert_eq!(alerts.list()[0].until, Some(61_000));
+        assert!(alerts.take(&unhealthy("it answered 503"), 1000));
+        assert!(alerts.take(&unhealthy("connection failure"), 1000));
+        assert!(alerts.take(&breaker(Limit::Requests, true), 1000));
+        assert!(alerts.take(&breaker(Limit::Pending, true), 1000));
         let all = [
             "Ejected 127.0.0.1:9080 errors in a row, 2 times",
             "Unhealthy 127.0.0.1:9080 connection failure",
             "Overflow - http2MaxRequests",
             "Overflow - http1MaxPendingRequests",
         ];
-        assert_eq!(seen(&troubles), all);
-        assert!(troubles.take(&unreachable(Some(Reason::Refused)), 1000));
-        assert!(troubles.take(&unreachable(Some(Reason::Untrusted)), 1000));
-        let last = seen(&troubles).pop().unwrap();
+        assert_eq!(seen(&alerts), all);
+        assert!(alerts.take(&unreachable(Some(Reason::Refused)), 1000));
+        assert!(alerts.take(&unreachable(Some(Reason::Untrusted)), 1000));
+        let last = seen(&alerts).pop().unwrap();
         assert_eq!(last, "Unreachable 127.0.0.1:9080 the certificate is not by a trusted authority");
-        assert!(troubles.take(&unreachable(None), 1000));
-        assert_eq!(seen(&troubles), all);
-        assert!(!troubles.take(&returned(1), 1000), "it was not out");
-        assert!(troubles.take(&returned(41_000), 1000));
-        assert!(troubles.take(&breaker(Limit::Requests, false), 1000));
-        assert_eq!(seen(&troubles), [all[1], all[3]]);
+        assert!(alerts.take(&unreachable(None), 1000));
+        assert_eq!(seen(&alerts), all);
+        assert!(!alerts.take(&returned(1), 1000), "it was not out");
+        assert!(alerts.take(&returned(41_000), 1000));
+        assert!(alerts.take(&breaker(Limit::Requests, false), 1000));
+        assert_eq!(seen(&alerts), [all[1], all[3]]);
     }
 
     #[test]
@@ -311,12 +304,12 @@ mod tests {
             (plan(true, 1), vec!["Overflow - maxConnections"]),
             (HashMap::new(), vec![]),
         ] {
-            let mut troubles = Troubles::new(&HashMap::new());
-            troubles.take(&ejected(9080), 0);
-            troubles.take(&unhealthy(""), 0);
-            troubles.take(&breaker(Limit::Connections, true), 0);
-            assert!(troubles.follow(&plans), "the cluster ejects no more");
-            assert_eq!(seen(&troubles), left);
+            let mut alerts = Alerts::new(&HashMap::new());
+            alerts.take(&ejected(9080), 0);
+            alerts.take(&unhealthy(""), 0);
+            alerts.take(&breaker(Limit::Connections, true), 0);
+            assert!(alerts.follow(&plans), "the cluster ejects no more");
+            assert_eq!(seen(&alerts), left);
         }
     }
 }
