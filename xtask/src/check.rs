@@ -19,7 +19,8 @@ use crate::shell;
 use crate::test::packages;
 
 /// Crates that are compiled for this machine.
-const NATIVE: [&str; 9] = ["mesh", "api", "proxy", "xds", "meshwright", "e2e", "testkit", "fuzz", "xtask"];
+const NATIVE: [&str; 10] =
+    ["mesh", "api", "proxy", "xds", "cluster", "meshwright", "e2e", "testkit", "fuzz", "xtask"];
 
 /// Crates that are compiled for the browser.
 const BROWSER: [&str; 3] = ["mesh", "api", "frontend"];

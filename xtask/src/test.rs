@@ -13,11 +13,12 @@ use crate::setup::{extras, istiod, pypi};
 use crate::shell;
 
 /// The crates whose tests run on this machine by themselves.
-const CRATES: [&str; 8] = ["mesh", "api", "proxy", "xds", "meshwright", "frontend", "fuzz", "xtask"];
+const CRATES: [&str; 9] =
+    ["mesh", "api", "proxy", "xds", "cluster", "meshwright", "frontend", "fuzz", "xtask"];
 
 /// The same with the journeys.
-const CRATES_AND_JOURNEYS: [&str; 9] =
-    ["mesh", "api", "proxy", "xds", "meshwright", "frontend", "fuzz", "xtask", "e2e"];
+const CRATES_AND_JOURNEYS: [&str; 10] =
+    ["mesh", "api", "proxy", "xds", "cluster", "meshwright", "frontend", "fuzz", "xtask", "e2e"];
 
 /// The crates that browser and server share.
 const SHARED: [&str; 2] = ["mesh", "api"];
