@@ -65,10 +65,10 @@ pub struct Unread {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
     /// It begins like UTF-16.
-    #[error("it is UTF-16, and files of a mesh are UTF-8; save it as UTF-8")]
+    #[error("it is UTF-16; save it as UTF-8")]
     Utf16,
     /// It is no UTF-8 from somewhere on.
-    #[error("it is not UTF-8 from line {line}, column {column} on; save it as UTF-8")]
+    #[error("it is not valid UTF-8 at line {line}, column {column}; save it as UTF-8")]
     NotUtf8 {
         /// Line of the first byte that is none, from 1.
         line: usize,
@@ -127,7 +127,7 @@ mod tests {
         let said = unread.diagnostic();
         assert_eq!(
             (said.code.as_ref(), said.message.as_str()),
-            ("MW0015", "The file is left out: it is not UTF-8 from line 2, column 4 on; save it as UTF-8.")
+            ("MW0015", "The file is left out: it is not valid UTF-8 at line 2, column 4; save it as UTF-8.")
         );
         let place = said.place.unwrap();
         assert_eq!((place.file.as_str(), place.line, place.column), ("a/b.yaml", 2, 4));

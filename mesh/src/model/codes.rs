@@ -38,7 +38,12 @@ impl Code {
 
 /// All codes of reading.
 pub const CODES: &[Code] = &[
-    code("MW0001", Severity::Error, "Not YAML", "The document is left out; the others of the file are read."),
+    code(
+        "MW0001",
+        Severity::Error,
+        "Not YAML",
+        "The document is left out; the other documents of the file are read.",
+    ),
     code(
         "MW0002",
         Severity::Error,
@@ -48,36 +53,36 @@ pub const CODES: &[Code] = &[
     code(
         "MW0003",
         Severity::Error,
-        "Key there twice",
-        "The last one counts here; kubectl refuses the document. Remove one of them.",
+        "Duplicate key",
+        "The last one is used here, but kubectl rejects the document. Remove one of them.",
     ),
-    code("MW0004", Severity::Error, "Wrong type", "The field is left out, and everything around it is read."),
+    code("MW0004", Severity::Error, "Wrong type", "The field is left out; all other fields are read."),
     code(
         "MW0005",
         Severity::Error,
-        "Too much by aliases",
+        "Aliases expand to too much",
         "The document's aliases expand to more than a resource may hold. It is left out.",
     ),
     code(
         "MW0006",
         Severity::Error,
         "Nested too deeply",
-        "A document may be 100 levels deep, its aliases put in place. It is left out. A resource of Istio has some 15 levels, a large \
-         definition of a resource some 40.",
+        "A document may have 100 levels, with its aliases expanded. This one is left out. A resource of Istio has some 15 levels, a large \
+         CustomResourceDefinition some 40.",
     ),
     code(
         "MW0007",
         Severity::Error,
-        "Too large",
+        "Too many values",
         "A document may have 500,000 keys and values, a mesh 2,000,000 in 50,000 resources. What is beyond that is left out. \
-         Divide the document, or the mesh.",
+         Split the document, or the mesh.",
     ),
     code(
         "MW0008",
         Severity::Error,
-        "More than is told",
-        "Of the findings about one document the first 200 are told one by one. This one is as bad as the worst of the others: \
-         mend what is told, and the next are.",
+        "More findings than are shown",
+        "Of the findings about one document the first 200 are shown. This one stands for the others and has the severity of the worst: \
+         fix the ones that are shown, and the next ones appear.",
     ),
     code(
         "MW0009",
@@ -89,19 +94,19 @@ pub const CODES: &[Code] = &[
         "MW0010",
         Severity::Warning,
         "Wildcard without quotes",
-        "`*.foo.com` without quotes is an alias in YAML. It is read as text; kubectl refuses it. Put it in quotes.",
+        "`*.foo.com` without quotes is an alias in YAML. It is read as text here, but kubectl rejects it. Put it in quotes.",
     ),
     code(
         "MW0011",
         Severity::Warning,
         "Placeholder",
-        "`...` within a document is read as nothing; kubectl refuses it. Write what it stands for.",
+        "`...` within a document is ignored here, but kubectl rejects it. Replace it by what it stands for.",
     ),
     code(
         "MW0012",
         Severity::Warning,
         "Indented with tabs",
-        "YAML allows spaces only. Tabs are read as the width that makes sense; kubectl refuses them.",
+        "YAML allows spaces only. Tabs are read here as the width that fits the lines around them, but kubectl rejects them.",
     ),
     code(
         "MW0013",
@@ -113,68 +118,68 @@ pub const CODES: &[Code] = &[
         "MW0014",
         Severity::Warning,
         "Scalar of another type",
-        "A number stands where the API has text, or the other way round. It is read as meant; Kubernetes refuses it.",
+        "A number stands where the API has text, or the other way round. It is read as the right type here, but Kubernetes rejects it.",
     ),
     code(
         "MW0015",
         Severity::Error,
-        "File that is no text",
-        "A file of a mesh is UTF-8. One that is UTF-16, or broken, is left out; what it had before goes on. Save it as UTF-8.",
+        "Not a UTF-8 file",
+        "Files of a mesh must be UTF-8. One that is UTF-16, or broken, is left out, and its previous content stays in effect. Save it as UTF-8.",
     ),
     code(
         "MW0016",
         Severity::Warning,
         "Not a regular file",
-        "A pipe, a socket or a device has the name of a YAML file. It is left out: reading it might never end.",
+        "A pipe, a socket or a device with the name of a YAML file. It is left out, because reading it might never end.",
     ),
     code(
         "MW0017",
         Severity::Error,
-        "Too large a file",
-        "A file of a mesh may have 8 MiB. One that is larger is left out; what it had before goes on.",
+        "File too large to read",
+        "A file of a mesh may have 8 MiB. A larger one is left out, and its previous content stays in effect.",
     ),
     code(
         "MW0018",
         Severity::Error,
         "File that cannot be read",
-        "The system says no: permissions, a link that leads nowhere, a disk that fails. What the file had before goes on.",
+        "The operating system reports an error, such as missing permissions or a broken link. The previous content of the file stays in effect.",
     ),
     code(
         "MW0020",
         Severity::Info,
         "Old API version",
-        "`v1alpha3` is read like `v1`, and is deprecated. Newer versions of Istio have `networking.istio.io/v1`.",
+        "`v1alpha3` is deprecated, and read like `v1`. Use `networking.istio.io/v1`.",
     ),
     code(
         "MW0021",
         Severity::Info,
         "Integer percent of a fault",
-        "`percent` is deprecated for `percentage`, and read.",
+        "`percent` is deprecated. It is read; use `percentage`.",
     ),
     code(
         "MW0022",
         Severity::Info,
         "Integer percent of a mirror",
-        "`mirrorPercent` is deprecated for `mirrorPercentage`.",
+        "`mirrorPercent` is deprecated. Use `mirrorPercentage`.",
     ),
     code(
         "MW0023",
         Severity::Info,
         "Certificate by file",
-        "`serverCertificate` and `privateKey` name files in the gateway's container. `tlsCertificates` says the same \
-         today; `credentialName` takes them from a Secret.",
+        "`serverCertificate` and `privateKey` name files in the gateway's container. They are the old form of `tlsCertificates`; \
+         `credentialName` takes the certificate from a Secret.",
     ),
     code(
         "MW0024",
         Severity::Warning,
         "Fault without a percentage",
-        "In documents of `v1alpha3` it meant all requests, and is read so; Istio today injects none. Write the percentage.",
+        "In `v1alpha3` this meant all requests, and is read so here; current versions of Istio inject nothing. Write the percentage.",
     ),
     code(
         "MW0025",
         Severity::Warning,
         "Integer percent of an abort",
-        "`percent` of an abort is gone from the API. It is read here; a cluster drops it, and aborts nothing without \
+        "`percent` of an abort is no longer in the API. It is read here, but Istio ignores it, and aborts nothing without \
          `percentage`.",
     ),
 ];

@@ -63,12 +63,12 @@ fn virtual_service(
     }
 }
 
-/// `percent` of an abort, which no custom resource definition has any more: a cluster prunes it without a word.
+/// `percent` of an abort, which no custom resource definition has any more: Kubernetes prunes it silently.
 fn dropped_percent(path: &Path, percent: i64, found: &mut Findings<'_>) {
     let place = path.key("percent");
     let fields = vec![(place.clone(), None), (path.key("percentage"), Some(json!({ "value": percent })))];
     let message = format!(
-        "`percent` is gone from the API: it is read as `percentage`, value {percent}, and a cluster drops it and aborts nothing."
+        "`percent` is no longer in the API: it is read here as a `percentage` of {percent}, but Istio ignores it and aborts nothing."
     );
     found.add_with("MW0025", Severity::Warning, &place, message, Some(("Upgrade to a percentage", fields)));
 }
@@ -86,7 +86,7 @@ fn fault_percent(
     } else if old && percentage.is_none() {
         *percentage = Some(Percent::new(100.0));
         let fix = ("Write 100 %", vec![(path.key("percentage"), Some(json!({ "value": 100 })))]);
-        let message = "Without a percentage all requests are meant, as when `v1alpha3` was new; Istio today injects none.";
+        let message = "Without a percentage all requests are affected here, as in `v1alpha3`; current versions of Istio inject nothing.";
         found.add_with("MW0024", Severity::Warning, path, message.to_owned(), Some(fix));
     }
 }
@@ -107,11 +107,11 @@ fn old_percent(
         Some(upgraded) => {
             fields.push((upgraded, Some(json!({ "value": percent }))));
             (
-                format!("`{name}` is deprecated; it is read as `{new}`, value {percent}."),
+                format!("`{name}` is deprecated; it is read as a `{new}` of {percent}."),
                 "Upgrade to a percentage",
             )
         }
-        None => (format!("`{name}` is deprecated and without effect: `{new}` is there too."), "Remove it"),
+        None => (format!("`{name}` is deprecated, and has no effect beside `{new}`."), "Remove it"),
     };
     found.add_with(code, Severity::Info, &place, message, Some((title, fields)));
 }
@@ -133,7 +133,7 @@ fn certificates(gateway: &Gateway, spec: &Path, found: &mut Findings<'_>) {
         let free = tls.tls_certificates.is_empty()
             && tls.credential_name.is_none()
             && tls.credential_names.is_empty();
-        let message = "`serverCertificate` names a file in the gateway's container: the old form of `tlsCertificates`; \
+        let message = "`serverCertificate` names a file in the gateway's container, the old form of `tlsCertificates`; \
                        `credentialName` takes it from a Secret.";
         let place = path.key("serverCertificate");
         found.add_with("MW0023", Severity::Info, &place, message.to_owned(), free.then_some((title, fields)));

@@ -72,14 +72,14 @@ impl Budget {
         let lacking = [
             (self.documents, count, "resources", DOCUMENTS),
             (self.nodes, cost.nodes, "keys and values", MESH_NODES),
-            (self.aliased, cost.aliased, "bytes that come of aliases", MESH_ALIASED_BYTES),
+            (self.aliased, cost.aliased, "bytes from aliases", MESH_ALIASED_BYTES),
         ]
         .into_iter()
         .find(|(left, needed, ..)| needed > left);
         if let Some((.., what, most)) = lacking {
             self.over = true;
             return Err(format!(
-                "With this document the mesh has more than {most} {what}; from here on it is left out."
+                "With this document the mesh has more than {most} {what}; this and all that follows is left out."
             ));
         }
         self.documents -= count;
@@ -105,8 +105,7 @@ impl Body {
         problems.iter().skip(PROBLEMS).for_each(|(_, problem)| more.add(problem.severity));
         problems.truncate(PROBLEMS);
         if let Some(severity) = more.worst {
-            let message =
-                format!("{} more findings about this document are not told one by one.", more.count);
+            let message = format!("{} more findings about this document are not shown.", more.count);
             problems.push((None, about_all("MW0008", severity, message)));
         }
         Self { text: text.to_owned(), read, items, problems }

@@ -100,7 +100,7 @@ fn mend(
         }
         if attempt(value).err().is_none_or(|next| next.path() != *path) {
             if let Some(code) = code {
-                let title = if code == "MW0013" { "Make it a list" } else { "Write it as its type" };
+                let title = if code == "MW0013" { "Make it a list" } else { "Write it as the right type" };
                 let fix = Some((title, vec![(full.clone(), Some(candidate))]));
                 found.add_with(code, Severity::Warning, &full, message, fix);
             }
@@ -122,9 +122,8 @@ fn candidates(wrong: &Value, path: &Path) -> Vec<(Value, Option<&'static str>, S
     let mut all = Vec::new();
     match wrong {
         Value::Object(_) => {
-            let message = format!(
-                "{name} is a list in the API and stands here as a mapping; it is read as a list of one."
-            );
+            let message =
+                format!("{name} must be a list, but is a mapping; it is read as a list of one entry.");
             all.push((Value::Array(vec![wrong.clone()]), Some("MW0013"), message));
         }
         Value::Number(number) => {
@@ -134,22 +133,21 @@ fn candidates(wrong: &Value, path: &Path) -> Vec<(Value, Option<&'static str>, S
                 all.push((Value::from(whole as i64), None, String::new()));
             }
             let message =
-                format!("{name} is text in the API; unquoted it is a number, which Kubernetes refuses.");
+                format!("{name} must be text; without quotes it is a number, which Kubernetes rejects.");
             all.push((Value::String(yaml::written(number)), Some("MW0014"), message));
         }
         Value::Bool(truth) => {
             let message =
-                format!("{name} is text in the API; unquoted it is a truth value, which Kubernetes refuses.");
+                format!("{name} must be text; without quotes it is a boolean, which Kubernetes rejects.");
             all.push((Value::String(truth.to_string()), Some("MW0014"), message));
         }
         Value::String(text) => {
-            let message =
-                format!("{name} is text here and something else in the API, which refuses it in quotes.");
+            let message = format!("{name} must not be in quotes: it is text then, which Kubernetes rejects.");
             if let number @ (Value::Number(_) | Value::Bool(_)) = yaml::resolve(text) {
                 all.push((number, Some("MW0014"), message));
             }
             let message =
-                format!("{name} is a list in the API and stands here alone; it is read as a list of one.");
+                format!("{name} must be a list, but is a single value; it is read as a list of one entry.");
             all.push((Value::Array(vec![wrong.clone()]), Some("MW0013"), message));
         }
         Value::Null | Value::Array(_) => {}

@@ -62,7 +62,7 @@ fn resource(value: &Value, found: &mut Findings<'_>) -> Option<Resource> {
             "MW0002",
             Severity::Error,
             &root,
-            "A resource is a mapping; this document is not.".to_owned(),
+            "This document is not a mapping, as every resource is.".to_owned(),
         );
         return None;
     };
@@ -74,7 +74,7 @@ fn resource(value: &Value, found: &mut Findings<'_>) -> Option<Resource> {
             (true, false) => "`kind` is",
             _ => "`apiVersion` is",
         };
-        let message = format!("{missing} missing: this is no resource, and it is left as it is.");
+        let message = format!("{missing} missing: this is not a resource, and it is kept as it is.");
         found.add("MW0002", Severity::Error, &root, message);
         return None;
     }

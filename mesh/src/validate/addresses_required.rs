@@ -25,7 +25,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             if protocol.is_empty() || protocol.eq_ignore_ascii_case("tcp") {
                 let number = port.number.unwrap_or_default();
                 let message = format!(
-                    "Without `addresses` any TCP connection to port {number} may be taken for this service."
+                    "Without `addresses` the proxy takes any TCP connection to port {number} for this service."
                 );
                 report.add(resource, &list.index(index), message);
             }

@@ -9,8 +9,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0411",
     severity: Severity::Error,
-    title: "The authority is rewritten twice",
-    explanation: "The host that the upstream sees is set by `rewrite.authority`, or by `Host` or `:authority` among the headers to set or add: by one of them on each level. A cluster refuses two.",
+    title: "The authority is set twice",
+    explanation: "The upstream gets its authority (the `Host` header) from `rewrite.authority`, or from `Host` or `:authority` in `headers.request.set` or `add`. A rule may use one of them, and a destination one; Istio rejects two.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -25,13 +25,13 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             });
             let count = names(http.route.headers.as_ref());
             if count + usize::from(rewrites) > 1 {
-                let message = "The authority is rewritten more than once in this rule: a cluster refuses it.";
+                let message = "This rule sets the authority (`Host`) more than once: Istio rejects the VirtualService.";
                 report.add(http.resource, &at.field("headers").field("request"), message);
             }
             for (index, entry) in http.route.route.iter().enumerate() {
                 if names(entry.headers.as_ref()) > 1 {
                     let at = at.field("route");
-                    let message = "The authority is rewritten more than once for this destination: a cluster refuses it.";
+                    let message = "This destination sets the authority (`Host`) more than once: Istio rejects the VirtualService.";
                     report.add(http.resource, &at.index(index).field("headers").field("request"), message);
                 }
             }

@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0312",
     severity: Severity::Error,
-    title: "TLS towards a service contradicts itself",
-    explanation: "Certificates come from files or from a secret (`credentialName`), not both. MUTUAL from files needs a certificate and its key. `insecureSkipVerify` cannot stand beside authorities or names to verify.",
+    title: "Client TLS settings contradict each other",
+    explanation: "Certificates come from files or from a Secret (`credentialName`), not both. MUTUAL with files needs `clientCertificate` and `privateKey`. `insecureSkipVerify` cannot be combined with `caCertificates` or `subjectAltNames`, which it would ignore.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -35,8 +35,7 @@ fn problems(tls: &ClientTls) -> Vec<(&'static str, &'static str)> {
         return found;
     }
     if tls.insecure_skip_verify == Some(true) {
-        let message =
-            "`insecureSkipVerify` trusts any server, and this says which to trust: a cluster refuses both.";
+        let message = "With `insecureSkipVerify: true` any server is trusted, so this field cannot apply: Istio rejects both together.";
         if there(&tls.ca_certificates) {
             found.push(("caCertificates", message));
         }
@@ -45,7 +44,7 @@ fn problems(tls: &ClientTls) -> Vec<(&'static str, &'static str)> {
         }
     }
     if there(&tls.credential_name) {
-        let message = "`credentialName` names a secret with all that is needed: files beside it are refused by a cluster.";
+        let message = "`credentialName` names a Secret with the certificates: Istio rejects files beside it.";
         for (name, field) in [
             ("clientCertificate", &tls.client_certificate),
             ("privateKey", &tls.private_key),
@@ -59,14 +58,11 @@ fn problems(tls: &ClientTls) -> Vec<(&'static str, &'static str)> {
         if !there(&tls.client_certificate) {
             found.push((
                 "clientCertificate",
-                "MUTUAL needs `clientCertificate`: there is none to show to the server.",
+                "MUTUAL needs `clientCertificate`: without it there is no certificate for the server.",
             ));
         }
         if !there(&tls.private_key) {
-            found.push((
-                "privateKey",
-                "MUTUAL needs `privateKey`: the certificate cannot be shown without it.",
-            ));
+            found.push(("privateKey", "MUTUAL needs `privateKey`, the key of `clientCertificate`."));
         }
     }
     found

@@ -12,7 +12,7 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0407",
     severity: Severity::Warning,
-    title: "Two gateways want the same port and host",
+    title: "Two Gateways use the same port and host",
     explanation: "Gateways with selectors that choose the same workloads are one proxy there. Of two servers for one port and host the older gateway's is used, and VirtualServices that are bound to the other get nothing from it.",
     corresponds_to: &["IST0145"],
     check: Check::Mesh(check),
@@ -35,7 +35,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             let then =
                 if resource.age() < other.age() { "this one is used" } else { "the other one is used" };
             let message = format!(
-                "Gateway `{}/{}` wants this port and host of the same workloads: {then}.",
+                "Gateway `{}/{}` uses this port and host on the same workloads: {then}.",
                 other.key.namespace, other.key.name
             );
             report.add(resource, &list.index(index), message);

@@ -14,8 +14,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0406",
     severity: Severity::Error,
-    title: "Several VirtualServices are for one host",
-    explanation: "Within the mesh a host has one VirtualService: of several that a namespace sees, the oldest is used and the rules of the others are lost. At gateways they are merged, in the order of their age. Merge them into one, or let one delegate to the others.",
+    title: "Several VirtualServices for one host",
+    explanation: "Within the mesh a host has one VirtualService: of several that a namespace sees, the oldest is used and the rules of the others are ignored. At gateways they are merged, oldest first. Merge them into one, or let one delegate to the others.",
     corresponds_to: &["IST0109"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -78,11 +78,14 @@ fn tell(entry: &Entry<'_>, other: &Entry<'_>, report: &mut Report<'_>) {
     let host = &service.hosts[*index];
     let name = format!("{}/{}", other.0.key.namespace, other.0.key.name);
     let then = if *full != other.2 {
-        format!("which of them a host below both gets depends on their lengths and ages (`{}`)", other.2)
+        format!(
+            "for a host that both cover, the one that is used depends on their lengths and ages (the other is `{}`)",
+            other.2
+        )
     } else if resource.age() < other.0.age() {
-        "these rules are used, and those of the other are lost".to_owned()
+        "these rules are used because they are older, and the other ones are ignored".to_owned()
     } else {
-        "its rules are used, and these are lost".to_owned()
+        "its rules are used because they are older, and these are ignored".to_owned()
     };
     let message = format!("`{name}` is for `{host}` too: {then}.");
     let finding = report.add(resource, &At::SPEC.field("hosts").index(*index), message);

@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0419",
     severity: Severity::Warning,
     title: "ServiceEntries disagree on a port's protocol",
-    explanation: "Several entries may add the same host. Where two of them say something else of one port, the first decides, and what the other one speaks is treated wrongly.",
+    explanation: "Several entries may add the same host. Where they declare different protocols for one port, the first one is used, and traffic in the other protocol is handled wrongly.",
     corresponds_to: &["IST0177"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -38,7 +38,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 });
                 if let Some((other, _, said)) = other {
                     let message = format!(
-                        "`{}/{}` says that port {number} of `{host}` speaks {said}, and this says {protocol}: one of them is treated wrongly.",
+                        "`{}/{}` declares port {number} of `{host}` as {said}, and this entry as {protocol}: the port can only have one of them.",
                         other.key.namespace, other.key.name
                     );
                     report.add(resource, &list.index(index).field("protocol"), message);

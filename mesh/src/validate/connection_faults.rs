@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0431",
     severity: Severity::Error,
-    title: "A fault of connections cannot be read",
-    explanation: "Istio has no field for connections that are reset, nor for faults of TCP, so the built-in proxy reads them from the annotation `meshwright.io/connection-faults` of a VirtualService: entries such as `tcp[0] reset 10%`, `tls[1] delay 2s 50%` and `http[0] reset 5%`, with `;` between them. The number is the position of the rule. An entry that cannot be read is left out.",
+    title: "A connection fault is invalid",
+    explanation: "Istio has no field for resets of connections, nor for faults on TCP routes, so the built-in proxy reads them from the annotation `meshwright.io/connection-faults` of a VirtualService: entries such as `tcp[0] reset 10%`, `tls[1] delay 2s 50%` and `http[0] reset 5%`, with `;` between them. The number is the position of the rule. An entry that cannot be read is left out.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -29,7 +29,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 _ => spec.tls.len(),
             });
             let message = match read {
-                None => format!("`{entry}` is left out: it is no fault such as `tcp[0] reset 10%`."),
+                None => format!("`{entry}` is left out: it does not have the form of `tcp[0] reset 10%`."),
                 Some(read) if read.index >= count => {
                     format!("`{entry}` is left out: there is no rule `{}[{}]`.", read.kind, read.index)
                 }

@@ -9,8 +9,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0318",
     severity: Severity::Error,
-    title: "A cross-origin policy cannot be",
-    explanation: "Origins are compared with something that is not empty, methods are those of HTTP, and headers are names.",
+    title: "A CORS policy is invalid",
+    explanation: "An entry of `allowOrigins` needs a value that is not empty, `allowMethods` lists HTTP methods, and `allowHeaders` and `exposeHeaders` list names of headers.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -29,13 +29,13 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 let empty = |text: &Option<String>| text.as_deref() == Some("");
                 let nothing = origin.exact.is_none() && origin.prefix.is_none() && origin.regex.is_none();
                 if nothing || empty(&origin.exact) || empty(&origin.prefix) || empty(&origin.regex) {
-                    let message = "The comparison is empty, and no origin is: a cluster refuses the rule.";
+                    let message = "The comparison is empty, so no origin can match: Istio rejects the VirtualService.";
                     report.add(http.resource, &at.field("allowOrigins").index(index), message);
                 }
             }
             for (index, method) in cors.allow_methods.iter().enumerate() {
                 if !METHODS.contains(&method.as_str()) {
-                    let message = format!("`{method}` is not a method of HTTP: a cluster refuses the rule.");
+                    let message = format!("`{method}` is not an HTTP method: Istio rejects the VirtualService.");
                     report.add(http.resource, &at.field("allowMethods").index(index), message);
                 }
             }
@@ -45,7 +45,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 for (index, name) in names.iter().enumerate() {
                     if let Some(problem) = name_problem(name) {
                         let message =
-                            format!("`{name}` is not a header, {problem}: a cluster refuses the rule.");
+                            format!("`{name}` is not a valid header name, {problem}: Istio rejects the VirtualService.");
                         report.add(http.resource, &at.field(field).index(index), message);
                     }
                 }

@@ -11,8 +11,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0409",
     severity: Severity::Warning,
-    title: "A delegate's rule does not fit the root's",
-    explanation: "Requests reach a delegate through the root's match, so the delegate's match must be a part of it: `/reviews/v2` below `/reviews`. A rule that asks for something else is left out. Whether one regular expression is part of another nobody can tell, so that is left out as well.",
+    title: "A delegate's match is outside the root's",
+    explanation: "Requests reach a delegate through the match of the root VirtualService, so each match of the delegate must lie within it: the prefix `/reviews/v2` lies within `/reviews`. A rule that matches other requests is left out. So is a regular expression, because nothing can tell whether one lies within another.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -36,7 +36,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         for (index, leaf) in service.http.iter().enumerate() {
             if delegate_conflicts(http.route, leaf) {
                 let message = format!(
-                    "Rule {} of `{}/{}` leads here, and this match is no part of its own: the rule is left out.",
+                    "Rule {} of `{}/{}` delegates to this rule, but this match is not within that rule's match: the rule is left out.",
                     http.index, http.resource.key.namespace, http.resource.key.name
                 );
                 report.add(resource, &At::SPEC.field("http").index(index).field("match"), message);

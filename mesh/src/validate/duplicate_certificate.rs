@@ -12,8 +12,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0418",
     severity: Severity::Warning,
-    title: "Two gateways show the same certificate",
-    explanation: "Browsers use one HTTP/2 connection again for every host that its certificate is for. Where two gateways of the same workloads have one certificate, a request may come in on a connection that belongs to the other, which does not know the host: it gets 404. Use one gateway for both hosts.",
+    title: "Two Gateways use the same certificate",
+    explanation: "Browsers reuse one HTTP/2 connection for every host that the certificate covers. Where two Gateways of the same workloads use one certificate, a request for a host of the one may come in on a connection to the other, which does not know the host: it gets 404. Use one Gateway for both hosts.",
     corresponds_to: &["IST0138"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -37,7 +37,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             });
             let Some((other, _)) = other else { continue };
             let message = format!(
-                "Gateway `{}/{}` shows the same certificate: clients that use a connection again may get 404.",
+                "Gateway `{}/{}` uses the same certificate: a client that reuses an HTTP/2 connection for both hosts may get 404.",
                 other.key.namespace, other.key.name
             );
             report.add(resource, &list.index(index).field("tls"), message);

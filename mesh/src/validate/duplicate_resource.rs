@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0401",
     severity: Severity::Error,
-    title: "A resource is there twice",
-    explanation: "Kind, namespace and name are one resource. Of two documents that share them the last is applied, and the first is lost.",
+    title: "A resource is defined twice",
+    explanation: "Kind, namespace and name identify a resource. Of two documents with the same ones the last is applied, and the first is ignored.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -31,7 +31,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         if let Some(first) = seen.insert(&resource.key, document) {
             let place = first.place("metadata.name");
             let at = place.map_or_else(String::new, |place| format!(" ({}:{})", place.file, place.line));
-            let message = format!("{} is there already{at}: this document takes its place.", resource.key);
+            let message = format!("{} is already defined{at}: this document replaces it.", resource.key);
             report.add_at(document, "metadata.name", message);
         }
     }

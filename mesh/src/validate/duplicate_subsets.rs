@@ -12,8 +12,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0402",
     severity: Severity::Warning,
-    title: "A subset or a host's policy is there twice",
-    explanation: "Subsets of all DestinationRules for a host in a namespace are united: of two with one name the first wins, and of several policies for the whole host that of the older rule.",
+    title: "A subset or a host's policy is defined twice",
+    explanation: "The DestinationRules of a namespace for the same host are merged: of two subsets with the same name the first one is used, and of several policies for the whole host that of the oldest rule.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -27,7 +27,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         for (index, subset) in spec.subsets.iter().enumerate() {
             let name = subset.name.as_deref().unwrap_or_default();
             if !name.is_empty() && !earlier.insert(name) {
-                let message = format!("Subset `{name}` is there already: this one is never used.");
+                let message = format!("Subset `{name}` is already defined: this one is never used.");
                 report.add(resource, &list.index(index).field("name"), message);
             }
         }
@@ -56,7 +56,7 @@ fn others(context: &Context<'_>, resource: &Resource, spec: &DestinationRule, re
         }
         if spec.traffic_policy.is_some() && theirs.traffic_policy.is_some() {
             let message = format!(
-                "`{}` sets a policy for `{host}` too, and counts before this rule: this policy is never used.",
+                "`{}` sets a policy for `{host}` too and is older: this policy is never used.",
                 other.key.name
             );
             report.add(resource, &At::SPEC.field("trafficPolicy"), message);
@@ -67,7 +67,7 @@ fn others(context: &Context<'_>, resource: &Resource, spec: &DestinationRule, re
             let name = subset.name.as_deref().unwrap_or_default();
             if !name.is_empty() && defined.contains(name) {
                 let message = format!(
-                    "`{}` defines subset `{name}` too, and counts before this rule: this one is never used.",
+                    "`{}` defines subset `{name}` too and is older: this one is never used.",
                     other.key.name
                 );
                 report.add(resource, &list.index(index).field("name"), message);

@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0320",
     severity: Severity::Error,
     title: "Endpoints do not fit the resolution",
-    explanation: "NONE takes the address that the client chose, so there are no endpoints. STATIC lists IP addresses or Unix sockets. DNS names hosts, DNS_ROUND_ROBIN one at most, DYNAMIC_DNS none. Endpoints name ports that the entry has. They are listed or selected, not both.",
+    explanation: "With resolution NONE and DYNAMIC_DNS the client chooses the address, so there are no `endpoints`. STATIC takes IP addresses or Unix sockets. DNS takes names of hosts, DNS_ROUND_ROBIN one at most. `ports` of an endpoint uses the names of the entry's ports. `endpoints` and `workloadSelector` exclude each other.",
     corresponds_to: &["IST0106", "IST0133"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -36,11 +36,11 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 fn selector(resource: &Resource, entry: &ServiceEntry, report: &mut Report<'_>) {
     let Some(selector) = &entry.workload_selector else { return };
     if !entry.endpoints.is_empty() {
-        let message = "The entry has `endpoints`, so nothing is selected: a cluster refuses both.";
+        let message = "The entry has `endpoints`, so `workloadSelector` selects nothing: Istio rejects both.";
         report.add(resource, &At::SPEC.field("workloadSelector"), message).corresponds_to(&["IST0106"]);
     }
     if selector.labels.is_empty() {
-        let message = "The selector has no labels: it selects every workload of the namespace.";
+        let message = "`workloadSelector` has no labels: it selects every workload of the namespace.";
         let finding = report.add(resource, &At::SPEC.field("workloadSelector"), message);
         finding.severity(Severity::Warning).corresponds_to(&["IST0133"]);
     }
@@ -51,8 +51,7 @@ fn protocols(resource: &Resource, entry: &ServiceEntry, report: &mut Report<'_>)
     for (index, port) in entry.ports.iter().enumerate() {
         let protocol = port.protocol.as_deref().unwrap_or_default();
         if !protocol.is_empty() && !PROTOCOLS.contains(&protocol.to_ascii_lowercase().as_str()) {
-            let message =
-                format!("`{protocol}` is no protocol that the mesh knows: a cluster refuses the entry.");
+            let message = format!("`{protocol}` is not a known protocol: Istio rejects the ServiceEntry.");
             report.add(resource, &list.index(index).field("protocol"), message).corresponds_to(&["IST0106"]);
         }
     }
@@ -67,7 +66,7 @@ fn resolution(resource: &Resource, entry: &ServiceEntry, report: &mut Report<'_>
     match resolution {
         Resolution::None | Resolution::DynamicDns if !entry.endpoints.is_empty() => {
             let message = format!(
-                "With resolution {} requests go where the client says: endpoints are refused by a cluster.",
+                "With resolution {} the client chooses the address: Istio rejects `endpoints`.",
                 resolution.as_str()
             );
             add(&list, message);
@@ -76,8 +75,9 @@ fn resolution(resource: &Resource, entry: &ServiceEntry, report: &mut Report<'_>
             for (index, endpoint) in entry.endpoints.iter().enumerate() {
                 let address = endpoint.address.as_deref().unwrap_or_default();
                 if !address.is_empty() && !is_ip(address) && !address.starts_with("unix://") {
-                    let message =
-                        format!("`{address}` is not an IP address, which STATIC needs; names are for DNS.");
+                    let message = format!(
+                        "`{address}` is not an IP address, as resolution STATIC needs; for names use DNS."
+                    );
                     add(&list.index(index).field("address"), message);
                 }
             }
@@ -86,7 +86,7 @@ fn resolution(resource: &Resource, entry: &ServiceEntry, report: &mut Report<'_>
             if *resolution == Resolution::DnsRoundRobin && entry.endpoints.len() > 1 {
                 add(
                     &list,
-                    "DNS_ROUND_ROBIN resolves one name: a cluster refuses more than one endpoint.".to_owned(),
+                    "DNS_ROUND_ROBIN resolves one name: Istio rejects more than one endpoint.".to_owned(),
                 );
             }
             for (index, endpoint) in entry.endpoints.iter().enumerate() {
@@ -97,7 +97,7 @@ fn resolution(resource: &Resource, entry: &ServiceEntry, report: &mut Report<'_>
                 {
                     add(
                         &list.index(index).field("address"),
-                        format!("`{address}` is not a name that DNS could resolve."),
+                        format!("`{address}` is not a name that DNS can resolve."),
                     );
                 }
             }
@@ -128,7 +128,7 @@ fn ports(
     for name in endpoint.ports.keys() {
         if !entry.ports.iter().any(|port| port.name.as_deref() == Some(name)) {
             let at = at.field("ports");
-            add(&at.key(name), format!("The entry has no port `{name}`: a cluster refuses the endpoint."));
+            add(&at.key(name), format!("The entry has no port `{name}`: Istio rejects the ServiceEntry."));
         }
     }
     let Some(path) = endpoint.address.as_deref().and_then(|address| address.strip_prefix("unix://")) else {
@@ -137,16 +137,16 @@ fn ports(
     if !path.starts_with(['/', '@']) {
         add(
             &at.field("address"),
-            format!("`{path}` is not an absolute path: a cluster refuses the endpoint."),
+            format!("`{path}` is not an absolute path: Istio rejects the ServiceEntry."),
         );
     }
     if !endpoint.ports.is_empty() {
-        add(&at.field("ports"), "A Unix socket has no ports: a cluster refuses the endpoint.".to_owned());
+        add(&at.field("ports"), "A Unix socket has no ports: Istio rejects the ServiceEntry.".to_owned());
     }
     if entry.ports.len() > 1 {
         add(
             &at.field("address"),
-            "One Unix socket cannot serve several ports: a cluster refuses the entry.".to_owned(),
+            "One Unix socket cannot serve several ports: Istio rejects the ServiceEntry.".to_owned(),
         );
     }
 }

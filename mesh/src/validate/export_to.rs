@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0106",
     severity: Severity::Error,
     title: "`exportTo` contradicts itself",
-    explanation: "`exportTo` lists namespaces, `.` for the resource's own, or `*` for all. A namespace stands in it once, `*` and `~` (nobody, for a ServiceEntry) stand alone, and a DestinationRule for certain workloads cannot be exported at all.",
+    explanation: "`exportTo` lists namespaces, `.` for the resource's own, or `*` for all. Each namespace may be listed once. `*` and `~` (nobody, for a ServiceEntry) must be the only entry. A DestinationRule with a `workloadSelector` cannot be exported.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -38,25 +38,24 @@ fn one(resource: &Resource, list: &[String], entry: bool, selects: bool, report:
     for (index, to) in list.iter().enumerate() {
         let at = field.index(index);
         if list[..index].iter().any(|other| plain(other) == plain(to)) {
-            let message = format!("`{to}` is the same namespace as an earlier entry: a cluster refuses it.");
+            let message = format!("`{to}` is the same namespace as an earlier entry: Istio rejects it.");
             report.add(resource, &at, message);
         } else if matches!(to.as_str(), "*" | "~") && list.len() > 1 {
+            report.add(resource, &at, format!("`{to}` makes the other entries meaningless: use it alone."));
+        } else if to == "~" && !entry {
             report.add(
                 resource,
                 &at,
-                format!("`{to}` stands beside others, which then mean nothing: leave it alone."),
+                "`~` (exported to nobody) is for ServiceEntries only: no workload would see this resource.",
             );
-        } else if to == "~" && !entry {
-            report.add(resource, &at, "`~` is for ServiceEntries: nobody would see this resource.");
         } else if !matches!(to.as_str(), "*" | "~" | ".") && !is_namespace(to) {
             report.add(
                 resource,
                 &at,
-                format!("`{to}` cannot be a namespace: nobody sees the resource by it."),
+                format!("`{to}` is not a valid namespace: the resource is exported to nobody by it."),
             );
         } else if selects && to != "." && to != own {
-            let message =
-                "With a `workloadSelector` the rule is for its own namespace: only `.` can stand here.";
+            let message = "With a `workloadSelector` a DestinationRule stays in its own namespace: only `.` is allowed.";
             report.add(resource, &at, message);
         }
     }

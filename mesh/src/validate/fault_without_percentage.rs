@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0412",
     severity: Severity::Warning,
-    title: "A fault happens to no request",
-    explanation: "Istio takes a delay or an abort without `percentage` as 0 %: nothing is injected. The same holds for a share of 0.",
+    title: "A fault affects no request",
+    explanation: "Istio takes a delay or an abort without `percentage` as 0 %: nothing is injected, as with an explicit 0.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -34,7 +34,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 } else {
                     "has no `percentage`"
                 };
-                let message = format!("The {name} {told}: it happens to no request.");
+                let message = format!("The {name} {told}: it affects no request.");
                 http.at(|at| {
                     let at = at.field("fault");
                     let at = at.field(name);

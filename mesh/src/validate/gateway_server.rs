@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0314",
     severity: Severity::Error,
-    title: "A gateway's protocol and TLS do not go together",
-    explanation: "What a port speaks is one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, MYSQL, REDIS and the like. HTTPS and TLS need `tls`; the plain protocols cannot have it, apart from `httpsRedirect` on HTTP.",
+    title: "A Gateway server's protocol and TLS do not fit",
+    explanation: "`port.protocol` is one of HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, MYSQL, REDIS and the like. HTTPS and TLS need `tls`; the protocols without TLS cannot have it, except for `httpsRedirect` on HTTP.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -56,7 +56,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                     |known| format!("; did you mean `{}`?", known.to_ascii_uppercase()),
                 );
                 let message = format!(
-                    "`{protocol}` is no protocol that a gateway speaks: a cluster refuses the server{hint}"
+                    "`{protocol}` is not a protocol of Gateway servers: Istio rejects the Gateway{hint}"
                 );
                 report.add(resource, &at.field("port").field("protocol"), message);
             } else if matches!(lower.as_str(), "https" | "tls") {
@@ -69,7 +69,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 let redirect = lower == "http" && tls.https_redirect == Some(true) && tls.mode.is_none();
                 if !redirect && lower != "tcp" {
                     let message = format!(
-                        "{protocol} is plain and cannot have `tls`; speak HTTPS, or only redirect to it with `httpsRedirect`."
+                        "{protocol} is not encrypted, so `tls` cannot apply; use HTTPS, or only `httpsRedirect` to redirect to it."
                     );
                     report.add(resource, &at.field("tls"), message);
                 }

@@ -11,8 +11,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0313",
     severity: Severity::Error,
-    title: "TLS of a gateway does not fit its mode",
-    explanation: "SIMPLE needs a certificate with its key, MUTUAL the clients' authorities too: by files, by a list of `tlsCertificates`, or by a secret, one of them. ISTIO_MUTUAL uses the mesh's own and takes none. PASSTHROUGH (which is also what no mode means) ends no TLS, and uses none.",
+    title: "A Gateway's TLS settings do not fit the mode",
+    explanation: "SIMPLE needs a certificate with its key, and MUTUAL `caCertificates` for the clients' certificates as well: from files, from `tlsCertificates` or from a Secret (`credentialName`), but only one of these. ISTIO_MUTUAL uses the mesh's own certificates. PASSTHROUGH (the default) does not terminate TLS, so it uses no certificate.",
     corresponds_to: &["IST0106", "IST0133"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -37,7 +37,7 @@ fn server_tls(resource: &Resource, server: &Server, tls: &ServerTls, at: &At<'_>
         let message = if !CIPHERS.contains(&suite.trim_start_matches(['-', '!', '+'])) {
             format!("`{suite}` is not a cipher suite that Envoy knows: it is left out.")
         } else if tls.cipher_suites[..index].contains(suite) {
-            format!("`{suite}` is there already: it is left out.")
+            format!("`{suite}` is listed twice: this one is left out.")
         } else {
             continue;
         };
@@ -54,7 +54,10 @@ fn server_tls(resource: &Resource, server: &Server, tls: &ServerTls, at: &At<'_>
     match mode {
         ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough => {
             if let Some(field) = first(tls) {
-                let message = format!("{} ends no TLS: `{field}` is not used.", mode.as_str());
+                let message = format!(
+                    "With mode {} the gateway does not terminate TLS: `{field}` is not used.",
+                    mode.as_str()
+                );
                 report
                     .add(resource, &at.field(field), message)
                     .severity(Severity::Warning)
@@ -64,7 +67,7 @@ fn server_tls(resource: &Resource, server: &Server, tls: &ServerTls, at: &At<'_>
         ServerTlsMode::IstioMutual => {
             if let Some(field) = first(tls) {
                 let message =
-                    format!("ISTIO_MUTUAL uses the mesh's own certificates: a cluster refuses `{field}`.");
+                    format!("ISTIO_MUTUAL uses the mesh's own certificates: Istio rejects `{field}`.");
                 report.add(resource, &at.field(field), message).corresponds_to(&["IST0106"]);
             }
         }
@@ -99,7 +102,7 @@ fn certificates(resource: &Resource, tls: &ServerTls, mutual: bool, at: &At<'_>,
     if !mutual && is(tls.ca_crl.as_ref()) {
         add(
             &at.field("caCrl"),
-            "SIMPLE asks clients for no certificate, so none can be revoked: a cluster refuses `caCrl`.",
+            "With mode SIMPLE clients send no certificate that `caCrl` could revoke: Istio rejects `caCrl`.",
         );
     }
     let files = is(tls.server_certificate.as_ref()) || is(tls.private_key.as_ref());
@@ -111,12 +114,12 @@ fn certificates(resource: &Resource, tls: &ServerTls, mutual: bool, at: &At<'_>,
     let mut used = ways.into_iter().filter(|(_, there)| *there).map(|(name, _)| name);
     let by = used.next();
     if let Some(second) = used.next() {
-        let message = "Certificates come from a secret, from a list, or from files, one of them: a cluster refuses several.";
+        let message = "Certificates come from `credentialName`, from `tlsCertificates` or from files: Istio rejects more than one of them.";
         add(&at.field(second), message);
         return;
     }
-    let lacks_key = "`privateKey` is missing: the server cannot show its certificate.";
-    let lacks_certificate = "`serverCertificate` is missing: the server has none to show.";
+    let lacks_key = "`privateKey` is missing: the certificate cannot be used without its key.";
+    let lacks_certificate = "`serverCertificate` is missing: the server has no certificate for its clients.";
     match by {
         Some("credentialName") => return,
         Some("tlsCertificates") => {
@@ -142,7 +145,7 @@ fn certificates(resource: &Resource, tls: &ServerTls, mutual: bool, at: &At<'_>,
     if mutual && !is(tls.ca_certificates.as_ref()) && !is(tls.ca_cert_credential_name.as_ref()) {
         add(
             &at.field("caCertificates"),
-            "`caCertificates` is missing: no client's certificate can be verified.",
+            "`caCertificates` is missing: clients' certificates cannot be verified.",
         );
     }
 }

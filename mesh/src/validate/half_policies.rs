@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0309",
     severity: Severity::Error,
     title: "A setting needs another one",
-    explanation: "HTTP/2 keep-alive needs both its interval and its timeout. Errors of local origin are counted apart only with `splitExternalLocalOriginErrors`. A tunnel needs a host and a port to ask for.",
+    explanation: "HTTP/2 keep-alive needs both its interval and its timeout. Locally originated failures (`consecutiveLocalOriginFailures`) are counted separately only with `splitExternalLocalOriginErrors: true`. `tunnel` needs `targetHost` and `targetPort`.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -27,7 +27,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 if !there {
                     let at = at.field("connectionPool");
                     let message =
-                        format!("Keep-alive of HTTP/2 needs `{name}` too: a cluster refuses the rule.");
+                        format!("HTTP/2 keep-alive needs `{name}` too: Istio rejects the DestinationRule.");
                     report.add(
                         policy.resource,
                         &at.field("http").field("http2KeepAlive").field(name),
@@ -43,7 +43,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 ("targetPort", tunnel.target_port.is_some()),
             ] {
                 if !there {
-                    let message = format!("The tunnel needs `{name}`: a cluster refuses the rule.");
+                    let message = format!("The tunnel needs `{name}`: Istio rejects the DestinationRule.");
                     report.add(policy.resource, &at.field("tunnel").field(name), message);
                 }
             }
@@ -52,12 +52,12 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             && detection.consecutive_local_origin_failures.is_some_and(|count| count > 0)
             && detection.split_external_local_origin_errors != Some(true)
         {
-            let message = "Without `splitExternalLocalOriginErrors: true` local errors are not counted apart: a cluster refuses the rule.";
+            let message = "Without `splitExternalLocalOriginErrors: true` locally originated failures are not counted separately: Istio rejects the DestinationRule.";
             let at = at.field("outlierDetection");
             let split = vec![(at.field("splitExternalLocalOriginErrors").to_string(), Some(true.into()))];
             report
                 .add(policy.resource, &at.field("consecutiveLocalOriginFailures"), message)
-                .set("Count them apart", split);
+                .set("Count them separately", split);
         }
     });
 }

@@ -14,8 +14,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0315",
     severity: Severity::Error,
-    title: "A header cannot be sent",
-    explanation: "Names of headers are of letters, digits and a few signs; a pseudo header has one colon, in front. In values `%…%` is a command of Envoy's log format, and `%%` a percent sign.",
+    title: "A header name or value is invalid",
+    explanation: "Header names consist of letters, digits and some other characters; a pseudo-header has one colon, at the beginning. In values `%…%` is a command operator, as in Envoy's access log format, and `%%` a percent sign.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -32,8 +32,9 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 {
                     for name in map.keys() {
                         if let Some(problem) = name_problem(name) {
-                            let message =
-                                format!("`{name}` is not a header, {problem}: the match never holds.");
+                            let message = format!(
+                                "`{name}` is not a valid header name, {problem}: the match never holds."
+                            );
                             report.add(http.resource, &at.index(index).field(field).key(name), message);
                         }
                     }
@@ -68,12 +69,15 @@ fn one_way(resource: &Resource, operations: &HeaderOperations, at: &At<'_>, repo
         let at = at.field(field);
         for (name, value) in map {
             if let Some(problem) = name_problem(name) {
-                let message = format!("`{name}` is not a header, {problem}: a cluster refuses the rule.");
+                let message = format!(
+                    "`{name}` is not a valid header name, {problem}: Istio rejects the VirtualService."
+                );
                 report.add(resource, &at.key(name), message);
             }
             if let Some(problem) = value_problem(value) {
-                let message =
-                    format!("`{value}` cannot be a header's value, {problem}: a cluster refuses the rule.");
+                let message = format!(
+                    "`{value}` is not a valid header value, {problem}: Istio rejects the VirtualService."
+                );
                 report.add(resource, &at.key(name), message);
             }
         }
@@ -82,7 +86,8 @@ fn one_way(resource: &Resource, operations: &HeaderOperations, at: &At<'_>, repo
     check("add", &operations.add);
     for (index, name) in operations.remove.iter().enumerate() {
         if let Some(problem) = name_problem(name) {
-            let message = format!("`{name}` is not a header, {problem}: a cluster refuses the rule.");
+            let message =
+                format!("`{name}` is not a valid header name, {problem}: Istio rejects the VirtualService.");
             report.add(resource, &at.field("remove").index(index), message);
         }
     }
@@ -99,7 +104,7 @@ pub(super) fn name_problem(name: &str) -> Option<&'static str> {
     if plain.is_empty() {
         Some("it is empty")
     } else if !plain.bytes().all(token) {
-        Some("it has signs that a name cannot have")
+        Some("it has characters that a name cannot have")
     } else {
         None
     }
@@ -109,9 +114,9 @@ pub(super) fn name_problem(name: &str) -> Option<&'static str> {
 fn value_problem(value: &str) -> Option<&'static str> {
     tokens(value).find_map(|token| match token {
         Token::Text(_) | Token::Command { length: None, .. } => None,
-        Token::Command { .. } => Some("nothing may stand between the `)` and the `%`"),
+        Token::Command { .. } => Some("a `%` must follow the `)` directly"),
         Token::Broken(_) => {
-            Some("a `%` is not closed, or begins no command of Envoy (`%%` is a percent sign)")
+            Some("a `%` is not closed, or does not begin an Envoy command operator (`%%` is a percent sign)")
         }
     })
 }

@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0430",
     severity: Severity::Error,
-    title: "A health check cannot be read",
-    explanation: "Istio has no field for active health checks, so the built-in proxy reads them from the annotation `meshwright.io/health-check` of a DestinationRule: YAML with one of `http`, `tcp` and `grpc`, and how often to ask. One that cannot be read is left out, and nothing is checked.",
+    title: "A health check is invalid",
+    explanation: "Istio has no field for active health checks, so the built-in proxy reads them from the annotation `meshwright.io/health-check` of a DestinationRule: YAML with one of `http`, `tcp` and `grpc`, and how often to check. An invalid one is left out, and nothing is checked.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]

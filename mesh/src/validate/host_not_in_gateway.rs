@@ -15,8 +15,8 @@ const MOST: usize = 20;
 pub(super) const RULE: Rule = Rule {
     code: "MW0206",
     severity: Severity::Warning,
-    title: "A gateway does not take this host",
-    explanation: "A gateway takes requests for the hosts of its servers. A host of a VirtualService that no server covers, or that a server keeps to other namespaces, is never asked for there.",
+    title: "A Gateway does not accept the VirtualService's hosts",
+    explanation: "A Gateway accepts requests for the `hosts` of its servers. Where they cover no host of a VirtualService, or only for other namespaces (`ns/host`), the VirtualService gets no requests from that Gateway.",
     corresponds_to: &["IST0132"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -53,7 +53,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             }
             let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
             let message = format!(
-                "Gateway `{}/{}` takes {hosts} for this namespace, and no host of the rules is among them: they get nothing from it.",
+                "Gateway `{}/{}` accepts {hosts} from this namespace, but none of this VirtualService's hosts: it gets no requests from there.",
                 gateway.key.namespace, gateway.key.name
             );
             report.add(resource, &list.index(index), message);

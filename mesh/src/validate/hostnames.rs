@@ -14,8 +14,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0102",
     severity: Severity::Error,
-    title: "A host is not a valid name",
-    explanation: "Hosts are DNS names. A wildcard stands for the beginning of a name: `*`, `*.foo.com`, `*-foo.com`. Gateways may limit a host to a namespace: `ns/host`, `./host`, `*/host`.",
+    title: "An invalid host",
+    explanation: "Hosts are DNS names. A wildcard replaces the beginning of a name: `*`, `*.foo.com`, `*-foo.com`. A Gateway may limit a host to a namespace: `ns/host`, `./host`, `*/host`.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -42,7 +42,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         if let Some(name) = spec.host.as_deref().filter(|name| !name.is_empty())
             && let Some(problem) = wildcard_domain_problem(name)
         {
-            let message = format!("`{name}` is not a host, {problem}: the policies apply to no service.");
+            let message =
+                format!("`{name}` is not a valid host, {problem}: the policies apply to no service.");
             report.add(resource, &At::SPEC.field("host"), message);
         }
     }
@@ -66,14 +67,18 @@ fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Repo
             report.add(
                 resource,
                 &at,
-                "`*` is for VirtualServices of gateways alone: within the mesh it would take the traffic of every service.",
+                "`*` is allowed only on gateways: within the mesh it would take the traffic of every service.",
             );
         } else if let Some(problem) = wildcard_domain_problem(name)
             && !is_ip(name)
             // Names of clusters by SNI have underscores; they are hosts where a TLS route names them too.
             && !(is_sni_cluster(name) && sni.contains(name))
         {
-            report.add(resource, &at, format!("`{name}` is not a host, {problem}: no request matches it."));
+            report.add(
+                resource,
+                &at,
+                format!("`{name}` is not a valid host, {problem}: no request matches it."),
+            );
         }
         let lower = name.to_ascii_lowercase();
         // The first of them; of very many that a wildcard covers, one of the first.
@@ -81,7 +86,7 @@ fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Repo
         earlier.add(&lower);
         if let Some(wider) = overlapping.map(|at| &spec.hosts[at]) {
             let message = format!(
-                "`{name}` overlaps with `{wider}` in the same list: a cluster refuses the VirtualService."
+                "`{name}` overlaps with `{wider}` in the same list: Istio rejects the VirtualService."
             );
             report.add(resource, &at, message);
         }
@@ -102,11 +107,11 @@ fn service_entry(resource: &Resource, spec: &ServiceEntry, report: &mut Report<'
             report.add(
                 resource,
                 &at,
-                format!("`{name}` is not a host, {problem}: the entry adds no service for it."),
+                format!("`{name}` is not a valid host, {problem}: the entry adds no service for it."),
             );
         } else if name.starts_with('*') && !name.starts_with("*.") {
             let message = format!(
-                "`{name}` is a wildcard within a part of the name, which Istio does not support; it may match nothing."
+                "`{name}` has a wildcard for only part of a DNS label, which Istio does not support; it may match nothing."
             );
             report.add(resource, &at, message).severity(Severity::Warning).corresponds_to(&["IST0133"]);
         }
@@ -127,7 +132,7 @@ fn gateway(resource: &Resource, spec: &Gateway, report: &mut Report<'_>) {
                 && !is_namespace(namespace)
             {
                 let message = format!(
-                    "`{namespace}` in `{entry}` is no namespace, `.` or `*`: no VirtualService can use the host."
+                    "`{namespace}` in `{entry}` is not a namespace, `.` or `*`: no VirtualService can use the host."
                 );
                 report.add(resource, &at.field("hosts").index(index), message);
             }
@@ -136,7 +141,7 @@ fn gateway(resource: &Resource, spec: &Gateway, report: &mut Report<'_>) {
                 && !is_sni_cluster(name)
             {
                 let message =
-                    format!("`{entry}` is not a host, {problem}: the gateway takes no request for it.");
+                    format!("`{entry}` is not a valid host, {problem}: the gateway takes no request for it.");
                 report.add(resource, &at.field("hosts").index(index), message);
             }
         }

@@ -17,8 +17,8 @@ const PORT_OF_UNKNOWN_HOSTS: u16 = 80;
 pub(super) const RULE: Rule = Rule {
     code: "MW0322",
     severity: Severity::Error,
-    title: "A destination lacks the port that requests come in on",
-    explanation: "Within the mesh a destination without `port` means the port that the request was sent to, which is a port of the VirtualService's hosts (80 where no service has the host). A service that lacks it gets nothing: the request is answered with 503, and no copy is sent to a mirror. Gateways take a service's only port. It is a warning where the destination has some of the ports.",
+    title: "A destination does not have the port of the request",
+    explanation: "Within the mesh a destination without `port` means the port that the request was sent to, which is a port of the VirtualService's hosts (80 where no service has the host). If the destination does not have that port, the request gets 503, and a mirror gets no copy. Gateways use the destination's only port. It is a warning where the destination has some of the ports.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -107,7 +107,7 @@ fn look(
     let mirror = at.name() == "mirror" || at.parent().is_some_and(|at| at.name() == "mirrors");
     let then = if mirror { "no copy is sent to it" } else { "they get 503" };
     let message = format!(
-        "Requests come in on port {}, and `{host}` has {}: without `port` {then}.",
+        "Requests are sent to port {}, but `{host}` has {}: without `destination.port` {then}.",
         numbers(&lacks),
         if has.is_empty() { "no port".to_owned() } else { numbers(&has) }
     );

@@ -11,8 +11,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0310",
     severity: Severity::Error,
-    title: "A load balancer contradicts itself, or is incomplete",
-    explanation: "A policy has one algorithm, and a hash one key and one table. The size of a Maglev table is a prime of 5,000,011 at most. A warmup needs its duration.",
+    title: "Load balancer settings are missing or contradict each other",
+    explanation: "`simple` and `consistentHash` exclude each other. `consistentHash` has one key, and `ringHash` or `maglev`, whose `tableSize` is a prime number of at most 5,000,011. `warmup` needs `duration`.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -27,7 +27,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         let Some(balancer) = policy.load_balancer else { return };
         let at = at.field("loadBalancer");
         if balancer.locality_lb_setting.is_some() && balancer.zone_aware_lb_setting.is_some() {
-            let message = "`localityLbSetting` and `zoneAwareLbSetting` exclude each other: a cluster refuses the rule.";
+            let message = "`localityLbSetting` and `zoneAwareLbSetting` exclude each other: Istio rejects the DestinationRule.";
             report.add(policy.resource, &at.field("zoneAwareLbSetting"), message);
         }
         if let Some(wanted) = &balancer.warmup {
@@ -36,7 +36,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         if let Some(hash) = &balancer.consistent_hash {
             let at = at.field("consistentHash");
             if balancer.simple.is_some() {
-                let message = "`simple` and `consistentHash` exclude each other: a cluster refuses the rule.";
+                let message =
+                    "`simple` and `consistentHash` exclude each other: Istio rejects the DestinationRule.";
                 report.add(policy.resource, &at, message);
             }
             consistent_hash(policy, hash, &at, report);
@@ -49,11 +50,11 @@ fn warmup(policy: Policy<'_>, warmup: &Warmup, at: &At<'_>, report: &mut Report<
         report.add(
             policy.resource,
             &at.field("duration"),
-            "`duration` is missing: a cluster refuses the rule.",
+            "`duration` is missing: Istio rejects the DestinationRule.",
         );
     }
     if warmup.aggression.is_some_and(|aggression| aggression <= 0.0) {
-        let message = "`aggression` must be greater than 0: a cluster refuses the rule.";
+        let message = "`aggression` must be greater than 0: Istio rejects the DestinationRule.";
         report.add(policy.resource, &at.field("aggression"), message);
     }
 }
@@ -68,20 +69,20 @@ fn consistent_hash(policy: Policy<'_>, hash: &ConsistentHash, at: &At<'_>, repor
     let mut keys = keys.into_iter().filter(|(_, there)| *there).map(|(name, _)| name);
     match keys.next() {
         None => {
-            let message = "The hash has no key, a header, cookie, query parameter or source address: each request goes anywhere.";
+            let message = "`consistentHash` has no key (header, cookie, query parameter or source IP): requests are not bound to an instance.";
             report.add(policy.resource, at, message).severity(Severity::Warning).corresponds_to(&[]);
         }
         Some(first) => {
             for other in keys {
                 let message = format!(
-                    "The hash has the key `{first}` already: `{other}` beside it is refused by a cluster."
+                    "`consistentHash` has the key `{first}` already: Istio rejects `{other}` beside it."
                 );
                 report.add(policy.resource, &at.field(other), message);
             }
         }
     }
     if hash.ring_hash.is_some() && hash.maglev.is_some() {
-        let message = "`ringHash` and `maglev` exclude each other: a cluster refuses the rule.";
+        let message = "`ringHash` and `maglev` exclude each other: Istio rejects the DestinationRule.";
         report.add(policy.resource, &at.field("maglev"), message);
     }
     for (field, name) in [
@@ -89,20 +90,20 @@ fn consistent_hash(policy: Policy<'_>, hash: &ConsistentHash, at: &At<'_>, repor
         ("httpQueryParameterName", &hash.http_query_parameter_name),
     ] {
         if name.as_deref() == Some("") {
-            let message = "The name to hash by is empty: Envoy refuses every route to the service.";
+            let message = "The name is empty: Envoy rejects every route to the service.";
             report.add(policy.resource, &at.field(field), message);
         }
     }
     let size = hash.maglev.as_ref().map(|maglev| maglev.table_size);
     if size == Some(None) {
-        let message = "A Maglev table needs its `tableSize`, 65537 for example: a cluster refuses the rule.";
+        let message = "`maglev` needs `tableSize`, for example 65537: Istio rejects the DestinationRule.";
         report.add(policy.resource, &at.field("maglev").field("tableSize"), message);
     }
     if let Some(Some(size)) = size
         && (size > LARGEST_TABLE || !is_prime(size))
     {
         let message = format!(
-            "A Maglev table of {size} entries cannot be, it takes a prime of {LARGEST_TABLE} at most: a cluster refuses it."
+            "`tableSize` must be a prime number of at most {LARGEST_TABLE}, not {size}: Istio rejects the DestinationRule."
         );
         report.add(policy.resource, &at.field("maglev").field("tableSize"), message);
     }
@@ -112,18 +113,18 @@ fn consistent_hash(policy: Policy<'_>, hash: &ConsistentHash, at: &At<'_>, repor
         report.add(
             policy.resource,
             &at.field("name"),
-            "The cookie has no `name`: a cluster refuses the rule.",
+            "The cookie has no `name`: Istio rejects the DestinationRule.",
         );
     }
     for (index, attribute) in cookie.attributes.iter().enumerate() {
         let there = attribute.name.as_deref().is_some_and(|name| !name.is_empty());
         if !there {
-            let message = "The attribute has no `name`: a cluster refuses the rule.";
+            let message = "The attribute has no `name`: Istio rejects the DestinationRule.";
             report.add(policy.resource, &at.field("attributes").index(index).field("name"), message);
         } else if cookie.attributes[..index].iter().any(|other| other.name == attribute.name) {
             let name = attribute.name.as_deref().unwrap_or_default();
             let message =
-                format!("The cookie has the attribute `{name}` already: a cluster refuses the rule.");
+                format!("The cookie has the attribute `{name}` already: Istio rejects the DestinationRule.");
             report.add(policy.resource, &at.field("attributes").index(index).field("name"), message);
         }
     }

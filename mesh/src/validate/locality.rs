@@ -11,8 +11,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0311",
     severity: Severity::Error,
-    title: "A locality setting contradicts itself",
-    explanation: "Shares of a locality sum up to 100 and none is 0, localities do not overlap, and traffic is either distributed or fails over. Failover goes from one region to another, and needs outlier detection to notice that a region fails.",
+    title: "Locality settings contradict each other",
+    explanation: "The weights in `distribute` sum up to 100, none is 0, and localities do not overlap. `distribute` excludes `failover` and `failoverPriority`. Failover goes from one region to another, and needs `outlierDetection` to notice that instances fail.",
     corresponds_to: &["IST0106", "IST0133"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -30,13 +30,13 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             let at = at.field("localityLbSetting");
             let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
             if !setting.distribute.is_empty() && fails_over {
-                let message = "`distribute` and failover exclude each other: a cluster refuses the rule.";
+                let message = "`distribute` excludes `failover` and `failoverPriority`: Istio rejects the DestinationRule.";
                 report.add(policy.resource, &at.field("distribute"), message).corresponds_to(&["IST0106"]);
             }
             distribute(policy, &setting.distribute, &at.field("distribute"), report);
             failover(policy, &setting.failover, &setting.failover_priority, &at, report);
             if fails_over && policy.outlier_detection.is_none() {
-                let message = "Without `outlierDetection` no failure is noticed: traffic never fails over.";
+                let message = "Without `outlierDetection` failures go unnoticed: traffic never fails over.";
                 let place = if setting.failover.is_empty() { "failoverPriority" } else { "failover" };
                 let finding = report.add(policy.resource, &at.field(place), message);
                 finding.severity(Severity::Warning).corresponds_to(&["IST0133"]);
@@ -47,8 +47,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             failover(policy, &setting.failover, &setting.failover_priority, &at, report);
             for (index, label) in setting.failover_priority.iter().enumerate() {
                 if label.split('=').next() == Some(ZONE) {
-                    let message =
-                        "Zones are what the setting is aware of already: a cluster refuses the label.";
+                    let message = "`zoneAwareLbSetting` orders by zone already: Istio rejects the label.";
                     let at = at.field("failoverPriority");
                     report.add(policy.resource, &at.index(index), message).corresponds_to(&["IST0106"]);
                 }
@@ -67,7 +66,9 @@ fn distribute(policy: Policy<'_>, list: &[LocalityDistribute], at: &At<'_>, repo
         if sum != 100 {
             add(
                 &at.field("to"),
-                format!("The shares sum up to {sum}, and must to 100: a cluster refuses the rule."),
+                format!(
+                    "The weights sum up to {sum}, but must sum up to 100: Istio rejects the DestinationRule."
+                ),
             );
         }
         for (locality, weight) in &entry.to {
@@ -75,7 +76,9 @@ fn distribute(policy: Policy<'_>, list: &[LocalityDistribute], at: &At<'_>, repo
                 let to = at.field("to");
                 add(
                     &to.key(locality),
-                    format!("The share of `{locality}` is {weight}: leave it out instead."),
+                    format!(
+                        "The weight of `{locality}` is {weight}, which Istio rejects: remove the locality instead."
+                    ),
                 );
             }
         }
@@ -103,16 +106,16 @@ fn overlaps<'l>(
     if let Some(star) = locality.find('*')
         && star + 1 < locality.len()
     {
-        add(at, format!("`{locality}` has its wildcard within: it can only stand at the end."));
+        add(at, format!("`{locality}`: a wildcard is allowed only at the end."));
     }
     for other in earlier {
         if meet(locality, other) {
-            add(at, format!("`{locality}` and `{other}` have places in common: a cluster refuses the rule."));
+            add(at, format!("`{locality}` and `{other}` overlap: Istio rejects the DestinationRule."));
         }
     }
 }
 
-/// Whether two localities have places in common. What is left out at the end stands for all.
+/// Whether two localities overlap. What is left out at the end stands for all.
 fn meet(a: &str, b: &str) -> bool {
     let mut pairs = a.split('/').zip(b.split('/'));
     pairs.all(|(a, b)| a == b || a == "*" || b == "*")
@@ -136,12 +139,12 @@ fn failover(
             if region.contains(['*', '/']) {
                 add(
                     &at.field(name),
-                    format!("`{region}` is not one region, and failover is between regions."),
+                    format!("`{region}` is not a single region, and failover is between regions."),
                 );
             }
         }
         if entry.from == entry.to {
-            add(&at, "The region fails over to itself: name another one.".to_owned());
+            add(&at, "`from` and `to` are the same region: failover needs another one.".to_owned());
         }
     }
     for (index, label) in priority.iter().enumerate() {
@@ -149,7 +152,7 @@ fn failover(
             let at = at.field("failoverPriority");
             add(
                 &at.index(index),
-                "Regions are ordered by `failover` already: a cluster refuses both.".to_owned(),
+                "`failover` orders the regions already: Istio rejects the label beside it.".to_owned(),
             );
         }
     }

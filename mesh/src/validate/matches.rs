@@ -14,8 +14,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0316",
     severity: Severity::Error,
-    title: "A match cannot be",
-    explanation: "A comparison is `exact`, `prefix` or `regex`, one of them. An empty prefix or pattern is refused where it would match everything. Claims of a token (`@request.auth.claims`) are known to gateways alone.",
+    title: "A match is invalid",
+    explanation: "A comparison has exactly one of `exact`, `prefix` and `regex`. Istio rejects an empty `prefix` or `regex` where it would match everything. Only gateways know the claims of a JWT (`@request.auth.claims`).",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -42,15 +42,14 @@ fn compare(http: Http<'_>, matcher: &StringMatch, at: &At<'_>, may_be_empty: boo
     let mut said = kinds.iter().filter(|(_, text)| text.is_some()).map(|(name, _)| *name);
     match said.next() {
         None if !may_be_empty => {
-            let message = "The comparison has no `exact`, `prefix` or `regex`: it holds for every request.";
+            let message = "The comparison has no `exact`, `prefix` or `regex`: it matches every request.";
             report.add(http.resource, at, message).severity(Severity::Warning).corresponds_to(&[]);
         }
         None => {}
         Some(first) => {
             for other in said {
-                let message = format!(
-                    "The comparison has `{first}` already: `{other}` beside it is refused by a cluster."
-                );
+                let message =
+                    format!("The comparison has `{first}` already: Istio rejects `{other}` beside it.");
                 report.add(http.resource, &at.field(other), message);
             }
         }
@@ -60,7 +59,7 @@ fn compare(http: Http<'_>, matcher: &StringMatch, at: &At<'_>, may_be_empty: boo
         let on_path = name == "prefix" && at.name() == "uri";
         if text.as_deref() == Some("") && !on_path {
             let message = format!(
-                "An empty `{name}` would match everything: a cluster refuses it; leave the match out instead."
+                "An empty `{name}` would match everything: Istio rejects it; remove the match instead."
             );
             report.add(http.resource, &at.field(name), message);
         }
@@ -76,7 +75,7 @@ fn claims(http: Http<'_>, entry: &HttpMatch, at: &At<'_>, report: &mut Report<'_
     }
     let mut look = |field: &'static str, map: &BTreeMap<String, StringMatch>| {
         for name in map.keys().filter(|name| name.starts_with("@request.auth.claims")) {
-            let message = "Claims are known to gateways alone: within the mesh the match never holds.";
+            let message = "Only gateways know the claims of a JWT: within the mesh the match never applies.";
             report.add(http.resource, &at.field(field).key(name), message);
         }
     };

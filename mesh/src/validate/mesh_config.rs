@@ -13,15 +13,15 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0451",
     severity: Severity::Error,
-    title: "The mesh's REGISTRY_ONLY is not acted on",
-    explanation: "Istio's ConfigMap `istio` and an IstioOperator may say `outboundTrafficPolicy: REGISTRY_ONLY`. Both are kept and hold in a cluster, which answers requests to hosts outside the mesh with 502. Meshwright does not read its settings from them: such requests go out from here.",
+    title: "The mesh's REGISTRY_ONLY is ignored",
+    explanation: "Istio's ConfigMap `istio` and an IstioOperator may set `outboundTrafficPolicy: REGISTRY_ONLY`. Both are kept, and take effect in a cluster, where requests to unknown hosts get 502. Meshwright does not read them: here such requests are forwarded, unless its own setting says `REGISTRY_ONLY`.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
     fixture: include_str!("mesh_config.yaml"),
 };
 
-const MESSAGE: &str = "Meshwright does not act on this `REGISTRY_ONLY`: requests to hosts that no service has go out from here, and a cluster answers them with 502.";
+const MESSAGE: &str = "Meshwright ignores this `REGISTRY_ONLY`: requests to unknown hosts are forwarded here, while Istio answers them with 502.";
 
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     if context.settings.outbound_policy == OutboundPolicy::RegistryOnly {

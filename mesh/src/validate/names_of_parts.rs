@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0107",
     severity: Severity::Error,
-    title: "A name has the wrong form",
-    explanation: "Subsets and ports are named by letters, digits and `-`. A VirtualService names its gateways by `name` or `namespace/name`, and `mesh` for the sidecars; there are no wildcards.",
+    title: "An invalid name",
+    explanation: "Names of subsets and ports consist of letters, digits and `-`. A VirtualService lists its Gateways by `name` or `namespace/name`, and the sidecars as `mesh`; there are no wildcards.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -28,7 +28,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             };
             if !good {
                 let message = format!(
-                    "`{name}` is not `name` or `namespace/name` of a Gateway: no gateway takes the rules."
+                    "`{name}` is not the `name` or `namespace/name` of a Gateway: no gateway gets these rules."
                 );
                 report.add(resource, &list.index(index), message);
             }
@@ -38,8 +38,9 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         let list = At::SPEC.field("subsets");
         for (index, subset) in spec.subsets.iter().enumerate() {
             if let Some(name) = subset.name.as_deref().filter(|name| !name.is_empty() && !is_label(name)) {
-                let message =
-                    format!("`{name}` is not a name of letters, digits and `-`: a cluster refuses the rule.");
+                let message = format!(
+                    "`{name}` is not a name of letters, digits and `-`: Istio rejects the DestinationRule."
+                );
                 report.add(resource, &list.index(index).field("name"), message);
             }
         }
@@ -51,7 +52,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
                 if !is_label(name) {
                     let message = format!(
-                        "`{name}` is not a name of letters, digits and `-`, 63 at most: a cluster refuses the entry."
+                        "`{name}` is not a name of at most 63 letters, digits and `-`: Istio rejects the ServiceEntry."
                     );
                     report.add(resource, &at.field("name"), message);
                 }
@@ -65,7 +66,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 report.add(
                     resource,
                     &at.field("number"),
-                    "The port is there already: only the first counts.",
+                    "The port is listed twice: only the first one is used.",
                 );
             }
         }

@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0308",
     severity: Severity::Error,
     title: "A count is negative",
-    explanation: "Limits, thresholds and sizes count something. 0 mostly means the default, not «none at all»; less than 0 is refused by a cluster.",
+    explanation: "Limits, thresholds and sizes are 0 or more; Istio rejects less. 0 mostly means the default, not «none at all».",
     corresponds_to: &["IST0106"],
     check: Check::Leaf(check),
     #[cfg(test)]
@@ -36,6 +36,6 @@ fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'
     let Leaf::Int(count) = leaf else { return };
     let name = at.name();
     if count < 0 && !ELSEWHERE.contains(&name) && !name.ends_with("percent") {
-        report.add(resource, at, format!("{count} is negative, and this is a count: a cluster refuses it."));
+        report.add(resource, at, format!("{count} is negative: Istio rejects it."));
     }
 }

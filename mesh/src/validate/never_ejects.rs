@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0420",
     severity: Severity::Warning,
     title: "Outlier detection can never eject an instance",
-    explanation: "`maxEjectionPercent` (10 unless set) is the most that may be out, and one instance of a few is more than that: of 3 instances each is 33 %. Until the service has enough instances nothing is ever ejected, however many errors there are.",
+    explanation: "At most `maxEjectionPercent` of the instances (10 % unless set) may be ejected at a time. With few instances a single one is more than that: of 3 instances each is 33 %. Until the service has enough instances none is ever ejected, whatever errors it has.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -42,10 +42,10 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             if count > 0 && 100 / count > most {
                 let message = match count {
                     1 => format!(
-                        "The only instance is 100 %, and {most} % is the most that may be ejected: it never is."
+                        "The only instance is 100 % of them, and `maxEjectionPercent` is {most}: it is never ejected."
                     ),
                     _ => format!(
-                        "Each of the {count} instances is {} %, and {most} % is the most that may be ejected: none ever is.",
+                        "Each of the {count} instances is {} % of them, and `maxEjectionPercent` is {most}: none is ever ejected.",
                         100 / count
                     ),
                 };

@@ -13,8 +13,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0432",
     severity: Severity::Info,
-    title: "The built-in proxy does not do this",
-    explanation: "The field stays as it is and holds in a cluster. The built-in proxy speaks plain text where ISTIO_MUTUAL is asked for (the certificates are the cluster's), listens where it is told to when it is started, and of Envoy's commands in the values of headers it sends those as they are written that tell of what it does not know (`%DYNAMIC_METADATA(…)%`). `defaultEndpoint` does nothing in Istio either.",
+    title: "The built-in proxy does not support this",
+    explanation: "The field is kept, and takes effect in a cluster. The built-in proxy sends plain text where ISTIO_MUTUAL is set (only a cluster has these certificates), listens on the address that it is started with instead of `bind`, and sends command operators in header values that it does not support (`%DYNAMIC_METADATA(…)%`) as plain text. Istio does not implement `defaultEndpoint` either.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -24,11 +24,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, report: &mut Report<'_>) {
     each_policy(context, &mut |at, policy| {
         if policy.tls.is_some_and(|tls| tls.mode == Some(ClientTlsMode::IstioMutual)) {
-            report.add(
-                policy.resource,
-                &at.field("tls"),
-                said("speaks plain text where ISTIO_MUTUAL is asked for"),
-            );
+            report.add(policy.resource, &at.field("tls"), said("sends plain text where ISTIO_MUTUAL is set"));
         }
     });
     each_way(context, &mut |resource, operations, at| {
@@ -36,7 +32,8 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             for (name, value) in map {
                 for part in HeaderValue::new(value).parts() {
                     if let Part::Envoys(command) = part {
-                        let message = said(&format!("sends `{command}` as it is written"));
+                        let message =
+                            said(&format!("does not support `{command}`, and sends it as plain text"));
                         report.add(resource, &at.field(field).key(name), message);
                     }
                 }
@@ -48,11 +45,11 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         for (index, server) in gateway.servers.iter().enumerate() {
             let at = servers.index(index);
             if server.bind.as_deref().is_some_and(|bind| !bind.is_empty()) {
-                let message = said("listens where it is told to when it is started");
+                let message = said("ignores `bind`: it listens on the address that it is started with");
                 report.add(resource, &at.field("bind"), message);
             }
             if server.default_endpoint.is_some() {
-                let message = said("has no endpoint by default, and Istio has none");
+                let message = said("ignores `defaultEndpoint`, as Istio does");
                 report.add(resource, &at.field("defaultEndpoint"), message);
             }
         }

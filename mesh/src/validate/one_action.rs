@@ -8,8 +8,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0103",
     severity: Severity::Error,
-    title: "A rule says two things at once",
-    explanation: "A rule forwards (`route`), redirects, answers by itself (`directResponse`) or delegates: one of them. Of several, `redirect` wins over `directResponse`, and that over `route`; the rest is never done. What belongs to forwarding (`fault` apart) has no effect beside the others. The same holds for the fields of a redirect, a match or a body that exclude each other.",
+    title: "Settings that exclude each other",
+    explanation: "A rule has one action: `route`, `redirect`, `directResponse` or `delegate`. Of several, `redirect` is used before `directResponse`, and that before `route`; the others are ignored. So are settings for forwarding beside another action, `fault` excepted. Some fields of a redirect, a rewrite or a body exclude each other in the same way.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -30,13 +30,13 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         http.at(|at| {
             for other in &others {
                 let first = first.unwrap_or_default();
-                let message = format!("The rule has `{first}` already: `{other}` beside it is never done.");
+                let message = format!("The rule has `{first}` already: `{other}` beside it is ignored.");
                 let fields = vec![(at.field(other).to_string(), None)];
                 report.add(http.resource, &at.field(other), message).set(format!("Remove {other}"), fields);
             }
             if let (Some(redirect), true) = (&route.redirect, others.is_empty()) {
                 if redirect.uri.is_some() && redirect.prefix_rewrite.is_some() {
-                    let message = "`uri` replaces the whole path and `prefixRewrite` its beginning: only one of them can be.";
+                    let message = "`uri` replaces the whole path and `prefixRewrite` its beginning: only one of them can be set.";
                     report.add(http.resource, &at.field("redirect").field("prefixRewrite"), message);
                 }
                 // Without a condition on the path any has the prefix `/`.
@@ -48,17 +48,17 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                     report.add(http.resource, &at.field("redirect").field("prefixRewrite"), message);
                 }
                 if redirect.port.is_some() && redirect.derive_port.is_some() {
-                    let message = "`port` names a port and `derivePort` takes it from elsewhere: only one of them can be.";
+                    let message = "`port` and `derivePort` both choose the port: only one of them can be set.";
                     report.add(http.resource, &at.field("redirect").field("derivePort"), message);
                 }
             }
             if let Some(rewrite) = &route.rewrite {
                 if route.redirect.is_some() {
-                    let message = "The rule redirects, so nothing is forwarded: `rewrite` beside it is never done.";
+                    let message = "The rule redirects and forwards nothing: `rewrite` beside it is ignored.";
                     report.add(http.resource, &at.field("rewrite"), message);
                 }
                 if rewrite.uri.is_some() && rewrite.uri_regex_rewrite.is_some() {
-                    let message = "`uri` and `uriRegexRewrite` both change the path: only one of them can be.";
+                    let message = "`uri` and `uriRegexRewrite` both change the path: only one of them can be set.";
                     report.add(http.resource, &at.field("rewrite").field("uriRegexRewrite"), message);
                 }
             }
@@ -66,7 +66,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 && body.string.is_some()
                 && body.bytes.is_some()
             {
-                let message = "A body is `string` or `bytes`: only one of them can be.";
+                let message = "A body is `string` or `bytes`: only one of them can be set.";
                 report.add(http.resource, &at.field("directResponse").field("body").field("bytes"), message);
             }
         });

@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0415",
     severity: Severity::Warning,
-    title: "Requests through a gateway pass the mesh's rules by",
-    explanation: "A request takes the rules of one VirtualService. One that comes in through a gateway takes the gateway's, and goes to the destination that they name: the rules that the service has within the mesh, its split between versions for one, do not apply. Name the subsets in the gateway's rules too, or bind the mesh's rules to the gateway.",
+    title: "Requests through a gateway do not use the mesh's rules",
+    explanation: "A request uses the rules of one VirtualService. A request that comes in through a gateway uses that of the gateway, and goes to the destination that it names. The rules that the service has within the mesh, such as its split between versions, do not apply. Name the subsets in the gateway's VirtualService too, or add the gateway to `gateways` of the mesh's one.",
     corresponds_to: &["IST0140"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -29,7 +29,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             };
             let Some(passed) = split_within(context, &context.qualify(http.resource, host)) else { continue };
             let message = format!(
-                "Requests through the gateway go to all of `{host}`: the subsets that `{passed}` chooses within the mesh are passed by."
+                "Requests through the gateway go to all instances of `{host}`: the subsets that `{passed}` chooses within the mesh are not used."
             );
             http.at(|at| {
                 let at = at.field("route");

@@ -12,8 +12,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0317",
     severity: Severity::Error,
-    title: "A regular expression cannot be read",
-    explanation: "Patterns are in RE2's syntax, 1,024 bytes at most, and must match the whole value: there is no look-ahead and no back-reference. Repetitions within each other come to 1,000 times at most, and what Envoy compiles of a pattern to 32,768 instructions. All patterns of a mesh together may have a million; those beyond are not compiled. A rewrite by pattern needs both its `match` and its `rewrite`, which names groups by `\\1` to `\\9`.",
+    title: "An invalid regular expression",
+    explanation: "Regular expressions have RE2's syntax (no look-ahead, no back-references), at most 1,024 bytes, and must match the whole value. Nested repetitions may multiply to at most 1,000, and the compiled program may have at most 32,768 instructions, as in Envoy. All of a mesh together may have a million instructions; those beyond are not compiled. `uriRegexRewrite` needs both `match` and `rewrite`, where `\\1` to `\\9` stand for its groups.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -46,7 +46,11 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
 
 fn compare(http: Http<'_>, matcher: &StringMatch, (at, all): (&At<'_>, &Patterns), report: &mut Report<'_>) {
     if let Some(problem) = matcher.regex.as_deref().and_then(|regex| problem(regex, all)) {
-        report.add(http.resource, &at.field("regex"), format!("{problem}: a cluster refuses the rule."));
+        report.add(
+            http.resource,
+            &at.field("regex"),
+            format!("{problem}: Istio rejects the VirtualService."),
+        );
     }
 }
 
@@ -64,7 +68,7 @@ fn rewrite(http: Http<'_>, (at, all): (&At<'_>, &Patterns), report: &mut Report<
                 report.add(
                     http.resource,
                     &at.field("match"),
-                    format!("{problem}: a cluster refuses the rule."),
+                    format!("{problem}: Istio rejects the VirtualService."),
                 );
             }
         }
@@ -74,7 +78,7 @@ fn rewrite(http: Http<'_>, (at, all): (&At<'_>, &Patterns), report: &mut Report<
             report.add(http.resource, &at.field("rewrite"), "`rewrite` is missing: nothing is rewritten.");
         }
         text if substitution(text).is_none() => {
-            let message = "A `\\` must be followed by the number of a group, or by another `\\`: a cluster refuses the rule.";
+            let message = "A `\\` must be followed by the number of a group, or by another `\\`: Istio rejects the VirtualService.";
             report.add(http.resource, &at.field("rewrite"), message);
         }
         _ => {}
@@ -85,7 +89,7 @@ fn rewrite(http: Http<'_>, (at, all): (&At<'_>, &Patterns), report: &mut Report<
 fn problem(pattern: &str, all: &Patterns) -> Option<String> {
     if all.is_beyond(pattern) {
         return Some(format!(
-            "`{}` is left out, all regular expressions of the mesh together are too large when they are compiled",
+            "`{}` is left out, because all regular expressions of the mesh together are too large when compiled",
             shortened(pattern)
         ));
     }
@@ -97,7 +101,10 @@ fn problem(pattern: &str, all: &Patterns) -> Option<String> {
     let error = Pattern::check(pattern).err()?.to_string();
     // The last line says what is wrong; those before it draw it.
     let line = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-    Some(format!("`{}` cannot be read, {line}", shortened(pattern)))
+    let why = line
+        .trim_start_matches("not a regular expression: ")
+        .trim_start_matches("not a usable regular expression: ");
+    Some(format!("`{}` is not a valid regular expression ({why})", shortened(pattern)))
 }
 
 fn shortened(pattern: &str) -> String {

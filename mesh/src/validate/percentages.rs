@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0303",
     severity: Severity::Error,
     title: "A percentage is not between 0 and 100",
-    explanation: "A cluster refuses it. Faults and mirrors count in millionths: a percentage below 0.0001 is taken as 0.",
+    explanation: "Istio rejects it. Faults and mirrors work in millionths: a percentage below 0.0001 is taken as 0.",
     corresponds_to: &["IST0106"],
     check: Check::Leaf(check),
     #[cfg(test)]
@@ -25,10 +25,10 @@ fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'
         _ => return,
     };
     if !(0.0..=100.0).contains(&value) {
-        report.add(resource, at, format!("{value} is not a percentage from 0 to 100: a cluster refuses it."));
+        report.add(resource, at, format!("{value} is not a percentage from 0 to 100: Istio rejects it."));
     } else if value > 0.0 && value < 0.0001 {
         let message =
-            format!("{value} % is less than one in a million, and taken as 0: it happens to no request.");
+            format!("{value} % is less than one in a million, which is taken as 0: no request is affected.");
         report.add(resource, at, message).severity(Severity::Warning).corresponds_to(&[]);
     }
 }

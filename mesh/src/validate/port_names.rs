@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0417",
     severity: Severity::Info,
     title: "A port's name does not say its protocol",
-    explanation: "Istio reads the protocol of a Service's port from `appProtocol`, or from its name: `http`, `grpc-web`, `tcp-db`. Otherwise the proxy looks at the first bytes and takes for HTTP what looks like it. A Service of type ExternalName forwards nothing that is not told to be HTTP or TLS.",
+    explanation: "Istio reads the protocol of a Service's port from `appProtocol`, or from its name: `http`, `grpc-web`, `tcp-db`. Otherwise the proxy detects it from the first bytes of a connection. A Service of type ExternalName forwards only ports that are declared as HTTP or TLS.",
     corresponds_to: &["IST0118", "IST0150"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -31,22 +31,24 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             let shown = if name.is_empty() {
                 "The port has no name".to_owned()
             } else {
-                format!("The name `{name}` says no protocol")
+                format!("The name `{name}` does not begin with a protocol")
             };
             let known = said(name);
             if external && matches!(known, None | Some(PortProtocol::Tcp)) {
-                let message =
-                    format!("{shown} that an ExternalName forwards by: connections may not reach it.");
+                let message = format!(
+                    "{shown}, and a Service of type ExternalName needs one: connections may not reach it."
+                );
                 let message = if known.is_some() {
-                    format!("`{name}` is TCP, which an ExternalName may not forward.")
+                    format!("`{name}` is TCP, which a Service of type ExternalName may not forward.")
                 } else {
                     message
                 };
                 let finding = report.add(resource, &list.index(index), message);
                 finding.severity(Severity::Warning).corresponds_to(&["IST0150"]);
             } else if !external && known.is_none() {
-                let message =
-                    format!("{shown}: the proxy guesses it from the first bytes of each connection.");
+                let message = format!(
+                    "{shown}: the proxy detects the protocol from the first bytes of each connection."
+                );
                 report.add(resource, &list.index(index), message).corresponds_to(&["IST0118"]);
             }
         }

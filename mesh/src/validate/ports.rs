@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0304",
     severity: Severity::Error,
     title: "A port is not between 1 and 65535",
-    explanation: "A cluster refuses it, and nothing can listen there. The port of a gateway's server that is bound to a Unix socket is 0.",
+    explanation: "Istio rejects it, and nothing can listen there. Only a Gateway server that is bound to a Unix socket has port 0.",
     corresponds_to: &["IST0106"],
     check: Check::Leaf(check),
     #[cfg(test)]
@@ -31,12 +31,11 @@ fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'
     }
     if on_socket(resource, at) {
         if port != 0 {
-            let message =
-                "The server is bound to a Unix socket, so its port must be 0: a cluster refuses it.";
+            let message = "The server is bound to a Unix socket, so its port must be 0: Istio rejects it.";
             report.add(resource, at, message);
         }
     } else if !(1..=65535).contains(&port) {
-        report.add(resource, at, format!("{port} is not a port from 1 to 65535: a cluster refuses it."));
+        report.add(resource, at, format!("{port} is not a port from 1 to 65535: Istio rejects it."));
     }
 }
 

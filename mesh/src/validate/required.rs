@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0101",
     severity: crate::Severity::Error,
     title: "A required field is missing",
-    explanation: "Without it the resource, or the part of it that is pointed at, cannot take effect, and a cluster refuses it.",
+    explanation: "Without it the resource, or the part of it that the finding points at, has no effect, and Istio rejects the resource.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -62,7 +62,7 @@ fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Repo
         report.add(
             resource,
             &At::SPEC,
-            "There is no `http`, `tls` or `tcp` route: the VirtualService does nothing.",
+            "`http`, `tls` and `tcp` are all missing: the VirtualService does nothing.",
         );
     }
     for (index, route) in spec.http.iter().enumerate() {
@@ -75,7 +75,7 @@ fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Repo
             report.add(
                 resource,
                 &at.field("match"),
-                "A TLS route needs a `match` with `sniHosts`: this one takes no connection.",
+                "A TLS route needs a `match` with `sniHosts`: this one gets no connection.",
             );
         }
         for (index, entry) in route.r#match.iter().enumerate() {
@@ -83,7 +83,7 @@ fn virtual_service(resource: &Resource, spec: &VirtualService, report: &mut Repo
                 report.add(
                     resource,
                     &at.field("match").index(index).field("sniHosts"),
-                    "`sniHosts` is missing: the match takes no connection.",
+                    "`sniHosts` is missing: it matches no connection.",
                 );
             }
         }
@@ -129,7 +129,7 @@ fn http_route(resource: &Resource, route: &HttpRoute, at: &At<'_>, report: &mut 
         report.add(
             resource,
             &at.field("redirect"),
-            "The redirect says neither `uri`, `authority`, `scheme` nor `port`: it leads back to itself, and a cluster refuses it.",
+            "The redirect has no `uri`, `authority`, `scheme` or `port`: it leads back to the same URL, and Istio rejects the VirtualService.",
         );
     }
     if let Some(answer) = &route.direct_response
@@ -147,7 +147,7 @@ fn http_route(resource: &Resource, route: &HttpRoute, at: &At<'_>, report: &mut 
         report.add(
             resource,
             &at.field("delegate").field("name"),
-            "`name` is missing: the rule leads nowhere.",
+            "`name` is missing: the rule has no delegate.",
         );
     }
     if let Some(rewrite) = &route.rewrite
@@ -205,7 +205,7 @@ fn destination_rule(resource: &Resource, spec: &DestinationRule, report: &mut Re
             report.add(
                 resource,
                 &subsets.index(index).field("name"),
-                "`name` is missing: no route can name the subset.",
+                "`name` is missing: no route can refer to the subset.",
             );
         }
     }
@@ -228,7 +228,7 @@ fn service_entry(resource: &Resource, spec: &ServiceEntry, report: &mut Report<'
             report.add(
                 resource,
                 &ports.index(index).field("name"),
-                "`name` is missing: endpoints cannot name the port.",
+                "`name` is missing: endpoints cannot refer to the port.",
             );
         }
     }
@@ -263,14 +263,14 @@ fn gateway_server(resource: &Resource, server: &Server, at: &At<'_>, report: &mu
                 report.add(
                     resource,
                     &at.field("port").field("protocol"),
-                    "`protocol` is missing: it is unknown what is spoken on the port.",
+                    "`protocol` is missing: the gateway does not know the protocol of the port.",
                 );
             }
             if absent(port.name.as_ref()) {
                 report.add(
                     resource,
                     &at.field("port").field("name"),
-                    "`name` is missing: a cluster refuses the server.",
+                    "`name` is missing: Istio rejects the Gateway.",
                 );
             }
         }
@@ -279,7 +279,7 @@ fn gateway_server(resource: &Resource, server: &Server, at: &At<'_>, report: &mu
         report.add(
             resource,
             &at.field("hosts"),
-            "`hosts` is missing: the server takes no request; `\"*\"` takes all.",
+            "`hosts` is missing: the server accepts no requests; `\"*\"` accepts all.",
         );
     }
 }

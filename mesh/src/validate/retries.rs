@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0307",
     severity: Severity::Error,
-    title: "A retry policy contradicts itself",
-    explanation: "`attempts` counts tries after the first; 0 turns retries off, and then no other field means anything. `retryOn` lists conditions by the names that Envoy gives them, or by status codes.",
+    title: "Retry settings are invalid or contradict each other",
+    explanation: "`attempts` is the number of retries after the first try; 0 turns retries off, and no other field may be set then. `retryOn` lists Envoy's retry conditions by name, or status codes.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -44,12 +44,12 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             let at = at.field("retries");
             let attempts = retries.attempts.unwrap_or_default();
             if attempts < 0 {
-                let message = format!("`attempts` is {attempts}, and cannot be negative: a cluster refuses the rule.");
+                let message = format!("`attempts` is {attempts}, but must be 0 or more: Istio rejects the VirtualService.");
                 report.add(http.resource, &at.field("attempts"), message);
             }
             if attempts == 0 {
                 for name in means_nothing(retries) {
-                    let message = format!("`attempts` is 0, so nothing is retried and `{name}` means nothing: a cluster refuses the rule.");
+                    let message = format!("`attempts` is 0, so nothing is retried and `{name}` has no effect: Istio rejects the VirtualService.");
                     let fields = vec![(at.field(name).to_string(), None)];
                     report.add(http.resource, &at.field(name), message).set(format!("Remove {name}"), fields);
                 }
@@ -59,7 +59,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                     continue;
                 }
                 let hint = nearest(condition, CONDITIONS).map_or_else(|| ".".to_owned(), |known| format!("; did you mean `{known}`?"));
-                let message = format!("`{condition}` is no condition that proxies know: a cluster refuses the rule{hint}");
+                let message = format!("`{condition}` is not a known condition of `retryOn`: Istio rejects the VirtualService{hint}");
                 report.add(http.resource, &at.field("retryOn"), message);
             }
         });

@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0207",
     severity: Severity::Warning,
     title: "A DestinationRule applies to no service",
-    explanation: "Its policies and subsets are for the host that it names. A short name belongs to the namespace of the rule, which is not always that of the service. Lookups are exact, as Istio's: no service of a wildcard host is meant by a name below it, and case counts. The check is silent where no service is known at all.",
+    explanation: "Its policies and subsets apply to the service that `host` names. A short name is looked up in the namespace of the DestinationRule, which may not be that of the service. The lookup is exact, as in Istio: a service with a wildcard host does not count for names below it, and upper and lower case differ. Where no services are known at all, this is not checked.",
     corresponds_to: &["IST0174"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -31,7 +31,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         }
         if let Some(near) = context.services.nearly(&full, &resource.key.namespace) {
             let message = format!(
-                "`{host}` is looked up exactly, and the service is called `{}`: the policies and subsets apply to nothing.",
+                "No service is called exactly `{host}`, but there is `{}`: the policies and subsets apply to nothing.",
                 near.written
             );
             report.add(resource, &At::SPEC.field("host"), message);

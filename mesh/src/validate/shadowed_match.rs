@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0404",
     severity: Severity::Info,
     title: "A match is never used",
-    explanation: "An earlier match, of the same rule or of one before it, takes every request that this one would.",
+    explanation: "An earlier match, of the same rule or of one before it, matches every request that this one would.",
     corresponds_to: &["IST0131"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -30,7 +30,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 for entry in 0..route.matches.len() {
                     let Some((by, position)) = shadows.shadow(index, entry) else { continue };
                     let by = if by == index { "of this rule".to_owned() } else { format!("of rule {by}") };
-                    let message = format!("Match {position} {by} takes every request that this one would.");
+                    let message = format!("Match {position} {by} matches every request that this one would.");
                     let field = At::SPEC.field(route.kind);
                     report.add(resource, &field.index(route.index).field("match").index(entry), message);
                 }

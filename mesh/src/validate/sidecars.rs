@@ -13,8 +13,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0450",
     severity: Severity::Error,
-    title: "A Sidecar is not acted on",
-    explanation: "A Sidecar decides which hosts workloads reach, and what becomes of requests to the others. It is kept, exported and holds in a cluster; the built-in proxy and Meshwright's Envoys do not act on it. Where it closes something that is open here, that is an error: with `REGISTRY_ONLY` a cluster answers requests to hosts outside the mesh with 502, and they go out from here. Where it only narrows what a workload knows, it is a warning.",
+    title: "A Sidecar is ignored",
+    explanation: "A Sidecar says which hosts a workload can reach, and what happens to requests for other hosts. It is kept and exported, and takes effect in a cluster; the built-in proxy and Meshwright's Envoys ignore it. It is an error where the Sidecar blocks requests that are forwarded here: with `REGISTRY_ONLY` Istio answers requests to unknown hosts with 502. It is a warning where it only narrows what a workload knows.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -46,10 +46,10 @@ fn sidecar(resource: &Resource, spec: &Value, mesh: OutboundPolicy, report: &mut
     let closed = own.map_or(mesh == OutboundPolicy::RegistryOnly, |policy| policy["mode"] != "ALLOW_ANY");
     let policy = At::SPEC.field("outbound_traffic_policy");
     if closed && mesh == OutboundPolicy::AllowAny {
-        let message = "Meshwright does not act on this `REGISTRY_ONLY`: requests to hosts that no service has go out from here, and a cluster answers them with 502.";
+        let message = "Meshwright ignores this `REGISTRY_ONLY`: requests to unknown hosts are forwarded here, while Istio answers them with 502.";
         report.add(resource, &policy, message);
     } else if !closed && mesh == OutboundPolicy::RegistryOnly {
-        let message = "Meshwright does not act on this Sidecar's policy: the mesh's `REGISTRY_ONLY` answers requests to hosts that no service has with 502, and in a cluster they go out.";
+        let message = "Meshwright ignores this `outboundTrafficPolicy`: with the mesh's `REGISTRY_ONLY` requests to unknown hosts get 502 here, while Istio forwards them.";
         report.add(resource, &policy, message).severity(Severity::Warning);
     }
     let egress = At::SPEC.field("egress");
@@ -59,16 +59,16 @@ fn sidecar(resource: &Resource, spec: &Value, mesh: OutboundPolicy, report: &mut
         }
         let at = egress.index(index);
         if closed {
-            let message = "Meshwright does not act on Sidecars: services that `hosts` leaves out are reached from here, and a cluster answers requests to them with 502.";
+            let message = "Meshwright ignores Sidecars: services that `hosts` does not list can be reached here, while Istio answers requests to them with 502.";
             report.add(resource, &at, message);
         } else {
-            let message = "Meshwright does not act on Sidecars: the rules of services that `hosts` leaves out hold here, and in a cluster requests to them pass without any.";
+            let message = "Meshwright ignores Sidecars: the rules of services that `hosts` does not list apply here, while Istio forwards requests to them without any rules.";
             report.add(resource, &at, message).severity(Severity::Warning);
         }
     }
     for (field, name) in [("ingress", "ingress"), ("inboundConnectionPool", "inbound_connection_pool")] {
         if spec.get(field).is_some() {
-            let message = format!("Meshwright does not act on Sidecars: `{field}` has no effect here.");
+            let message = format!("Meshwright ignores Sidecars: `{field}` has no effect here.");
             report.add(resource, &At::SPEC.field(name), message).severity(Severity::Warning);
         }
     }

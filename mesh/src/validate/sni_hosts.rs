@@ -12,8 +12,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0321",
     severity: Severity::Error,
-    title: "An SNI host is none of the VirtualService's",
-    explanation: "Each entry of `sniHosts` must be covered by one of the VirtualService's `hosts`, and be a name: a cluster refuses the VirtualService otherwise. Clients send no IP address as SNI (RFC 6066), so a match that asks for one takes hardly any connection.",
+    title: "An SNI host is not among the VirtualService's hosts",
+    explanation: "Each entry of `sniHosts` must be covered by one of the VirtualService's `hosts`, and be a name: Istio rejects the VirtualService otherwise. Clients send no IP address as SNI (RFC 6066), so hardly any connection matches one.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -42,18 +42,18 @@ fn sni(resource: &Resource, spec: &VirtualService, name: &str, at: &At<'_>, repo
     let on_gateway = !spec.gateways.iter().any(|gateway| gateway == host::MESH);
     if is_ip(name) {
         let message = format!(
-            "`{name}` is an IP address, which clients do not send as SNI: the match takes hardly any connection."
+            "`{name}` is an IP address, which clients do not send as SNI: hardly any connection matches it."
         );
         report.add(resource, at, message).severity(Severity::Warning);
     } else if let Some(problem) =
         wildcard_domain_problem(name).filter(|_| !(on_gateway && is_sni_cluster(name)))
     {
         let message =
-            format!("`{name}` cannot be an SNI host, {problem}: a cluster refuses the VirtualService.");
+            format!("`{name}` is not a valid SNI host, {problem}: Istio rejects the VirtualService.");
         report.add(resource, at, message);
     } else if !spec.hosts.iter().any(|host| host::subset_of(name, host)) {
         let message = format!(
-            "`{name}` is covered by none of the VirtualService's hosts ({}): a cluster refuses the VirtualService.",
+            "`{name}` is covered by none of the VirtualService's hosts ({}): Istio rejects the VirtualService.",
             spec.hosts.join(", ")
         );
         report.add(resource, at, message);

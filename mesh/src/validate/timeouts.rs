@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0413",
     severity: Severity::Warning,
     title: "The timeout leaves no time for the retries",
-    explanation: "`timeout` is for the whole request with all its tries. A `perTryTimeout` that is not shorter is ignored, and a request that fails by timing out is never tried again. Where no timeout is set, the mesh's default holds.",
+    explanation: "`timeout` is for the whole request with all its tries. A `perTryTimeout` that is not shorter is ignored, and a request that times out is never retried. Where no timeout is set, the mesh's default applies.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -39,7 +39,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         if each >= whole {
             let of = if own { "the rule's timeout" } else { "the mesh's default timeout" };
             let message = format!(
-                "Each try may take {} and {of} is {}: `perTryTimeout` is ignored, and what times out is not tried again.",
+                "`perTryTimeout` is {}, but {of} is {}: `perTryTimeout` is ignored, and a request that times out is not retried.",
                 seconds(each),
                 seconds(whole)
             );

@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0445",
     severity: Severity::Warning,
-    title: "Envoy does not know a command in a header's value",
-    explanation: "Istio passes what stands between two `%` in a header's value on to Envoy, and for a command that Envoy does not know it refuses all routes of the port: those that it has go on, and no later change reaches it. The built-in proxy sends the command as it is written. A percent sign is written `%%`.",
+    title: "A header value with a command that Envoy does not know",
+    explanation: "Istio passes the text between two `%` in a header value to Envoy as a command operator. If Envoy does not know it, it rejects all routes of the port: it keeps those that it has, and later changes do not take effect. The built-in proxy sends the command as plain text. A percent sign is written `%%`.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -29,7 +29,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 for part in HeaderValue::new(value).parts() {
                     if let Part::Written(command) = part {
                         let message = format!(
-                            "Envoy does not know `{command}`, and refuses all routes of the port for it."
+                            "Envoy does not know `{command}`, and rejects all routes of the port because of it."
                         );
                         report.add(resource, &at.field(field).key(name), message);
                     }

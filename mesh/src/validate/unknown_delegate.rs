@@ -11,8 +11,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0205",
     severity: Severity::Error,
-    title: "A delegate cannot be followed",
-    explanation: "A rule may go on in a VirtualService without hosts, one step deep, for HTTP alone. A delegate that does not exist, has hosts of its own, or delegates again is left out: requests that match the rule fall to the next one, or get 404.",
+    title: "A delegate that cannot be used",
+    explanation: "A `delegate` is a VirtualService without `hosts` and with `http` rules only, and it cannot delegate again. Where it does not exist or cannot be used, the rule is left out: requests that match it go on to the next rule, or get 404.",
     corresponds_to: &["IST0106", "IST0101"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -36,11 +36,14 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             match context.mesh.resource(&key).map(|resource| &resource.spec) {
                 Some(Spec::VirtualService(spec)) if spec.hosts.is_empty() => {}
                 Some(_) => {
-                    let message = format!("`{namespace}/{name}` has hosts of its own, so it is no delegate: the rule is left out.");
+                    let message = format!(
+                        "`{namespace}/{name}` has `hosts`, so it cannot be a delegate: the rule is left out."
+                    );
                     report.add(http.resource, &at, message).corresponds_to(&["IST0106"]);
                 }
                 None if context.services.known() => {
-                    let message = format!("There is no VirtualService `{namespace}/{name}`: the rule is left out.");
+                    let message =
+                        format!("There is no VirtualService `{namespace}/{name}`: the rule is left out.");
                     report.add(http.resource, &at, message).corresponds_to(&["IST0101"]);
                 }
                 None => {}
@@ -55,7 +58,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         ] {
             if there {
                 let message = format!(
-                    "Without `hosts` this is a delegate, which is for HTTP rules alone: `{name}` has no effect."
+                    "Without `hosts` this is a delegate, which can only have `http` rules: `{name}` has no effect."
                 );
                 report.add(resource, &At::SPEC.field(name), message).corresponds_to(&["IST0106"]);
             }

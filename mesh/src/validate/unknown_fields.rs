@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0105",
     severity: Severity::Warning,
-    title: "A field that the API does not have",
-    explanation: "It is kept as it stands and has no effect. Most are mistyped or indented too little or too much; a newer Istio may have more fields than Meshwright knows.",
+    title: "An unknown field",
+    explanation: "It is kept as it is and has no effect. Most are mistyped or wrongly indented; a newer Istio may have fields that Meshwright does not know.",
     corresponds_to: &["IST0106"],
     check: Check::Leaf(check),
     #[cfg(test)]

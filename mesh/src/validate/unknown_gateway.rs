@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0203",
     severity: Severity::Error,
     title: "A gateway does not exist",
-    explanation: "A VirtualService names its gateways by `name` within its own namespace, or by `namespace/name`. One that does not exist takes no traffic for it. The check is silent where the mesh has neither gateways nor services.",
+    explanation: "A VirtualService names its gateways by `name` within its own namespace, or by `namespace/name`. From one that does not exist it gets no traffic. Where neither Gateways nor services are known, this is not checked.",
     corresponds_to: &["IST0101"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -59,7 +59,7 @@ fn one(context: &Context<'_>, resource: &Resource, name: &str, at: &At<'_>, repo
     let finding = report.add(
         resource,
         at,
-        format!("There is no Gateway `{namespace}/{short}`: it takes no traffic for these rules{hint}."),
+        format!("There is no Gateway `{namespace}/{short}`: these rules get no traffic from it{hint}."),
     );
     if let Some((gateway, _)) = elsewhere {
         let name = format!("{}/{}", gateway.key.namespace, gateway.key.name);

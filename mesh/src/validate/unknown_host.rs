@@ -15,8 +15,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0201",
     severity: Severity::Error,
-    title: "A destination is no service that the mesh knows",
-    explanation: "Traffic that is sent there gets 503. A short name belongs to the namespace of the VirtualService. A service that is not exported to it is unknown there as well. Lookups are exact, as Istio's: a service of a wildcard host (`*.foo.com`) is no destination `x.foo.com`, and `Reviews` is not `reviews`. The check is silent where no service is known at all.",
+    title: "A destination is not a known service",
+    explanation: "Traffic to it gets 503. A short name is looked up in the namespace of the VirtualService. A service that is not exported to that namespace is unknown there. The lookup is exact, as in Istio: a service with a wildcard host (`*.foo.com`) does not count for the destination `x.foo.com`, and `Reviews` is not `reviews`. Where no services are known at all, this is not checked.",
     corresponds_to: &["IST0101"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -76,13 +76,13 @@ fn missing<'m>(
     if let Some(near) = context.services.nearly(full, own) {
         if near.host.starts_with('*') {
             let message = format!(
-                "`{host}`{shown} is covered by `{}` alone, and destinations are looked up exactly: {then}. Give it a ServiceEntry of its own.",
+                "`{host}`{shown} is covered only by `{}`, and a wildcard does not count for destinations: {then}. Add a ServiceEntry for it.",
                 near.written
             );
             report.add(resource, &at, message);
         } else {
             let message = format!(
-                "The service is called `{}`, and destinations are looked up letter by letter: {then}.",
+                "The service is called `{}`, and upper and lower case differ here: {then}.",
                 near.written
             );
             let fields = vec![(at.to_string(), Some(near.written.as_str().into()))];
@@ -91,7 +91,8 @@ fn missing<'m>(
         return;
     }
     if context.services.any(full).is_some() {
-        let message = format!("`{host}`{shown} is not exported to where the rules apply: {then}.");
+        let message =
+            format!("`{host}`{shown} is not exported to the namespaces where these rules apply: {then}.");
         report.add(resource, &at, message);
         return;
     }

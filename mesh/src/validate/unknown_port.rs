@@ -12,8 +12,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0204",
     severity: Severity::Error,
-    title: "A destination's port does not exist, or must be named",
-    explanation: "A destination with a port that the service does not have gets 503. A service with one port needs none named. With several, the port that the request was sent to is taken, which is often another one, at a gateway above all.",
+    title: "A destination's port does not exist or is not given",
+    explanation: "A destination with a port that the service does not have gets 503. A service with one port does not need `port`. With several ports, the one that the request was sent to is used, which is often another one, above all at a gateway.",
     corresponds_to: &["IST0101", "IST0112"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -27,15 +27,13 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         match &named.destination.port {
             Some(PortSelector { number: Some(number), .. }) if has(service, *number) => {}
             Some(PortSelector { number: Some(number), .. }) => {
-                let message = format!(
-                    "`{host}` has no port {number}, it has {}: traffic to it gets 503.",
-                    list(service)
-                );
+                let message =
+                    format!("`{host}` has no port {number}, only {}: traffic to it gets 503.", list(service));
                 report.add(resource, &at.field("port").field("number"), message).corresponds_to(&["IST0101"]);
             }
             _ if service.ports.len() > 1 => {
                 let message = format!(
-                    "`{host}` has the ports {} and none is named: the one that the request was sent to is taken.",
+                    "`{host}` has the ports {}, and `port.number` chooses none: the port that the request was sent to is used.",
                     list(service)
                 );
                 // Within the mesh that port is the right one more often than not.

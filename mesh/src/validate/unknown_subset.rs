@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0202",
     severity: Severity::Error,
     title: "A subset is not defined",
-    explanation: "Subsets are defined by a DestinationRule of the host. Traffic that a rule sends to another one gets 503. Where the mesh knows neither services nor a DestinationRule of the host, the check is silent.",
+    explanation: "Subsets are defined by a DestinationRule of the host. Traffic that a rule sends to another one gets 503. Where neither services nor a DestinationRule of the host are known, this is not checked.",
     corresponds_to: &["IST0101"],
     check: Check::Mesh(check),
     #[cfg(test)]

@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0104",
     severity: Severity::Error,
-    title: "A word that the API does not have",
-    explanation: "Modes, algorithms and the like are words from a list, in capitals. A cluster refuses any other, and the built-in proxy takes the default in its place.",
+    title: "An unknown value",
+    explanation: "Modes, algorithms and the like take one of a list of values, in capitals. Istio rejects any other; the built-in proxy uses the default instead.",
     corresponds_to: &["IST0106"],
     check: Check::Leaf(check),
     #[cfg(test)]
@@ -23,10 +23,10 @@ fn check(resource: &Resource, at: &At<'_>, leaf: Leaf<'_>, report: &mut Report<'
     let near = nearest(text, names.iter().copied());
     let hint = match near {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("known are {}.", names.join(", ")),
+        None => format!("the values are {}.", names.join(", ")),
     };
     let finding =
-        report.add(resource, at, format!("`{text}` is not a value of this field and is ignored; {hint}"));
+        report.add(resource, at, format!("`{text}` is not a value of this field, and is ignored; {hint}"));
     if let Some(name) = near {
         finding.set(format!("Write {name}"), vec![(at.to_string(), Some(name.into()))]);
     }

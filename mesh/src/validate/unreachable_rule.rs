@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0403",
     severity: Severity::Warning,
     title: "A rule is never reached",
-    explanation: "Rules are tried in their order, and the first that matches is taken. A rule behind one that takes everything, or all of whose matches are taken by rules before it, is never used: put the narrower rule first.",
+    explanation: "Rules are tried in order, and the first that matches is used. A rule after one that matches every request, or whose matches are all covered by earlier rules, is never used: put the narrower rule first.",
     corresponds_to: &["IST0130"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -26,7 +26,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 let field = At::SPEC.field(route.kind);
                 let at = field.index(route.index);
                 if let Some(first) = shadows.catch_all(index) {
-                    let message = format!("Rule {first} takes every request: this rule is never reached.");
+                    let message = format!("Rule {first} matches every request: this rule is never reached.");
                     report.add(resource, &at, message);
                     continue;
                 }
@@ -34,8 +34,10 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                     .map(|entry| shadows.shadow(index, entry).map(|(by, _)| by).filter(|by| *by != index))
                     .collect();
                 if let Some(by) = taken.filter(|by| !by.is_empty()) {
-                    let message =
-                        format!("Rule {} takes all that this rule matches: it is never reached.", by[0]);
+                    let message = format!(
+                        "Rule {} matches all that this rule matches: this rule is never reached.",
+                        by[0]
+                    );
                     report.add(resource, &at, message);
                 }
             }

@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0405",
     severity: Severity::Warning,
     title: "A subset has a policy, and no rule routes to it",
-    explanation: "Policies of a subset apply to traffic that a rule sends to the subset by name. Without such a rule the default routing picks among all instances, below the level on which subsets are known, and the policy is never applied, even to the very instances that it is meant for. Either move the policy up to `trafficPolicy` of the host, or give the service a default route that names its subsets, which is good practice from the start.",
+    explanation: "Policies of a subset apply to traffic that a rule sends to the subset by name. Without such a rule requests go to any instance of the service, subsets play no part, and the policy is never applied, not even on instances of the subset. Either move the policy to the `trafficPolicy` of the host, or add a default route that names the subsets, which is good practice from the start.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -33,7 +33,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 continue;
             }
             let message = format!(
-                "Subset `{name}` of `{host}` has a policy, and no rule routes to it: the policy is never applied."
+                "Subset `{name}` of `{host}` has a policy, but no rule routes to the subset: the policy is never applied."
             );
             let finding = report.add(resource, &list.index(index).field("trafficPolicy"), message);
             if routed.is_none() && context.within_mesh(&full).is_empty() {

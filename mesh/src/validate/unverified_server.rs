@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     code: "MW0414",
     severity: Severity::Warning,
     title: "A server's certificate is not verified",
-    explanation: "SIMPLE and MUTUAL without `caCertificates` encrypt; the built-in proxy then asks the system's authorities, and a cluster's may trust any certificate: whoever is in between can read along. A secret by `credentialName` brings its authorities, where a `workloadSelector` says which clients use it.",
+    explanation: "Without `caCertificates` SIMPLE and MUTUAL encrypt. The built-in proxy then verifies the server's certificate against the system's CA certificates, while Istio's may accept any certificate, so that someone in between can read the traffic. A Secret (`credentialName`) brings its CA certificates, where a `workloadSelector` says which clients use it.",
     corresponds_to: &["IST0128", "IST0129"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -35,7 +35,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
             None => (String::new(), "IST0128"),
         };
         let message = format!(
-            "{} towards `{host}`{port} names no `caCertificates`: the built-in proxy asks the system's authorities, a cluster's may trust whoever answers.",
+            "{} for `{host}`{port} has no `caCertificates`: the built-in proxy verifies the server against the system's CA certificates, while Istio's may trust any server.",
             mode.as_str()
         );
         report.add(policy.resource, &at.field("tls"), message).corresponds_to(&[code]);

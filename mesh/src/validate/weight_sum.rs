@@ -9,8 +9,8 @@ use super::weights::each_split;
 pub(super) const RULE: Rule = Rule {
     code: "MW0302",
     severity: Severity::Info,
-    title: "Weights are not percents",
-    explanation: "Weights need not sum up to 100: each destination gets its weight's share of the sum. Where people read them as percents that is easily missed; the designer writes whole percents.",
+    title: "Weights do not sum up to 100",
+    explanation: "Weights need not sum up to 100: each destination gets its weight's share of the sum. Read as percentages, such weights mislead; the designer writes whole percentages.",
     corresponds_to: &[],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -33,7 +33,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 (at.index(index).field("weight").to_string(), Some(share.into()))
             };
             let fields = crate::split::normalize(&parts).into_iter().enumerate().map(field).collect();
-            finding.set("Write percents", fields);
+            finding.set("Write percentages", fields);
         }
     });
 }

@@ -10,8 +10,8 @@ use super::rule::{Check, Report, Rule};
 pub(super) const RULE: Rule = Rule {
     code: "MW0301",
     severity: Severity::Error,
-    title: "Weights cannot share out the traffic",
-    explanation: "Of several destinations each gets its weight's share of their sum. A negative weight and a sum of 0 share nothing out, and a cluster refuses them. The weight of a single destination means nothing.",
+    title: "Weights are negative, all 0 or too large",
+    explanation: "Each of several destinations gets the share that its weight has in the sum of all. Istio rejects a negative weight and a sum of 0. The weight of a single destination has no effect.",
     corresponds_to: &["IST0106"],
     check: Check::Mesh(check),
     #[cfg(test)]
@@ -50,7 +50,7 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
         for (index, weight) in weights.list.iter().enumerate() {
             let weight = weight.unwrap_or_default();
             if weight < 0 {
-                let message = format!("The weight {weight} is negative: a cluster refuses the route.");
+                let message = format!("The weight {weight} is negative: Istio rejects the VirtualService.");
                 report.add(weights.resource, &at.index(index).field("weight"), message);
             }
             sum += i128::from(weight.max(0));
@@ -62,10 +62,10 @@ fn check(context: &Context<'_>, report: &mut Report<'_>) {
                 (at.index(index).field("weight").to_string(), Some(share.into()))
             };
             let fields = shares.into_iter().enumerate().map(field).collect();
-            report.add(weights.resource, at, message).set("Share it out evenly", fields);
+            report.add(weights.resource, at, message).set("Split evenly", fields);
         } else if sum > i128::from(u32::MAX) {
             let message = format!(
-                "The weights sum up to {sum}, and {} is the most: a cluster refuses the route.",
+                "The weights sum up to {sum}, more than {}: Istio rejects the VirtualService.",
                 u32::MAX
             );
             report.add(weights.resource, at, message);

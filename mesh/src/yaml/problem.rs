@@ -58,7 +58,7 @@ pub enum Remedy {
 
 /// The document is nested too deeply.
 pub(super) fn deep() -> Problem {
-    let message = format!("The document is nested more than {DEPTH} levels deep, and is left out.");
+    let message = format!("The document has more than {DEPTH} levels, and is left out.");
     left_out("MW0006", 0, message)
 }
 

@@ -80,6 +80,6 @@ fn not_yaml(error: &ScanError) -> Problem {
 }
 
 fn large() -> Problem {
-    let message = format!("The document has more than {NODES} keys and values, and is left out: divide it.");
+    let message = format!("The document has more than {NODES} keys and values, and is left out: split it.");
     left_out("MW0007", 0, message)
 }

@@ -65,10 +65,10 @@ fn expand(text: &str, width: usize, problems: &mut Vec<Problem>) -> String {
                 path: Path::default(),
                 offset: out.len(),
                 message: format!(
-                    "YAML is not indented with tabs, and kubectl refuses this; each is read as {width} spaces."
+                    "YAML must not be indented with tabs, and kubectl rejects this; each tab is read as {width} spaces."
                 )
                 .into(),
-                fix: Some(("Replace the tabs by spaces".into(), Remedy::Repaired)),
+                fix: Some(("Replace the tabs with spaces".into(), Remedy::Repaired)),
             });
         }
         out.push_str(&indent.replace('\t', &" ".repeat(width)));
@@ -105,7 +105,8 @@ pub(crate) fn placeholder(offset: usize, path: Path) -> Problem {
         severity: Severity::Warning,
         path,
         offset,
-        message: "`...` stands for something left out; it is read as nothing, and kubectl refuses it.".into(),
+        message: "`...` is a placeholder for something left out; it is ignored here, but kubectl rejects it."
+            .into(),
         fix: Some(("Remove the placeholder".into(), Remedy::Text(offset..offset + 3, String::new()))),
     }
 }
@@ -126,7 +127,7 @@ fn quote_star(text: &mut String, error: &ScanError, problems: &mut Vec<Problem>)
         path: Path::default(),
         offset: start,
         message: format!(
-            "A `*` without quotes begins an alias in YAML, and kubectl refuses this; it is read as text. Write {quoted}."
+            "A `*` without quotes begins a YAML alias, and kubectl rejects this; it is read as text here. Write {quoted}."
         )
         .into(),
         fix: Some((format!("Write {quoted}").into(), Remedy::Repaired)),

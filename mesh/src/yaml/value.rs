@@ -148,8 +148,9 @@ impl<'a> Reader<'a> {
             }
             let value = self.below(Step::Key(name), *value);
             if map.insert(name.to_owned(), value).is_some() {
-                let message =
-                    format!("`{name}` is there twice; the last one counts here, and kubectl refuses both.");
+                let message = format!(
+                    "`{name}` is set twice; the last one is used here, but kubectl rejects the document."
+                );
                 self.path.push(Step::Key(name));
                 self.problem("MW0003", offset, message);
                 self.path.pop();
@@ -200,7 +201,8 @@ impl<'a> Reader<'a> {
 }
 
 fn expands() -> Problem {
-    let message = "The document's aliases expand to more than it may hold; it is left out.".to_owned();
+    let message =
+        "The document's aliases expand to more than a document may hold; it is left out.".to_owned();
     left_out("MW0005", 0, message)
 }
 
@@ -213,7 +215,7 @@ fn dangling(text: &str, span: &Range<usize>, path: Path) -> Problem {
         path,
         offset: span.start,
         message: format!(
-            "`{text}` without quotes is an alias in YAML, and nothing has that name: kubectl refuses it; it is read as \
+            "`{text}` without quotes is a YAML alias without an anchor, which kubectl rejects; it is read as \
              text. Write {quoted}."
         )
         .into(),
