@@ -6,6 +6,8 @@
 mod client;
 #[cfg(feature = "http")]
 mod instance;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 mod ports;
 #[cfg(feature = "http")]
 mod server;
@@ -111,13 +113,17 @@ pub fn envoy() -> Option<PathBuf> {
 }
 
 fn cached() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    let folders = std::fs::read_dir(cache.join("meshwright/tools")).ok()?;
-    let tools = folders.flatten().map(|entry| entry.path());
-    let tool =
-        tools.filter(|path| path.file_name().is_some_and(|it| it.to_string_lossy().starts_with("envoy-")));
-    tool.flat_map(|tool| std::fs::read_dir(tool.join("lib")).into_iter().flatten().flatten())
+    tools("envoy-")
+        .flat_map(|tool| std::fs::read_dir(tool.join("lib")).into_iter().flatten().flatten())
         .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
         .find(|path| path.is_file())
+}
+
+/// The folders of tools in the set-up's cache whose names begin so.
+fn tools(name: &'static str) -> impl Iterator<Item = PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    let folders = cache.and_then(|cache| std::fs::read_dir(cache.join("meshwright/tools")).ok());
+    let tools = folders.into_iter().flatten().flatten().map(|entry| entry.path());
+    tools.filter(move |path| path.file_name().is_some_and(|it| it.to_string_lossy().starts_with(name)))
 }
