@@ -19,36 +19,54 @@ pub use self::cluster::Cluster;
 pub struct Istiod {
     program: Program,
     grpc: u16,
+    webhooks: u16,
+}
+
+/// Where istiod finds its mesh.
+#[derive(Clone, Copy)]
+pub enum Mesh<'a> {
+    /// In the folder `config` within its own.
+    Files,
+    /// In what it takes for a cluster.
+    MadeUp(&'a Cluster),
+    /// In a cluster, by kubectl's configuration. Only then it has an authority of its own, and checks what is written there.
+    Kubernetes(&'a Path),
 }
 
 impl Istiod {
-    /// Starts it on the mesh in `folder/config`, or on that of a cluster, with ports for HTTP, gRPC, gRPC with TLS, webhooks and
-    /// monitoring, and waits until it is ready. `debounce` is for how long it collects changes before it tells Envoys; its default is 100 ms.
+    /// Starts it in a folder, with ports for HTTP, gRPC, gRPC with TLS, webhooks and monitoring, and waits until it is ready. `debounce` is for how long it collects changes before it tells Envoys; its default is 100 ms.
     pub fn start(
         program: &Path,
         folder: &Path,
-        cluster: Option<&Cluster>,
+        mesh: Mesh<'_>,
         ports: [u16; 5],
         debounce: &str,
     ) -> Result<Self> {
         let at = |name: &str| folder.join(name);
         fs::write(at("istio.yaml"), MESH_CONFIG)?;
-        let empty = if cluster.is_none() { Some(Cluster::start()?) } else { None };
-        let kubeconfig = cluster.or(empty.as_ref()).map(Cluster::kubeconfig);
-        fs::write(at("kubeconfig"), kubeconfig.unwrap_or_default())?;
-        let [http, grpc, secure, webhooks, monitoring] =
+        let empty = if matches!(mesh, Mesh::Files) { Some(Cluster::start()?) } else { None };
+        let kubeconfig = match mesh {
+            Mesh::Files => empty.as_ref().map(Cluster::kubeconfig).unwrap_or_default(),
+            Mesh::MadeUp(cluster) => cluster.kubeconfig(),
+            Mesh::Kubernetes(path) => fs::read_to_string(path)?,
+        };
+        fs::write(at("kubeconfig"), kubeconfig)?;
+        let [http, grpc, secure, https, monitoring] =
             ports.map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
         let mut command = Command::new(program);
         command.current_dir(folder).arg("discovery");
         command.arg("--kubeconfig").arg(at("kubeconfig"));
         command.args(["--domain", "cluster.local", "--shutdownDuration", "1s"]);
         command.arg("--meshConfig").arg(at("istio.yaml"));
-        if cluster.is_none() {
+        if matches!(mesh, Mesh::Files) {
             command.arg("--configDir").arg(at("config"));
         }
         command.args(["--httpAddr", &http, "--grpcAddr", &grpc, "--secureGRPCAddr", &secure]);
-        command.args(["--httpsAddr", &webhooks, "--monitoringAddr", &monitoring]);
+        command.args(["--httpsAddr", &https, "--monitoringAddr", &monitoring]);
         command.env("PILOT_DEBOUNCE_AFTER", debounce).envs(ENVIRONMENT);
+        if !matches!(mesh, Mesh::Kubernetes(_)) {
+            command.envs(NO_AUTHORITY);
+        }
         let log = at("istiod.log");
         let mut program = Program::start(&mut command, &log)?;
         let ready = http.parse()?;
@@ -56,12 +74,17 @@ impl Istiod {
             let request = format!("GET /ready HTTP/1.1\r\nhost: {http}\r\n\r\n");
             wire::exchange(ready, request.as_bytes()).is_ok_and(|answer| answer.shown(&[]) == "200")
         })?;
-        Ok(Self { program, grpc: ports[1] })
+        Ok(Self { program, grpc: ports[1], webhooks: ports[3] })
     }
 
     /// Its process.
     pub fn id(&self) -> u32 {
         self.program.id()
+    }
+
+    /// Where the API server asks it whether an object is valid.
+    pub fn webhook(&self) -> String {
+        format!("https://{}:{}/validate", Ipv4Addr::LOCALHOST, self.webhooks)
     }
 
     /// Starts an Envoy that asks it, and waits until that answers `host` on `port` with 200.
@@ -85,13 +108,15 @@ pub enum Kind {
     Gateway,
     /// The sidecar of the mesh's only WorkloadEntry, which has the label `app: client`.
     Sidecar,
+    /// A sidecar of a workload that the cluster does not know, which has the label `app: client`.
+    Client,
 }
 
 impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Gateway => "router",
-            Self::Sidecar => "sidecar",
+            Self::Sidecar | Self::Client => "sidecar",
         }
     }
 }
@@ -116,26 +141,28 @@ pub fn sidecar(port: u16) -> String {
 const MESH_CONFIG: &str = "rootNamespace: istio-system\nenableAutoMtls: false\nenablePrometheusMerge: false\n\
     defaultConfig: {discoveryAddress: \"127.0.0.1:15010\"}\ndefaultProviders: {}\n";
 
-const ENVIRONMENT: [(&str, &str); 10] = [
+const ENVIRONMENT: [(&str, &str); 8] = [
     ("POD_NAME", "istiod"),
     ("POD_NAMESPACE", "istio-system"),
     ("REVISION", "default"),
     ("CLUSTER_ID", "Kubernetes"),
-    ("PILOT_CERT_PROVIDER", "none"),
-    ("ENABLE_CA_SERVER", "false"),
     ("ENABLE_LEADER_ELECTION", "false"),
     ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
     ("PILOT_DISABLE_MX_ALPN", "true"),
     ("PILOT_ENABLE_ALPN_FILTER", "false"),
 ];
 
+/// Its authority keeps itself in a secret: there must be somewhere to keep it.
+const NO_AUTHORITY: [(&str, &str); 2] = [("PILOT_CERT_PROVIDER", "none"), ("ENABLE_CA_SERVER", "false")];
+
 /// What istiod has to know of an Envoy, and where the Envoy finds it.
 fn bootstrap(kind: Kind, istiod: u16) -> Value {
     // istiod knows a workload by its address; the sidecar's is that of the mesh's only WorkloadEntry.
-    let (ip, labels) = if kind == Kind::Gateway {
-        ("127.0.0.2", json!({"istio": "edge"}))
-    } else {
-        ("127.0.0.1", json!({"app": "client", "version": "v1"}))
+    let client = json!({"app": "client", "version": "v1"});
+    let (ip, labels) = match kind {
+        Kind::Gateway => ("127.0.0.2", json!({"istio": "edge"})),
+        Kind::Sidecar => ("127.0.0.1", client),
+        Kind::Client => ("127.0.0.3", client),
     };
     let kind = kind.name();
     let http2 = json!({

@@ -3,6 +3,7 @@
 //! Everything listens on loopback at free ports and ends with the test that started it.
 
 pub mod browser;
+pub mod cluster;
 pub mod designer;
 pub mod http;
 pub mod istio;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use e2e::istio::{self, Istiod, Kind};
+use e2e::istio::{self, Istiod, Kind, Mesh};
 use e2e::program::Program;
 use tempfile::TempDir;
 
@@ -49,7 +49,7 @@ impl Lab {
         fs::create_dir_all(&config)?;
         fs::write(config.join("mesh.yaml"), mesh)?;
         fs::write(config.join("sidecar.yaml"), istio::sidecar(ports.service))?;
-        let istiod = Istiod::start(istiod, folder.path(), None, ports.istiod, "1ms")?;
+        let istiod = Istiod::start(istiod, folder.path(), Mesh::Files, ports.istiod, "1ms")?;
         let start = |kind, port| istiod.envoy(envoy, kind, folder.path(), port, READY);
         let envoys = [start(Kind::Gateway, ports.gateway)?, start(Kind::Sidecar, ports.service)?];
         let [gateway, sidecar] =

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::istio::{Cluster, Istiod, Kind};
+use e2e::istio::{Cluster, Istiod, Kind, Mesh};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,7 +29,8 @@ pub(crate) fn measure(
     let cluster = Cluster::start()?;
     fill(&cluster, services);
     let began = Instant::now();
-    let istiod = Istiod::start(istiod, folder.path(), Some(&cluster), testkit::free_ports(), debounce)?;
+    let istiod =
+        Istiod::start(istiod, folder.path(), Mesh::MadeUp(&cluster), testkit::free_ports(), debounce)?;
     let envoy = istiod.envoy(envoy, Kind::Sidecar, folder.path(), services.port, &host(EDITED))?;
     let mut probe = Probe::open(SocketAddr::from((Ipv4Addr::LOCALHOST, services.port)), services.port)?;
     let start = probe.until("v1")?.duration_since(began);
