@@ -1,6 +1,8 @@
 //! The command line: which command is run with what. What a command does is in its own module.
 
 pub mod access_log;
+pub mod cluster;
+pub mod contexts;
 pub mod crds;
 mod descriptors;
 pub mod envoy_config;
@@ -49,6 +51,8 @@ enum Command {
     Explain(Box<explain::Args>),
     /// Exports the YAML of a revision as one file, a folder with a kustomization, or a zip.
     Export(export::Args),
+    /// Lists the contexts of the kubeconfig; with --check it connects and says what may be read and written.
+    Contexts(contexts::ContextsArgs),
     /// Prints the custom resource definitions (CRDs), for a cluster without Istio.
     Crds(crds::Args),
 }
@@ -60,7 +64,12 @@ pub struct LogArgs {
     #[arg(long, global = true, value_enum, default_value = "text", env = "MESHWRIGHT_LOG_FORMAT")]
     pub log_format: LogFormat,
     /// Log filter, such as `info` or `meshwright=debug`.
-    #[arg(long, global = true, default_value = "warn,meshwright=info", env = "MESHWRIGHT_LOG")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "warn,meshwright=info,kube_client=off",
+        env = "MESHWRIGHT_LOG"
+    )]
     pub log: String,
 }
 
@@ -87,6 +96,7 @@ impl Cli {
             Some(Command::Validate(args)) => validate::run(&args),
             Some(Command::Explain(args)) => explain::run(&args),
             Some(Command::Export(args)) => export::run(&args),
+            Some(Command::Contexts(args)) => contexts::run(&args),
             Some(Command::Crds(args)) => crds::run(&args),
         }
     }

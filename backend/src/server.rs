@@ -54,6 +54,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Config {
     /// Folder of YAML; the sample mesh without one.
     pub mesh: Option<PathBuf>,
+    /// The cluster that the mesh is taken from, instead of a folder.
+    pub cluster: Option<cluster::Options>,
     /// Where to listen; without it 127.0.0.1:7080 or the next free port.
     pub listen: Option<SocketAddr>,
     /// Folder of the revision log; one in the user's data folder without it.

@@ -11,7 +11,8 @@ use clap::Args;
 use proxy::regular;
 use xds::ads::{Options, Tls};
 
-use super::{descriptors, secret};
+use super::cluster::ClusterArgs;
+use super::{contexts, descriptors, secret};
 use crate::app_window;
 use crate::connections::Limits;
 use crate::server::{Config, DEFAULT_ADDRESS, Server};
@@ -27,6 +28,9 @@ pub struct ServeArgs {
     /// Folder with the YAML of the mesh; the sample mesh if not given.
     #[arg(long, value_name = "FOLDER", env = "MESHWRIGHT_MESH")]
     pub mesh: Option<PathBuf>,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// Address of the designer [default: 127.0.0.1:7080, or the next free port].
     #[arg(long, value_name = "ADDRESS", env = "MESHWRIGHT_LISTEN")]
     pub listen: Option<SocketAddr>,
@@ -154,7 +158,12 @@ impl ServeArgs {
 
     async fn serve(&self) -> anyhow::Result<()> {
         let stop = signals()?;
-        let server = Server::start(self.config()?).await?;
+        let config = self.config()?;
+        if let Some(options) = &config.cluster {
+            print!("{}", contexts::check(options).await?);
+            anyhow::bail!("the cluster was checked as shown above, and its mesh cannot be served yet");
+        }
+        let server = Server::start(config).await?;
         self.greet(&server, &mut std::io::stdout().lock());
         if self.app {
             app_window::open(&server.ticket_url());
@@ -181,6 +190,7 @@ impl ServeArgs {
     fn config(&self) -> anyhow::Result<Config> {
         Ok(Config {
             mesh: self.mesh.clone(),
+            cluster: self.cluster.options()?,
             listen: self.listen,
             data: self.data.clone(),
             rate: self.rate,
