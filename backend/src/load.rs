@@ -1,6 +1,6 @@
 //! The load generator: keeps a mesh alive with requests through a gateway's real listener.
 //!
-//! Open loop: requests start by the clock, not by the answers, so a slow mesh is not asked less. What is under way is bounded; above the
+//! Open loop: requests start by the clock, not by the answers, so a slow mesh is not asked less. Active requests are bounded; above the
 //! bound requests are skipped, as the clients of a real service would be turned away.
 
 mod pace;
@@ -24,10 +24,10 @@ use pace::Pace;
 
 /// Requests a second at most.
 pub const MOST: f64 = 5000.0;
-/// Requests under way at most.
+/// Most active requests at a time.
 const UNDER_WAY: usize = 1024;
 /// For how long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Shortest sleep between two looks at the clock.
 const BEAT: Duration = Duration::from_millis(2);
 /// One request of so many is one of jason's.
@@ -137,7 +137,7 @@ async fn run(mut rate: watch::Receiver<f64>, mut goal: watch::Receiver<Option<Go
             tokio::spawn(async move {
                 let _permit = permit;
                 // What became of the request is observed where it counts: in the proxy.
-                let _observed = tokio::time::timeout(PATIENCE, ask(&client, &target, jason)).await;
+                let _observed = tokio::time::timeout(TIMEOUT, ask(&client, &target, jason)).await;
             });
         }
         tokio::time::sleep(pace.pause(Instant::now(), now).max(BEAT)).await;

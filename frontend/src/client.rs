@@ -36,8 +36,8 @@ pub async fn first_revision() -> Result<History, Failure> {
 }
 
 /// `POST explain`.
-pub async fn explain(wish: &PostExplain) -> Result<Explanation, Failure> {
-    send("POST", "/api/v1/explain", wish).await
+pub async fn explain(question: &PostExplain) -> Result<Explanation, Failure> {
+    send("POST", "/api/v1/explain", question).await
 }
 
 /// `PUT load`.

@@ -44,7 +44,7 @@ impl Draft {
         !self.redo.is_empty()
     }
 
-    /// A gesture is under way.
+    /// A gesture has begun and not ended.
     pub fn in_gesture(&self) -> bool {
         self.gesture.is_some()
     }

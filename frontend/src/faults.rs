@@ -28,14 +28,14 @@ pub struct FaultView {
     /// Whose requests the route governs.
     pub callers: BTreeSet<NodeId>,
     /// It governs those of workloads, too, of which the mesh knows nothing.
-    pub strangers: bool,
+    pub unknown_callers: bool,
 }
 
 impl FaultView {
     /// Whether requests on this link can meet it.
     pub fn acts_on(&self, link: &LinkKey) -> bool {
-        let stranger = || self.strangers && matches!(link.from, NodeId::Workload { .. });
-        link.to.host() == Some(&*self.host) && (self.callers.contains(&link.from) || stranger())
+        let unknown = || self.unknown_callers && matches!(link.from, NodeId::Workload { .. });
+        link.to.host() == Some(&*self.host) && (self.callers.contains(&link.from) || unknown())
     }
 }
 
@@ -59,7 +59,7 @@ pub fn all(reading: &Reading, places: &Places, settings: &Settings) -> Vec<Fault
                 fault,
                 expires_at,
                 callers: callers(reading, places, key, spec, conditions),
-                strangers: governs(key, spec, conditions, None, "", &BTreeMap::new()),
+                unknown_callers: governs(key, spec, conditions, None, "", &BTreeMap::new()),
                 target,
             });
         };
@@ -189,15 +189,15 @@ mod tests {
                 .iter()
                 .any(|node| { fault.acts_on(&LinkKey { from: node.id.clone(), to: service("details") }) })
         );
-        let stranger = NodeId::Workload { namespace: "default".into(), name: "curl".into() };
+        let unknown = NodeId::Workload { namespace: "default".into(), name: "curl".into() };
         let known = nodes.into_iter().filter(|node| met(&node.id)).map(|node| node.name).collect();
-        (known, met(&stranger))
+        (known, met(&unknown))
     }
 
     #[test]
     fn faults_act_on_the_edges_of_those_whom_their_route_governs() {
         let services = ["details", "productpage", "ratings", "reviews"];
-        for (head, condition, expected, strangers) in [
+        for (head, condition, expected, unknown_callers) in [
             ("", "[]", &services[..], true),
             ("", "[{headers: {end-user: {exact: jason}}}]", &services, true),
             ("", "[{sourceLabels: {app: reviews}}]", &["reviews"], false),
@@ -214,7 +214,7 @@ mod tests {
             ("\n  gateways: [ingress, mesh]", "[{gateways: [mesh]}]", &services, true),
         ] {
             let expected = expected.iter().map(|name| (*name).to_owned()).collect();
-            assert_eq!(callers(head, condition), (expected, strangers), "{head} {condition}");
+            assert_eq!(callers(head, condition), (expected, unknown_callers), "{head} {condition}");
         }
     }
 

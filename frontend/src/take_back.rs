@@ -163,7 +163,7 @@ fn same_requests(head: &Reading, now: &FaultView, next: &Reading, other: &FaultV
         }
         (one, two) => one == two,
     };
-    let callers = other.callers.is_subset(&now.callers) && (now.strangers || !other.strangers);
+    let callers = other.callers.is_subset(&now.callers) && (now.unknown_callers || !other.unknown_callers);
     same_route && callers && now.host == other.host
 }
 

@@ -1,4 +1,4 @@
-//! What is under way, and how it ends: requests, their bodies, and the connections that they come on.
+//! What is active, and how it ends: requests, their bodies, and the connections that they come on.
 
 pub(crate) mod drain;
 pub(crate) mod progress;

@@ -154,7 +154,7 @@ impl Proxy {
 
     /// Replaces all plans by these, one for each source; a source without one is answered as if no route matched.
     ///
-    /// Each thread takes all of them between two requests, so none sees half of a revision. Requests that are under way
+    /// Each thread takes all of them between two requests, so none sees half of a revision. Active requests
     /// end under the plan that they began with. Connections, counters and the turns of balancers stay; only idle
     /// connections to endpoints that are in none of the new plans are closed.
     #[tracing::instrument(skip_all, fields(plans = plans.len()))]
@@ -173,7 +173,7 @@ impl Proxy {
         Swapped { at: times.into_iter().max().unwrap_or_else(Instant::now) }
     }
 
-    /// Accepts nothing more, lets the requests under way end, cuts what is left after `grace`, and ends the threads.
+    /// Accepts nothing more, lets active requests end, cuts what is left after `grace`, and ends the threads.
     /// All observations are in [`Events`] when it returns, as far as they are read, and all lines in the access log.
     #[tracing::instrument(name = "drain", skip(self))]
     pub async fn shutdown(self, grace: Duration) {

@@ -112,7 +112,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     headers.remove(KEEP_ALIVE);
     headers.remove(PROXY_CONNECTION);
     headers.remove(TRANSFER_ENCODING);
-    // Trailers are passed on, so the wish for them is, too; other codings of the transfer are each hop's own.
+    // Trailers are passed on, so the request for them is, too; other codings of the transfer are each hop's own.
     if headers.remove(TE).is_some() && trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }

@@ -32,7 +32,7 @@ use crate::spans::ExporterError;
 use crate::targets::entries::{near, wanted};
 use crate::watch::Watch;
 
-/// For how long requests under way may go on at the end.
+/// How long active requests may continue at the end.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Arguments of `proxy`.

@@ -12,7 +12,7 @@ use super::client::Failure;
 use super::page::{self, View};
 
 /// How long each try waits.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// Tries for reviews: one and a second one, so 6 s in all.
 const REVIEW_TRIES: usize = 2;
 const END_USER: HeaderName = HeaderName::from_static("end-user");
@@ -35,7 +35,7 @@ pub(super) async fn answer(context: &Context, request: &Parts) -> Option<Answer>
         (Some("0"), None, None) => details(context, &request.headers).await,
         (Some("0"), Some("reviews"), None) => reviews(context, &request.headers).await,
         (Some("0"), Some("ratings"), None) => {
-            context.client.get("ratings:9080", "/ratings/0", &request.headers, PATIENCE).await
+            context.client.get("ratings:9080", "/ratings/0", &request.headers, TIMEOUT).await
         }
         _ => return None,
     };
@@ -59,13 +59,13 @@ async fn product_page(context: &Context, request: &Parts) -> Answer {
 }
 
 async fn details(context: &Context, headers: &HeaderMap) -> Result<Value, Failure> {
-    context.client.get("details:9080", "/details/0", headers, PATIENCE).await
+    context.client.get("details:9080", "/details/0", headers, TIMEOUT).await
 }
 
 async fn reviews(context: &Context, headers: &HeaderMap) -> Result<Value, Failure> {
     let mut answer = Err(Failure::Unreachable);
     for _ in 0..REVIEW_TRIES {
-        answer = context.client.get("reviews:9080", "/reviews/0", headers, PATIENCE).await;
+        answer = context.client.get("reviews:9080", "/reviews/0", headers, TIMEOUT).await;
         if answer.is_ok() {
             break;
         }

@@ -25,7 +25,7 @@ impl Color {
 
     /// How long it waits for ratings. The 10 s of black are longer than productpage waits in all: a mistake to be found
     /// with a fault, kept on purpose.
-    fn patience(self) -> Duration {
+    fn timeout(self) -> Duration {
         match self {
             Self::Black => Duration::from_secs(10),
             Self::Red => Duration::from_millis(2500),
@@ -74,6 +74,6 @@ pub(super) async fn answer(context: &Context, request: &Parts, stars: Option<Col
 /// Stars by reviewer.
 async fn ratings(context: &Context, request: &Parts, id: &str, color: Color) -> Result<Value, Failure> {
     let path = format!("/ratings/{id}");
-    let mut answer = context.client.get("ratings:9080", &path, &request.headers, color.patience()).await?;
+    let mut answer = context.client.get("ratings:9080", &path, &request.headers, color.timeout()).await?;
     Ok(answer["ratings"].take())
 }

@@ -169,13 +169,13 @@ fn answer_now(store: Store, fields: Fields) {
     };
     let edits = store.editing.draft.with_untracked(|draft| draft.edits().to_vec());
     spawn_local(async move {
-        let wish = PostExplain { source, request, edits };
-        match client::explain(&wish).await {
+        let question = PostExplain { source, request, edits };
+        match client::explain(&question).await {
             Ok(answer) => {
                 let drawn = store
                     .derived
                     .places
-                    .with_untracked(|places| explain_form::explained(&answer, &wish.source, places));
+                    .with_untracked(|places| explain_form::explained(&answer, &question.source, places));
                 store.ui.explained.set(Some(drawn));
                 fields.answer.set(Some(answer));
             }

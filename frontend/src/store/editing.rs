@@ -26,7 +26,7 @@ pub struct Editing {
     pub texts: RwSignal<Texts>,
     /// Each edit is applied when its gesture ends.
     pub live: RwSignal<bool>,
-    /// An apply is under way.
+    /// An apply has been sent and not answered.
     pub applying: RwSignal<bool>,
     /// The server could not store what was applied last: its disk is full.
     pub disk_full: RwSignal<bool>,
@@ -201,7 +201,7 @@ impl Editing {
         });
     }
 
-    /// Sends the draft to the server. While one apply is under way another is not begun; in live mode it follows by itself.
+    /// Sends the draft to the server. While one apply is not answered another is not begun; in live mode it follows by itself.
     pub fn apply(&self) {
         self.release_quietly();
         let edits = self.draft.with_untracked(|draft| draft.edits().to_vec());

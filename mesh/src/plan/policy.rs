@@ -16,13 +16,13 @@ pub struct Bounds {
     /// Requests that wait for a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<u32>,
-    /// Requests under way, whatever they are sent by.
+    /// Active requests, whatever they are sent by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<u32>,
-    /// Retries under way.
+    /// Active retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
-    /// Retries under way as a share of the requests under way; stands in place of `retries`.
+    /// Active retries as a share of the active requests; stands in place of `retries`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_budget: Option<RetryBudget>,
     /// Requests that one connection carries before it is closed.

@@ -76,7 +76,7 @@ pub struct Limits<'p> {
     pub timeout: Option<Duration>,
     /// For each try; `None` is no limit of its own.
     pub per_try_timeout: Option<Duration>,
-    /// Retries, with the request's wishes in them; `None` is no policy at all.
+    /// Retries, with what the request asks for; `None` is no policy at all.
     pub retries: Option<Cow<'p, Retry>>,
 }
 

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use super::Result;
 
 /// For how long a client waits at most: longer than any timeout, so nobody should.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What clients saw.
 #[derive(Default)]
@@ -145,14 +145,14 @@ async fn ask(
             continue;
         }
         let gives_up = wild && fastrand::u8(..32) == 0;
-        let patience = if gives_up { Duration::from_millis(fastrand::u64(1..20)) } else { PATIENCE };
+        let limit = if gives_up { Duration::from_millis(fastrand::u64(1..20)) } else { TIMEOUT };
         seen.sent += 1;
         let path = if wild { "/wild" } else { "/calm" };
         let asked = async {
             let (head, body) = sender.send_request(request(path)).await?.into_parts();
             Ok::<_, hyper::Error>((head.status.as_u16(), body.collect().await.is_ok()))
         };
-        match tokio::time::timeout(patience, asked).await {
+        match tokio::time::timeout(limit, asked).await {
             Ok(Ok((code, whole))) => {
                 *seen.codes.entry(code).or_default() += 1;
                 seen.cut += u64::from(!whole);

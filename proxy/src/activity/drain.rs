@@ -35,7 +35,7 @@ pub(crate) struct DrainGuard {
 /// What a connection is doing. One look at all of them now and then replaces a timer for each request.
 pub(crate) struct Activity {
     waker: RefCell<Option<Waker>>,
-    /// Requests under way.
+    /// Active requests.
     requests: Cell<u32>,
     /// When the last of them ended, or the connection began.
     since: Cell<Instant>,
@@ -70,7 +70,7 @@ pub(crate) const LINGER: Duration = Duration::from_millis(500);
 pub(crate) enum DrainDecision {
     /// Carry on.
     Stay,
-    /// End after the requests under way.
+    /// End after the active requests.
     End,
     /// End now: nothing has come for too long.
     Expire,

@@ -133,7 +133,7 @@ async fn or_timeout<E>(
     if let Some(response) = ended.await {
         return response;
     }
-    // What was under way for it is gone, and counted.
+    // Its active requests are gone, and counted.
     let mut response = Response::new(ClientBody::own(Bytes::from_static(b"stream timeout")));
     *response.status_mut() = status.unwrap_or(StatusCode::GATEWAY_TIMEOUT);
     Ok(response)

@@ -182,9 +182,9 @@ pub enum Limit {
     Connections,
     /// Requests that wait for a connection.
     Pending,
-    /// Requests under way.
+    /// Active requests.
     Requests,
-    /// Retries under way.
+    /// Active retries.
     Retries,
 }
 

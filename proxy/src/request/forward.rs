@@ -49,7 +49,7 @@ pub(crate) struct Exchange<'r> {
     pub(crate) limits: Limits<'r>,
     /// What keeps it to its endpoint.
     pub(crate) affinity: Affinity,
-    /// The host of the try that is under way.
+    /// The host of the current try.
     pub(crate) trying: Cell<Option<usize>>,
     /// The host of the last try.
     pub(crate) tried: Cell<Option<usize>>,

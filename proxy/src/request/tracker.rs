@@ -22,7 +22,7 @@ pub(crate) struct Tracker {
     upload: Option<Rc<Upload>>,
     /// Of the connection that it came on.
     activity: Rc<Activity>,
-    /// What is looked at while it is under way; a connection whose bytes are passed on is watched by those who do that.
+    /// What is observed while it is active; a connection whose bytes are passed on is watched by those who do that.
     progress: Option<Rc<Progress>>,
     complete: Option<Instant>,
     /// It is a connection's rather than a request's.
@@ -125,7 +125,7 @@ impl Tracker {
         self.ended.flags
     }
 
-    /// What is looked at while it is under way.
+    /// What is observed while it is active.
     pub(crate) fn progress(&self) -> Option<&Rc<Progress>> {
         self.progress.as_ref()
     }

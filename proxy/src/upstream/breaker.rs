@@ -1,4 +1,4 @@
-//! Limits of a cluster: how much of each kind is under way for one source, on all threads together.
+//! Limits of a cluster: how much of each kind is active for one source, on all threads together.
 //!
 //! Only what is limited is counted while a request passes; connections always are, since they are opened seldom.
 
@@ -131,7 +131,7 @@ impl Breaker {
         if u128::from(calm) < CALM.as_millis() {
             return false;
         }
-        // Connections that carry nothing stay open: as long as nobody wants more, there is no trouble.
+        // Connections that carry nothing stay open: as long as nobody wants more, none is refused.
         let below = limit == Limit::Connections
             || gauge.count.load(Ordering::Relaxed) < ceilings.of(limit, self).max(1);
         below && gauge.open.swap(false, Ordering::Relaxed)

@@ -317,7 +317,7 @@ impl LocalCluster {
     }
 }
 
-/// A retry under way, counted where retries are limited.
+/// An active retry, counted where retries are limited.
 pub(crate) struct Retry(Option<Arc<SharedCluster>>);
 
 impl Drop for Retry {

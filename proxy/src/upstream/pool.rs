@@ -133,7 +133,7 @@ impl Upstream {
         Rc::clone(&self.name)
     }
 
-    /// Requests under way.
+    /// Active requests.
     pub(crate) fn active(&self) -> usize {
         self.active.get()
     }

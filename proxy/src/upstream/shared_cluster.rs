@@ -175,7 +175,7 @@ impl SharedCluster {
         let out = instances.known.values().filter(|(other, _)| other.is_ejected()).count();
         let all = instances.known.len();
         let place = (instance.address.clone(), instance.port);
-        // It may have gone from the registry while the request was under way.
+        // It may have gone from the registry while the request was active.
         let Some((_, ejections)) = instances.known.get_mut(&place) else { return };
         let Some((times, length)) = instance.record.eject(ejections, policy, (out, all), now) else { return };
         drop(instances);

@@ -293,8 +293,8 @@ async fn nothing_is_counted_that_has_gone() {
         for revision in 2..8 {
             let burst = (0..20_u64).map(|client| async move {
                 let path = if client % 3 == 0 { "/" } else { "/held" };
-                let patience = Duration::from_millis(1 + client * 3);
-                drop(tokio::time::timeout(patience, get(address, path, &[])).await);
+                let timeout = Duration::from_millis(1 + client * 3);
+                drop(tokio::time::timeout(timeout, get(address, path, &[])).await);
             });
             let (_, _) = tokio::join!(
                 futures::future::join_all(burst),
@@ -304,7 +304,7 @@ async fn nothing_is_counted_that_has_gone() {
         gate.open(1000);
         let patient = Draft { revision: 9, routes: vec![to_first(|_| {})], ..draft };
         rig.swap(patient.plan()).await;
-        // What is still under way ends within its time; then there is room for two at once, as there was at first.
+        // What is still active ends within its time; then there is room for two at once, as there was at first.
         let calm = async {
             loop {
                 let (one, two) = tokio::join!(get(address, "/held", &[]), get(address, "/held", &[]));

@@ -76,8 +76,8 @@ async fn shares_are_drawn_independently() {
 async fn headers_of_requests_inject_nothing() {
     let server = Server::named("v1").await;
     let rig = Rig::start(Draft::new(vec![cluster("v1", &[&server])], vec![to_first(|_| {})]).plan()).await;
-    let wish = [("x-envoy-fault-abort-request", "503"), ("x-envoy-fault-delay-request", "5000")];
-    assert_eq!(get(rig.address, "/", &wish).await.status, 200);
+    let asked = [("x-envoy-fault-abort-request", "503"), ("x-envoy-fault-delay-request", "5000")];
+    assert_eq!(get(rig.address, "/", &asked).await.status, 200);
 }
 
 #[tokio::test]

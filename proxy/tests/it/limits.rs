@@ -127,8 +127,8 @@ async fn requests_may_ask_for_retries() {
     let server = recovering(2).await;
     let draft = Draft::new(vec![cluster("v1", &[&server])], vec![to_first(|_| {})]);
     let rig = Rig::start(draft.plan()).await;
-    let wish = [("x-envoy-retry-on", "5xx"), ("x-envoy-max-retries", "2")];
-    assert_eq!(get(rig.address, "/", &wish).await.status, 200);
+    let asked = [("x-envoy-retry-on", "5xx"), ("x-envoy-max-retries", "2")];
+    assert_eq!(get(rig.address, "/", &asked).await.status, 200);
     assert_eq!(server.requests(), 3);
 }
 

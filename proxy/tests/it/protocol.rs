@@ -342,7 +342,7 @@ async fn connections_that_say_nothing_are_closed() {
     for sent in ["", "PR", "GET / HTTP/1.1\r\nhos"] {
         assert_eq!(exchange(&rig, sent, "").await, "", "{sent:?}");
     }
-    // A request under way is not idle, however long it takes; after it the connection is.
+    // An active request is not idle, however long it takes; after it the connection is.
     let answer = exchange(&rig, "GET / HTTP/1.1\r\nhost: reviews\r\n\r\n", "").await;
     assert!(answer.ends_with("\r\n\r\nslow"), "{answer}");
 }

@@ -513,7 +513,7 @@ async fn copies_go_to_several_and_to_strangers() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), came).await.unwrap();
-    // Five standard deviations, and some that are still under way.
+    // Five standard deviations, and some that are still active.
     assert!(half.requests().abs_diff(1000) < 130, "{}", half.requests());
 }
 

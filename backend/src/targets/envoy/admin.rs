@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Between two looks at whether anything is still under way. Envoy has no event for it.
+/// Between two looks at whether anything is still active. Envoy has no event for it.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Envoy's page did not answer.
@@ -23,7 +23,7 @@ pub(crate) enum AdminError {
     Http(#[from] hyper::Error),
 }
 
-/// Stops taking connections, and returns when no request is under way.
+/// Stops taking connections, and returns when there is no active request.
 pub(crate) async fn drain(admin: SocketAddr) -> Result<(), AdminError> {
     ask(admin, Method::POST, "/drain_listeners?graceful").await?;
     loop {

@@ -21,7 +21,7 @@ use super::process::{Handle, Launch, supervisor};
 use crate::analysis::Plans;
 use crate::targets::entries::{Entries, addresses, wanted};
 
-/// For requests that are under way when an Envoy is ended.
+/// For requests that are active when an Envoy is ended.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What the ids of them begin with.
@@ -141,7 +141,7 @@ impl Managed {
         changed
     }
 
-    /// Ends all of them, each after its requests under way.
+    /// Ends all of them, each after its active requests.
     pub async fn shutdown(&mut self) {
         let members: Vec<ManagedEnvoy> = self.members.drain().map(|(_, member)| member).collect();
         members.iter().for_each(|member| member.handle.stop.cancel());

@@ -31,7 +31,7 @@ pub struct Launch {
     pub bootstrap: Value,
     /// Threads.
     pub concurrency: u32,
-    /// For how long requests under way may go on at the end.
+    /// How long active requests may continue at the end.
     pub grace: Duration,
     /// What Envoy logs, and above.
     pub log_level: String,
@@ -259,7 +259,7 @@ impl Supervisor {
         Ok(Running { child, admin })
     }
 
-    /// Lets requests under way end, then ends it.
+    /// Lets active requests end, then ends it.
     async fn end(&self, mut running: Running) -> Option<ExitStatus> {
         let drained = tokio::time::timeout(self.launch.grace, admin::drain(running.admin));
         if !matches!(drained.await, Ok(Ok(()))) {

@@ -12,7 +12,7 @@ pub(super) struct Layers {
 }
 
 /// Sweeps in a row that may bring nothing before the search ends.
-const PATIENCE: usize = 6;
+const MOST_VAIN: usize = 6;
 /// Sweeps at most.
 const SWEEPS: usize = 32;
 
@@ -22,7 +22,7 @@ pub(super) fn order(layers: &mut Layers, position: &mut [usize]) {
     let mut fewest = crossings(layers, position);
     let mut vain = 0;
     for sweep in 0..SWEEPS {
-        if fewest == 0 || vain > PATIENCE {
+        if fewest == 0 || vain > MOST_VAIN {
             break;
         }
         // To the right and to the left in turn; among equals the order stands every other time.

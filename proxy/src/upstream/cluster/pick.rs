@@ -79,7 +79,7 @@ impl LocalCluster {
         Some(members[at].host)
     }
 
-    /// Requests under way on a host.
+    /// Active requests on a host.
     fn active(&self, member: WeightedHost) -> usize {
         self.hosts[member.host].upstream.active()
     }
