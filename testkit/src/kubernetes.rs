@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use self::authority::Authority;
 use self::client::Client;
+use self::manifest::Named;
 use self::process::Process;
 use crate::free_ports;
 
@@ -46,6 +47,10 @@ pub struct Kubernetes {
     etcd: Process,
     folder: TempDir,
 }
+
+/// How objects are applied that nobody else has.
+const FORCED: &str = "fieldManager=testkit&force=true";
+const DRY_RUN: &str = "fieldManager=testkit&force=true&dryRun=All";
 
 /// Who is told of in the file of tokens, with the group of the first.
 const USERS: [(&str, &str); 4] =
@@ -241,26 +246,37 @@ impl Kubernetes {
 
     /// The same as some field manager, with or without force.
     pub async fn apply_as(&self, manager: &str, force: bool, yaml: &str) -> Result<Vec<Value>, Refusal> {
+        let query = format!("fieldManager={manager}&force={force}");
         let mut applied = Vec::new();
         for (named, text) in manifest::documents(yaml) {
-            let path = self.path(&named).await;
-            let path = format!("{path}?fieldManager={manager}&force={force}");
-            let (status, answer) =
-                self.send(Method::PATCH, &path, "application/apply-patch+yaml", text).await;
-            if !status.is_success() {
-                let message = answer["message"].as_str().unwrap_or_default().to_owned();
-                return Err(Refusal { status, message, answer });
-            }
-            applied.push(answer);
+            applied.push(self.apply_one(&query, &named, text).await?);
         }
         Ok(applied)
+    }
+
+    /// What the server says to objects without keeping them; one does not see the other.
+    pub async fn dry_run(&self, yaml: &str) -> Result<Vec<Value>, Refusal> {
+        let documents = manifest::documents(yaml);
+        let tried = documents.iter().map(|(named, text)| self.apply_one(DRY_RUN, named, text.clone()));
+        futures::future::try_join_all(tried).await
+    }
+
+    async fn apply_one(&self, query: &str, named: &Named, text: String) -> Result<Value, Refusal> {
+        let path = format!("{}?{query}", self.path(named).await);
+        let (status, answer) = self.send(Method::PATCH, &path, "application/apply-patch+yaml", text).await;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let message = answer["message"].as_str().unwrap_or_default().to_owned();
+        Err(Refusal { status, message, answer })
     }
 
     /// Applies Istio's own custom resource definitions, and waits until they are served; false where there are none.
     pub async fn apply_crds(&self, parts: &Parts) -> bool {
         let Some(path) = &parts.crds else { return false };
-        let applied = self.apply(&fs::read_to_string(path).unwrap()).await;
-        for definition in &applied {
+        let documents = manifest::documents(&fs::read_to_string(path).unwrap());
+        let applied = documents.iter().map(|(named, text)| self.apply_one(FORCED, named, text.clone()));
+        for definition in futures::future::try_join_all(applied).await.unwrap() {
             let name = definition["metadata"]["name"].as_str().unwrap();
             self.until(&format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"), |it| {
                 let conditions = it["status"]["conditions"].as_array();
@@ -287,7 +303,7 @@ impl Kubernetes {
     }
 
     /// Where an object is. A kind that was defined a moment ago is waited for.
-    async fn path(&self, named: &manifest::Named) -> String {
+    async fn path(&self, named: &Named) -> String {
         let mut path = None;
         self.until(&named.root(), |resources| {
             path = named.path(resources);

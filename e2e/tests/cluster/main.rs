@@ -4,6 +4,7 @@
 //! `cargo xtask test` builds the programs, or says why it does not; `cargo xtask setup parts` does only that.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -32,6 +33,9 @@ async fn a_cluster_obeys_its_api() -> Result<()> {
     obeyed(&cluster, 0, "one weight").await?;
     refused(&cluster).await?;
     permitted(&cluster).await;
+    let definitions = Command::new(e2e::binary()?).arg("crds").output()?;
+    let ours = cluster.kubernetes.dry_run(&String::from_utf8(definitions.stdout)?).await;
+    ensure!(ours.as_ref().is_ok_and(|all| !all.is_empty()), "the definitions of `meshwright crds`: {ours:?}");
 
     let killed = Instant::now();
     cluster.kubernetes.kill_api_server();

@@ -53,7 +53,26 @@ pub(super) fn documents(yaml: &str) -> Vec<(Named, String)> {
     }
     let is_something = |line: &str| !line.trim().is_empty() && !line.starts_with('#');
     documents.retain(|document| document.lines().any(is_something));
-    documents.into_iter().map(|document| (serde_yaml::from_str(&document).unwrap(), document)).collect()
+    documents
+        .into_iter()
+        .map(|document| (serde_yaml::from_str(&head(&document)).unwrap(), document))
+        .collect()
+}
+
+/// What says what an object is called. Definitions are long, and parsing them whole takes seconds in a program that is not optimized.
+fn head(document: &str) -> String {
+    let mut head = String::new();
+    let mut wanted = false;
+    for line in document.lines().filter(|line| !line.starts_with('#')) {
+        if line.starts_with(|letter: char| !letter.is_whitespace()) {
+            wanted = ["apiVersion:", "kind:", "metadata:"].iter().any(|key| line.starts_with(key));
+        }
+        if wanted {
+            head.push_str(line);
+            head.push('\n');
+        }
+    }
+    head
 }
 
 #[cfg(test)]
@@ -64,8 +83,8 @@ mod tests {
 
     #[test]
     fn objects_have_paths() {
-        let yaml = "# one\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: b}\n---\n\
-            apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: c}\n---\n";
+        let yaml = "# one\n---\napiVersion: v1\nspec:\n  kind: none\nkind: Service\nmetadata: {name: a, namespace: b}\n---\n\
+            apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata:\n# its name\n  name: c\n---\n";
         let found = documents(yaml);
         let roots: Vec<_> = found.iter().map(|(named, _)| named.root()).collect();
         assert_eq!(roots, ["/api/v1", "/apis/networking.istio.io/v1"]);
