@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use mesh::Diagnostic;
 
 use crate::alert::Alert;
+use crate::inventory::InventoryChange;
 use crate::observed::{InstanceStats, Tick};
 use crate::revision::{RevisionInfo, Timeline};
 use crate::state::{ListenerInfo, LoadSettings, Proposal, Snapshot, TargetStatus};
@@ -52,6 +53,9 @@ pub enum Delta {
     /// Files of the folder on disk that cannot be read: all of them, as one of them came or went.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     Unread(Vec<Diagnostic>),
+    /// What runs is another now.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    Inventory(Box<InventoryChange>),
     /// What instances answered: all of them, once a second where that changed.
     Instances(Vec<InstanceStats>),
 }

@@ -9,6 +9,7 @@ pub mod event;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod health;
+pub mod inventory;
 pub mod observed;
 pub mod problem;
 pub mod reduce;

@@ -34,6 +34,7 @@ impl Snapshot {
             Delta::Listeners(listeners) => self.listeners.clone_from(listeners),
             Delta::Proposal(proposal) => self.proposal.clone_from(proposal),
             Delta::Alerts(alerts) => self.alerts.clone_from(alerts),
+            Delta::Inventory(change) => change.apply(&mut self.inventory),
             Delta::Unread(unread) => self.unread.clone_from(unread),
             Delta::Instances(instances) => self.instances.clone_from(instances),
         }
@@ -64,6 +65,8 @@ pub fn set_target(targets: &mut Vec<TargetStatus>, status: TargetStatus) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use mesh::{Settings, Sources};
 
     use super::*;
@@ -99,6 +102,8 @@ mod tests {
             alerts: vec![],
             set_aside: None,
             unread: vec![],
+            inventory: Arc::default(),
+            cluster: None,
             instances: vec![],
         }
     }

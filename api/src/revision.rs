@@ -91,10 +91,14 @@ pub struct Milestone {
 pub enum Stage {
     /// The edit came in.
     Received,
-    /// Its resources are valid.
+    /// Its resources are valid, and the cluster, where there is one, would take them.
     Validated,
     /// The revision is on disk.
     Stored,
+    /// Its changes are written to the cluster.
+    Patched,
+    /// The cluster's watch has told them.
+    Watched,
     /// All threads of the proxy run its plans.
     Swapped,
     /// The first request was routed under it.

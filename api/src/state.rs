@@ -1,8 +1,9 @@
 //! The state of the program, whole: what a browser needs to draw everything.
 
 use std::fmt;
+use std::sync::Arc;
 
-use mesh::{Diagnostic, Settings, Source, Sources};
+use mesh::{Diagnostic, Inventory, Settings, Source, Sources};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
@@ -47,6 +48,13 @@ pub struct Snapshot {
     /// What instances answered, and what health checks say of them.
     #[serde(default)]
     pub instances: Vec<InstanceStats>,
+    /// What runs, as a platform reports it beside the files.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub inventory: Arc<Inventory>,
+    /// The cluster that the mesh is of, if it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterInfo>,
     /// A revision that could not be run when the program started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_aside: Option<SetAside>,
@@ -54,6 +62,22 @@ pub struct Snapshot {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub unread: Vec<Diagnostic>,
+}
+
+/// The cluster that a mesh is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ClusterInfo {
+    /// The kubeconfig's context.
+    pub context: String,
+    /// The server's address.
+    pub server: String,
+    /// The server's version.
+    pub version: String,
+    /// Namespaces that are shown; all without any.
+    pub namespaces: Vec<String>,
+    /// What may not be written, in sentences; everything may be without any.
+    pub read_only: Vec<String>,
 }
 
 /// A revision of the log that could not be run when the program started. It stays in the log; another one took its place.

@@ -10,6 +10,7 @@ mod change;
 mod expiry;
 mod handle;
 mod inbox;
+mod outside;
 
 pub use actor::{Actor, Parts};
 pub use change::{Head, OWN, Refusal};

@@ -2,6 +2,7 @@
 //! loop knows no more than that: a new origin is a module here that is an [`Origin`], and a line in `server` where it is chosen.
 
 pub mod baseline;
+pub mod cluster;
 pub mod folder;
 
 use std::error::Error;

@@ -1,5 +1,6 @@
 //! The whole server put together: log, proxy, sample, control loop, telemetry, load and HTTP; and its end, in the right order.
 
+mod cluster;
 mod head;
 mod identity;
 mod listen;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::cluster::flights::Flights;
 use api::Snapshot;
 use api::reduce::HISTORY;
 use api::state::{Target, TargetState, TargetStatus};
@@ -20,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::analysis::Analysis;
 use crate::clock::now_millis;
 use crate::connections::{self, Limits};
 use crate::control::{Actor, Head, Parts};
@@ -28,17 +31,19 @@ use crate::files;
 use crate::http::{self, App, Guard};
 use crate::load::Load;
 use crate::metrics::Metrics;
+use crate::origins::cluster::{Follow, sources};
 use crate::origins::folder::Folder;
 use crate::origins::{self, Baseline, Origin};
 use crate::sample;
 use crate::settings::SettingsArgs;
 use crate::spans::Exporter;
 use crate::store::{Store, StoreError};
-use crate::targets::envoy;
+use crate::targets::{self, Check, envoy};
 use crate::telemetry::alerts::{Alerts, Moved};
 use crate::telemetry::instances::Instances;
 use crate::telemetry::{self, Follower};
 use crate::work::Work;
+use cluster::Link;
 use head::First;
 
 pub use listen::{DEFAULT as DEFAULT_ADDRESS, ListenError};
@@ -54,8 +59,6 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Config {
     /// Folder of YAML; the sample mesh without one.
     pub mesh: Option<PathBuf>,
-    /// The cluster that the mesh is taken from, instead of a folder.
-    pub cluster: Option<cluster::Options>,
     /// Where to listen; without it 127.0.0.1:7080 or the next free port.
     pub listen: Option<SocketAddr>,
     /// Folder of the revision log; one in the user's data folder without it.
@@ -82,6 +85,10 @@ pub struct Config {
     pub limits: Limits,
     /// The server for Envoys, and those that stand in the built-in proxy's place.
     pub envoys: envoy::Config,
+    /// The cluster whose mesh it is, in a folder's place.
+    pub cluster: Option<::cluster::Options>,
+    /// Whether a data plane of this program runs beside a cluster's own.
+    pub data_plane: bool,
 }
 
 /// Why the server does not start.
@@ -111,6 +118,14 @@ pub enum ServeError {
     /// The sample.
     #[error(transparent)]
     Sample(#[from] sample::Error),
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] ::cluster::Error),
+    /// The cluster.
+    #[error(
+        "the cluster has not listed all that it has within {0} s; name fewer namespaces with --namespace"
+    )]
+    SlowCluster(u64),
 }
 
 /// A server that runs.
@@ -123,7 +138,7 @@ pub struct Server {
     /// Said when 7080 was taken.
     pub moved: bool,
     /// Where Envoys ask for the mesh.
-    pub for_envoys: SocketAddr,
+    pub for_envoys: Option<SocketAddr>,
     /// Whether they have to show a token there.
     pub envoys_show_token: bool,
     /// A page of the mesh itself, behind its gateway, for people to open.
@@ -152,11 +167,22 @@ impl Server {
     pub async fn start(mut config: Config) -> Result<Self, ServeError> {
         let (listener, moved) = listen::bind(&config).await?;
         let address = listener.local_addr().map_err(ListenError::Address)?;
-        let name = identity::name(config.mesh.as_deref());
-        let data = match &config.data {
-            Some(folder) => folder.clone(),
-            None => identity::data_folder(&name, config.mesh.as_deref()).ok_or(ServeError::NoHome)?,
+        let mut tasks = JoinSet::new();
+        let link = match &config.cluster {
+            Some(options) => Some(Link::start(options, &mut tasks).await?),
+            None => None,
         };
+        let name = match &link {
+            Some(link) => link.info.context.clone(),
+            None => identity::name(config.mesh.as_deref()),
+        };
+        let folder = match &link {
+            Some(Link { info, .. }) => {
+                identity::cluster_folder(&info.context, &info.server, &info.namespaces)
+            }
+            None => identity::data_folder(&name, config.mesh.as_deref()),
+        };
+        let data = config.data.clone().or(folder).ok_or(ServeError::NoHome)?;
         // Watched before it is read: what changes from now on is seen.
         let origin = config.mesh.clone().map(Folder::new);
         let found = match &origin {
@@ -164,10 +190,20 @@ impl Server {
             None => None,
         };
         let store = Store::open(&data)?;
-        let settings =
-            if config.mesh.is_some() { config.settings.of_mesh() } else { config.settings.of_sample() };
-        let sources = found.as_ref().map(|found| &found.sources);
-        let First { head, set_aside } = head::first(&store, sources, &settings).await?;
+        let of_sample = config.mesh.is_none() && link.is_none();
+        let settings = if of_sample { config.settings.of_sample() } else { config.settings.of_mesh() };
+        let (of_origin, inventory) = match (&link, &found, &origin) {
+            (Some(link), ..) => {
+                let origin = format!("the cluster {}", link.info.context);
+                (Some(head::Found { origin, sources: sources(&link.view) }), Arc::clone(&link.view.inventory))
+            }
+            (None, Some(found), Some(origin)) => {
+                let sources = found.sources.clone();
+                (Some(head::Found { origin: origin.name().to_owned(), sources }), Arc::default())
+            }
+            _ => (None, Arc::default()),
+        };
+        let First { head, set_aside } = head::first(&store, of_origin, &inventory, &settings).await?;
         // What changed there while the server was away is proposed, too.
         let baseline = match origin.as_ref().zip(found) {
             Some((origin, found)) => {
@@ -177,23 +213,47 @@ impl Server {
         };
 
         let (milestones, reached) = mpsc::channel(QUEUE);
-        let plane = plane::start(&mut config, milestones.clone()).await?;
+        let mut plane = plane::start(&mut config, milestones.clone()).await?;
         let (entries, for_envoys) = (plane.entries, plane.for_envoys);
-        let sample = match config.mesh {
-            None => Some(sample::start(wiring::outbound(Arc::clone(&entries)), &sample::ports()).await?),
-            Some(_) => None,
+        let sample = match of_sample {
+            true => Some(sample::start(wiring::outbound(Arc::clone(&entries)), &sample::ports()).await?),
+            false => None,
         };
         let ports = sample.as_ref().map(wiring::moved_ports).unwrap_or_default();
+        let (outside, from_outside) = mpsc::channel(1);
+        let mut flights = Flights::default();
+        let mut check: Option<Arc<dyn Check>> = None;
+        let mut info = None;
+        if let Some(link) = link {
+            let has = match store.applied()?.filter(|number| *number != head.info.number) {
+                Some(number) => store.get(number)?.map(|it| Arc::new(Analysis::read(it.sources, &settings))),
+                None => None,
+            };
+            let Link { mirror, writer, .. } = link;
+            flights = link.flights;
+            let parts = targets::cluster::Parts {
+                writer: writer.clone(),
+                mirror: mirror.clone(),
+                flights: flights.clone(),
+                store: store.clone(),
+                milestones: milestones.clone(),
+            };
+            let has = has.unwrap_or_else(|| Arc::clone(&head.analysis));
+            plane.targets.push(Box::new(targets::cluster::Cluster::start(parts, has, head.info.number)));
+            check = Some(Arc::new(targets::cluster::DryRun::new(writer, mirror.clone())));
+            tasks.spawn(Follow::new(mirror, flights.clone(), &head.analysis).run(outside));
+            info = Some(link.info);
+        }
 
         let first = u64::try_from(now_millis()).unwrap_or_default();
         let mut state = snapshot(name, &head, &store, &settings, plane.routing)?;
         state.set_aside.clone_from(&set_aside);
         state.unread = baseline.as_ref().map(Baseline::unread).unwrap_or_default();
+        state.cluster = info;
         let hub = Arc::new(Hub::new(state, first));
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new(plane.names));
         let (follower, revisions) = Follower::new();
-        let mut tasks = JoinSet::new();
         tasks.spawn(telemetry::task::run(telemetry::task::Feeds {
             revisions,
             batches: plane.batches,
@@ -216,15 +276,18 @@ impl Server {
             targets: plane.targets,
             origin: baseline,
             findings,
+            outside: from_outside,
+            flights,
+            check,
             telemetry: follower,
             milestones: reached,
             ports,
             head,
         });
         actor.start().await;
-        let rate = config.rate.unwrap_or(if config.mesh.is_none() { 100.0 } else { 0.0 });
+        let rate = config.rate.unwrap_or(if of_sample { 100.0 } else { 0.0 });
         let load = Load::start(rate, Arc::clone(&hub), stop.clone());
-        let path = if config.mesh.is_none() { "/productpage" } else { "/" };
+        let path = if of_sample { "/productpage" } else { "/" };
         let page =
             wiring::goal(&entries.load(), &control.head().analysis, path).map(|goal| goal.url.to_string());
         tasks.spawn(wiring::aim(Arc::clone(&hub), entries, control.clone(), load.clone(), path));
@@ -320,6 +383,8 @@ fn snapshot(
         alerts: Vec::new(),
         set_aside: None,
         unread: Vec::new(),
+        inventory: Arc::clone(head.analysis.inventory()),
+        cluster: None,
         instances: Vec::new(),
     })
 }

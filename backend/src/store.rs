@@ -261,6 +261,24 @@ impl Store {
         })
     }
 
+    /// Keeps that a cluster has a revision.
+    pub fn set_applied(&self, revision: u64) -> Result<(), StoreError> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            write.open_table(META)?.insert("applied", revision)?;
+            write.commit()?;
+            Ok(())
+        })
+    }
+
+    /// The revision that a cluster had last, as far as is known.
+    pub fn applied(&self) -> Result<Option<u64>, StoreError> {
+        self.with(|database| {
+            let read = database.begin_read()?;
+            Ok(read.open_table(META)?.get("applied")?.map(|value| value.value()))
+        })
+    }
+
     /// What [`Store::set_baseline`] kept.
     pub fn baseline(&self) -> Result<Sources, StoreError> {
         self.with(|database| {

@@ -1,6 +1,7 @@
 //! What revisions are applied to. The control loop knows targets by [`Target`] alone: a new one is a module here, and a line in
 //! `server` where they are put together.
 
+pub mod cluster;
 pub mod entries;
 pub mod envoy;
 pub mod proxy;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use api::state::{ListenerInfo, TargetStatus};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, pending, select_all};
+use mesh::{Diagnostic, Mesh};
 
 use crate::analysis::{Analysis, Plans};
 
@@ -26,6 +28,8 @@ pub struct Offer {
     pub analysis: Arc<Analysis>,
     /// What it is compiled into, one plan for each source.
     pub plans: Arc<Plans>,
+    /// It was offered before: what runs is another now, and its text is the same.
+    pub again: bool,
 }
 
 impl Offer {
@@ -66,6 +70,26 @@ pub trait Target: Debug + Send {
 
     /// Ends it, with so much time for what is under way.
     fn shutdown(self: Box<Self>, grace: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Why a revision is not made before it is stored: what a target says that would have to run it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Unchecked {
+    /// It refuses it, in diagnostics.
+    #[error("it is refused")]
+    Refused(Vec<Diagnostic>),
+    /// Something else was changed there meanwhile.
+    #[error("{0}")]
+    Conflict(String),
+    /// It cannot be asked.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// A target that can say of a change whether it would take it, without making it.
+pub trait Check: Debug + Send + Sync {
+    /// Asks for the change from one mesh to another.
+    fn check<'a>(&'a self, before: &'a Mesh, after: &'a Mesh) -> BoxFuture<'a, Result<(), Unchecked>>;
 }
 
 /// Returns when something has changed at one of the targets, with its position.

@@ -74,6 +74,13 @@ impl Served {
         self.kinds.contains_key(&Kind::EndpointSlice)
     }
 
+    /// Whether lists may be asked for as watches: from 1.34 on that is on unless somebody turned it off.
+    pub fn streams_lists(&self) -> bool {
+        let minor =
+            self.server.trim_start_matches('v').split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+        minor.is_some_and(|minor| minor >= 34)
+    }
+
     /// How a kind is asked for; none if it is not served.
     pub fn resource(&self, kind: Kind) -> Option<ApiResource> {
         let version = self.kinds.get(&kind)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh::edit::{self, EditError};
-use mesh::{Analysis, Diagnostic, Edit, Mesh, Settings, Severity, Sources, host};
+use mesh::{Analysis, Diagnostic, Edit, Inventory, Mesh, Settings, Severity, Sources, host};
 
 use crate::catalog::Catalog;
 use crate::topology::{LinkKey, NodeId};
@@ -27,9 +27,27 @@ pub struct Reading {
 impl Reading {
     /// Reads sources; documents that did not change are taken over from `previous`.
     pub fn of(sources: Arc<Sources>, settings: &Settings, previous: Option<&Self>) -> Self {
-        let analysis = match previous {
-            Some(previous) if previous.analysis.settings() == settings => previous.analysis.after(sources),
-            _ => Analysis::read(sources, settings),
+        let inventory = previous.map(|previous| Arc::clone(previous.analysis.inventory()));
+        Self::beside(sources, inventory.unwrap_or_default(), settings, previous)
+    }
+
+    /// Reads sources beside what a platform reports.
+    pub fn beside(
+        sources: Arc<Sources>,
+        inventory: Arc<Inventory>,
+        settings: &Settings,
+        previous: Option<&Self>,
+    ) -> Self {
+        let analysis = match previous.map(|previous| &previous.analysis) {
+            Some(previous) if previous.settings() == settings => {
+                let same = Arc::ptr_eq(previous.inventory(), &inventory);
+                match (same, Arc::ptr_eq(&previous.sources, &sources)) {
+                    (true, _) => previous.after(sources),
+                    (false, true) => previous.observed(inventory),
+                    (false, false) => previous.observed(inventory).after(sources),
+                }
+            }
+            _ => Analysis::with(sources, inventory, settings),
         };
         Self::complete(analysis, settings)
     }

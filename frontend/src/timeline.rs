@@ -28,6 +28,7 @@ pub fn TimelineStrip() -> impl IntoView {
                 timeline,
                 splits.unwrap_or(true),
                 seen.get().filter(|(of, _)| *of == number).map(|(_, millis)| millis),
+                head.cluster.with(Option::is_some),
             ))
         })
     });

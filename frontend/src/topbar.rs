@@ -1,5 +1,6 @@
 //! The top bar: what runs where, and what can be done to the whole mesh.
 
+pub mod cluster;
 pub mod export;
 pub mod load;
 pub mod menu;
@@ -26,7 +27,10 @@ pub fn Topbar() -> impl IntoView {
                 <span class="wide">"meshwright"</span>
             </span>
             <Show when=move || store.head.loaded.get()>
-                <span class="chip">"mesh "<b>{store.head.name}</b></span>
+                {move || match store.head.cluster.get() {
+                    Some(cluster) => cluster::chip(&cluster).into_any(),
+                    None => view! { <span class="chip">"mesh "<b>{store.head.name}</b></span> }.into_any(),
+                }}
             </Show>
             <targets::Targets/>
             <span class="grow"></span>
@@ -79,6 +83,8 @@ fn DraftControls() -> impl IntoView {
     let store = use_store();
     let editing = store.editing;
     let empty = move || editing.count() == 0;
+    let denied =
+        move || store.head.cluster.with(|it| it.as_ref().and_then(|it| it.read_only.first().cloned()));
     let texts = move || editing.texts.with(|texts| texts.all().len());
     view! {
         <label class="switch-line chip" class:live-on=editing.live title="Apply each change when it is made">
@@ -109,7 +115,11 @@ fn DraftControls() -> impl IntoView {
         <button
             class="btn primary"
             title=move || {
-                if store.derived.blocked.get() { "The draft has errors; Review lists them" } else { "Apply (Ctrl+Enter)" }
+                match denied() {
+                    Some(why) => why,
+                    None if store.derived.blocked.get() => "The draft has errors; Review lists them".to_owned(),
+                    None => "Apply (Ctrl+Enter)".to_owned(),
+                }
             }
             aria-keyshortcuts="Control+Enter"
             disabled=move || empty() || editing.applying.get() || store.derived.blocked.get()

@@ -117,6 +117,11 @@ impl Analysis {
         &self.settings
     }
 
+    /// What a platform reports beside the text.
+    pub fn inventory(&self) -> &Arc<Inventory> {
+        &self.inventory
+    }
+
     /// What there is to say here that was not there to be said before. Places do not count: a problem that moved down a line is not
     /// new.
     pub fn new_problems(&self, before: &Self) -> impl Iterator<Item = &Diagnostic> {

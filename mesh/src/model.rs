@@ -154,6 +154,18 @@ impl Mesh {
         Some(Changes { gone: without(old, new), come: without(new, old) })
     }
 
+    /// Resources whose documents are not the same text as in an earlier mesh, or are in one of the two alone.
+    pub fn changed<'m>(&'m self, before: &'m Self) -> Vec<&'m ResourceKey> {
+        let same = |key: &&ResourceKey| match (before.document(key), self.document(key)) {
+            (Some(before), Some(now)) => before.same(now),
+            _ => false,
+        };
+        let gone = before.by_key.keys().filter(|key| !self.by_key.contains_key(*key));
+        let mut changed: Vec<_> = self.by_key.keys().filter(|key| !same(key)).chain(gone).collect();
+        changed.sort();
+        changed
+    }
+
     /// All resources, by file and place. Of one that is there twice, the last.
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
         self.documents.iter().enumerate().filter_map(|(at, document)| {

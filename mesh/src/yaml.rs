@@ -17,7 +17,7 @@ mod tree;
 mod value;
 
 pub(crate) use emit::number as written;
-pub use emit::{document, flow};
+pub use emit::{document, document_by_name, flow};
 pub use patch::{PatchError, same, update};
 pub use path::{Path, Segment};
 pub use problem::{More, Problem, Remedy};

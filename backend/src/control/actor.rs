@@ -6,24 +6,28 @@ use std::time::{Duration, Instant};
 
 use api::RevisionInfo;
 use api::event::Delta;
+use api::inventory::InventoryChange;
 use api::request::NewRevision;
 use api::revision::Stage;
 use api::state::Proposal;
+use cluster::flights::Flights;
 use mesh::Edit;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Admission, Ask, Decision, Waiting};
+use super::admission::{Admission, Ask, Decision, Outcome, Waiting};
 use super::change::{ChangeRequest, Head, LONGEST, Prepared, Refusal};
 use super::expiry::Expiries;
 use super::handle::Control;
 use super::inbox::{Command, QUEUE};
+use super::outside;
 use crate::analysis::{self, Analysis, Ports};
 use crate::clock::now_millis;
 use crate::events::Hub;
+use crate::origins::cluster::Outside;
 use crate::origins::{Baseline, Finding};
 use crate::store::{Revision, Store};
-use crate::targets::{self, News, Offer, Target};
+use crate::targets::{self, Check, News, Offer, Target};
 use crate::telemetry::Follower;
 use crate::timeline::{Progress, StageReached};
 use crate::work::Work;
@@ -41,6 +45,12 @@ pub struct Parts {
     pub origin: Option<Baseline>,
     /// What the origin has, whenever that changes.
     pub findings: mpsc::Receiver<Finding>,
+    /// What a cluster has, whenever that changes.
+    pub outside: mpsc::Receiver<Outside>,
+    /// What the program itself is writing to it.
+    pub flights: Flights,
+    /// Who has to be asked before a revision is stored.
+    pub check: Option<Arc<dyn Check>>,
     /// What follows the plans of the newest revision.
     pub telemetry: Follower,
     /// Stages that revisions reach.
@@ -61,6 +71,7 @@ pub struct Actor {
     head: watch::Sender<Arc<Head>>,
     progress: Progress,
     expiries: Expiries,
+    outside: outside::Waiting,
 }
 
 impl Actor {
@@ -74,16 +85,18 @@ impl Actor {
             store: parts.store.clone(),
             head: watched,
             work: Work::default(),
+            check: parts.check.clone(),
             decisions: decided,
         };
         let progress = Progress::new(parts.head.info.number, Instant::now(), now_millis());
         let expiries = Expiries::new(&parts.head.analysis.mesh);
-        (Self { parts, commands, admission, decisions, head, progress, expiries }, control)
+        let outside = outside::Waiting::default();
+        (Self { parts, commands, admission, decisions, head, progress, expiries, outside }, control)
     }
 
     /// Applies the newest revision.
     pub(crate) async fn start(&mut self) {
-        self.apply().await;
+        self.apply(false).await;
         // What changed in the origin while the program was away.
         self.tell_proposal();
     }
@@ -99,6 +112,10 @@ impl Actor {
                 Some(decision) = self.decisions.recv() => self.decided(decision).await,
                 Some(command) = self.commands.recv() => self.command(command).await,
                 Some(finding) = self.parts.findings.recv() => self.found(finding),
+                Some(Outside { objects, inventory }) = self.parts.outside.recv() => {
+                    self.outside.add(objects, inventory);
+                    self.look_outside();
+                }
                 at = targets::changed(&mut self.parts.targets) => self.changed(at),
                 () = at(expiry) => self.expire(),
             }
@@ -138,9 +155,19 @@ impl Actor {
         let Decision { result, on, received, at, waiting } = decision;
         let fresh = self.parts.head.expect(on);
         let soon = if received.0.elapsed() > LONGEST { Err(Refusal::TooLong) } else { Ok(()) };
-        let prepared = match result.and_then(|prepared| fresh.and(soon).map(|()| prepared)) {
-            Ok(Some(prepared)) => prepared,
-            Ok(None) => {
+        let settled = match &waiting {
+            Waiting::Outside(objects) => outside::settled(objects, &self.parts.flights),
+            _ => true,
+        };
+        let fresh = if settled { fresh } else { Err(Refusal::Stale { base: on, head: on }) };
+        let prepared = match result.and_then(|outcome| fresh.and(soon).map(|()| outcome)) {
+            Ok(Outcome::Revision(prepared)) => *prepared,
+            Ok(Outcome::Nothing) => {
+                let answer = answer(&self.parts.head.info, &self.parts.head.analysis);
+                return self.tell(waiting, Ok(answer)).await;
+            }
+            Ok(Outcome::Observed(head)) => {
+                self.observe(head).await;
                 let answer = answer(&self.parts.head.info, &self.parts.head.analysis);
                 return self.tell(waiting, Ok(answer)).await;
             }
@@ -188,6 +215,32 @@ impl Actor {
                 }
                 self.expiries.done(failed.is_some(), now_millis());
             }
+            Waiting::Outside(objects) => {
+                let stale = matches!(result, Err(Refusal::Stale { .. }));
+                self.outside.looked_at(&objects, !stale);
+                if let Err(refusal) = result
+                    && !stale
+                {
+                    tracing::error!(
+                        error = &refusal as &dyn std::error::Error,
+                        "what the cluster has could not be made a revision"
+                    );
+                }
+                self.look_outside();
+            }
+            Waiting::Observed(inventory) => {
+                let stale = matches!(result, Err(Refusal::Stale { .. }));
+                self.outside.observed(&inventory, !stale);
+                if let Err(refusal) = result
+                    && !stale
+                {
+                    tracing::error!(
+                        error = &refusal as &dyn std::error::Error,
+                        "the newest revision is too large with what runs now"
+                    );
+                }
+                self.look_outside();
+            }
         }
     }
 
@@ -199,17 +252,46 @@ impl Actor {
         let RevisionInfo { author, summary, .. } = &head.info;
         tracing::info!(author, summary, "a new revision");
         self.parts.hub.publish(Delta::Revision { info: head.info, files });
-        self.apply().await;
+        self.apply(false).await;
         self.tell_proposal();
+        // Who made it knew of what ran then.
+        if !Arc::ptr_eq(before.analysis.inventory(), head.analysis.inventory()) {
+            self.outside.add(outside::Objects::new(), Some(Arc::clone(before.analysis.inventory())));
+            self.look_outside();
+        }
     }
 
-    /// Hands the newest revision's plans to the targets.
-    async fn apply(&mut self) {
+    /// Looks at what the cluster has, unless that is being done.
+    fn look_outside(&mut self) {
+        self.outside.leave_unsettled(&self.parts.flights);
+        if let Some(objects) = self.outside.objects() {
+            let ask = Ask::Outside(objects.clone());
+            self.admission.review(ask, Instant::now(), Waiting::Outside(objects));
+        }
+        if let Some(inventory) = self.outside.inventory() {
+            let ask = Ask::Observed(Arc::clone(&inventory));
+            self.admission.review(ask, Instant::now(), Waiting::Observed(inventory));
+        }
+    }
+
+    /// The newest revision runs beside something else.
+    async fn observe(&mut self, head: Head) {
+        let before = std::mem::replace(&mut self.parts.head, head);
+        let analysis = &self.parts.head.analysis;
+        let change = InventoryChange::between(before.analysis.inventory(), analysis.inventory());
+        self.head.send_replace(Arc::new(self.parts.head.clone()));
+        self.parts.hub.publish(Delta::Inventory(Box::new(change)));
+        self.apply(true).await;
+    }
+
+    /// Hands the newest revision's plans to the targets; `again` where they had it with other endpoints.
+    async fn apply(&mut self, again: bool) {
         let offer = Arc::new(Offer {
             revision: self.parts.head.info.number,
             received: self.progress.received(),
             analysis: Arc::clone(&self.parts.head.analysis),
             plans: analysis::moved(&self.parts.head.plans, &self.parts.ports),
+            again,
         });
         self.parts.telemetry.expect(&offer).await;
         for at in 0..self.parts.targets.len() {
@@ -312,7 +394,7 @@ fn answer(info: &RevisionInfo, analysis: &Analysis) -> NewRevision {
 fn accepted(origin: &str, proposal: &Proposal, base: u64, author: Option<String>) -> ChangeRequest {
     let summary = Some(format!("from {origin}: {}", analysis::list_files(&proposal.files)));
     let edits = vec![Edit::SetFiles { files: proposal.files.clone() }];
-    ChangeRequest { base, author, edits, reverts: None, summary }
+    ChangeRequest { base, author, edits, reverts: None, summary, is_fact: false }
 }
 
 /// Waits until a time in milliseconds since 1970, at most an hour: the clock may be set.

@@ -6,15 +6,18 @@ use std::time::Instant;
 
 use api::request::{NewRevision, PostRevision};
 use api::state::Proposal;
+use mesh::Inventory;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
 use super::change::{self, ChangeRequest, Head, Prepared, Refusal};
 use super::expiry;
 use super::inbox::Answer;
+use super::outside::{self, Objects};
 use crate::analysis;
 use crate::clock::now_millis;
 use crate::store::{Revision, Store};
+use crate::targets::Check;
 use crate::work::Work;
 
 /// What is asked for, before it is known what edits that takes.
@@ -35,6 +38,10 @@ pub(super) enum Ask {
     Change(ChangeRequest),
     /// Faults taken out that have expired by now, in milliseconds since 1970.
     Expired(i64),
+    /// What a cluster has of these objects.
+    Outside(Objects),
+    /// What runs.
+    Observed(Arc<Inventory>),
 }
 
 /// Who waits for what becomes of it.
@@ -46,13 +53,28 @@ pub(super) enum Waiting {
     Accept(Proposal, Answer<NewRevision>),
     /// The loop itself: faults expired.
     Expiry,
+    /// The loop itself: the cluster has these.
+    Outside(Objects),
+    /// The loop itself: this runs.
+    Observed(Arc<Inventory>),
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Nothing is to be changed.
+    Nothing,
+    /// A revision.
+    Revision(Box<Prepared>),
+    /// The newest revision, beside what runs now.
+    Observed(Head),
 }
 
 /// What was decided.
 #[derive(Debug)]
 pub(super) struct Decision {
-    /// A revision, nothing to change, or a refusal.
-    pub(super) result: Result<Option<Prepared>, Refusal>,
+    /// What comes of it, or why it is refused.
+    pub(super) result: Result<Outcome, Refusal>,
     /// The revision that it was decided on.
     pub(super) on: u64,
     /// When it was asked for, and the same in milliseconds since 1970.
@@ -69,6 +91,8 @@ pub(super) struct Admission {
     pub(super) store: Store,
     pub(super) head: watch::Receiver<Arc<Head>>,
     pub(super) work: Work,
+    /// Who has to be asked whether he would take it.
+    pub(super) check: Option<Arc<dyn Check>>,
     /// Where decisions go.
     pub(super) decisions: mpsc::Sender<Decision>,
 }
@@ -91,18 +115,32 @@ impl Admission {
         tokio::spawn(review.instrument(span));
     }
 
-    async fn decide(&self, ask: Ask, at: i64) -> (u64, Result<Option<Prepared>, Refusal>) {
+    async fn decide(&self, ask: Ask, at: i64) -> (u64, Result<Outcome, Refusal>) {
         let admission = self.clone();
         let done = self.work.run(move || {
             let head = Arc::clone(&admission.head.borrow());
+            if let Ask::Observed(inventory) = ask {
+                let observed = change::observe(&head, inventory).map(Outcome::Observed);
+                return (head, observed, true);
+            }
             let request = ask.request(&head, &admission.store);
+            let is_fact = request.as_ref().is_ok_and(|it| it.is_fact);
             let prepared = request.and_then(|it| change::prepare(&head, it, at));
-            (head.info.number, prepared)
+            let outcome =
+                prepared.map(|it| it.map_or(Outcome::Nothing, |it| Outcome::Revision(Box::new(it))));
+            (head, outcome, is_fact)
         });
-        match done.await {
+        let (head, result, is_fact) = match done.await {
             Ok(decided) => decided,
-            Err(error) => (self.head.borrow().info.number, Err(error.into())),
+            Err(error) => return (self.head.borrow().info.number, Err(error.into())),
+        };
+        let number = head.info.number;
+        if let (Some(check), Ok(Outcome::Revision(prepared)), false) = (&self.check, &result, is_fact)
+            && let Err(unchecked) = check.check(&head.analysis.mesh, &prepared.analysis.mesh).await
+        {
+            return (number, Err(unchecked.into()));
         }
+        (number, result)
     }
 }
 
@@ -113,6 +151,8 @@ impl Ask {
             Self::Revert { .. } => "revert",
             Self::Change(_) => "change",
             Self::Expired(_) => "expiry",
+            Self::Outside(_) => "outside",
+            Self::Observed(_) => "inventory",
         }
     }
 
@@ -122,7 +162,7 @@ impl Ask {
             Self::Edits(request) => Some(request.base),
             Self::Revert { base, .. } => Some(*base),
             Self::Change(request) => Some(request.base),
-            Self::Expired(_) => None,
+            Self::Expired(_) | Self::Outside(_) | Self::Observed(_) => None,
         }
     }
 
@@ -130,6 +170,9 @@ impl Ask {
         match self {
             Self::Change(request) => Ok(request),
             Self::Expired(now) => Ok(expiry::removal(head, now)),
+            Self::Outside(objects) => Ok(outside::change(head, &objects)),
+            // That is no change of the text.
+            Self::Observed(_) => Ok(outside::change(head, &Objects::new())),
             Self::Edits(request) => {
                 head.expect(request.base)?;
                 let mut edits = request.edits;
@@ -137,7 +180,14 @@ impl Ask {
                     edits.extend(analysis::replace_resources(&head.analysis.mesh, resources)?);
                 }
                 let base = request.base;
-                Ok(ChangeRequest { base, author: request.author, edits, reverts: None, summary: None })
+                Ok(ChangeRequest {
+                    base,
+                    author: request.author,
+                    edits,
+                    reverts: None,
+                    summary: None,
+                    is_fact: false,
+                })
             }
             Self::Revert { number, base, author } => {
                 head.expect(base)?;
@@ -147,7 +197,7 @@ impl Ask {
                 let now = &head.analysis.sources;
                 let edits = mesh::revert::revert(number, &revision.inverse, &before, &revision.sources, now)?;
                 let summary = Some(format!("takes back {number}: {}", revision.info.summary));
-                Ok(ChangeRequest { base, author, edits, reverts: Some(number), summary })
+                Ok(ChangeRequest { base, author, edits, reverts: Some(number), summary, is_fact: false })
             }
         }
     }
@@ -184,17 +234,19 @@ mod tests {
         let (_head, watched) = watch::channel(Arc::new(Head { info, analysis, plans: Arc::default() }));
         let (decisions, mut decided) = mpsc::channel(1);
         let (store, work) = (Store::open(data.path()).unwrap(), Work::default());
-        let admission = Admission { store, head: watched, work: work.clone(), decisions };
+        let admission = Admission { store, head: watched, work: work.clone(), check: None, decisions };
 
         let (end, held) = channel::<()>();
         let long = tokio::spawn(async move { work.run(move || held.recv().unwrap()).await });
         let files = vec![("b.yaml".to_owned(), Some("# more\n".to_owned()))];
         let edits = vec![Edit::SetFiles { files }];
-        let request = ChangeRequest { base: 1, author: None, edits, reverts: None, summary: None };
+        let request =
+            ChangeRequest { base: 1, author: None, edits, reverts: None, summary: None, is_fact: false };
         admission.review(Ask::Change(request), Instant::now(), Waiting::Expiry);
         let decided = decided.recv().await.unwrap();
         assert_eq!(decided.on, 1);
-        assert_eq!(decided.result.unwrap().unwrap().revision.info.number, 2);
+        let Ok(Outcome::Revision(prepared)) = decided.result else { panic!("{:?}", decided.result) };
+        assert_eq!(prepared.revision.info.number, 2);
         end.send(()).unwrap();
         long.await.unwrap().unwrap();
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::RevisionInfo;
-use mesh::{Diagnostic, Edit, Severity};
+use mesh::{Diagnostic, Edit, Inventory, Severity};
 
 use crate::analysis::{self, Analysis, EditError, Plans};
 use crate::store::Revision;
+use crate::targets::Unchecked;
 
 /// Author of the program's own revisions.
 pub const OWN: &str = "meshwright";
@@ -51,6 +52,8 @@ pub(super) struct ChangeRequest {
     pub reverts: Option<u64>,
     /// What the log calls it; what the edits do unless given.
     pub summary: Option<String>,
+    /// It is so already, whatever is to be said about it.
+    pub is_fact: bool,
 }
 
 /// Why a change is not made.
@@ -69,6 +72,15 @@ pub enum Refusal {
     /// The result has errors that were not there before.
     #[error("the result would have {} that {} not there before", count(.0.len()), if .0.len() == 1 { "was" } else { "were" })]
     Invalid(Vec<Diagnostic>),
+    /// A target would not take it.
+    #[error("the cluster refuses it, so nothing was changed")]
+    Refused(Vec<Diagnostic>),
+    /// Someone changed the same in the cluster.
+    #[error("{0}; nothing was changed. Review what changed and make the edit again")]
+    Conflict(String),
+    /// A target that has to be asked does not answer.
+    #[error("the cluster cannot be asked, so nothing was changed: {0}")]
+    Unreachable(String),
     /// An edit does not fit the text.
     #[error(transparent)]
     Edit(#[from] EditError),
@@ -98,6 +110,16 @@ pub enum Refusal {
     Down,
 }
 
+impl From<Unchecked> for Refusal {
+    fn from(unchecked: Unchecked) -> Self {
+        match unchecked {
+            Unchecked::Refused(diagnostics) => Self::Refused(diagnostics),
+            Unchecked::Conflict(why) => Self::Conflict(why),
+            Unchecked::Unreachable(why) => Self::Unreachable(why),
+        }
+    }
+}
+
 fn count(errors: usize) -> String {
     if errors == 1 { "an error".to_owned() } else { format!("{errors} errors") }
 }
@@ -125,7 +147,7 @@ pub(super) fn prepare(head: &Head, request: ChangeRequest, at: i64) -> Result<Op
     }
     let errors = next.new_problems(&head.analysis).filter(|it| it.severity == Severity::Error);
     let errors: Vec<_> = errors.cloned().collect();
-    if !errors.is_empty() {
+    if !errors.is_empty() && !request.is_fact {
         return Err(Refusal::Invalid(errors));
     }
     let plans = Arc::new(next.plans_after(number + 1, &head.analysis, &head.plans)?);
@@ -139,6 +161,13 @@ pub(super) fn prepare(head: &Head, request: ChangeRequest, at: i64) -> Result<Op
     };
     let revision = Revision { info, inverse: changed.inverse, sources: Arc::clone(&next.sources) };
     Ok(Some(Prepared { revision, analysis: Arc::new(next), plans }))
+}
+
+/// The newest revision beside what runs now.
+pub(super) fn observe(head: &Head, inventory: Arc<Inventory>) -> Result<Head, Refusal> {
+    let analysis = head.analysis.observed(inventory);
+    let plans = analysis.plans_after(head.info.number, &head.analysis, &head.plans)?;
+    Ok(Head { info: head.info.clone(), analysis: Arc::new(analysis), plans: Arc::new(plans) })
 }
 
 fn author(given: Option<&str>) -> String {
@@ -176,6 +205,7 @@ mod tests {
             edits: vec![Edit::SetFiles { files: vec![("a.yaml".to_owned(), Some(text.to_owned()))] }],
             reverts: None,
             summary: None,
+            is_fact: false,
         }
     }
 

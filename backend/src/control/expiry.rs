@@ -58,7 +58,7 @@ pub(super) fn removal(head: &Head, now: i64) -> ChangeRequest {
     // What is too much for once is left for the next time.
     let edits = expired.map(|(_, edit)| edit).take(EDITS).collect();
     let (author, summary) = (Some(OWN.to_owned()), Some("fault expired".to_owned()));
-    ChangeRequest { base: head.info.number, author, edits, reverts: None, summary }
+    ChangeRequest { base: head.info.number, author, edits, reverts: None, summary, is_fact: false }
 }
 
 fn times(mesh: &Mesh) -> Vec<i64> {

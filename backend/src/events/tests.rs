@@ -32,6 +32,8 @@ fn hub(first: u64) -> Arc<Hub> {
         proposal: None,
         alerts: vec![],
         set_aside: None,
+        inventory: std::sync::Arc::default(),
+        cluster: None,
         unread: vec![],
         instances: vec![],
     };

@@ -74,6 +74,16 @@ impl From<Refusal> for Failure {
                 failure.0.diagnostics = diagnostics;
                 failure
             }
+            Refusal::Refused(diagnostics) => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                let mut failure = Self::named("/problems/refused", status, "The cluster refuses it", detail);
+                failure.0.diagnostics = diagnostics;
+                failure
+            }
+            Refusal::Conflict(_) => {
+                let title = "The cluster has another state";
+                Self::named("/problems/conflict", StatusCode::CONFLICT, title, detail)
+            }
             Refusal::Limit(_) | Refusal::Edit(EditError::Limit(_)) => {
                 let title = "It is more than it may be";
                 Self::named("/problems/limit", StatusCode::PAYLOAD_TOO_LARGE, title, detail)
@@ -93,7 +103,7 @@ impl From<Refusal> for Failure {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
             }
             Refusal::TooLong => Self::new(StatusCode::GATEWAY_TIMEOUT, detail),
-            Refusal::Work(WorkError::Busy | WorkError::Down) | Refusal::Down => {
+            Refusal::Work(WorkError::Busy | WorkError::Down) | Refusal::Unreachable(_) | Refusal::Down => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::RevisionInfo;
 use api::revision::Edits;
 use api::state::SetAside;
-use mesh::{Edit, Settings, Sources};
+use mesh::{Edit, Inventory, Settings, Sources};
 
 use super::ServeError;
 use crate::analysis::{Analysis, Plans};
@@ -18,6 +18,15 @@ use crate::work::said;
 
 /// Revisions that are tried, from the newest back.
 const TRIES: u64 = 100;
+
+/// What an origin has, for a new log.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// What the origin is called in sentences.
+    pub(super) origin: String,
+    /// Its text.
+    pub(super) sources: Sources,
+}
 
 /// What the program starts with.
 #[derive(Debug)]
@@ -33,22 +42,23 @@ pub(super) struct First {
 /// One that cannot be run (an older version may have stored it) is set aside: a new revision has the text of the last one that can.
 pub(super) async fn first(
     store: &Store,
-    folder: Option<&Sources>,
+    origin: Option<Found>,
+    inventory: &Arc<Inventory>,
     settings: &Settings,
 ) -> Result<First, ServeError> {
-    let (store, folder, settings) = (store.clone(), folder.cloned(), settings.clone());
+    let (store, inventory, settings) = (store.clone(), Arc::clone(inventory), settings.clone());
     let compile = move |sources: &Arc<Sources>, number: u64| {
-        let analysis = Analysis::read(Arc::clone(sources), &settings);
+        let analysis = Analysis::with(Arc::clone(sources), Arc::clone(&inventory), &settings);
         let plans = analysis.plans(number).map_err(|error| error.to_string())?;
         Ok((analysis, plans))
     };
-    let done = tokio::task::spawn_blocking(move || run_newest(&store, folder.as_ref(), compile)).await;
+    let done = tokio::task::spawn_blocking(move || run_newest(&store, origin.as_ref(), compile)).await;
     done.unwrap_or_else(|error| Err(ServeError::NoneRuns(error.to_string())))
 }
 
 fn run_newest(
     store: &Store,
-    folder: Option<&Sources>,
+    origin: Option<&Found>,
     compile: impl Fn(&Arc<Sources>, u64) -> Result<(Analysis, Plans), String>,
 ) -> Result<First, ServeError> {
     let compile = |sources: &Arc<Sources>, number: u64| {
@@ -57,7 +67,7 @@ fn run_newest(
     };
     let newest = match store.head()? {
         Some(newest) => newest,
-        None => make_first(store, folder)?,
+        None => make_first(store, origin)?,
     };
     let number = newest.info.number;
     let why = match compile(&newest.sources, number) {
@@ -108,22 +118,22 @@ fn append(
     Ok(info)
 }
 
-fn make_first(store: &Store, folder: Option<&Sources>) -> Result<Revision, StoreError> {
-    let (sources, summary) = match folder {
-        Some(folder) => (folder.clone(), "read from the folder"),
-        None => (sample::mesh(), "the sample mesh"),
+fn make_first(store: &Store, origin: Option<&Found>) -> Result<Revision, StoreError> {
+    let (sources, summary) = match origin {
+        Some(found) => (found.sources.clone(), format!("read from {}", found.origin)),
+        None => (sample::mesh(), "the sample mesh".to_owned()),
     };
     let info = RevisionInfo {
         number: 1,
         author: OWN.to_owned(),
         at: now_millis(),
-        summary: summary.to_owned(),
+        summary,
         edits: Edits::default(),
         reverts: None,
     };
     let first = Revision { info, inverse: Vec::new(), sources: Arc::new(sources) };
     store.append(&first)?;
-    if folder.is_some() {
+    if origin.is_some() {
         store.set_baseline(&first.sources)?;
     }
     Ok(first)

@@ -22,9 +22,21 @@ pub(super) fn data_folder(name: &str, folder: Option<&Path>) -> Option<PathBuf> 
     let base = etcetera::choose_base_strategy().ok()?.data_dir().join("meshwright");
     let Some(folder) = folder else { return Some(base.join(name)) };
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let hash = Sha256::digest(whole.as_os_str().as_encoded_bytes());
-    let short: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    Some(base.join(format!("{name}-{short}")))
+    Some(base.join(format!("{name}-{}", short(whole.as_os_str().as_encoded_bytes()))))
+}
+
+/// Where the log of a cluster's mesh is kept unless the operator says so: a server and what is looked at there have a log of their own.
+pub(super) fn cluster_folder(context: &str, server: &str, namespaces: &[String]) -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?.data_dir().join("meshwright");
+    let whole = format!("{server}\n{}", namespaces.join("\n"));
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '-' };
+    let name: String = context.chars().map(plain).take(60).collect();
+    Some(base.join(format!("cluster-{}-{}", name.trim_start_matches('.'), short(whole.as_bytes()))))
+}
+
+/// Some letters that stand for a text.
+fn short(text: &[u8]) -> String {
+    Sha256::digest(text).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The page's address. Who listens everywhere is reached on loopback from here.

@@ -38,8 +38,8 @@ pub(super) struct Plane {
     pub(super) task: BoxFuture<'static, ()>,
     /// Sends spans, and ends after the proxy has.
     pub(super) spans: Option<JoinHandle<()>>,
-    /// Where Envoys ask for the mesh.
-    pub(super) for_envoys: SocketAddr,
+    /// Where Envoys ask for the mesh, if they may.
+    pub(super) for_envoys: Option<SocketAddr>,
     /// Whether they have to show a token there.
     pub(super) envoys_show_token: bool,
 }
@@ -49,6 +49,9 @@ pub(super) async fn start(
     config: &mut Config,
     milestones: mpsc::Sender<StageReached>,
 ) -> Result<Plane, ServeError> {
+    if config.cluster.is_some() && !config.data_plane {
+        return Ok(Plane::elsewhere());
+    }
     let mut for_them = std::mem::take(&mut config.envoys);
     // Keys are among what Envoys get. Those that show certificates are known by them.
     if for_them.options.token.is_none()
@@ -91,9 +94,29 @@ pub(super) async fn start(
         names,
         task,
         spans,
-        for_envoys,
+        for_envoys: Some(for_envoys),
         envoys_show_token,
     })
+}
+
+impl Plane {
+    /// The mesh has a data plane of its own, and none of this program.
+    fn elsewhere() -> Self {
+        // There is nobody who could tell anything.
+        let (_, notices) = mpsc::channel(1);
+        Self {
+            targets: Vec::new(),
+            routing: Kind::Cluster,
+            entries: Arc::default(),
+            batches: Vec::new(),
+            notices,
+            names: Arc::default(),
+            task: async {}.boxed(),
+            spans: None,
+            for_envoys: None,
+            envoys_show_token: false,
+        }
+    }
 }
 
 fn proxy_config(config: &Config) -> proxy::Config {

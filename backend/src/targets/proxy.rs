@@ -29,6 +29,8 @@ pub struct DataPlane {
     /// All of its listeners have an address.
     complete: bool,
     offer: Option<Arc<Offer>>,
+    /// It did not take what it was given last.
+    failed: bool,
     news: News,
 }
 
@@ -40,7 +42,9 @@ pub struct Unreachable;
 impl Target for DataPlane {
     fn offer(&mut self, offer: &Arc<Offer>) {
         self.offer = Some(Arc::clone(offer));
-        self.say(TargetState::Pending { revision: offer.revision });
+        if !offer.again {
+            self.say(TargetState::Pending { revision: offer.revision });
+        }
     }
 
     fn apply(&mut self) -> BoxFuture<'_, ()> {
@@ -51,14 +55,22 @@ impl Target for DataPlane {
             let revision = offer.revision;
             match self.run(&offer.plans).await {
                 Ok((at, changed)) => {
-                    self.say(TargetState::Applied { revision, at: now_millis(), millis: offer.millis(at) });
-                    self.news.swapped = Some((revision, at));
+                    if !offer.again || self.failed {
+                        self.say(TargetState::Applied {
+                            revision,
+                            at: now_millis(),
+                            millis: offer.millis(at),
+                        });
+                        self.news.swapped = Some((revision, at));
+                    }
+                    self.failed = false;
                     if changed {
                         self.news.listeners = Some(listeners(&self.entries.load()));
                     }
                 }
                 Err(error) => {
                     tracing::error!(%error, "the proxy did not take the revision");
+                    self.failed = true;
                     self.say(TargetState::Unreachable { since: now_millis() });
                 }
             }
@@ -90,6 +102,7 @@ impl DataPlane {
             running: Arc::default(),
             complete: false,
             offer: None,
+            failed: false,
             news: News::default(),
         }
     }

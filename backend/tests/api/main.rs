@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics fails, in its helpers too")]
 
 mod alerts;
+mod cluster;
 mod control;
 mod crash;
 mod events;

@@ -108,7 +108,7 @@ async fn envoys_show_the_token_too_unless_they_have_one_of_their_own() {
         let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
         let ask = |token: Option<&str>| {
             let path = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-            let mut request = Request::post(format!("http://{}{path}", running.server.for_envoys))
+            let mut request = Request::post(format!("http://{}{path}", running.server.for_envoys.unwrap()))
                 .header(header::CONTENT_TYPE, "application/grpc")
                 .header(header::TE, "trailers");
             if let Some(token) = token {

@@ -87,7 +87,8 @@ impl Derived {
     pub(super) fn new(server: Head, editing: Editing, traffic: TrafficStore, ui: Ui) -> Self {
         let base = memo(move |before: Option<&Shared<Reading>>| {
             let sources = editing.base.with(|base| Arc::clone(&base.sources));
-            Shared::new(Reading::of(sources, &server.settings.get(), before.map(|before| &**before)))
+            let (inventory, settings) = (server.inventory.get(), server.settings.get());
+            Shared::new(Reading::beside(sources, inventory, &settings, before.map(|before| &**before)))
         });
         let head = memo(move |_| {
             let (base, sources) = (base.get(), server.sources.get());

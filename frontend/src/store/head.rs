@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::prelude::*;
 use api::observed::Tick;
 use api::reduce;
-use api::state::{ListenerInfo, LoadSettings, Proposal, SetAside};
+use api::state::{ClusterInfo, ListenerInfo, LoadSettings, Proposal, SetAside};
 use api::{Alert, Delta, InstanceStats, RevisionInfo, Snapshot, TargetStatus, Timeline};
-use mesh::{Diagnostic, Settings, Sources};
+use mesh::{Diagnostic, Inventory, Settings, Sources};
 
 /// How we stand with the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,10 @@ pub struct Head {
     pub unread: RwSignal<Vec<Diagnostic>>,
     /// What instances answered.
     pub instances: RwSignal<Vec<InstanceStats>>,
+    /// What runs, as a platform reports it.
+    pub inventory: RwSignal<Arc<Inventory>>,
+    /// The cluster that the mesh is of.
+    pub cluster: RwSignal<Option<ClusterInfo>>,
 }
 
 impl Head {
@@ -86,6 +90,8 @@ impl Head {
             alerts: RwSignal::new(Vec::new()),
             unread: RwSignal::new(Vec::new()),
             instances: RwSignal::new(Vec::new()),
+            inventory: RwSignal::new(Arc::default()),
+            cluster: RwSignal::new(None),
         }
     }
 
@@ -98,6 +104,8 @@ impl Head {
         self.name.set(snapshot.name);
         self.version.set(snapshot.version);
         self.settings.set(snapshot.settings);
+        self.inventory.set(snapshot.inventory);
+        self.cluster.set(snapshot.cluster);
         self.sources.set(Arc::new(snapshot.sources));
         self.revision.set(Some(snapshot.revision));
         self.targets.set(snapshot.targets);
@@ -133,6 +141,7 @@ impl Head {
             Delta::Proposal(proposal) => self.proposal.set(proposal),
             Delta::Alerts(alerts) => self.alerts.set(alerts),
             Delta::Unread(unread) => self.unread.set(unread),
+            Delta::Inventory(change) => self.inventory.update(|inventory| change.apply(inventory)),
             Delta::Instances(instances) => self.instances.set(instances),
             Delta::Snapshot(_) | Delta::Tick(_) => {}
         }

@@ -40,10 +40,12 @@ pub struct Step {
     pub when: String,
 }
 
-const STAGES: [(Stage, &str, &str); 6] = [
+const STAGES: [(Stage, &str, &str); 8] = [
     (Stage::Received, "edit received", "The server has the edit; the clock starts here."),
-    (Stage::Validated, "validated", "Its resources are valid."),
+    (Stage::Validated, "validated", "Its resources are valid; a cluster was asked, too (dry run)."),
     (Stage::Stored, "stored", "The revision is on disk."),
+    (Stage::Patched, "patched", "The API server has the changed objects."),
+    (Stage::Watched, "watched", "The cluster's own watch has told the changed objects."),
     (
         Stage::Swapped,
         "proxies swapped",
@@ -66,14 +68,22 @@ pub fn splits(revision: &RevisionInfo, history: &[RevisionInfo]) -> bool {
 }
 
 /// The steps of a timeline; without `splits` the last one is there only once it was reached. `seen` is when this page had drawn the first traffic, in milliseconds since the slider was let
-/// go; it is a step only for a change that was made here.
-pub fn steps(timeline: &Timeline, splits: bool, seen: Option<f64>) -> Vec<Step> {
+/// go; it is a step only for a change that was made here. What a cluster's own proxies do is not known, unless somebody told.
+pub fn steps(timeline: &Timeline, splits: bool, seen: Option<f64>, of_cluster: bool) -> Vec<Step> {
     let mut next = true;
     let mut steps = Vec::with_capacity(7);
     for (stage, name, meaning) in STAGES {
         // What comes before a stage that was reached has been passed, even where nobody said so.
         let reached = timeline.milestones.iter().any(|other| other.stage >= stage);
-        if stage == Stage::Converged && !splits && !reached {
+        let expected = match stage {
+            Stage::Converged => splits && !of_cluster,
+            Stage::Patched | Stage::Watched => of_cluster,
+            Stage::Swapped | Stage::FirstRequest => !of_cluster,
+            Stage::Received | Stage::Validated | Stage::Stored => true,
+        };
+        let told = timeline.milestones.iter().any(|other| other.stage == stage);
+        let of_proxies = !matches!(stage, Stage::Patched | Stage::Watched);
+        if !expected && !told && !(reached && of_proxies && !of_cluster) {
             continue;
         }
         let milestone = timeline.milestones.iter().find(|other| other.stage == stage);
@@ -127,6 +137,7 @@ mod tests {
             ]),
             true,
             None,
+            false,
         );
         let seen = steps.iter().map(|step| (step.progress, step.when.as_str())).collect::<Vec<_>>();
         assert_eq!(
@@ -144,7 +155,7 @@ mod tests {
 
     #[test]
     fn notes_stand_beside_the_time() {
-        let steps = steps(&timeline(&[(Stage::Converged, 3_210.0, Some("n=384"))]), true, Some(212.4));
+        let steps = steps(&timeline(&[(Stage::Converged, 3_210.0, Some("n=384"))]), true, Some(212.4), false);
         assert_eq!(steps.last().map(|step| step.when.as_str()), Some("3.2 s · n=384"));
         assert_eq!((steps[5].name, steps[5].when.as_str()), ("seen here", "212 ms"));
         assert!(steps.iter().all(|step| step.progress == Progress::Done));
@@ -172,6 +183,17 @@ mod tests {
             assert_eq!(splits(&revision, std::slice::from_ref(&faulty)), expected, "{revision:?}");
         }
         let received = timeline(&[(Stage::Received, 0.0, None)]);
-        assert_eq!([true, false].map(|splits| steps(&received, splits, None).len()), [6, 5]);
+        assert_eq!([true, false].map(|splits| steps(&received, splits, None, false).len()), [6, 5]);
+    }
+
+    #[test]
+    fn a_cluster_has_steps_of_its_own() {
+        let names = |stages: &[(Stage, f64, Option<&str>)]| -> Vec<&str> {
+            steps(&timeline(stages), true, None, true).iter().map(|step| step.name).collect()
+        };
+        let written = ["edit received", "validated", "stored", "patched", "watched"];
+        assert_eq!(names(&[(Stage::Received, 0.0, None)]), written);
+        assert_eq!(names(&[(Stage::Watched, 9.0, None)]), written);
+        assert_eq!(names(&[(Stage::FirstRequest, 9.0, None)]), [&written[..], &["first request"]].concat());
     }
 }

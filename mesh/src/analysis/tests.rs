@@ -175,7 +175,7 @@ fn reported(address: &str) -> Arc<Inventory> {
     };
     let workload =
         Workload { namespace: "shop".to_owned(), name: "a-v1".to_owned(), labels, locality: String::new() };
-    Arc::new(Inventory { services: vec![service], workloads: vec![workload] })
+    Arc::new(Inventory { services: vec![Arc::new(service)], workloads: vec![workload] })
 }
 
 #[test]

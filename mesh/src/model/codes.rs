@@ -182,6 +182,13 @@ pub const CODES: &[Code] = &[
         "`percent` of an abort is no longer in the API. It is read here, but Istio ignores it, and aborts nothing without \
          `percentage`.",
     ),
+    code(
+        "MW0026",
+        Severity::Error,
+        "Refused by the cluster",
+        "The API server, a rule of its CRDs (CEL) or a webhook does not take the object; the message has its words. It was asked before \
+         anything was written (dry run), so nothing has changed.",
+    ),
 ];
 
 #[cfg(test)]

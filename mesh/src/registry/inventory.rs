@@ -1,6 +1,9 @@
 //! What a platform reports of what runs, beside the documents. It comes and goes without a revision.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::service::Endpoint;
 use super::{Service, Workload, kubernetes};
@@ -8,16 +11,18 @@ use crate::resource::{Metadata, Service as Spec};
 use crate::{Kind, ResourceKey, Settings};
 
 /// Services, their endpoints, and workloads, as a platform reports them.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Inventory {
-    /// Its services.
-    pub services: Vec<Reported>,
-    /// What runs there and may send traffic.
+    /// Its services, by namespace and name.
+    pub services: Vec<Arc<Reported>>,
+    /// What runs there and may send traffic, by namespace and name.
     pub workloads: Vec<Workload>,
 }
 
 /// A service of a platform.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reported {
     /// Its namespace.
     pub namespace: String,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ResourceKey;
 
@@ -70,7 +70,7 @@ pub struct Port {
 }
 
 /// One instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// IP address or DNS name, or a path for a Unix socket (`unix://`).
     pub address: String,

@@ -58,7 +58,7 @@ pub const LOCALITY_LABELS: [&str; 3] =
 pub(super) type Labels = BTreeMap<String, String>;
 
 /// A workload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workload {
     /// Its namespace.
     pub namespace: String,

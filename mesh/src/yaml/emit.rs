@@ -10,12 +10,14 @@ pub(crate) struct Layout {
     pub(crate) step: usize,
     /// Columns from a key to the dashes of the list below it.
     pub(crate) dash: usize,
+    /// Keys by the alphabet alone, as kubectl prints objects.
+    pub(crate) by_name: bool,
 }
 
 impl Default for Layout {
     /// As kubectl and Istio's documentation write.
     fn default() -> Self {
-        Self { step: 2, dash: 0 }
+        Self { step: 2, dash: 0, by_name: false }
     }
 }
 
@@ -25,6 +27,12 @@ const FIRST: [&str; 7] = ["apiVersion", "kind", "metadata", "name", "namespace",
 /// A whole document, with a line feed at its end.
 pub fn document(value: &Value) -> String {
     inline(value).map_or_else(|| block(value, 0, Layout::default()), |scalar| scalar + "\n")
+}
+
+/// A whole document with its keys in the order of `kubectl get -o yaml`.
+pub fn document_by_name(value: &Value) -> String {
+    let layout = Layout { by_name: true, ..Layout::default() };
+    inline(value).map_or_else(|| block(value, 0, layout), |scalar| scalar + "\n")
 }
 
 /// A value that fits behind a key: a scalar, or an empty collection.
@@ -106,7 +114,7 @@ pub(crate) fn block(value: &Value, indent: usize, layout: Layout) -> String {
     let mut out = String::new();
     match value {
         Value::Object(map) => {
-            for (key, value) in ordered(map) {
+            for (key, value) in ordered(map, layout.by_name) {
                 entry(key, value, indent, layout, &mut out);
             }
         }
@@ -163,7 +171,7 @@ pub fn flow(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
             let entries: Vec<_> =
-                ordered(map).into_iter().map(|(key, value)| flow_entry(key, value)).collect();
+                ordered(map, false).into_iter().map(|(key, value)| flow_entry(key, value)).collect();
             format!("{{{}}}", entries.join(", "))
         }
         Value::String(string) => flow_text(string),
@@ -177,7 +185,7 @@ pub(crate) fn strict(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(strict).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
             let entries: Vec<_> =
-                ordered(map).into_iter().map(|(key, value)| strict_entry(key, value)).collect();
+                ordered(map, false).into_iter().map(|(key, value)| strict_entry(key, value)).collect();
             format!("{{{}}}", entries.join(", "))
         }
         Value::String(string) => quoted(string),
@@ -205,11 +213,12 @@ fn flow_text(string: &str) -> String {
     }
 }
 
-fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
+fn ordered(map: &Map<String, Value>, by_name: bool) -> Vec<(&String, &Value)> {
+    let first = if by_name { &[][..] } else { &FIRST[..] };
     let mut entries: Vec<_> = map.iter().collect();
     // By name behind those, whatever order the map happens to keep: what is written must not depend on features of others.
     entries
-        .sort_by_key(|(key, _)| (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key));
+        .sort_by_key(|(key, _)| (first.iter().position(|first| first == key).unwrap_or(first.len()), *key));
     entries
 }
 
@@ -347,6 +356,6 @@ a:
             d: 1
 ";
         let value = json!({ "a": { "b": [{ "c": { "d": 1 } }] } });
-        assert_eq!(block(&value, 0, Layout { step: 4, dash: 2 }), wide);
+        assert_eq!(block(&value, 0, Layout { step: 4, dash: 2, by_name: false }), wide);
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn layout(text: &str, tree: &Tree) -> Layout {
         }
     }
     let default = Layout::default();
-    Layout { step: step.unwrap_or(default.step), dash: dash_offset.unwrap_or(default.dash) }
+    Layout { step: step.unwrap_or(default.step), dash: dash_offset.unwrap_or(default.dash), ..default }
 }
 
 /// The lines of a range without the last line feed, each moved to the right.

@@ -1,0 +1,60 @@
+//! The link to a cluster: connected, looked at, and what is needed to follow it and to write to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::state::ClusterInfo;
+use cluster::flights::Flights;
+use cluster::mirror::Watched;
+use cluster::{Kind, Mirror, Options, Verb, View, Writer};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::task::JoinSet;
+
+use super::ServeError;
+
+/// For how long the first lists may take.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// A cluster that is linked.
+pub(super) struct Link {
+    /// What it has.
+    pub(super) mirror: Mirror,
+    /// What it had at first.
+    pub(super) view: Arc<View>,
+    /// What is written with.
+    pub(super) writer: Writer,
+    /// What is being written.
+    pub(super) flights: Flights,
+    /// What browsers are told of it.
+    pub(super) info: ClusterInfo,
+}
+
+impl Link {
+    /// Connects, and returns when all was listed once. `tasks` keeps it up to date.
+    pub(super) async fn start(options: &Options, tasks: &mut JoinSet<()>) -> Result<Self, ServeError> {
+        let connection = cluster::connect(options).await?;
+        let served = cluster::discover(&connection).await?;
+        let access = cluster::access(&connection).await?;
+        let (mut mirror, run) = Mirror::new(Watched::of(&connection, &served, &access));
+        let run: BoxFuture<'static, ()> = run.boxed();
+        tasks.spawn(run);
+        let Ok(view) = tokio::time::timeout(FIRST, mirror.first()).await else {
+            return Err(ServeError::SlowCluster(FIRST.as_secs()));
+        };
+        let read_only = Kind::ISTIO.into_iter().flat_map(|kind| {
+            let namespace = connection.namespaces.first().unwrap_or(&connection.namespace);
+            let denied = Verb::WRITE.into_iter().find_map(|verb| access.may(verb, kind, namespace).err());
+            denied.map(|denied| denied.to_string())
+        });
+        let info = ClusterInfo {
+            context: connection.context.clone(),
+            server: connection.server.clone(),
+            version: served.server.clone(),
+            namespaces: connection.namespaces.clone(),
+            read_only: read_only.collect(),
+        };
+        let writer = Writer::of(&connection, &served);
+        Ok(Self { mirror, view, writer, flights: Flights::default(), info })
+    }
+}

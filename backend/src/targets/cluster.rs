@@ -1,0 +1,161 @@
+//! The cluster as a target: what a revision changes is written there, each object by the smallest write, and counts as applied when the
+//! cluster's own watch has told it.
+
+mod changes;
+mod task;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::state::{Target as Kind, TargetState, TargetStatus};
+use cluster::flights::Flights;
+use cluster::write::Why;
+use cluster::{Change, Mirror, Writer};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use mesh::{Analysis, Diagnostic, Mesh};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+
+use super::{Check, News, Offer, Target, Unchecked};
+use crate::store::Store;
+use crate::timeline::StageReached;
+use changes::between;
+
+/// Revisions that may wait to be written; then the loop waits.
+const QUEUE: usize = 64;
+
+/// The cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    flights: Flights,
+    /// The revision that was offered last.
+    previous: Arc<Analysis>,
+    offer: Option<Arc<Offer>>,
+    jobs: mpsc::Sender<Job>,
+    states: watch::Receiver<TargetState>,
+    task: JoinHandle<()>,
+}
+
+/// A revision with what it changes in the cluster.
+#[derive(Debug)]
+struct Job {
+    offer: Arc<Offer>,
+    changes: Vec<Change>,
+}
+
+/// What it takes to write.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// What is written with.
+    pub writer: Writer,
+    /// What the cluster has.
+    pub mirror: Mirror,
+    /// What is being written.
+    pub flights: Flights,
+    /// Where it is kept which revision the cluster has.
+    pub store: Store,
+    /// Where stages of revisions are told.
+    pub milestones: mpsc::Sender<StageReached>,
+}
+
+impl Cluster {
+    /// A cluster that has a revision.
+    pub fn start(parts: Parts, has: Arc<Analysis>, revision: u64) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (tell, states) = watch::channel(TargetState::Pending { revision });
+        let flights = parts.flights.clone();
+        let task = tokio::spawn(task::run(parts, queue, tell));
+        Self { flights, previous: has, offer: None, jobs, states, task }
+    }
+}
+
+impl Target for Cluster {
+    fn offer(&mut self, offer: &Arc<Offer>) {
+        self.offer = Some(Arc::clone(offer));
+    }
+
+    /// Hands what the revision changes to the task that writes. Nothing that others changed is among it: a revision that has been made
+    /// of what the cluster has changes nothing there.
+    fn apply(&mut self) -> BoxFuture<'_, ()> {
+        let revision = self.offer.as_ref().map(|offer| offer.revision);
+        let span = tracing::info_span!("apply", to = "cluster", revision);
+        async {
+            let Some(offer) = self.offer.clone() else { return };
+            let previous = std::mem::replace(&mut self.previous, Arc::clone(&offer.analysis));
+            let changes = between(&previous.mesh, &offer.analysis.mesh);
+            self.flights.begin(changes.iter().map(|it| &it.key));
+            if self.jobs.send(Job { offer, changes }).await.is_err() {
+                tracing::error!("the task that writes to the cluster has ended");
+            }
+        }
+        .instrument(span)
+        .boxed()
+    }
+
+    fn changed(&mut self) -> BoxFuture<'_, ()> {
+        async {
+            if self.states.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
+        .boxed()
+    }
+
+    fn news(&mut self, _: i64) -> News {
+        let state = self.states.borrow_and_update().clone();
+        let status = TargetStatus { target: Kind::Cluster, state, nodes: Vec::new() };
+        News { status: Some(status), ..News::default() }
+    }
+
+    fn shutdown(self: Box<Self>, grace: Duration) -> BoxFuture<'static, ()> {
+        let Self { jobs, mut task, .. } = *self;
+        async move {
+            drop(jobs);
+            if tokio::time::timeout(grace, &mut task).await.is_err() {
+                tracing::warn!("a change is not in the cluster yet: the next start writes it");
+                task.abort();
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Asks the cluster whether it would take a revision.
+#[derive(Debug)]
+pub struct DryRun {
+    writer: Writer,
+    mirror: Mirror,
+}
+
+impl DryRun {
+    /// A check by the cluster itself.
+    pub fn new(writer: Writer, mirror: Mirror) -> Self {
+        Self { writer, mirror }
+    }
+}
+
+impl Check for DryRun {
+    fn check<'a>(&'a self, before: &'a Mesh, after: &'a Mesh) -> BoxFuture<'a, Result<(), Unchecked>> {
+        async move {
+            let changes = between(before, after);
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let view = self.mirror.view().unwrap_or_default();
+            let refused = self.writer.check(&changes, &view.objects).await;
+            if let Some(down) = refused.iter().find(|it| it.why.may_pass()) {
+                return Err(Unchecked::Unreachable(down.why.to_string()));
+            }
+            let conflict = refused.iter().find(|it| matches!(it.why, Why::Conflict(_)));
+            if let Some(conflict) = conflict {
+                return Err(Unchecked::Conflict(conflict.to_string()));
+            }
+            let said: Vec<Diagnostic> =
+                refused.iter().flat_map(|it| changes::diagnostics(it, after)).collect();
+            if said.is_empty() { Ok(()) } else { Err(Unchecked::Refused(said)) }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,279 @@
+//! The mesh of a real API server: what it has becomes the mesh, and what is changed is written there, no more and no less.
+
+use ::cluster::Options;
+use api::state::{Target, TargetState};
+use api::{Delta, Event, Snapshot};
+use http::{Method, StatusCode};
+use mesh::edit::{RouteTarget, Share};
+use mesh::{Edit, Kind, ResourceKey, RouteKey};
+use meshwright::server::Config;
+use serde_json::{Value, json};
+use testkit::kubernetes::Kubernetes;
+
+use crate::support::Running;
+
+/// Where the API server has the VirtualService of reviews.
+const ROUTES: &str = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/reviews";
+const FILE: &str = "shop/virtualservice-reviews.yaml";
+
+const SERVICES: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: shop}
+spec:
+  selector: {app: reviews}
+  ports: [{name: http, port: 9080}]
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: reviews-v1-5d8f-a
+  namespace: shop
+  labels: {app: reviews, version: v1, pod-template-hash: 5d8f}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: reviews-v1-5d8f, uid: u, controller: true}]
+spec: {nodeName: n1, containers: [{name: c, image: i}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: reviews-1, namespace: shop, labels: {kubernetes.io/service-name: reviews}}
+addressType: IPv4
+ports: [{name: http, port: 9080}]
+endpoints:
+- addresses: [10.244.0.1]
+  conditions: {ready: true}
+  targetRef: {kind: Pod, name: reviews-v1-5d8f-a, namespace: shop}
+"#;
+
+const MESH: &str = r#"
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: shop}
+spec:
+  host: reviews
+  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: shop}
+spec:
+  hosts: [reviews]
+  http:
+  - route:
+    - {destination: {host: reviews, subset: v1}, weight: 90}
+    - {destination: {host: reviews, subset: v2}, weight: 10}
+"#;
+
+/// A cluster with a mesh, and its designer.
+struct Lab {
+    cluster: Kubernetes,
+    designer: Running,
+}
+
+impl Lab {
+    async fn start() -> Option<Self> {
+        let parts = Kubernetes::available()?;
+        let cluster = Kubernetes::start(&parts).await;
+        if !cluster.apply_crds(&parts).await {
+            return None;
+        }
+        cluster.apply(SERVICES).await;
+        cluster.apply_as("kubectl", false, MESH).await.unwrap();
+        let designer = Running::start(config(&cluster)).await;
+        Some(Self { cluster, designer })
+    }
+
+    async fn mesh(&self) -> Snapshot {
+        self.designer.get("/api/v1/mesh").await.json()
+    }
+
+    /// Moves the split; the answer's status and text.
+    async fn split(&self, weights: [u32; 2]) -> (StatusCode, String) {
+        let base = self.mesh().await.revision.number;
+        let share = |(subset, weight): (&str, u32)| Share {
+            host: "reviews".to_owned(),
+            subset: Some(subset.to_owned()),
+            port: None,
+            weight,
+        };
+        let route = RouteKey { namespace: "shop".to_owned(), name: "reviews".to_owned(), index: 0 };
+        let shares = ["v1", "v2"].into_iter().zip(weights).map(share).collect();
+        let answer = self
+            .designer
+            .edit(base, vec![Edit::SetWeights { target: RouteTarget::Route(route), shares }])
+            .await;
+        (answer.status, answer.text().to_owned())
+    }
+
+    /// Waits until the newest revision is as wanted.
+    async fn until(&self, mut wanted: impl FnMut(&Snapshot) -> bool) -> Snapshot {
+        let mut events = self.designer.events(None).await;
+        let mut state: Option<Snapshot> = None;
+        events
+            .find(|Event { delta, .. }| {
+                match (&mut state, delta) {
+                    (state, Delta::Snapshot(snapshot)) => *state = Some(*snapshot),
+                    (Some(state), delta) => state.apply(&delta),
+                    (None, _) => {}
+                }
+                state.as_ref().filter(|state| wanted(state)).cloned()
+            })
+            .await
+    }
+
+    /// Waits until the cluster has the newest revision.
+    async fn applied(&self) -> Snapshot {
+        self.until(|state| applied(state) == Some(state.revision.number)).await
+    }
+}
+
+fn config(cluster: &Kubernetes) -> Config {
+    let kubeconfig = Some(cluster.kubeconfig.clone());
+    Config { cluster: Some(Options { kubeconfig, ..Default::default() }), ..Config::default() }
+}
+
+/// The revision that the cluster says it has.
+fn applied(state: &Snapshot) -> Option<u64> {
+    state.targets.iter().find(|it| it.target == Target::Cluster).and_then(|it| match it.state {
+        TargetState::Applied { revision, .. } => Some(revision),
+        _ => None,
+    })
+}
+
+fn weights(object: &Value) -> Vec<i64> {
+    let routes = object["spec"]["http"][0]["route"].as_array().unwrap();
+    routes.iter().map(|it| it["weight"].as_i64().unwrap_or_default()).collect()
+}
+
+/// Who owns what of an object: manager and operation.
+fn managers(object: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let all = object["metadata"]["managedFields"].as_array().unwrap();
+    all.iter().map(|it| (text(&it["manager"]), text(&it["operation"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cluster_is_the_mesh_and_gets_what_is_changed() {
+    let Some(lab) = Lab::start().await else { return };
+    let first = lab.mesh().await;
+    assert!(first.sources.0[FILE].contains("weight: 90"), "{:?}", first.sources.0.keys());
+    let service = &first.inventory.services[first.inventory.services.len() - 1];
+    assert_eq!(
+        (service.name.as_str(), service.endpoints["http"][0].workload.as_str()),
+        ("reviews", "reviews-v1")
+    );
+    assert_eq!(first.inventory.workloads.last().unwrap().labels["version"], "v1");
+    let info = first.cluster.as_ref().unwrap();
+    assert!(info.version.starts_with("v1.") && info.read_only.is_empty(), "{info:?}");
+
+    // One weight: one patch, and the rest is as it was.
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    let state = lab.applied().await;
+    let stages: Vec<_> = state.timeline.unwrap().milestones.iter().map(|it| it.stage).collect();
+    use api::revision::Stage;
+    assert_eq!(stages, [Stage::Received, Stage::Validated, Stage::Stored, Stage::Patched, Stage::Watched]);
+    let object = lab.cluster.get(ROUTES).await;
+    assert_eq!(weights(&object), [50, 50]);
+    assert_eq!(object["metadata"]["generation"], 2);
+    assert!(managers(&object).contains(&("meshwright".to_owned(), "Update".to_owned())));
+    assert_eq!(lab.mesh().await.revision.number, 2, "its own write is no change of others");
+
+    // Another field, by another program: a revision of its own, by its name.
+    let label = "apiVersion: networking.istio.io/v1\nkind: VirtualService\n\
+                 metadata: {name: reviews, namespace: shop, labels: {team: a}}\n";
+    lab.cluster.apply_as("kiali", false, label).await.unwrap();
+    let state = lab.until(|state| state.revision.number == 3).await;
+    assert_eq!(state.revision.author, "kiali");
+    assert!(state.sources.0[FILE].contains("team: a"));
+    let (status, said) = lab.split([20, 80]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    lab.applied().await;
+    let object = lab.cluster.get(ROUTES).await;
+    assert_eq!((weights(&object), &object["metadata"]["labels"]["team"]), (vec![20, 80], &json!("a")));
+
+    // It goes, and comes back by an undo.
+    lab.cluster.delete(ROUTES).await;
+    let gone = lab.until(|state| !state.sources.0.contains_key(FILE)).await;
+    let number = gone.revision.number;
+    let answer =
+        lab.designer.post(&format!("/api/v1/revisions/{number}/revert"), &json!({"base": number})).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    lab.applied().await;
+    assert_eq!(weights(&lab.cluster.get(ROUTES).await), [20, 80]);
+    let deleted = Edit::RemoveResource { key: ResourceKey::new(Kind::VirtualService, "shop", "reviews") };
+    let base = lab.mesh().await.revision.number;
+    let answer = lab.designer.edit(base, vec![deleted]).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    lab.applied().await;
+    let (status, _) = lab.cluster.send(Method::GET, ROUTES, "application/json", String::new()).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_refuses_is_said_at_its_line_and_nothing_is_changed() {
+    let Some(lab) = Lab::start().await else { return };
+    let before = lab.mesh().await;
+    let check = async |from: &str, to: &str, path: &str, line: usize, said: &str| {
+        let text = before.sources.0[FILE].replacen(from, to, 1);
+        assert_ne!(text, before.sources.0[FILE]);
+        let key = ResourceKey::new(Kind::VirtualService, "shop", "reviews");
+        let answer = lab.designer.edit(1, vec![Edit::ReplaceResource { key, yaml: text }]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
+        let problem = answer.problem();
+        assert_eq!(problem.kind, "/problems/refused", "{problem:?}");
+        let found = &problem.diagnostics[0];
+        assert_eq!((found.code.as_ref(), found.path.as_str()), ("MW0026", path), "{found:?}");
+        assert_eq!(found.place.as_ref().unwrap().line, line);
+        assert!(found.message.contains(said), "{}", found.message);
+    };
+    // A field that no version has, and a rule of the CRD (CEL).
+    check("  hosts:\n", "  bogus: 1\n  hosts:\n", "spec.bogus", 8, "unknown field").await;
+    check(
+        "    - destination:\n        host: reviews\n        subset: v1\n",
+        "    - destination:\n        host: reviews\n        port: {number: 9080, bogus: 1}\n        subset: v1\n",
+        "spec.http[0].route[0].destination.port.bogus",
+        14,
+        "unknown field",
+    )
+    .await;
+    let after = lab.mesh().await;
+    assert_eq!((after.revision.number, &after.sources), (1, &before.sources));
+    assert_eq!(lab.cluster.get(ROUTES).await["metadata"]["generation"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_is_told_and_caught_up_with() {
+    let Some(mut lab) = Lab::start().await else { return };
+    lab.cluster.kill_api_server();
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+    assert!(said.contains("cannot be asked, so nothing was changed"), "{said}");
+    lab.cluster.start_api_server().await;
+    // Changed while nothing was heard of it, and a watch that has to begin anew.
+    let changed = MESH.replace("weight: 90", "weight: 70").replace("weight: 10", "weight: 30");
+    lab.cluster.apply_as("kubectl", false, &changed).await.unwrap();
+    let state = lab.until(|state| state.sources.0[FILE].contains("weight: 70")).await;
+    assert_eq!(state.revision.author, "kubectl");
+    let (status, said) = lab.split([60, 40]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    lab.applied().await;
+    assert_eq!(weights(&lab.cluster.get(ROUTES).await), [60, 40]);
+
+    // The program is away, and the cluster goes on.
+    let Lab { cluster, designer } = lab;
+    let data = designer.stop().await;
+    let changed = MESH.replace("weight: 90", "weight: 1").replace("weight: 10", "weight: 99");
+    cluster.apply_as("kubectl", true, &changed).await.unwrap();
+    let designer = Running::start_in(data, config(&cluster)).await;
+    let lab = Lab { cluster, designer };
+    let state = lab.until(|state| state.sources.0[FILE].contains("weight: 99")).await;
+    assert_eq!((state.revision.number, state.revision.author.as_str()), (4, "kubectl"));
+    lab.applied().await;
+    assert_eq!(weights(&lab.cluster.get(ROUTES).await), [1, 99], "nothing is overwritten");
+}
