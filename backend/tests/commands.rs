@@ -207,3 +207,104 @@ fn the_proxy_says_what_it_lacks() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("/does/not/exist"));
     assert_eq!(meshwright(&["proxy", "--mesh", ".", "--listen", "127.0.0.1:0"], "").status.code(), Some(2));
 }
+
+/// A kubeconfig whose contexts lead nowhere.
+fn kubeconfig(folder: &Path) -> String {
+    let file = folder.join("config");
+    let text = "
+current-context: production
+clusters:
+- {name: kind, cluster: {server: 'https://127.0.0.1:1'}}
+contexts:
+- {name: a, context: {cluster: kind, user: alice, namespace: shop}}
+- {name: production, context: {cluster: kind}}
+users:
+- {name: alice, user: {token: secret}}
+";
+    std::fs::write(&file, text).unwrap();
+    file.to_string_lossy().into_owned()
+}
+
+#[test]
+fn contexts_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = kubeconfig(folder.path());
+    let listed = meshwright(&["contexts", "--kubeconfig", &config], "");
+    let expected = "   NAME        CLUSTER  SERVER               USER   NAMESPACE
+   a           kind     https://127.0.0.1:1  alice  shop
+*  production  kind     https://127.0.0.1:1  -      default
+";
+    assert_eq!((text(&listed), listed.status.code()), (expected, Some(0)));
+    let json = meshwright(&["contexts", "--kubeconfig", &config, "--context", "a", "--format", "json"], "");
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["contexts"][0]["name"], &json["contexts"][0]["current"]), (&"a".into(), &true.into()));
+    assert!(!json.to_string().contains("secret"));
+}
+
+#[test]
+fn a_cluster_that_cannot_be_used_is_said_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = kubeconfig(folder.path());
+    let nowhere = "meshwright: the API server https://127.0.0.1:1 of the context `production` cannot be reached: nothing listens there \
+                   (connection refused); check that it runs, and its port\n";
+    let unknown =
+        "meshwright: the kubeconfig has no context `b`: choose one with --context (a, production)\n";
+    let cases: [(&[&str], &str); 5] = [
+        (&["contexts", "--check", "--kubeconfig", &config], nowhere),
+        (&["serve", "--cluster", "--kubeconfig", &config], nowhere),
+        (&["--cluster", "--kubeconfig", &config], nowhere),
+        (&["--cluster", "--kubeconfig", &config, "--context", "b", "--namespace", "x", "-n", "y"], unknown),
+        (
+            &["--context", "a"],
+            "meshwright: --kubeconfig, --context and --namespace say which cluster is meant: give --cluster too\n",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let output = meshwright(arguments, "");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), expected, "{arguments:?}");
+    }
+    assert_eq!(meshwright(&["--cluster", "--mesh", "folder"], "").status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_cluster_is_checked() {
+    let Some(parts) = testkit::kubernetes::Kubernetes::available() else { return };
+    let kubernetes = testkit::kubernetes::Kubernetes::start(&parts).await;
+    let check = |user: &str, more: &[&str]| {
+        let config = kubernetes.user(user, None);
+        let arguments =
+            [&["contexts", "--check", "--kubeconfig", config.to_str().unwrap()][..], more].concat();
+        meshwright(&arguments, "")
+    };
+    let none = check("admin", &[]);
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(!none.status.success() && said.contains("does not have Istio's kinds"), "{said}");
+    // The definitions that this program prints are enough.
+    kubernetes.apply(text(&meshwright(&["crds"], ""))).await;
+
+    let admin = check("admin", &[]);
+    assert!(text(&admin).ends_with("\nAll that Meshwright uses is permitted.\n"), "{}", text(&admin));
+    let viewer = check("viewer", &[]);
+    for expected in [
+        "User:       viewer\n",
+        "Istio:      networking.istio.io v1, v1beta1, v1alpha3\n",
+        "KIND             VERSION     LIST AND WATCH  CREATE  PATCH  DELETE\nVirtualService   v1          everywhere      no      no     no\n",
+        "Sidecar          not served",
+        "Nothing may be written here. An administrator grants the rest with:\n\napiVersion: rbac",
+        "  name: viewer\n",
+    ] {
+        assert!(text(&viewer).contains(expected), "{expected}\n{}", text(&viewer));
+    }
+    let nobody = check("nobody", &["--namespace", "shop", "--format", "json"]);
+    let nobody: Value = serde_json::from_slice(&nobody.stdout).unwrap();
+    assert_eq!(nobody["kinds"][0]["read"], "none", "{nobody:#}");
+    kubernetes.apply("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").await;
+    kubernetes.apply(nobody["role"].as_str().unwrap()).await;
+    let granted = check("nobody", &["--namespace", "shop", "--format", "json"]);
+    let granted: Value = serde_json::from_slice(&granted.stdout).unwrap();
+    assert_eq!(
+        (&granted["kinds"][0]["patch"], &granted["missing"]),
+        (&serde_json::json!(["shop"]), &serde_json::json!([]))
+    );
+}
