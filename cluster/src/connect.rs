@@ -112,7 +112,7 @@ pub async fn connect(options: &Options) -> Result<Connection, Error> {
 
 async fn connect_in(options: &Options, environment: &Environment) -> Result<Connection, Error> {
     let chosen = match kubeconfig::load(options, environment)? {
-        Loaded::Files(config) => kubeconfig::choose(config, options.context.as_deref(), environment)?,
+        Loaded::Files(config) => kubeconfig::choose(&config, options.context.as_deref(), environment)?,
         Loaded::InCluster => kubeconfig::in_cluster(environment)?,
     };
     let endpoint = endpoint(&chosen);
@@ -219,7 +219,7 @@ async fn log_in(
         auth.client_certificate_data = Some(base64(certificate));
         auth.client_key_data = Some(base64(key).into());
     }
-    let login = credentials.token.is_some().then(|| Login::new(Source::plugin(plugin, credentials)));
+    let login = credentials.token.is_some().then(|| Login::new(Source::plugin(plugin, &credentials)));
     Ok(LoggedIn { login, valid_until })
 }
 

@@ -53,7 +53,7 @@ pub async fn discover(connection: &Connection) -> Result<Served, Error> {
         }
     }
     if kinds.is_empty() {
-        return Err(Error::NoCrds { at: connection.endpoint().clone() });
+        return Err(Error::NoCrds { at: Box::new(connection.endpoint().clone()) });
     }
     for kind in [Kind::Service, Kind::Pod, Kind::Namespace, Kind::Endpoints] {
         kinds.insert(kind, "v1".to_owned());

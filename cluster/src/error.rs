@@ -121,7 +121,7 @@ pub enum Error {
     #[error("the API server {} does not accept the credentials of {}{}: log in again or get a new token", .at.server, .at.who(), since(.expired.as_deref()))]
     Unauthorized {
         /// The server.
-        at: Endpoint,
+        at: Box<Endpoint>,
         /// When the token expired, if it says so itself.
         expired: Option<String>,
     },
@@ -129,7 +129,7 @@ pub enum Error {
     #[error("the API server {} of the context `{}` cannot be reached{}: {why}", .at.server, .at.context, .at.through())]
     Unreachable {
         /// The server.
-        at: Endpoint,
+        at: Box<Endpoint>,
         /// Why.
         why: Unreachable,
     },
@@ -137,7 +137,7 @@ pub enum Error {
     #[error("the certificate of the API server {} is not trusted: {why}", .at.server)]
     Certificate {
         /// The server.
-        at: Endpoint,
+        at: Box<Endpoint>,
         /// Why.
         why: Certificate,
     },
@@ -145,7 +145,7 @@ pub enum Error {
     #[error("{} of the context `{}` does not answer as an API server does ({said}): check the address of its cluster in the kubeconfig", .at.server, .at.context)]
     NotKubernetes {
         /// The server.
-        at: Endpoint,
+        at: Box<Endpoint>,
         /// What it answered.
         said: String,
     },
@@ -153,7 +153,7 @@ pub enum Error {
     #[error("the cluster of the context `{}` does not have Istio's kinds: install Istio, or their definitions alone with `meshwright crds | kubectl --context {} apply -f -`", .at.context, .at.context)]
     NoCrds {
         /// The server.
-        at: Endpoint,
+        at: Box<Endpoint>,
     },
     /// Something is not permitted.
     #[error(transparent)]
@@ -162,7 +162,7 @@ pub enum Error {
     #[error("the API server {} has too many requests or is starting ({code}): try again in {} s", .at.server, .wait.as_secs())]
     Busy {
         /// The server.
-        at: Endpoint,
+        at: Box<Endpoint>,
         /// The status of its answer.
         code: u16,
         /// After which time.
@@ -172,7 +172,7 @@ pub enum Error {
     #[error("the API server {} says {code}: {said}", .at.server)]
     Refused {
         /// The server.
-        at: Endpoint,
+        at: Box<Endpoint>,
         /// The status of its answer.
         code: u16,
         /// Its words.
@@ -182,7 +182,7 @@ pub enum Error {
     #[error("the API server {} cannot be asked: {why}", .at.server)]
     Other {
         /// The server.
-        at: Endpoint,
+        at: Box<Endpoint>,
         /// Why.
         why: String,
     },

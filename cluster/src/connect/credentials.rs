@@ -51,8 +51,8 @@ impl Source {
     }
 
     /// A program, with what it gave just now.
-    pub(super) fn plugin(plugin: Plugin, credentials: Credentials) -> Self {
-        let held = held(&plugin, &credentials).ok();
+    pub(super) fn plugin(plugin: Plugin, credentials: &Credentials) -> Self {
+        let held = held(&plugin, credentials).ok();
         Self { from: From::Plugin(plugin), now: Mutex::new(held) }
     }
 

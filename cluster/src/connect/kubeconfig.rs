@@ -152,7 +152,7 @@ fn cluster<'a>(config: &'a Kubeconfig, name: &str) -> Option<&'a Cluster> {
 
 /// The context that is meant.
 pub(super) fn choose(
-    config: Box<Kubeconfig>,
+    config: &Kubeconfig,
     name: Option<&str>,
     environment: &Environment,
 ) -> Result<Chosen, Error> {
@@ -164,7 +164,7 @@ pub(super) fn choose(
         .and_then(|named| named.context.clone())
         .ok_or_else(|| Error::UnknownContext { name: name.to_owned(), there: there() })?;
     let unusable = |why: String| Error::Context { context: name.to_owned(), why };
-    let Some(cluster) = cluster(&config, &context.cluster).cloned() else {
+    let Some(cluster) = cluster(config, &context.cluster).cloned() else {
         return Err(unusable(format!("the kubeconfig does not have its cluster `{}`", context.cluster)));
     };
     let auth = context.user.as_ref().map(|user| {

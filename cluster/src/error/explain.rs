@@ -20,10 +20,10 @@ pub fn explain(error: kube::Error, at: &Endpoint) -> Error {
             Err(error) => connection(error.as_ref(), at),
         },
         kube::Error::SerdeError(error) => {
-            Error::NotKubernetes { at: at.clone(), said: words(&error.to_string()) }
+            Error::NotKubernetes { at: Box::new(at.clone()), said: words(&error.to_string()) }
         }
         kube::Error::FromUtf8(error) => {
-            Error::NotKubernetes { at: at.clone(), said: words(&error.to_string()) }
+            Error::NotKubernetes { at: Box::new(at.clone()), said: words(&error.to_string()) }
         }
         error => connection(&error, at),
     }
@@ -31,7 +31,7 @@ pub fn explain(error: kube::Error, at: &Endpoint) -> Error {
 
 /// What an answer means that is an error.
 fn answer(status: &Status, at: &Endpoint) -> Error {
-    let at = at.clone();
+    let at = Box::new(at.clone());
     let said = words(&status.message);
     match status.code {
         401 => Error::Unauthorized { at, expired: None },
@@ -55,7 +55,7 @@ fn answer(status: &Status, at: &Endpoint) -> Error {
 /// What it means that there is no answer.
 fn connection(error: &(dyn StdError + 'static), at: &Endpoint) -> Error {
     let causes = causes(error);
-    let at = at.clone();
+    let at = Box::new(at.clone());
     let unreachable = |why| Error::Unreachable { at: at.clone(), why };
     for cause in &causes {
         if let Some(error) = cause.downcast_ref::<rustls::Error>() {

@@ -17,7 +17,7 @@ fn environment(files: &[PathBuf]) -> Environment {
 
 fn chosen(environment: &Environment, name: Option<&str>) -> Result<Chosen, Error> {
     match kubeconfig::load(&Options::default(), environment)? {
-        Loaded::Files(config) => kubeconfig::choose(config, name, environment),
+        Loaded::Files(config) => kubeconfig::choose(&config, name, environment),
         Loaded::InCluster => kubeconfig::in_cluster(environment),
     }
 }
