@@ -65,7 +65,7 @@ async fn a_cluster_comes_up_and_comes_back() {
     let ids = kubernetes.ids();
     drop(kubernetes);
     for id in ids.into_iter().flatten() {
-        let runs = std::process::Command::new("kill").args(["-0", &id.to_string()]).output().unwrap();
+        let runs = std::process::Command::new("sh").args(["-c", &format!("kill -0 {id}")]).output().unwrap();
         assert!(!runs.status.success(), "{id} has not ended");
     }
 }

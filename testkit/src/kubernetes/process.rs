@@ -47,10 +47,10 @@ impl Process {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Sends a signal, by its name.
+    /// Sends a signal, by its name. A shell has `kill` where there is no such program.
     pub(super) fn signal(&self, name: &str) {
-        let id = self.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success(), "kill -s {name}");
+        let sent = format!("kill -s {name} {}", self.id().unwrap());
+        assert!(Command::new("sh").args(["-c", &sent]).status().unwrap().success(), "{sent}");
     }
 
     /// The last lines that it said.
