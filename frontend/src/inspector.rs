@@ -90,15 +90,17 @@ fn Header(subject: Memo<Subject>) -> impl IntoView {
     let governs = move || {
         subject.with(|subject| {
             let shown = |kind: &Kind| matches!(kind, Kind::VirtualService | Kind::DestinationRule);
-            let keys = subject.resources.iter().filter(|key| shown(&key.kind));
+            let keys = subject.resources.iter().filter(|key| shown(&key.kind)).collect::<Vec<_>>();
             let parts: Vec<_> = keys
+                .iter()
                 .enumerate()
                 .map(|(at, key)| {
+                    // A name that the next one has too is said once.
+                    let again = keys.get(at + 1).is_some_and(|next| next.name == key.name);
                     view! {
                         {(at > 0).then_some(" · ")}
                         {key.kind.to_string()}
-                        " "
-                        <b>{key.name.clone()}</b>
+                        {(!again).then(|| view! { " "<b>{key.name.clone()}</b> })}
                     }
                 })
                 .collect();

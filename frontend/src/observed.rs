@@ -233,6 +233,14 @@ pub fn histories(series: &[Series]) -> BTreeMap<String, History> {
     all
 }
 
+/// Seconds of the last minute that were observed, where nothing before the second `since` is known: a rate over a whole minute
+/// would be too low just after the start.
+pub fn seconds(since: i64, now: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a minute has few seconds")]
+    let seconds = (now - since).clamp(1, 60) as f64;
+    seconds
+}
+
 /// The distinct links of a tick, for the topology: changes rarely.
 pub fn links(summed: &Summed) -> BTreeSet<LinkKey> {
     summed.links.keys().cloned().collect()
@@ -244,6 +252,13 @@ mod tests {
     use api::observed::Totals;
 
     use super::*;
+
+    #[test]
+    fn a_minute_is_as_long_as_it_was_observed() {
+        for (since, now, expected) in [(100, 100, 1.0), (100, 103, 3.0), (100, 160, 60.0), (100, 900, 60.0)] {
+            assert_eq!(seconds(since, now), expected, "{since} to {now}");
+        }
+    }
 
     fn edge(from: &str, host: &str, version: &str, rps: f64, p95: f64) -> (EdgeKey, EdgeStats) {
         let source = mesh::Source::Workload { namespace: "default".into(), name: from.into() };

@@ -13,6 +13,18 @@ pub fn rate(rps: f64) -> String {
     }
 }
 
+/// A count in few letters: `3,204`, `12.3k`, `156k`, `2.1M`.
+pub fn count(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "rounded to three digits anyway")]
+    let scaled = |unit: u64| count as f64 / unit as f64;
+    match count {
+        ..10_000 => grouped(count),
+        ..99_950 => format!("{}k", trim(format!("{:.1}", scaled(1_000)))),
+        ..999_500 => format!("{:.0}k", scaled(1_000)),
+        _ => format!("{}M", trim(format!("{:.1}", scaled(1_000_000)))),
+    }
+}
+
 /// A count with thousands apart: `3,204`.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
@@ -104,6 +116,20 @@ fn rounded(value: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_stay_short() {
+        for (number, words) in [
+            (0, "0"),
+            (4_706, "4,706"),
+            (12_345, "12.3k"),
+            (99_960, "100k"),
+            (155_991, "156k"),
+            (2_080_000, "2.1M"),
+        ] {
+            assert_eq!(count(number), words);
+        }
+    }
 
     #[test]
     fn figures() {

@@ -97,6 +97,7 @@ pub fn EdgeLabel(
     let length = memo(move |_| key.with_value(|key| graph.way(key).length));
     // In the middle of a short edge the pill would hide it. That depends on no figure, so that no pill jumps.
     let raised = memo(move |_| hanging() > 0 || length.get() < LABEL.0 + 2.0 * SEEN);
+    let lines = memo(move |_| lines(&text.get(), key.with_value(|key| graph.way(key).narrow)));
     let empty = move || text.with(String::is_empty);
     let spoken = move || {
         let mut spoken = spoken(graph, &key.get_value(), &figures.get(), &faults.get());
@@ -122,16 +123,16 @@ pub fn EdgeLabel(
             class:empty=move || empty() && hanging() == 0
             transform=move || { let at = at.get(); format!("translate({:.1},{:.1})", at.x, at.y) }
         >
-            <g class="pill" aria-hidden="true">{move || pill(&text.get(), raised.get())}</g>
+            <g class="pill" aria-hidden="true">{move || pill(&lines.get(), raised.get())}</g>
             <g class:acting=acting aria-hidden="true">
                 {move || below(&faults.get(), limit.get(), failures.get())}
             </g>
             <rect
                 class="press"
-                x=move || -pill_width(&text.get()) / 2.0
-                y=move || pill_top(raised.get())
-                width=move || pill_width(&text.get())
-                height=LABEL.1
+                x=move || lines.with(|lines| -pill_size(lines).0 / 2.0)
+                y=move || lines.with(|lines| pill_top(lines, raised.get()))
+                width=move || lines.with(|lines| pill_size(lines).0)
+                height=move || lines.with(|lines| pill_size(lines).1)
                 rx=LABEL.1 / 2.0
                 role="button"
                 tabindex="0"
@@ -154,26 +155,42 @@ pub fn EdgeLabel(
 }
 
 /// The pill with the rate: centred on the curve, or above it where others take the place below or the curve is short.
-fn pill(text: &str, above: bool) -> impl IntoView + use<> {
-    let text = shown(text);
-    let (width, y) = (pill_width(&text), pill_top(above));
-    view! {
-        <rect class="back" x=-width / 2.0 y=y width=width height=LABEL.1 rx=LABEL.1 / 2.0></rect>
+fn pill(lines: &[String], above: bool) -> impl IntoView + use<> {
+    let ((width, height), y) = (pill_size(lines), pill_top(lines, above));
+    let mut at = y + 13.0 - LINE;
+    let texts = lines.iter().map(|line| {
+        at += LINE;
         // The pill has a name of its own, in words.
-        <text y=y + 13.0 aria-hidden="true">{text}</text>
+        view! { <text y=at aria-hidden="true">{line.clone()}</text> }
+    });
+    view! {
+        <rect class="back" x=-width / 2.0 y=y width=width height=height rx=LABEL.1 / 2.0></rect>
+        {texts.collect_view()}
     }
 }
 
-fn shown(text: &str) -> String {
-    if text.is_empty() { "no traffic".to_owned() } else { text.to_owned() }
+/// From one line of a pill to the next.
+const LINE: f64 = 12.0;
+
+/// What the pill says: rate and latency below each other where the gap is narrower than both, so that no card is covered.
+fn lines(text: &str, narrow: bool) -> Vec<String> {
+    match text {
+        "" => vec!["no traffic".to_owned()],
+        _ if narrow => text.split(" · ").map(str::to_owned).collect(),
+        _ => vec![text.to_owned()],
+    }
 }
 
-fn pill_width(text: &str) -> f64 {
-    look::text_width(&shown(text), 10.5) + 12.0
+fn pill_size(lines: &[String]) -> (f64, f64) {
+    let width = lines.iter().map(|line| look::text_width(line, 10.5)).fold(0.0, f64::max) + 12.0;
+    #[expect(clippy::cast_precision_loss, reason = "a pill has two lines at most")]
+    let more = LINE * lines.len().saturating_sub(1) as f64;
+    (width, LABEL.1 + more)
 }
 
-fn pill_top(above: bool) -> f64 {
-    if above { -LABEL.1 - 2.0 } else { -LABEL.1 / 2.0 }
+fn pill_top(lines: &[String], above: bool) -> f64 {
+    let (_, height) = pill_size(lines);
+    if above { -height - 2.0 } else { -height / 2.0 }
 }
 
 /// The pills below the curve: faults that act on it, what a limit refuses, then what fails.
@@ -242,4 +259,21 @@ fn spoken(graph: GraphState, key: &LinkKey, figures: &Figures, faults: &[String]
     spoken.extend(look::failures(figures));
     spoken.extend(faults.iter().map(|label| format!("fault {label}")));
     spoken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pill_in_a_narrow_gap_has_two_lines() {
+        let wide = lines("120 · 1.2 s", false);
+        assert_eq!((wide.len(), pill_size(&wide).1), (1, LABEL.1));
+        let narrow = lines("120 · 120 ms", true);
+        assert_eq!(narrow, ["120", "120 ms"]);
+        // As wide as the gap between two columns of cards at 1280 pixels.
+        assert!(pill_size(&narrow).0 < 52.0, "{:?}", pill_size(&narrow));
+        assert!(pill_top(&narrow, true) + pill_size(&narrow).1 < 0.0, "above the curve");
+        assert_eq!(lines("", true), ["no traffic"]);
+    }
 }

@@ -102,6 +102,8 @@ pub struct EdgePath {
     pub label: Point,
     /// About how long it is.
     pub length: f64,
+    /// The gap that it bridges is narrower than a label.
+    pub narrow: bool,
 }
 
 impl Scene {
@@ -135,10 +137,15 @@ impl Scene {
             })
             .collect::<Vec<_>>();
         let labels = curve::labels(&rects, &curves);
-        let ways = curves.iter().zip(labels).map(|(curve, label)| EdgePath {
+        let narrow = |(from, to): (usize, usize)| {
+            let gap = rects[to].x - rects[from].right();
+            (0.0..curve::LABEL.0).contains(&gap)
+        };
+        let ways = edges.iter().zip(curves.iter().zip(labels)).map(|(&edge, (curve, label))| EdgePath {
             path: curve.path(),
             label,
             length: curve.length(),
+            narrow: narrow(edge),
         });
         Self {
             bounds: bounds(&rects),

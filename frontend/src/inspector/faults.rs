@@ -104,16 +104,17 @@ fn Form(form: Signal<Option<FaultForm>>, change: Callback<Change>) -> impl IntoV
             <Which form change/>
             <Ending form change/>
         </Show>
-        <div class="buttons">
-            <button
-                class="btn danger"
-                disabled=move || !form.with(|form| form.as_ref().is_some_and(FaultForm::active))
-                on:click=move |_| change.run(Box::new(|form| (form.delay, form.abort) = (false, false)))
-            >
-                "Remove fault"
-            </button>
-        </div>
-        <p class="note">
+        <Show when=move || form.with(|form| form.as_ref().is_some_and(FaultForm::active))>
+            <div class="buttons">
+                <button
+                    class="btn danger"
+                    on:click=move |_| change.run(Box::new(|form| (form.delay, form.abort) = (false, false)))
+                >
+                    "Remove fault"
+                </button>
+            </div>
+        </Show>
+        <p class="note last">
             "Delay and abort are decided independently for each request or connection; the delay comes first. Faults are injected at the caller, before the request is sent."
         </p>
     }

@@ -29,7 +29,10 @@ pub fn GatewayTab(
         let source = source.clone();
         servers.into_iter().map(move |server| server_card(store, &source, server)).collect_view()
     };
-    let rows = move || vec![traffic.with(|traffic| version_row(None, "all", &traffic.all))];
+    let rows = move || {
+        let seconds = store.traffic.seconds.get();
+        vec![traffic.with(|traffic| version_row(None, "all", &traffic.all, seconds))]
+    };
     view! {
         <h2 class="eyebrow">"Listeners"</h2>
         {move || servers()}

@@ -17,11 +17,13 @@ pub fn LinkView(
     let title = format!("{} → {}", key.from.name(), key.to.name());
     let (open, to) = (key.to.clone(), key.to.clone());
     let rows = move || {
+        let seconds = store.traffic.seconds.get();
         let versions = store.derived.subject(&to).versions;
         traffic.with(|traffic| {
+            let nameless = if versions.is_empty() { "all" } else { "no instance" };
             let row = |(name, figures): &(String, _)| {
                 let color = versions.iter().position(|version| version.name == *name).map(version_color);
-                version_row(color, name, figures)
+                version_row(color, if name.is_empty() { nameless } else { name }, figures, seconds)
             };
             traffic.versions.iter().map(row).collect()
         })

@@ -110,7 +110,7 @@ fn observed_words((share, of_all): &(ObservedShare, Verdict), changed: bool) -> 
     view! {
         "observed "
         <b>{words::percent(share.observed, 1)}</b>
-        " CI "{interval}" · n "{words::grouped(share.n)}" "
+        " CI "{interval}" · n "{words::count(share.n)}" "
         <span class=tone>{word}</span>
     }
     .into_any()

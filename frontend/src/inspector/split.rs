@@ -65,7 +65,7 @@ pub fn Sliders(
     view! {
         <Show
             when=move || !rows.with(Vec::is_empty)
-            fallback=|| view! { <p class="note">"This route has no destination, so there is nothing to split."</p> }
+            fallback=|| view! { <p class="note">"Nothing to split here: no VirtualService route with destinations governs this traffic."</p> }
         >
             <div role="group" aria-label="Shares">
                 <For each=move || rows.get() key=Clone::clone let:row>

@@ -20,6 +20,10 @@ pub struct TrafficStore {
     pub links: RwSignal<BTreeSet<LinkKey>>,
     /// Links that carried traffic at any time since the page was opened.
     pub seen: RwSignal<BTreeSet<LinkKey>>,
+    /// Seconds of the last minute that were observed: fewer than 60 when the server has just started.
+    pub seconds: RwSignal<f64>,
+    /// The first second of which anything is known, since 1970.
+    since: StoredValue<Option<i64>>,
     node: Signals<NodeId, Traffic>,
     link: Signals<LinkKey, Traffic>,
     history: Signals<String, History>,
@@ -31,6 +35,8 @@ impl TrafficStore {
         Self {
             links: RwSignal::new(BTreeSet::new()),
             seen: RwSignal::new(BTreeSet::new()),
+            seconds: RwSignal::new(1.0),
+            since: StoredValue::new(None),
             node: StoredValue::new(HashMap::new()),
             link: StoredValue::new(HashMap::new()),
             history: StoredValue::new(HashMap::new()),
@@ -54,6 +60,7 @@ impl TrafficStore {
 
     pub(super) fn replace_histories(&self, series: &[Series]) {
         let mut all = observed::histories(series);
+        self.since.set_value(all.values().map(|history| history.start).min());
         for host in self.history.with_value(|known| known.keys().cloned().collect::<Vec<_>>()) {
             all.entry(host).or_default();
         }
@@ -76,6 +83,10 @@ impl TrafficStore {
     pub(super) fn observe(&self, tick: &Tick, places: &Places) {
         let summed = observed::sum(tick, |source| places.of_source(source), |host| places.of_host(host));
         let links = observed::links(&summed);
+        let observed = self.observed(tick.at);
+        if self.seconds.with_untracked(|before| (before - observed).abs() >= 1.0) {
+            self.seconds.set(observed);
+        }
         set(self.node, summed.nodes);
         set(self.link, summed.links);
         self.remember(tick);
@@ -83,6 +94,13 @@ impl TrafficStore {
             self.seen.update(|seen| seen.extend(links.iter().cloned()));
             self.links.set(links);
         }
+    }
+
+    /// Seconds of the minute before `now` (milliseconds) that were observed.
+    fn observed(&self, now: i64) -> f64 {
+        let second = now.div_euclid(1000);
+        self.since.update_value(|since| *since = Some(since.map_or(second, |since| since.min(second))));
+        observed::seconds(self.since.get_value().unwrap_or(second), second)
     }
 
     fn remember(&self, tick: &Tick) {
