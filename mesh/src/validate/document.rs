@@ -11,19 +11,19 @@ use crate::model::{CODES, Code};
 const INTRODUCTION: &str = "\
 # Diagnostics
 
-What Meshwright says about a mesh, by code. Codes are stable: they can be searched for, and tests and scripts may rely on
-them. `meshwright validate` prints them, the designer shows them while one types, and a revision with new errors is not
-taken. *istioctl* names the messages of `istioctl analyze` that say the same.
+What Meshwright finds in a mesh, by code. Codes are stable, so you can search for them, and tests and scripts can rely on
+them. `meshwright validate` prints the findings, the designer shows them as you type, and a revision with new errors is
+rejected. The column *istioctl* has the corresponding messages of `istioctl analyze`.
 
-- **error**: the resource is not applied as it stands.
-- **warning**: it is applied, and will surprise.
+- **error**: the resource, or a part of it, does not work as written.
+- **warning**: it works, but probably not as intended.
 - **info**: worth knowing.
 
-Codes `MW00xx` come from reading the YAML, `MW01xx` are about the schema, `MW02xx` about references, `MW03xx` about ranges
-and single settings, and `MW04xx` about what resources mean together. In the examples a comment `# CODE: …` stands on the
-line of the finding and quotes it.
+Codes `MW00xx` come from parsing the YAML, `MW01xx` are about the schema, `MW02xx` about references, `MW03xx` about single
+settings and their ranges, and `MW04xx` about several resources together. In the examples a comment `# CODE: …` marks the
+line of the finding and quotes its message.
 
-This file is made from the tables in `mesh/src/model/codes.rs` and `mesh/src/validate/`; a test keeps it current.
+This file is generated from the tables in `mesh/src/model/codes.rs` and `mesh/src/validate/`; a test keeps it current.
 ";
 
 fn document() -> String {
