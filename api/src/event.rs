@@ -38,7 +38,7 @@ pub enum Delta {
     },
     /// A target says what it runs.
     Target(TargetStatus),
-    /// What was observed, 4 times a second.
+    /// What is observed otherwise than before, 4 times a second.
     Tick(Box<Tick>),
     /// The apply timeline of a revision has a new milestone.
     Timeline(Timeline),

@@ -82,7 +82,8 @@ pub struct Totals {
     pub p99: Option<f64>,
 }
 
-/// Everything observed in a quarter of a second.
+/// What was observed by the end of a quarter of a second. A snapshot has all of it; a tick of the stream has what is not as the tick before
+/// it said, and [`Tick::advance`] puts the two together. What is idle, and was, costs nothing that way.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tick {
@@ -90,13 +91,52 @@ pub struct Tick {
     pub at: i64,
     /// Its length in milliseconds.
     pub millis: u32,
-    /// Edges that carried traffic in the last 60 s.
+    /// Edges that carried traffic in the last 60 s, by their keys.
     pub edges: Vec<(EdgeKey, EdgeStats)>,
-    /// Splits of the head revision: desired beside observed.
+    /// Splits of the head revision: desired beside observed. Those of services first, by their hosts, then those of routes, by
+    /// their keys.
     pub splits: Vec<Split>,
-    /// Requests per route over the last 60 s.
+    /// Requests per route over the last 60 s, by their keys.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<(Object, u64)>))]
     pub routes: Vec<(RouteKey, u64)>,
+    /// What the tick before had and this one has not; empty in a snapshot.
+    #[serde(default, skip_serializing_if = "Gone::is_empty")]
+    pub gone: Gone,
+}
+
+/// What is not observed any more.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct Gone {
+    /// Edges without traffic for 60 s.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<EdgeKey>,
+    /// Splits that the head revision does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub splits: Vec<SplitKey>,
+    /// Routes without requests for 60 s, or that the head revision does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub routes: Vec<RouteKey>,
+}
+
+impl Gone {
+    /// Whether all is still there.
+    pub fn is_empty(&self) -> bool {
+        self.edges.is_empty() && self.splits.is_empty() && self.routes.is_empty()
+    }
+}
+
+/// Which split.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitKey {
+    /// That of a route.
+    Route(RouteKey),
+    /// That of a service's default route.
+    Service(String),
 }
 
 /// Desired and observed shares of one route's destinations, for the traffic since the revision that set them.
@@ -114,6 +154,22 @@ pub struct Split {
     pub shares: Vec<ObservedShare>,
     /// All of them together.
     pub verdict: Verdict,
+}
+
+impl Split {
+    /// Which it is.
+    pub fn key(&self) -> SplitKey {
+        match &self.route {
+            Some(route) => SplitKey::Route(route.clone()),
+            None => SplitKey::Service(self.host.clone()),
+        }
+    }
+
+    /// What orders splits: those of services come first.
+    pub(crate) fn place(&self) -> (Option<&RouteKey>, &str) {
+        let host = if self.route.is_some() { "" } else { &self.host };
+        (self.route.as_ref(), host)
+    }
 }
 
 /// One version's share.

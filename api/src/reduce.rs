@@ -1,7 +1,11 @@
 //! What a delta does to the state. The server's state is changed here alone; the page, which keeps a signal for each part, changes its
 //! parts by the same functions.
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
 use crate::event::Delta;
+use crate::observed::{Split, Tick};
 use crate::revision::{RevisionInfo, Timeline};
 use crate::series;
 use crate::state::{Snapshot, TargetStatus};
@@ -22,8 +26,9 @@ impl Snapshot {
             }
             Delta::Target(status) => set_target(&mut self.targets, status.clone()),
             Delta::Tick(tick) => {
-                series::add(&mut self.series, tick);
-                self.tick = Some((**tick).clone());
+                let whole = self.tick.get_or_insert_default();
+                whole.advance(tick);
+                series::add(&mut self.series, whole);
             }
             Delta::Timeline(timeline) => {
                 if timeline.is_of(self.revision.number) {
@@ -48,6 +53,41 @@ impl Timeline {
     }
 }
 
+impl Tick {
+    /// Takes the next tick in: what that does not name is as it was, an edge's requests of the last tick among it.
+    pub fn advance(&mut self, next: &Self) {
+        let Self { at, millis, edges, splits, routes, gone } = next;
+        (self.at, self.millis) = (*at, *millis);
+        remove(&mut self.edges, &gone.edges, |(key, _)| key.clone());
+        remove(&mut self.splits, &gone.splits, Split::key);
+        remove(&mut self.routes, &gone.routes, |(key, _)| key.clone());
+        merge(&mut self.edges, edges, |(one, _), (other, _)| one.cmp(other));
+        merge(&mut self.splits, splits, |one, other| one.place().cmp(&other.place()));
+        merge(&mut self.routes, routes, |(one, _), (other, _)| one.cmp(other));
+    }
+}
+
+fn remove<T, K: Ord>(all: &mut Vec<T>, gone: &[K], key: impl Fn(&T) -> K) {
+    if !gone.is_empty() {
+        let gone: BTreeSet<&K> = gone.iter().collect();
+        all.retain(|it| !gone.contains(&key(it)));
+    }
+}
+
+/// Puts what is new or changed in its place. Both are in this order.
+fn merge<T: Clone>(all: &mut Vec<T>, changed: &[T], order: impl Fn(&T, &T) -> Ordering) {
+    let known = all.len();
+    for new in changed {
+        match all[..known].binary_search_by(|it| order(it, new)) {
+            Ok(at) => all[at].clone_from(new),
+            Err(_) => all.push(new.clone()),
+        }
+    }
+    if all.len() > known {
+        all.sort_by(order);
+    }
+}
+
 /// Puts a new head in front of the history.
 pub fn advance(history: &mut Vec<RevisionInfo>, info: &RevisionInfo) {
     history.retain(|other| other.number != info.number);
@@ -67,9 +107,10 @@ pub fn set_target(targets: &mut Vec<TargetStatus>, status: TargetStatus) {
 mod tests {
     use std::sync::Arc;
 
-    use mesh::{Settings, Sources};
+    use mesh::{RouteKey, Settings, Sources};
 
     use super::*;
+    use crate::observed::{EdgeKey, EdgeStats, Gone, ObservedShare, SplitKey, Verdict};
     use crate::revision::Edits;
     use crate::state::{Target, TargetState};
 
@@ -140,5 +181,85 @@ mod tests {
         let told: Vec<_> = state.targets.iter().map(|it| (it.target, it.state.clone())).collect();
         let pending = |revision| TargetState::Pending { revision };
         assert_eq!(told, [(Target::Proxy, pending(2)), (Target::Envoy, pending(1))]);
+    }
+
+    fn edge(version: &str, requests: u64) -> (EdgeKey, EdgeStats) {
+        let source = mesh::Source::Gateway { namespace: "default".to_owned(), name: "in".to_owned() };
+        let key = EdgeKey { source, host: "reviews".to_owned(), version: version.to_owned() };
+        (key, EdgeStats { requests, ..EdgeStats::default() })
+    }
+
+    fn route(index: usize) -> RouteKey {
+        RouteKey { namespace: "default".to_owned(), name: "r".to_owned(), index }
+    }
+
+    fn split(route: Option<RouteKey>, host: &str, n: u64) -> Split {
+        let share = ObservedShare {
+            subset: "v1".to_owned(),
+            desired: 1.0,
+            count: n,
+            n,
+            observed: 1.0,
+            low: 0.0,
+            high: 1.0,
+        };
+        Split { route, host: host.to_owned(), since: 1, shares: vec![share], verdict: Verdict::Converging }
+    }
+
+    #[test]
+    fn what_a_tick_does_not_name_is_as_it_was() {
+        let mut state = snapshot();
+        let routed = |index, n| split(Some(route(index)), "reviews", n);
+        let first = Tick {
+            at: 10_000,
+            millis: 250,
+            edges: vec![edge("v1", 3), edge("v3", 5)],
+            splits: vec![split(None, "details", 0), routed(0, 1), routed(2, 0)],
+            routes: vec![(route(0), 1), (route(2), 7)],
+            gone: Gone::default(),
+        };
+        state.apply(&Delta::Tick(Box::new(first.clone())));
+        assert_eq!(state.tick.as_ref(), Some(&first));
+
+        // Nothing changed: an edge goes on as it went on before.
+        let same = Tick { at: 10_250, millis: 260, ..Tick::default() };
+        state.apply(&Delta::Tick(Box::new(same)));
+        assert_eq!(state.tick.as_ref(), Some(&Tick { at: 10_250, millis: 260, ..first.clone() }));
+        assert_eq!(state.series.iter().map(|it| it.requests[0]).collect::<Vec<_>>(), [6, 10]);
+
+        // Some changed, some came, some went.
+        let next = Tick {
+            at: 10_500,
+            millis: 250,
+            edges: vec![edge("v2", 1), edge("v3", 0)],
+            splits: vec![split(None, "details", 9), split(None, "ratings", 0), routed(1, 4)],
+            routes: vec![(route(0), 2), (route(1), 4)],
+            gone: Gone {
+                edges: vec![edge("v1", 0).0],
+                splits: vec![routed(2, 0).key(), SplitKey::Service("nobody".to_owned())],
+                routes: vec![route(2)],
+            },
+        };
+        state.apply(&Delta::Tick(Box::new(next)));
+        let expected = Tick {
+            at: 10_500,
+            millis: 250,
+            edges: vec![edge("v2", 1), edge("v3", 0)],
+            splits: vec![split(None, "details", 9), split(None, "ratings", 0), routed(0, 1), routed(1, 4)],
+            routes: vec![(route(0), 2), (route(1), 4)],
+            gone: Gone::default(),
+        };
+        assert_eq!(state.tick.as_ref(), Some(&expected));
+        assert_eq!(state.series.iter().map(|it| it.requests[0]).collect::<Vec<_>>(), [6, 1, 10]);
+    }
+
+    #[test]
+    fn a_tick_is_read_as_it_is_written() {
+        let gone = Gone { splits: vec![SplitKey::Service("a".to_owned())], ..Gone::default() };
+        let tick = Tick { at: 1, gone, ..Tick::default() };
+        let written = serde_json::to_value(&tick).unwrap();
+        assert_eq!(written["gone"], serde_json::json!({ "splits": [{ "service": "a" }] }));
+        assert_eq!(serde_json::from_value::<Tick>(written).unwrap(), tick);
+        assert!(serde_json::to_value(Tick::default()).unwrap().get("gone").is_none());
     }
 }

@@ -36,7 +36,7 @@ pub struct Snapshot {
     pub history: Vec<RevisionInfo>,
     /// The timeline of the head revision.
     pub timeline: Option<Timeline>,
-    /// The last tick.
+    /// The last tick, whole.
     pub tick: Option<Tick>,
     /// What was observed before, for the charts.
     pub series: Vec<Series>,

@@ -2,7 +2,7 @@
 //!
 //! The state is changed by deltas alone, so a snapshot is always the sum of the deltas before it. A subscriber holds nothing but
 //! the number of the event that it needs next: one that falls behind the ring of recent events gets a new snapshot instead
-//! of a queue that grows.
+//! of a queue that grows. Where nobody subscribes, and nobody who did could come back, events are not written down at all.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -41,6 +41,8 @@ struct Inner {
     seq: u64,
     ring: VecDeque<Message>,
     ring_bytes: usize,
+    /// Events since there was a subscriber: from [`RING`] on nobody can resume.
+    unheard: usize,
 }
 
 impl Hub {
@@ -48,7 +50,7 @@ impl Hub {
     /// milliseconds, so that the numbers of an earlier run are never mistaken for those of this one.
     pub fn new(snapshot: Snapshot, first: u64) -> Self {
         let ring = VecDeque::with_capacity(RING);
-        let inner = Inner { state: snapshot, seq: first, ring, ring_bytes: 0 };
+        let inner = Inner { state: snapshot, seq: first, ring, ring_bytes: 0, unheard: RING };
         let ready = AtomicBool::new(runs(&inner.state));
         Self { inner: Mutex::new(inner), newest: watch::Sender::new(first), ready }
     }
@@ -60,8 +62,13 @@ impl Hub {
         self.ready.store(runs(&inner.state), Relaxed);
         inner.seq += 1;
         let seq = inner.seq;
-        let message = Message { seq, json: encode(&Event { seq, delta }) };
-        inner.remember(message);
+        inner.unheard = if self.newest.receiver_count() > 0 { 0 } else { inner.unheard.saturating_add(1) };
+        if inner.unheard < RING {
+            let message = Message { seq, json: encode(&Event { seq, delta }) };
+            inner.remember(message);
+        } else {
+            inner.forget();
+        }
         drop(inner);
         self.newest.send_replace(seq);
     }
@@ -112,6 +119,11 @@ impl Hub {
 }
 
 impl Inner {
+    fn forget(&mut self) {
+        self.ring.clear();
+        self.ring_bytes = 0;
+    }
+
     fn remember(&mut self, message: Message) {
         self.ring_bytes += message.json.len();
         self.ring.push_back(message);

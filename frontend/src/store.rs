@@ -8,6 +8,8 @@ mod keeping;
 mod traffic;
 mod ui;
 
+use std::sync::Arc;
+
 use crate::prelude::*;
 
 use crate::rebase;
@@ -89,10 +91,10 @@ impl Store {
                 self.editing.head_moved();
                 self.recognise();
                 if let Some(tick) = tick {
-                    self.observe(tick);
+                    self.observe(Arc::new(tick));
                 }
             }
-            api::Delta::Tick(tick) => self.observe(*tick),
+            api::Delta::Tick(tick) => self.advance(&tick),
             other => {
                 let moved = matches!(other, api::Delta::Revision { .. });
                 self.head.receive(other);
@@ -141,10 +143,18 @@ impl Store {
         }
     }
 
-    fn observe(&self, tick: api::Tick) {
+    /// Takes in what is observed otherwise than before.
+    fn advance(&self, next: &api::Tick) {
+        // Out of its signal, so that the tick need not be copied.
+        let mut tick = self.head.tick.try_update_untracked(Option::take).flatten().unwrap_or_default();
+        Arc::make_mut(&mut tick).advance(next);
+        self.observe(tick);
+    }
+
+    fn observe(&self, tick: Arc<api::Tick>) {
         let places = self.derived.places.get_untracked();
         self.traffic.observe(&tick, &places.0);
-        self.head.tick.set(Some(std::sync::Arc::new(tick)));
+        self.head.tick.set(Some(tick));
     }
 }
 

@@ -69,6 +69,8 @@ fn a_stream_starts_with_a_snapshot_and_goes_on_with_deltas() {
 #[test]
 fn last_event_id_resumes_and_a_gap_brings_a_snapshot() {
     let hub = hub(100);
+    // Somebody else listens all the time.
+    let _other = hub.subscribe(None);
     let cases: [(u64, Option<u64>, &[&str]); 7] = [
         (3, Some(103), &[]),
         (0, Some(101), &["102", "103"]),
@@ -107,4 +109,36 @@ fn the_snapshot_is_the_sum_of_the_deltas() {
     assert_eq!(snapshot.sources, Sources::single("b.yaml", "b: 1"));
     assert_eq!(snapshot.revision.number, 2);
     assert_eq!(snapshot.history.iter().map(|info| info.number).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn what_nobody_hears_is_not_written_down() {
+    let hub = hub(0);
+    let kept = |hub: &Hub| {
+        let inner = hub.lock();
+        (inner.ring.len(), inner.ring_bytes > 0)
+    };
+    tick(&hub, 0);
+    assert_eq!(kept(&hub), (0, false), "nobody has ever subscribed");
+    let mut first = hub.subscribe(None);
+    assert_eq!(drain(&mut first), ["s1"]);
+    tick(&hub, 1);
+    assert_eq!(drain(&mut first), ["2"]);
+    drop(first);
+    // The browser may come back for as long as the ring reaches.
+    for at in 2..RING {
+        tick(&hub, i64::try_from(at).unwrap());
+    }
+    assert_eq!(kept(&hub), (RING - 1, true));
+    assert_eq!(drain(&mut hub.subscribe(Some(2))).len(), RING - 2);
+    for at in 0..RING {
+        tick(&hub, i64::try_from(at).unwrap());
+    }
+    assert_eq!(kept(&hub), (0, false));
+    assert_eq!(drain(&mut hub.subscribe(Some(RING as u64))), [format!("s{}", 2 * RING)]);
+    // From here on it is heard again.
+    let mut next = hub.subscribe(None);
+    drain(&mut next);
+    tick(&hub, 0);
+    assert_eq!(drain(&mut next), [format!("{}", 2 * RING + 1)]);
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use api::{EdgeKey, Tick};
+use api::observed::Gone;
+use api::{EdgeKey, EdgeStats, Tick};
 use mesh::{Mesh, RouteKey};
 use proxy::{Batch, ObservationKey};
 
@@ -17,13 +18,36 @@ const ROUTE_SECONDS: usize = 60;
 /// All windows, splits and counts. Knows no clock.
 #[derive(Debug, Default)]
 pub struct Collector {
-    edges: HashMap<EdgeKey, Window>,
-    routes: HashMap<RouteKey, VecDeque<u64>>,
+    edges: HashMap<EdgeKey, Edge>,
+    routes: HashMap<RouteKey, Route>,
+    /// Routes that were told of, and may be there no more.
+    gone: Vec<RouteKey>,
     splits: SplitLog,
     places: Routes,
     revision: u64,
     ticks: usize,
     scratch: Scratch,
+}
+
+/// An edge, and the figures that were told of it last.
+#[derive(Debug, Default)]
+struct Edge {
+    window: Window,
+    /// At first those of an edge that nobody asked, which no edge here is.
+    told: EdgeStats,
+}
+
+/// Requests of a route by seconds, the newest last, and the sum that was told last.
+#[derive(Debug)]
+struct Route {
+    seconds: VecDeque<u64>,
+    told: Option<u64>,
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self { seconds: VecDeque::from([0]), told: None }
+    }
 }
 
 impl Collector {
@@ -32,8 +56,16 @@ impl Collector {
     pub fn set_routes(&mut self, revision: u64, mesh: &Mesh, before: Option<&Mesh>) {
         self.places.set(revision, mesh, before);
         let now = |key: &RouteKey| self.places.now(self.revision, key);
-        let routes = std::mem::take(&mut self.routes).into_iter();
-        self.routes = routes.filter_map(|(key, seconds)| Some((now(&key)?, seconds))).collect();
+        for (key, mut route) in std::mem::take(&mut self.routes) {
+            let here = now(&key);
+            if here.as_ref() != Some(&key) {
+                self.gone.push(key);
+                route.told = None;
+            }
+            if let Some(here) = here {
+                self.routes.insert(here, route);
+            }
+        }
         self.splits.renumber(now);
     }
 
@@ -51,15 +83,13 @@ impl Collector {
                 host: key.host.to_string(),
                 version: key.version.clone(),
             };
-            self.edges.entry(edge).or_default().add(stats);
+            self.edges.entry(edge).or_default().window.add(stats);
             let Some(key) = self.at_head(key) else { continue };
             // Connections that are passed on are of no split: those of hosts are of requests.
             self.splits.add(&key, stats.chosen.saturating_sub(stats.connections_opened));
-            if let Some(route) = &key.route {
-                let seconds = self.routes.entry(route.clone()).or_insert_with(|| VecDeque::from([0]));
-                if let Some(second) = seconds.back_mut() {
-                    *second += stats.chosen;
-                }
+            let route = key.route.as_ref().map(|route| self.routes.entry(route.clone()).or_default());
+            if let Some(second) = route.and_then(|route| route.seconds.back_mut()) {
+                *second += stats.chosen;
             }
         }
     }
@@ -73,25 +103,43 @@ impl Collector {
         Some(Cow::Owned(ObservationKey { route, ..key.clone() }))
     }
 
-    /// Ends a tick of `millis` milliseconds at `at` (milliseconds since 1970).
+    /// Ends a tick of `millis` milliseconds at `at` (milliseconds since 1970). It has what is not as the tick before said.
     pub fn tick(&mut self, at: i64, millis: u32) -> Tick {
         self.ticks += 1;
         let second = self.ticks.is_multiple_of(TICKS_PER_SECOND);
-        let scratch = &mut self.scratch;
-        for window in self.edges.values_mut() {
-            window.roll(second, scratch);
-        }
-        self.edges.retain(|_, window| !window.idle());
-        let mut edges: Vec<_> =
-            self.edges.iter().map(|(key, window)| (key.clone(), window.stats(scratch))).collect();
+        let (scratch, mut gone) = (&mut self.scratch, Gone::default());
+        let mut edges = Vec::new();
+        self.edges.retain(|key, edge| {
+            edge.window.roll(second, scratch);
+            if edge.window.idle() {
+                gone.edges.push(key.clone());
+                return false;
+            }
+            let stats = edge.window.stats(scratch);
+            if stats != edge.told {
+                edge.told.clone_from(&stats);
+                edges.push((key.clone(), stats));
+            }
+            true
+        });
         edges.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let mut routes: Vec<_> =
-            self.routes.iter().map(|(key, seconds)| (key.clone(), seconds.iter().sum())).collect();
+        let mut routes = Vec::new();
+        for (key, route) in &mut self.routes {
+            let sum = route.seconds.iter().sum();
+            if route.told != Some(sum) {
+                route.told = Some(sum);
+                routes.push((key.clone(), sum));
+            }
+        }
         routes.sort();
+        gone.routes = std::mem::take(&mut self.gone);
+        gone.routes.retain(|key| !self.routes.contains_key(key));
         if second {
             self.end_second();
         }
-        Tick { at, millis, edges, splits: self.splits.judge(), routes }
+        let (splits, gone_splits) = self.splits.judge();
+        gone.splits = gone_splits;
+        Tick { at, millis, edges, splits, routes, gone }
     }
 
     /// The head revision and its sample size, once its splits have converged.
@@ -100,13 +148,17 @@ impl Collector {
     }
 
     fn end_second(&mut self) {
-        for seconds in self.routes.values_mut() {
-            seconds.push_back(0);
-            if seconds.len() > ROUTE_SECONDS {
-                seconds.pop_front();
+        self.routes.retain(|key, route| {
+            route.seconds.push_back(0);
+            if route.seconds.len() > ROUTE_SECONDS {
+                route.seconds.pop_front();
             }
-        }
-        self.routes.retain(|_, seconds| seconds.iter().any(|&count| count > 0));
+            let asked = route.seconds.iter().any(|&count| count > 0);
+            if !asked {
+                self.gone.push(key.clone());
+            }
+            asked
+        });
     }
 }
 
@@ -172,22 +224,21 @@ mod tests {
 
     #[test]
     fn threads_add_up_and_routes_are_counted_over_a_minute() {
-        let mut collector = Collector::default();
+        let (mut collector, mut seen) = (Collector::default(), Tick::default());
         for tick in 0..300 {
             collector.add(&batch(1));
             collector.add(&batch(2));
-            let got = collector.tick(tick, 250);
-            assert_eq!(got.edges[0].1.requests, 3);
+            seen.advance(&collector.tick(tick, 250));
+            assert_eq!(seen.edges[0].1.requests, 3);
             if tick == 299 {
                 // 59 whole seconds and the one that ends now.
-                assert_eq!(got.routes[0].1, 60 * 4 * 3);
+                assert_eq!(seen.routes[0].1, 60 * 4 * 3);
             }
         }
-        let mut last = Tick::default();
         for tick in 300..600 {
-            last = collector.tick(tick, 250);
+            seen.advance(&collector.tick(tick, 250));
         }
-        assert_eq!((last.edges.len(), last.routes.len()), (0, 0));
+        assert_eq!((seen.edges.len(), seen.routes.len()), (0, 0));
     }
 
     #[test]
@@ -215,11 +266,55 @@ mod tests {
         collector.set_head(2, desired(1));
         // Of a request that began under the revision before.
         collector.add(&batch(2));
-        let tick = collector.tick(0, 250);
-        assert_eq!(tick.routes.iter().map(|(key, count)| (key.index, *count)).collect::<Vec<_>>(), [(1, 7)]);
-        assert_eq!((tick.splits[0].since, tick.splits[0].shares[0].count), (1, 7));
-        collector.set_routes(3, &mesh(front), Some(&after));
-        collector.set_head(3, Vec::new());
-        assert_eq!(collector.tick(250, 250).routes, [], "it is gone");
+        let mut seen = collector.tick(0, 250);
+        assert_eq!(seen.routes.iter().map(|(key, count)| (key.index, *count)).collect::<Vec<_>>(), [(1, 7)]);
+        assert_eq!((seen.splits[0].since, seen.splits[0].shares[0].count), (1, 7));
+
+        // It moves back, told of where it was.
+        collector.set_routes(3, &before, Some(&after));
+        collector.set_head(3, desired(0));
+        seen.advance(&collector.tick(250, 250));
+        assert_eq!(seen.routes.iter().map(|(key, count)| (key.index, *count)).collect::<Vec<_>>(), [(0, 7)]);
+        let splits = seen.splits.iter().map(|split| (split.route.as_ref().unwrap().index, split.shares[0].n));
+        assert_eq!(splits.collect::<Vec<_>>(), [(0, 7)]);
+
+        collector.set_routes(4, &mesh(front), Some(&before));
+        collector.set_head(4, Vec::new());
+        seen.advance(&collector.tick(500, 250));
+        assert_eq!((seen.routes.len(), seen.splits.len()), (0, 0), "it is gone");
+    }
+
+    #[test]
+    fn what_is_idle_is_told_once() {
+        let desired = |at: usize| {
+            let name = if at == 7 { "r".to_owned() } else { format!("s{at}") };
+            let route = RouteKey { namespace: "default".to_owned(), name, index: 0 };
+            let host = "reviews".to_owned();
+            Desired { route: Some(route), shares: vec![(Part::Host(host.clone()), 1.0)], host }
+        };
+        let mut collector = Collector::default();
+        collector.set_head(1, (0..1000).map(desired).collect());
+        let mut seen = collector.tick(0, 250);
+        assert_eq!(seen.splits.len(), 1000);
+        let bytes = |tick: &Tick| serde_json::to_string(tick).unwrap().len();
+        let idle = collector.tick(250, 250);
+        assert!(bytes(&idle) < 100, "{idle:?}");
+
+        // One of them has traffic, and then none.
+        collector.add(&batch(5));
+        let busy = collector.tick(500, 250);
+        assert!(bytes(&busy) < 1500, "{busy:?}");
+        seen.advance(&idle);
+        seen.advance(&busy);
+        assert_eq!((seen.edges[0].1.requests, seen.splits.len()), (5, 1000));
+        assert_eq!(seen.splits.iter().map(|split| split.shares[0].n).sum::<u64>(), 5);
+        let mut longest = 0;
+        for at in 3..400 {
+            let tick = collector.tick(at * 250, 250);
+            longest = longest.max(bytes(&tick));
+            seen.advance(&tick);
+        }
+        assert!(longest < 1500, "{longest} bytes");
+        assert_eq!((seen.edges.len(), seen.routes.len(), seen.splits.len()), (0, 0, 1000));
     }
 }

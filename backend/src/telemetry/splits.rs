@@ -1,10 +1,11 @@
 //! Desired shares, read from the plans, beside what was observed since the revision that set them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use api::observed::{Split, Verdict};
-use mesh::plan::{Action, Cluster, Forward};
-use mesh::{Mesh, Plan, RouteKey, host};
+use api::observed::{Split, SplitKey, Verdict};
+use mesh::plan::{Action, Cluster, ClusterId, Forward};
+use mesh::{Mesh, Plan, RouteKey};
 use proxy::ObservationKey;
 
 use super::interval;
@@ -49,35 +50,43 @@ pub struct Desired {
 
 /// The desired shares of all routes that forward.
 pub fn desired<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Desired> {
-    let mut found: BTreeMap<(Option<RouteKey>, String), Desired> = BTreeMap::new();
+    let mut found: BTreeMap<Place<'p>, Desired> = BTreeMap::new();
     for plan in plans {
         let routes =
             plan.listeners.iter().flat_map(|listener| &listener.hosts.list).flat_map(|host| &host.routes);
         for route in routes {
             let Action::Forward(forward) = &route.action else { continue };
-            let Some((host, shares)) = shares(plan, forward) else { continue };
-            // A VirtualService's route is one split, whoever calls; default routes are told apart by their host.
-            let id = (route.key.clone(), if route.key.is_some() { String::new() } else { host.clone() });
-            found.entry(id).or_insert_with(|| Desired { route: route.key.clone(), host, shares });
+            let Some(host) = host(plan, forward) else { continue };
+            if let Entry::Vacant(vacant) = found.entry(place(route.key.as_ref(), host))
+                && let Some(shares) = shares(plan, forward)
+            {
+                vacant.insert(Desired { route: route.key.clone(), host: host.to_owned(), shares });
+            }
         }
     }
     found.into_values().collect()
 }
 
-fn shares(plan: &Plan, forward: &Forward) -> Option<(String, Vec<(Part, f64)>)> {
-    let cluster = |id: mesh::plan::ClusterId| plan.clusters.get(usize::try_from(id.0).ok()?);
-    let first = cluster(forward.destinations.first()?.cluster)?;
-    let host = first.key.host.clone();
-    if let [_] = forward.destinations.as_slice() {
-        let shares = match &first.key.subset {
-            Some(subset) => vec![(Part::Subset(host.clone(), subset.clone()), 1.0)],
-            None => versions(first),
+fn cluster(plan: &Plan, id: ClusterId) -> Option<&Cluster> {
+    plan.clusters.get(usize::try_from(id.0).ok()?).map(AsRef::as_ref)
+}
+
+fn host<'p>(plan: &'p Plan, forward: &Forward) -> Option<&'p str> {
+    Some(&cluster(plan, forward.destinations.first()?.cluster)?.key.host)
+}
+
+fn shares(plan: &Plan, forward: &Forward) -> Option<Vec<(Part, f64)>> {
+    if let [only] = forward.destinations.as_slice() {
+        let cluster = cluster(plan, only.cluster)?;
+        let shares = match &cluster.key.subset {
+            Some(subset) => vec![(Part::Subset(cluster.key.host.clone(), subset.clone()), 1.0)],
+            None => versions(cluster),
         };
-        return (!shares.is_empty()).then_some((host, shares));
+        return (!shares.is_empty()).then_some(shares);
     }
     let mut shares = Vec::new();
     for destination in &forward.destinations {
-        let key = &cluster(destination.cluster)?.key;
+        let key = &cluster(plan, destination.cluster)?.key;
         let part = match &key.subset {
             Some(subset) => Part::Subset(key.host.clone(), subset.clone()),
             None => Part::Host(key.host.clone()),
@@ -85,7 +94,7 @@ fn shares(plan: &Plan, forward: &Forward) -> Option<(String, Vec<(Part, f64)>)> 
         #[expect(clippy::cast_precision_loss, reason = "the sum of weights is at most 2^32")]
         shares.push((part, f64::from(destination.weight) / forward.total_weight.max(1) as f64));
     }
-    Some((host, shares))
+    Some(shares)
 }
 
 /// How a balancer that treats endpoints alike parts the traffic between versions. Empty where a hash decides.
@@ -115,7 +124,8 @@ pub fn with_idle(desired: Vec<Desired>, mesh: &Mesh, domain: &str) -> Vec<Desire
         let mut shares = Vec::new();
         for destination in route.route.iter().filter_map(|weighted| weighted.destination.as_ref()) {
             let Some(subset) = &destination.subset else { return desired };
-            let host = host::qualify(destination.host.as_deref().unwrap_or_default(), namespace, domain);
+            let host =
+                mesh::host::qualify(destination.host.as_deref().unwrap_or_default(), namespace, domain);
             let part = Part::Subset(host.into_owned(), subset.clone());
             let known = desired.shares.iter().position(|(other, _)| *other == part);
             let share = known.map_or(0.0, |at| desired.shares.swap_remove(at).1);
@@ -130,75 +140,122 @@ pub fn with_idle(desired: Vec<Desired>, mesh: &Mesh, domain: &str) -> Vec<Desire
     desired.into_iter().map(whole).collect()
 }
 
+impl Desired {
+    /// What orders splits, and tells them apart: a VirtualService's route is one split, whoever calls; default routes are told apart by
+    /// their host.
+    fn place(&self) -> Place<'_> {
+        place(self.route.as_ref(), &self.host)
+    }
+
+    fn key(&self) -> SplitKey {
+        match &self.route {
+            Some(route) => SplitKey::Route(route.clone()),
+            None => SplitKey::Service(self.host.clone()),
+        }
+    }
+}
+
+type Place<'k> = (Option<&'k RouteKey>, &'k str);
+
+fn place<'k>(route: Option<&'k RouteKey>, host: &'k str) -> Place<'k> {
+    (route, if route.is_some() { "" } else { host })
+}
+
 #[derive(Debug)]
 struct State {
     desired: Desired,
     since: u64,
     counts: Vec<u64>,
     verdict: Verdict,
+    /// All of it was told.
+    told: bool,
 }
 
 /// Counts for the splits of the head revision.
 #[derive(Debug, Default)]
 pub struct SplitLog {
+    /// In the order of their places.
     splits: Vec<State>,
-    by_route: HashMap<RouteKey, usize>,
-    by_host: HashMap<String, usize>,
+    /// Splits that may have been told of, and may be there no more.
+    gone: Vec<SplitKey>,
 }
 
 impl SplitLog {
-    /// Routes are elsewhere now; those that are gone have no split any more.
+    /// Routes are elsewhere now; those that are gone have no split any more. [`SplitLog::set`] follows.
     pub(super) fn renumber(&mut self, now: impl Fn(&RouteKey) -> Option<RouteKey>) {
+        let gone = &mut self.gone;
         self.splits.retain_mut(|state| {
             let Some(route) = &mut state.desired.route else { return true };
-            now(route).is_some_and(|here| {
+            let here = now(route);
+            if here.as_ref() == Some(&*route) {
+                return true;
+            }
+            gone.push(SplitKey::Route(route.clone()));
+            here.is_some_and(|here| {
                 *route = here;
+                state.told = false;
                 true
             })
         });
     }
 
     /// A new head revision. Splits whose shares are as before go on counting; the others start at zero.
-    pub fn set(&mut self, revision: u64, desired: Vec<Desired>) {
+    pub fn set(&mut self, revision: u64, mut desired: Vec<Desired>) {
+        desired.sort_by(|one, other| one.place().cmp(&other.place()));
         let mut before = std::mem::take(&mut self.splits);
-        self.by_route.clear();
-        self.by_host.clear();
+        // Routes may have moved.
+        before.sort_by(|one, other| one.desired.place().cmp(&other.desired.place()));
+        let mut before = before.into_iter().peekable();
         for desired in desired {
-            let kept = before.iter().position(|state| state.desired == desired);
-            let state = kept.map(|at| before.swap_remove(at)).unwrap_or_else(|| State {
+            while let Some(state) = before.next_if(|it| it.desired.place() < desired.place()) {
+                self.gone.push(state.desired.key());
+            }
+            let same = before.next_if(|it| it.desired.place() == desired.place());
+            self.splits.push(same.filter(|it| it.desired == desired).unwrap_or_else(|| State {
                 counts: vec![0; desired.shares.len()],
                 since: revision,
                 verdict: Verdict::Converging,
+                told: false,
                 desired,
-            });
-            match &state.desired.route {
-                Some(route) => self.by_route.insert(route.clone(), self.splits.len()),
-                None => self.by_host.insert(state.desired.host.clone(), self.splits.len()),
-            };
-            self.splits.push(state);
+            }));
         }
+        self.gone.extend(before.map(|state| state.desired.key()));
+    }
+
+    fn find(&self, place: Place<'_>) -> Option<usize> {
+        self.splits.binary_search_by(|state| state.desired.place().cmp(&place)).ok()
     }
 
     /// Counts requests. Those that were routed by a revision from before the shares were set do not count.
     pub fn add(&mut self, key: &ObservationKey, requests: u64) {
-        let at = match &key.route {
-            Some(route) => self.by_route.get(route),
-            None => self.by_host.get(&*key.host),
-        };
-        let Some(state) = at.and_then(|&at| self.splits.get_mut(at)) else { return };
+        let at = self.find(place(key.route.as_ref(), &key.host));
+        let Some(state) = at.and_then(|at| self.splits.get_mut(at)) else { return };
         if key.revision < state.since {
             return;
         }
         if let Some(part) = state.desired.shares.iter().position(|(part, _)| part.holds(key)) {
             state.counts[part] += requests;
+            state.told &= requests == 0;
         }
     }
 
-    /// Desired beside observed, with the verdicts as of now.
-    pub fn judge(&mut self) -> Vec<Split> {
-        self.splits
+    /// What is not as it was told before: splits that came or counted, desired beside observed, with the verdicts as of now; and the
+    /// keys of those that are gone.
+    pub fn judge(&mut self) -> (Vec<Split>, Vec<SplitKey>) {
+        let mut gone = std::mem::take(&mut self.gone);
+        gone.retain(|key| {
+            let place = match key {
+                SplitKey::Route(route) => place(Some(route), ""),
+                SplitKey::Service(host) => place(None, host),
+            };
+            self.find(place).is_none()
+        });
+        let splits = self
+            .splits
             .iter_mut()
+            .filter(|state| !state.told)
             .map(|state| {
+                state.told = true;
                 let n = state.counts.iter().sum();
                 let parts = state.desired.shares.iter().zip(&state.counts);
                 let shares: Vec<_> = parts
@@ -215,7 +272,8 @@ impl SplitLog {
                     verdict: state.verdict,
                 }
             })
-            .collect()
+            .collect();
+        (splits, gone)
     }
 
     /// The smallest sample of the splits that a revision set, once all of them that carry traffic have converged; `None` before, and

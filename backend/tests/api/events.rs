@@ -139,7 +139,8 @@ async fn a_split_is_applied_and_its_shares_converge() {
     let note = events
         .find(|event| match event.delta {
             Delta::Tick(tick) => {
-                split = tick.splits.into_iter().find(|split| split.host.starts_with("reviews."));
+                let mut changed = tick.splits.into_iter();
+                split = changed.find(|split| split.host.starts_with("reviews.")).or(split.take());
                 None
             }
             Delta::Timeline(timeline) if timeline.revision == 2 => {
@@ -165,21 +166,25 @@ fn in_seconds(seconds: i64) -> i64 {
     i64::try_from(now).unwrap() + seconds
 }
 
-#[tokio::test]
-async fn a_fault_that_expires_is_that_of_its_route() {
-    let running = Running::sample().await;
-    let mut events = running.events(None).await;
-    let files = async || running.get("/api/v1/mesh").await.json::<Snapshot>().sources;
+/// Makes a fault of the route to ratings that expires in so many seconds: revision 2.
+async fn inject_fault(running: &Running, only: Option<HeaderEquals>, seconds: i64) {
     let target = RouteTarget::Route(RouteKey {
         namespace: "default".to_owned(),
         name: "ratings".to_owned(),
         index: 0,
     });
-    let fault = FaultSpec { delay: None, abort: Some(AbortSpec { percent: 100.0, status: 500 }) };
-    let expires_at = Some(in_seconds(3));
-    let made =
-        running.edit(1, vec![Edit::InjectFault { target, only: None, fault: Some(fault), expires_at }]);
-    assert_eq!(made.await.status, StatusCode::CREATED);
+    let fault = Some(FaultSpec { delay: None, abort: Some(AbortSpec { percent: 100.0, status: 500 }) });
+    let expires_at = Some(in_seconds(seconds));
+    let made = running.edit(1, vec![Edit::InjectFault { target, only, fault, expires_at }]).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+}
+
+#[tokio::test]
+async fn a_fault_that_expires_is_that_of_its_route() {
+    let running = Running::sample().await;
+    let mut events = running.events(None).await;
+    let files = async || running.get("/api/v1/mesh").await.json::<Snapshot>().sources;
+    inject_fault(&running, None, 3).await;
     // A rule with a fault that nobody gave an end is put in front.
     let front = "  http:\n  - match: [{uri: {prefix: /new}}]\n    fault: {abort: {httpStatus: 503, percentage: {value: 100}}}\n    \
                  route: [{destination: {host: ratings}}]\n";
@@ -200,17 +205,8 @@ async fn a_fault_expires_by_a_revision_of_the_program() {
     let running = Running::sample().await;
     let mut events = running.events(None).await;
     let before = running.get("/api/v1/mesh").await.json::<Snapshot>().sources;
-    let target = RouteTarget::Route(RouteKey {
-        namespace: "default".to_owned(),
-        name: "ratings".to_owned(),
-        index: 0,
-    });
-    let fault = FaultSpec { delay: None, abort: Some(AbortSpec { percent: 100.0, status: 500 }) };
-    let expires_at = Some(in_seconds(1));
     let only = Some(HeaderEquals { name: "end-user".to_owned(), value: "jason".to_owned() });
-    let edit = Edit::InjectFault { target, only, fault: Some(fault), expires_at };
-    let made = running.edit(1, vec![edit]).await;
-    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    inject_fault(&running, only, 1).await;
     let info = events
         .find(|event| match event.delta {
             Delta::Revision { info, .. } if info.number == 3 => Some(info),

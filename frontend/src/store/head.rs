@@ -50,7 +50,7 @@ pub struct Head {
     pub history: RwSignal<Vec<RevisionInfo>>,
     /// The apply timeline of the head revision.
     pub timeline: RwSignal<Option<Timeline>>,
-    /// The last tick.
+    /// The last tick, whole.
     pub tick: RwSignal<Option<Arc<Tick>>>,
     /// What the folder on disk proposes.
     pub proposal: RwSignal<Option<Proposal>>,

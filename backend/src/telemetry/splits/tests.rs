@@ -107,6 +107,12 @@ fn observation(
     }
 }
 
+/// All splits, told of before or not.
+fn all(log: &mut SplitLog) -> Vec<Split> {
+    log.splits.iter_mut().for_each(|state| state.told = false);
+    log.judge().0
+}
+
 #[test]
 fn desired_shares_come_from_the_plan() {
     let labels = |plan: &Plan| -> Vec<(String, f64)> {
@@ -165,7 +171,7 @@ fn only_traffic_since_the_shares_were_set_counts() {
     ];
     for (revision, route, subset, requests, v1, v2) in cases {
         log.add(&observation(revision, route, Some(subset), subset), requests);
-        let split = &log.judge()[0];
+        let split = &all(&mut log)[0];
         assert_eq!(split.since, 3);
         assert_eq!((split.shares[0].count, split.shares[1].count), (v1, v2), "{revision} {subset}");
         assert_eq!(split.shares[0].n, v1 + v2);
@@ -178,9 +184,11 @@ fn a_revision_that_leaves_the_shares_keeps_their_counts() {
     log.set(1, desired([&split(&[("v1", 50), ("v2", 50)])]));
     log.add(&observation(1, Some(route_key()), Some("v1"), "v1"), 10);
     log.set(2, desired([&split(&[("v1", 50), ("v2", 50)])]));
-    assert_eq!((log.judge()[0].since, log.judge()[0].shares[0].count), (1, 10));
+    let found = all(&mut log).remove(0);
+    assert_eq!((found.since, found.shares[0].count), (1, 10));
     log.set(3, desired([&split(&[("v1", 60), ("v2", 40)])]));
-    assert_eq!((log.judge()[0].since, log.judge()[0].shares[0].count), (3, 0));
+    let found = all(&mut log).remove(0);
+    assert_eq!((found.since, found.shares[0].count), (3, 0));
 }
 
 #[test]
@@ -190,11 +198,31 @@ fn a_revision_has_converged_when_all_that_it_set_has() {
     assert_eq!(log.converged(1), None);
     for (n, expected) in [(100, None), (200, Some(400))] {
         for subset in ["v1", "v2"] {
-            let have = log.judge()[0].shares.iter().find(|share| share.subset == subset).unwrap().count;
+            let have = all(&mut log)[0].shares.iter().find(|share| share.subset == subset).unwrap().count;
             log.add(&observation(1, Some(route_key()), Some(subset), subset), n - have);
         }
         log.judge();
         assert_eq!(log.converged(1), expected);
         assert_eq!(log.converged(2), None, "a revision that set nothing");
     }
+}
+
+#[test]
+fn only_what_changed_is_told() {
+    let mut log = SplitLog::default();
+    let told = |log: &mut SplitLog| {
+        let (splits, gone) = log.judge();
+        (splits.iter().map(|split| split.shares[0].n).collect::<Vec<_>>(), gone)
+    };
+    log.set(1, desired([&split(&[("v1", 50), ("v2", 50)])]));
+    assert_eq!(told(&mut log), (vec![0], vec![]));
+    assert_eq!(told(&mut log), (vec![], vec![]), "it is idle, and was");
+    log.add(&observation(1, Some(route_key()), Some("v1"), "v1"), 10);
+    assert_eq!(told(&mut log), (vec![10], vec![]));
+    log.set(2, desired([&split(&[("v1", 50), ("v2", 50)])]));
+    assert_eq!(told(&mut log), (vec![], vec![]), "its shares are as before");
+    log.set(3, desired([&split(&[("v1", 60), ("v2", 40)])]));
+    assert_eq!(told(&mut log), (vec![0], vec![]), "others came in its place");
+    log.set(4, vec![]);
+    assert_eq!(told(&mut log), (vec![], vec![SplitKey::Route(route_key())]));
 }
