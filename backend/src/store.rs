@@ -17,7 +17,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use api::RevisionInfo;
 use mesh::{Edit, Sources};
@@ -62,6 +62,21 @@ struct Shared {
     database: RwLock<Option<Database>>,
     /// The revision whose commit failed; it may be on disk all the same. 0 for none.
     refused: AtomicU64,
+    /// The files of the revision that was appended last: the next has most of them, too.
+    last: Mutex<Option<Files>>,
+}
+
+/// Files whose texts are in the log.
+struct Files {
+    sources: Arc<Sources>,
+    hashes: BTreeMap<String, Hash>,
+}
+
+impl Files {
+    fn hash(&self, path: &str, text: &str) -> Option<Hash> {
+        let known = self.sources.0.get(path).is_some_and(|known| known == text);
+        known.then(|| self.hashes.get(path).copied()).flatten()
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -125,7 +140,12 @@ impl Store {
     fn opened_by(
         open: impl Fn() -> Result<Database, StoreError> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
-        let shared = Shared { open: Box::new(open), database: RwLock::default(), refused: AtomicU64::new(0) };
+        let shared = Shared {
+            open: Box::new(open),
+            database: RwLock::default(),
+            refused: AtomicU64::new(0),
+            last: Mutex::default(),
+        };
         let store = Self { shared: Arc::new(shared) };
         store.reopen()?;
         Ok(store)
@@ -169,16 +189,25 @@ impl Store {
     /// Appends a revision. When this returns `Ok` it is on disk.
     pub fn append(&self, revision: &Revision) -> Result<(), StoreError> {
         let refused = self.shared.refused.load(Relaxed);
-        let appended = self.with(|database| Self::put(database, revision, refused));
+        let mut last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let appended = self.with(|database| Self::put(database, revision, refused, last.as_ref()));
         let number = if appended.as_ref().is_err_and(StoreError::stays) { revision.info.number } else { 0 };
         self.shared.refused.store(number.max(if appended.is_ok() { 0 } else { refused }), Relaxed);
-        appended
+        let hashes = appended?;
+        *last = Some(Files { sources: Arc::clone(&revision.sources), hashes });
+        Ok(())
     }
 
-    fn put(database: &Database, revision: &Revision, refused: u64) -> Result<(), StoreError> {
+    /// The hashes of its files.
+    fn put(
+        database: &Database,
+        revision: &Revision,
+        refused: u64,
+        last: Option<&Files>,
+    ) -> Result<BTreeMap<String, Hash>, StoreError> {
         let number = revision.info.number;
         let write = database.begin_write()?;
-        {
+        let files = {
             let mut revisions = write.open_table(REVISIONS)?;
             let mut newest = revisions.last()?.map_or(0, |(number, _)| number.value());
             if newest == refused && refused > 0 {
@@ -192,17 +221,19 @@ impl Store {
             let mut texts = write.open_table(TEXTS)?;
             let mut files = BTreeMap::new();
             for (path, text) in &revision.sources.0 {
-                let hash = Hash::of(text);
-                if texts.get(hash.bytes())?.is_none() {
+                let known = last.and_then(|last| last.hash(path, text));
+                let hash = known.unwrap_or_else(|| Hash::of(text));
+                if known.is_none() && texts.get(hash.bytes())?.is_none() {
                     texts.insert(hash.bytes(), text.as_str())?;
                 }
                 files.insert(path.clone(), hash);
             }
             let record = Record { info: revision.info.clone(), inverse: revision.inverse.clone(), files };
             revisions.insert(number, record.encode(number)?.as_slice())?;
-        }
+            record.files
+        };
         write.commit()?;
-        Ok(())
+        Ok(files)
     }
 
     /// The newest revision; `None` in a new log.

@@ -237,13 +237,13 @@ impl<'m> Among<'m> {
         let names: Names = changed().flat_map(Related::names).collect();
         let calls = changed().any(|it| it.delays || it.timeouts);
         let patterns = changed().any(|it| it.patterns);
-        let come: HashSet<&ResourceKey> = changes.come.iter().filter_map(|it| key(it)).collect();
+        let come: HashSet<_> = changes.come.iter().map(|it| it.identity()).collect();
         let touched = |document: &Document, related: &Related| {
             related.wild
                 || (calls && related.delays)
                 || (patterns && related.patterns)
                 || related.has_any(&names)
-                || key(document).is_some_and(|key| come.contains(key))
+                || come.contains(&document.identity())
         };
         let all = || mesh.documents().iter().filter_map(|it| Some((key(it)?, it, it.related()?)));
         let mut names = Names::new();

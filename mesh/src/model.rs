@@ -32,17 +32,19 @@ pub(crate) use related::{Names, Related};
 #[derive(Debug, Clone, Default)]
 pub struct Mesh {
     documents: Vec<Document>,
-    by_key: HashMap<ResourceKey, usize>,
+    /// Where each resource is. Shared by meshes that have the same ones at the same places.
+    by_key: Arc<HashMap<ResourceKey, usize>>,
     /// Some resource is there twice.
     doubles: bool,
 }
 
 /// How two meshes differ.
-pub(crate) struct Changes<'m> {
+#[derive(Debug)]
+pub struct Changes<'m> {
     /// Documents that the earlier alone has.
-    pub(crate) gone: Vec<&'m Document>,
+    pub gone: Vec<&'m Document>,
     /// Documents that the later alone has.
-    pub(crate) come: Vec<&'m Document>,
+    pub come: Vec<&'m Document>,
 }
 
 /// What reading gives.
@@ -104,7 +106,29 @@ impl Mesh {
                 }
             }
         }
+        parsed.mesh.index(previous);
         parsed
+    }
+
+    /// Notes where each resource is.
+    fn index(&mut self, previous: &Self) {
+        fn key(document: &Document) -> Option<&ResourceKey> {
+            document.resource().map(|resource| &resource.key)
+        }
+        let pairs = || self.documents.iter().zip(&previous.documents);
+        if self.documents.len() == previous.documents.len()
+            && pairs().all(|(new, old)| new.same(old) || key(new) == key(old))
+        {
+            (self.by_key, self.doubles) = (Arc::clone(&previous.by_key), previous.doubles);
+            return;
+        }
+        let mut by_key = HashMap::with_capacity(self.documents.len());
+        for (at, document) in self.documents.iter().enumerate() {
+            if let Some(key) = key(document) {
+                self.doubles |= by_key.insert(key.clone(), at).is_some();
+            }
+        }
+        self.by_key = Arc::new(by_key);
     }
 
     /// All documents that are not empty, by file and place. One that could not be read has no resource.
@@ -137,7 +161,7 @@ impl Mesh {
 
     /// What an earlier mesh has that this one has not, and the other way round; `None` where the texts alone do not say what counts:
     /// a resource is there twice.
-    pub(crate) fn changes<'m>(&'m self, before: &'m Self) -> Option<Changes<'m>> {
+    pub fn changes<'m>(&'m self, before: &'m Self) -> Option<Changes<'m>> {
         if self.doubles || before.doubles {
             return None;
         }
@@ -170,7 +194,7 @@ impl Mesh {
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
         self.documents.iter().enumerate().filter_map(|(at, document)| {
             let resource = document.resource()?;
-            (self.by_key.get(&resource.key) == Some(&at)).then_some(resource)
+            (!self.doubles || self.by_key.get(&resource.key) == Some(&at)).then_some(resource)
         })
     }
 
@@ -228,7 +252,7 @@ impl Parsed {
         let chunks = yaml::chunks(text);
         let parts = chunks.iter().filter(|chunk| !chunk.empty).map(|chunk| &text[chunk.span.clone()]);
         let mut bodies = known.bodies(file, &parts.collect::<Vec<_>>()).into_iter();
-        let file: Arc<str> = file.into();
+        let file = known.file(file).unwrap_or_else(|| file.into());
         for (index, chunk) in chunks.into_iter().enumerate() {
             if chunk.empty {
                 continue;
@@ -245,18 +269,11 @@ impl Parsed {
             let count = body.items.len().max(1);
             for item in 0..count {
                 let (file, body) = (Arc::clone(&file), Arc::clone(&body));
-                self.add(Document { file, index, start: chunk.span.start, line: chunk.line, body, item });
+                let (start, line) = (chunk.span.start, chunk.line);
+                self.mesh.documents.push(Document { file, index, start, line, body, item });
             }
             self.diagnostics.extend(self.mesh.documents[start].diagnostics(text, budget));
         }
-    }
-
-    fn add(&mut self, document: Document) {
-        if let Some(resource) = document.resource() {
-            let known = self.mesh.by_key.insert(resource.key.clone(), self.mesh.documents.len());
-            self.mesh.doubles |= known.is_some();
-        }
-        self.mesh.documents.push(document);
     }
 }
 

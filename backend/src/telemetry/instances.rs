@@ -1,6 +1,6 @@
 //! What each instance of a service answered lately, and what its health checks say.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use api::{Classes, Health, InstanceStats};
 use mesh::Plan;
@@ -64,9 +64,10 @@ impl Instances {
 
     /// Forgets instances that these plans do not have; of those that are not checked, what checks said.
     pub fn follow<'p>(&mut self, plans: impl Iterator<Item = &'p Plan>) {
+        let hosts: HashSet<&str> = self.all.keys().map(|(host, _)| host.as_str()).collect();
         let mut there: HashMap<(&str, String), bool> = HashMap::new();
         for plan in distinct(plans) {
-            for cluster in plan.clusters.iter() {
+            for cluster in plan.clusters.iter().filter(|it| hosts.contains(it.key.host.as_str())) {
                 for endpoint in &cluster.endpoints {
                     let name = (cluster.key.host.as_str(), self.moved.name(&endpoint.address, endpoint.port));
                     *there.entry(name).or_default() |= cluster.policy.health.is_some();

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use mesh::resource::{HttpRoute, Resource, Spec};
 use mesh::{Mesh, RouteId, RouteKey};
 
-/// Revisions that requests may still be counted under.
+/// Revisions that requests may still be counted under, the head among them.
 const KEPT: usize = 4;
 
 /// The identities of the routes of a revision, by the namespace and name of their VirtualServices.
@@ -14,29 +15,33 @@ type Ids = HashMap<(String, String), Arc<[RouteId]>>;
 /// The routes of the last revisions.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    /// Newest last.
-    revisions: VecDeque<(u64, Ids)>,
+    head: u64,
+    /// Those of the head.
+    now: Ids,
+    /// The revisions before it, newest last, with what the next one changed of them.
+    before: VecDeque<(u64, Ids)>,
 }
 
 impl Routes {
-    /// A new head revision. `before` is the mesh of the last one: what did not change is taken over.
+    /// A new head revision. `before` is the mesh of the last one.
     pub(super) fn set(&mut self, revision: u64, mesh: &Mesh, before: Option<&Mesh>) {
-        let last = self.revisions.back().map(|(_, ids)| ids);
-        let old: HashMap<_, _> = before
-            .iter()
-            .flat_map(|mesh| mesh.virtual_services())
-            .map(|(it, spec)| (&it.key, spec))
-            .collect();
-        let ids = mesh.virtual_services().map(|(resource, spec)| {
-            let place = (resource.key.namespace.clone(), resource.key.name.clone());
-            let same = old.get(&resource.key).is_some_and(|old| old.http == spec.http);
-            let known = last.filter(|_| same).and_then(|ids| ids.get(&place)).cloned();
-            (place, known.unwrap_or_else(|| RouteId::all(&spec.http).into()))
-        });
-        let ids = ids.collect();
-        self.revisions.push_back((revision, ids));
-        if self.revisions.len() > KEPT {
-            self.revisions.pop_front();
+        let was = match before.and_then(|before| mesh.changes(before)) {
+            Some(changes) => {
+                let gone = changes.gone.iter().filter_map(|document| routes(document.resource()?));
+                let was = gone.filter_map(|(place, _)| self.now.remove_entry(&place)).collect();
+                let come = changes.come.iter().filter_map(|document| routes(document.resource()?));
+                self.now.extend(come.map(|(place, http)| (place, RouteId::all(http).into())));
+                was
+            }
+            None => {
+                let all = mesh.resources().filter_map(routes);
+                let all = all.map(|(place, http)| (place, RouteId::all(http).into())).collect();
+                std::mem::replace(&mut self.now, all)
+            }
+        };
+        self.before.push_back((std::mem::replace(&mut self.head, revision), was));
+        if self.before.len() >= KEPT {
+            self.before.pop_front();
         }
     }
 
@@ -44,12 +49,19 @@ impl Routes {
     /// are taken as they are.
     pub(super) fn now(&self, revision: u64, key: &RouteKey) -> Option<RouteKey> {
         let as_it_is = || Some(key.clone());
-        let Some((head, now)) = self.revisions.back() else { return as_it_is() };
-        let then = self.revisions.iter().find(|(number, _)| *number == revision && revision != *head);
-        let Some((_, then)) = then else { return as_it_is() };
+        let Some(then) = self.before.iter().position(|(number, _)| *number == revision) else {
+            return as_it_is();
+        };
         let place = (key.namespace.clone(), key.name.clone());
-        let Some(id) = then.get(&place).and_then(|ids| ids.get(key.index)) else { return as_it_is() };
-        let index = now.get(&place)?.iter().position(|other| other == id)?;
+        let changed = self.before.range(then..).find_map(|(_, was)| was.get(&place));
+        let Some(id) = changed.and_then(|ids| ids.get(key.index)) else { return as_it_is() };
+        let index = self.now.get(&place)?.iter().position(|other| other == id)?;
         Some(RouteKey { index, ..key.clone() })
     }
+}
+
+/// The HTTP routes of a VirtualService, with its namespace and name.
+fn routes(resource: &Resource) -> Option<((String, String), &[HttpRoute])> {
+    let Spec::VirtualService(service) = &resource.spec else { return None };
+    Some(((resource.key.namespace.clone(), resource.key.name.clone()), &service.http))
 }

@@ -165,8 +165,8 @@ impl Document {
     }
 
     /// The same of two documents that are the same text.
-    pub(super) fn identity(&self) -> (*const Body, usize) {
-        (Arc::as_ptr(&self.body), self.item)
+    pub(crate) fn identity(&self) -> (usize, usize) {
+        (Arc::as_ptr(&self.body).addr(), self.item)
     }
 
     /// Whether another document stands at the same place.

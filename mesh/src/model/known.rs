@@ -25,6 +25,11 @@ impl<'m> Known<'m> {
         Self { documents: &mesh.documents, by_file, by_text: HashMap::new(), asked: 0 }
     }
 
+    /// The name of a file, as its documents have it.
+    pub(super) fn file(&self, file: &str) -> Option<Arc<str>> {
+        self.by_file.get(file).and_then(|list| list.first()).map(|document| Arc::clone(&document.file))
+    }
+
     /// What is known of the documents of a file, in their order. Most stand where they stood: they are not looked for.
     pub(super) fn bodies(&mut self, file: &str, texts: &[&str]) -> Vec<Option<Arc<Body>>> {
         let mut earlier: Vec<&Arc<Body>> =
