@@ -63,7 +63,7 @@ fn files_are_merged_as_kubectl_merges_them() {
     let first = write(folder.path(), "one/config", FIRST);
     let second = write(folder.path(), "two/config", SECOND);
     write(folder.path(), "one/ca.pem", &Authority::new("ours").pem);
-    let both = environment(&[first.clone(), folder.path().join("gone"), second.clone(), PathBuf::new()]);
+    let both = environment(&[first, folder.path().join("gone"), second, PathBuf::new()]);
 
     let Loaded::Files(config) = kubeconfig::load(&Options::default(), &both).unwrap() else { panic!() };
     let contexts = kubeconfig::contexts(&config, None);
