@@ -34,6 +34,8 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const REVISIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("revisions");
 /// What the mesh's origin had when it was last taken or dismissed: paths and hashes. The first origin was a folder.
 const BASELINE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("folder");
+/// What was borrowed of a cluster's objects, by their names.
+const CLAIMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("claims");
 const TEXTS: TableDefinition<'_, &[u8], &str> = TableDefinition::new("texts");
 
 /// The form of the tables; a newer one is refused instead of misread.
@@ -292,6 +294,35 @@ impl Store {
         })
     }
 
+    /// Keeps what was borrowed of an object of a cluster, or that nothing is.
+    pub fn set_claim(&self, object: &str, claim: Option<&[u8]>) -> Result<(), StoreError> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            {
+                let mut claims = write.open_table(CLAIMS)?;
+                match claim {
+                    Some(claim) => drop(claims.insert(object, claim)?),
+                    None => drop(claims.remove(object)?),
+                }
+            }
+            write.commit()?;
+            Ok(())
+        })
+    }
+
+    /// All that was borrowed, by the objects' names.
+    pub fn claims(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.with(|database| {
+            let read = database.begin_read()?;
+            let mut all = Vec::new();
+            for entry in read.open_table(CLAIMS)?.iter()? {
+                let (object, claim) = entry?;
+                all.push((object.value().to_owned(), claim.value().to_vec()));
+            }
+            Ok(all)
+        })
+    }
+
     /// Keeps that a cluster has a revision.
     pub fn set_applied(&self, revision: u64) -> Result<(), StoreError> {
         self.with(|database| {
@@ -353,6 +384,7 @@ fn prepare(database: &Database) -> Result<(), StoreError> {
         write.open_table(REVISIONS)?;
         write.open_table(TEXTS)?;
         write.open_table(BASELINE)?;
+        write.open_table(CLAIMS)?;
     }
     write.commit()?;
     Ok(())

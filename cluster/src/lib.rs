@@ -9,6 +9,7 @@
 //! whose a field is.
 
 pub mod access;
+pub mod claim;
 pub mod connect;
 pub mod discover;
 pub mod error;
@@ -28,6 +29,7 @@ pub mod write;
 pub const MANAGER: &str = "meshwright";
 
 pub use access::{Access, Scope, access};
+pub use claim::Claim;
 pub use connect::{Connection, Context, Options, connect, contexts};
 pub use discover::{Served, discover};
 pub use error::Error;

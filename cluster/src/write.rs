@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use futures::future::join_all;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, Status};
 use kube::{Api, Client, Error};
@@ -127,6 +128,21 @@ impl Writer {
     /// kept where it was of other fields.
     pub async fn write(&self, change: &Change, known: Option<&Object>) -> Result<Option<Object>, Refused> {
         self.put(change, known, false).await
+    }
+
+    /// Makes others the owners of an object's fields again; `None` where it has changed meanwhile.
+    pub async fn give_back(&self, object: &Object, managed: &[ManagedFieldsEntry]) -> Option<Object> {
+        let resource = self.kinds.get(&object.key.kind)?;
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &object.key.namespace, resource);
+        let operations = json!([
+            {"op": "replace", "path": "/metadata/managedFields", "value": managed},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": object.resource_version},
+        ]);
+        let operations = serde_json::from_value(operations).ok()?;
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let patched = api.patch(&object.key.name, &params, &Patch::Json::<()>(operations)).await;
+        patched.ok().and_then(|it| Object::of(object.key.kind.clone(), it))
     }
 
     async fn put(

@@ -2,6 +2,7 @@
 //! cluster's own watch has told it.
 
 mod changes;
+mod claims;
 mod task;
 
 use std::sync::Arc;

@@ -277,3 +277,42 @@ async fn a_server_that_is_away_is_told_and_caught_up_with() {
     lab.applied().await;
     assert_eq!(weights(&lab.cluster.get(ROUTES).await), [1, 99], "nothing is overwritten");
 }
+
+/// Managers that own `spec.http` of an object.
+fn owners(object: &Value) -> Vec<String> {
+    let all = object["metadata"]["managedFields"].as_array().unwrap();
+    let own = all.iter().filter(|it| !it["fieldsV1"]["f:spec"]["f:http"].is_null());
+    own.map(|it| it["manager"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_borrowed_is_given_back() {
+    let Some(lab) = Lab::start().await else { return };
+    let before = lab.cluster.get(ROUTES).await;
+    assert_eq!(owners(&before), ["kubectl"]);
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    lab.applied().await;
+    assert_eq!(owners(&lab.cluster.get(ROUTES).await), ["meshwright"]);
+    // What the page says of the owner's next apply: it is refused.
+    let refused = lab.cluster.apply_as("kubectl", false, MESH).await.unwrap_err();
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+
+    // Taken back: as if nobody had been there.
+    let answer = lab.designer.post("/api/v1/revisions/2/revert", &json!({"base": 2})).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    lab.applied().await;
+    let after = lab.cluster.until(ROUTES, |it| owners(it) == ["kubectl"]).await;
+    assert_eq!(after["metadata"]["managedFields"], before["metadata"]["managedFields"]);
+    let changed = MESH.replace("weight: 90", "weight: 60").replace("weight: 10", "weight: 40");
+    lab.cluster.apply_as("kubectl", false, &changed).await.unwrap();
+    lab.until(|state| state.sources.0[FILE].contains("weight: 60")).await;
+
+    // The owner brings the same values itself: nothing is held any more.
+    let (status, said) = lab.split([30, 70]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    lab.applied().await;
+    let same = MESH.replace("weight: 90", "weight: 30").replace("weight: 10", "weight: 70");
+    lab.cluster.apply_as("kubectl", false, &same).await.unwrap();
+    lab.cluster.until(ROUTES, |it| owners(it) == ["kubectl"]).await;
+}

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::changes::{combine, inverse};
+use super::claims::Claims;
 use super::{Job, Parts};
 use crate::clock::now_millis;
 use crate::timeline::StageReached;
@@ -25,7 +26,19 @@ const ECHO: Duration = Duration::from_secs(10);
 
 /// Writes what comes, until nobody sends any more.
 pub(super) async fn run(mut parts: Parts, mut jobs: mpsc::Receiver<Job>, tell: watch::Sender<TargetState>) {
-    while let Some(first) = jobs.recv().await {
+    let mut claims = Claims::read(parts.store.clone()).await;
+    loop {
+        let first = tokio::select! {
+            job = jobs.recv() => match job {
+                Some(job) => job,
+                None => return,
+            },
+            () = parts.mirror.changed() => {
+                // Owners may have brought the same values themselves.
+                claims.settle(&parts).await;
+                continue;
+            }
+        };
         let (mut offer, mut all) = (first.offer, vec![first.changes]);
         while let Ok(next) = jobs.try_recv() {
             offer = next.offer;
@@ -41,11 +54,12 @@ pub(super) async fn run(mut parts: Parts, mut jobs: mpsc::Receiver<Job>, tell: w
             tracing::warn!(why, "the cluster cannot be written to");
             tell.send_replace(TargetState::Unreachable { since });
         };
-        match write(&mut parts, revision, &changes, &mut unreachable).await {
+        match write(&mut parts, &mut claims, revision, &changes, &mut unreachable).await {
             Ok(written) => {
                 reached(&parts, revision, Stage::Patched, !changes.is_empty());
                 echo(&mut parts, &written, &mut unreachable).await;
                 reached(&parts, revision, Stage::Watched, !changes.is_empty());
+                claims.settle(&parts).await;
                 parts.flights.end(&keys, false);
                 let millis = offer.millis(Instant::now());
                 tell.send_replace(TargetState::Applied { revision, at: now_millis(), millis });
@@ -68,6 +82,7 @@ pub(super) async fn run(mut parts: Parts, mut jobs: mpsc::Receiver<Job>, tell: w
 /// Makes changes in their order; what they left, by object. Where one is refused, those before it are taken back.
 async fn write(
     parts: &mut Parts,
+    claims: &mut Claims,
     revision: u64,
     changes: &[Change],
     unreachable: &mut impl FnMut(i64, &str),
@@ -80,6 +95,10 @@ async fn write(
         if pause && at == first.len() {
             tracing::debug!(revision, "waiting for sidecars to have the new routes");
             sleep(SETTLE).await;
+        }
+        let known = parts.mirror.view().and_then(|view| view.objects.get(&change.key).cloned());
+        if let Some(known) = known {
+            claims.add(&known).await;
         }
         match persist(parts, change, unreachable).await {
             Ok(object) => written.extend(object),
