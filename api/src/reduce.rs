@@ -224,7 +224,7 @@ mod tests {
         // Nothing changed: an edge goes on as it went on before.
         let same = Tick { at: 10_250, millis: 260, ..Tick::default() };
         state.apply(&Delta::Tick(Box::new(same)));
-        assert_eq!(state.tick.as_ref(), Some(&Tick { at: 10_250, millis: 260, ..first.clone() }));
+        assert_eq!(state.tick.as_ref(), Some(&Tick { at: 10_250, millis: 260, ..first }));
         assert_eq!(state.series.iter().map(|it| it.requests[0]).collect::<Vec<_>>(), [6, 10]);
 
         // Some changed, some came, some went.

@@ -95,6 +95,8 @@ fn leaves(at: &str, fields: &Value, all: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use mesh::{Kind, ResourceKey};
     use serde_json::json;
 
@@ -120,12 +122,12 @@ mod tests {
     #[test]
     fn what_is_taken_back_is_given_back() {
         let (kubectl, own) = (entry("kubectl", "http", 1), entry(MANAGER, "http", 2));
-        let claim = Claim::of(&object(90, &[kubectl.clone()])).unwrap();
+        let claim = Claim::of(&object(90, from_ref(&kubectl))).unwrap();
         let settled = |object: &Object| claim.settle(Some(object));
-        assert_eq!(Claim::of(&object(50, &[own.clone()])), None);
-        assert_eq!(settled(&object(50, &[own.clone()])), Settled::No);
-        let back = Settled::GiveBack(vec![kubectl.clone()]);
-        assert_eq!(settled(&object(90, &[own.clone()])), back);
+        assert_eq!(Claim::of(&object(50, from_ref(&own))), None);
+        assert_eq!(settled(&object(50, from_ref(&own))), Settled::No);
+        let back = Settled::GiveBack(vec![kubectl]);
+        assert_eq!(settled(&object(90, from_ref(&own))), back);
         // Somebody else wrote in between, and owns what he wrote.
         let kiali = entry("kiali", "gateways", 3);
         assert_eq!(settled(&object(90, &[own.clone(), kiali])), Settled::No);

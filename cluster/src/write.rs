@@ -163,12 +163,12 @@ impl Writer {
             match self.once(&api, resource, change, known.as_ref(), dry_run).await {
                 Ok(object) => return Ok(object.and_then(|it| Object::of(change.key.kind.clone(), it))),
                 Err(Failed::Stale) => {
-                    let now = api.get_opt(&change.key.name).await.map_err(|error| refused(why(error)))?;
+                    let now = api.get_opt(&change.key.name).await.map_err(|error| refused(why(&error)))?;
                     known = now.and_then(|it| Object::of(change.key.kind.clone(), it));
                 }
                 Err(Failed::For(why)) => return Err(refused(why)),
                 Err(Failed::Unknown(error)) => {
-                    last = Some(why(error));
+                    last = Some(why(&error));
                     break;
                 }
             }
@@ -292,8 +292,8 @@ fn applies(status: &Status) -> bool {
     status.details.iter().flat_map(|it| &it.causes).any(|it| it.reason == "FieldManagerConflict")
 }
 
-fn why(error: Error) -> Why {
-    let Error::Api(status) = &error else { return Why::Unreachable(crate::words::of(&error)) };
+fn why(error: &Error) -> Why {
+    let Error::Api(status) = error else { return Why::Unreachable(crate::words::of(error)) };
     let causes: Vec<_> = status.details.iter().flat_map(|it| &it.causes).collect();
     match status.code {
         403 if status.reason == "Forbidden" && !status.message.contains("admission webhook") => {

@@ -216,29 +216,11 @@ impl Actor {
                 self.expiries.done(failed.is_some(), now_millis());
             }
             Waiting::Outside(objects) => {
-                let stale = matches!(result, Err(Refusal::Stale { .. }));
-                self.outside.looked_at(&objects, !stale);
-                if let Err(refusal) = result
-                    && !stale
-                {
-                    tracing::error!(
-                        error = &refusal as &dyn std::error::Error,
-                        "what the cluster has could not be made a revision"
-                    );
-                }
+                self.outside.looked_at(&objects, outside::is_done(&result));
                 self.look_outside();
             }
             Waiting::Observed(inventory) => {
-                let stale = matches!(result, Err(Refusal::Stale { .. }));
-                self.outside.observed(&inventory, !stale);
-                if let Err(refusal) = result
-                    && !stale
-                {
-                    tracing::error!(
-                        error = &refusal as &dyn std::error::Error,
-                        "the newest revision is too large with what runs now"
-                    );
-                }
+                self.outside.observed(&inventory, outside::is_done(&result));
                 self.look_outside();
             }
         }

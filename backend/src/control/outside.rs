@@ -7,7 +7,7 @@ use cluster::Object;
 use cluster::flights::Flights;
 use mesh::{Edit, Inventory, ResourceKey, yaml};
 
-use super::change::{ChangeRequest, Head};
+use super::change::{ChangeRequest, Head, Refusal};
 
 /// Objects as a cluster has them; `None` of one that has gone.
 pub(super) type Objects = BTreeMap<ResourceKey, Option<Arc<Object>>>;
@@ -49,7 +49,8 @@ impl Waiting {
     pub(super) fn looked_at(&mut self, objects: &Objects, taken: bool) {
         self.busy.0 = false;
         if taken {
-            self.objects.retain(|key, object| !objects.get(key).is_some_and(|it| same(it, object)));
+            self.objects
+                .retain(|key, object| !objects.get(key).is_some_and(|it| same(it.as_ref(), object.as_ref())));
         }
     }
 
@@ -73,12 +74,25 @@ impl Waiting {
     }
 }
 
+/// Whether what was looked at is dealt with. Where it was looked at for a revision that is not the newest any more, it is not.
+pub(super) fn is_done<T>(result: &Result<T, Refusal>) -> bool {
+    match result {
+        Err(Refusal::Stale { .. }) => false,
+        Err(refusal) => {
+            let error = refusal as &dyn std::error::Error;
+            tracing::error!(error, "what the cluster has could not be taken over");
+            true
+        }
+        Ok(_) => true,
+    }
+}
+
 /// Whether none of these objects is being written by the program itself.
 pub(super) fn settled(objects: &Objects, flights: &Flights) -> bool {
     objects.iter().all(|(key, object)| flights.settled(key, object.as_deref()))
 }
 
-fn same(one: &Option<Arc<Object>>, other: &Option<Arc<Object>>) -> bool {
+fn same(one: Option<&Arc<Object>>, other: Option<&Arc<Object>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other),
         (None, None) => true,

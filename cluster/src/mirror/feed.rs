@@ -1,6 +1,5 @@
 //! Watches, each in a task of its own: what the server tells is cut down to what is needed where it comes in.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::pin::pin;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::part::{Part, What};
+use super::part::{Item, Part, What};
 use crate::access::{Access, Scope};
 use crate::connect::Connection;
 use crate::discover::Served;
@@ -91,41 +90,31 @@ pub(super) enum Seen {
     Failed(String),
 }
 
-/// What is there.
-#[derive(Debug)]
-pub(super) enum Item {
-    Document(Box<Object>),
-    Service(Named, Box<core::Service>),
-    Slice(Named, Slice),
-    Pod(Named, Pod),
-    Node(String, BTreeMap<String, String>),
-}
-
 type Tell = mpsc::Sender<(usize, Seen)>;
 
 /// Starts all watches.
 pub(super) fn start(watched: &Watched, tell: &Tell, tasks: &mut JoinSet<()>) -> Vec<Part> {
     let mut feeds = Feeds { watched, tell, tasks, parts: Vec::new() };
     for (kind, resource, scope) in &watched.documents {
-        feeds.add(What::Documents(kind.clone()), scope, resource, {
+        feeds.add(&What::Documents(kind.clone()), scope, resource, {
             let kind = kind.clone();
             move |object: DynamicObject| Some(Item::Document(Box::new(Object::of(kind.clone(), object)?)))
         });
     }
     use inventory::Part as Of;
-    feeds.add(What::Platform(Of::Services), &watched.services, &(), |it: core::Service| {
+    feeds.add(&What::Platform(Of::Services), &watched.services, &(), |it: core::Service| {
         Some(Item::Service(named(&it), Box::new(it)))
     });
     if watched.slices {
-        feeds.add(What::Platform(Of::Slices), &watched.endpoints, &(), |it: EndpointSlice| {
+        feeds.add(&What::Platform(Of::Slices), &watched.endpoints, &(), |it: EndpointSlice| {
             Some(Item::Slice(named(&it), Slice::of(&it)?))
         });
     } else {
-        feeds.add(What::Platform(Of::Slices), &watched.endpoints, &(), |it: core::Endpoints| {
+        feeds.add(&What::Platform(Of::Slices), &watched.endpoints, &(), |it: core::Endpoints| {
             Some(Item::Slice(named(&it), Slice::of_endpoints(&it)?))
         });
     }
-    feeds.add(What::Platform(Of::Pods), &watched.pods, &(), |it: core::Pod| {
+    feeds.add(&What::Platform(Of::Pods), &watched.pods, &(), |it: core::Pod| {
         Some(Item::Pod(named(&it), Pod::of(&it)))
     });
     // Only for where they are: those who may not see nodes do without.
@@ -156,7 +145,7 @@ impl Feeds<'_> {
     /// Watches a kind in all namespaces, or in each of some.
     fn add<K>(
         &mut self,
-        what: What,
+        what: &What,
         scope: &Scope,
         kind: &K::DynamicType,
         item: impl Fn(K) -> Option<Item> + Clone + Send + 'static,

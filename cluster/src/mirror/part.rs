@@ -1,13 +1,15 @@
 //! One watch: a kind, in all namespaces or in one.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use mesh::{Kind, ResourceKey};
 
-use super::feed::Item;
+use k8s_openapi::api::core::v1 as core;
+
 use super::{Objects, Stale};
-use crate::inventory::{self, Named, Platform};
+use crate::inventory::{self, Named, Platform, Pod, Slice};
+use crate::object::Object;
 
 /// What is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,16 @@ pub(super) enum What {
     Documents(Kind),
     /// What runs.
     Platform(inventory::Part),
+}
+
+/// What is there.
+#[derive(Debug)]
+pub(super) enum Item {
+    Document(Box<Object>),
+    Service(Named, Box<core::Service>),
+    Slice(Named, Slice),
+    Pod(Named, Pod),
+    Node(String, BTreeMap<String, String>),
 }
 
 /// How far a watch is.
