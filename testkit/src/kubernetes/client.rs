@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// A client with a token; each request has a connection of its own.
 pub(super) struct Client {
@@ -25,6 +26,17 @@ pub(super) struct Client {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Client {
+    fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// A connection to the server.
+    pub(super) async fn connect(&self) -> Result<TlsStream<TcpStream>, Failure> {
+        let stream = TcpStream::connect(self.address()).await?;
+        let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
+        Ok(TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await?)
+    }
+
     /// The answer, JSON or a text.
     pub(super) async fn send(
         &self,
@@ -33,16 +45,12 @@ impl Client {
         kind: &str,
         body: String,
     ) -> Result<(StatusCode, Value), Failure> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let stream = TcpStream::connect(address).await?;
-        let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
-        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
         let connection = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", address.to_string())
+            .header("host", self.address().to_string())
             .header("authorization", format!("Bearer {}", self.token))
             .header("accept", "application/json")
             .header("content-type", kind)
