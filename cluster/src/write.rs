@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, Status};
 use kube::{Api, Client, Error};
 use mesh::{Kind, ResourceKey};
@@ -163,8 +163,11 @@ impl Writer {
             match self.once(&api, resource, change, known.as_ref(), dry_run).await {
                 Ok(object) => return Ok(object.and_then(|it| Object::of(change.key.kind.clone(), it))),
                 Err(Failed::Stale) => {
-                    let now = api.get_opt(&change.key.name).await.map_err(|error| refused(why(&error)))?;
-                    known = now.and_then(|it| Object::of(change.key.kind.clone(), it));
+                    // Who may watch objects may not always get one.
+                    let named = ListParams::default().fields(&format!("metadata.name={}", change.key.name));
+                    let now = api.list(&named).await.map_err(|error| refused(why(&error)))?;
+                    known =
+                        now.items.into_iter().next().and_then(|it| Object::of(change.key.kind.clone(), it));
                 }
                 Err(Failed::For(why)) => return Err(refused(why)),
                 Err(Failed::Unknown(error)) => {

@@ -7,6 +7,7 @@ use http::{Method, StatusCode};
 use mesh::edit::{RouteTarget, Share};
 use mesh::{Edit, Kind, ResourceKey, RouteKey};
 use meshwright::server::Config;
+use meshwright::store::Store;
 use serde_json::{Value, json};
 use testkit::kubernetes::Kubernetes;
 
@@ -315,4 +316,21 @@ async fn what_is_borrowed_is_given_back() {
     let same = MESH.replace("weight: 90", "weight: 30").replace("weight: 10", "weight: 70");
     lab.cluster.apply_as("kubectl", false, &same).await.unwrap();
     lab.cluster.until(ROUTES, |it| owners(it) == ["kubectl"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_was_cut_off_is_finished_at_the_next_start() {
+    let Some(lab) = Lab::start().await else { return };
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    lab.applied().await;
+    let Lab { cluster, designer } = lab;
+    let data = designer.stop().await;
+    // As it is when the program was killed after the revision was stored and before it was written.
+    cluster.apply_as("kubectl", true, MESH).await.unwrap();
+    Store::open(data.path()).unwrap().set_applied(1).unwrap();
+    let designer = Running::start_in(data, config(&cluster)).await;
+    let lab = Lab { cluster, designer };
+    lab.cluster.until(ROUTES, |it| weights(it) == [50, 50]).await;
+    assert_eq!(lab.applied().await.revision.number, 2);
 }

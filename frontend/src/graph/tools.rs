@@ -93,6 +93,9 @@ pub fn Empty() -> impl IntoView {
             })
         })
     };
+    // The cluster's own sidecars route, and tell this program nothing.
+    let unobserved =
+        move || store.head.cluster.with(Option::is_some) && store.head.listeners.with(Vec::is_empty);
     view! {
         <div class="graph-empty" class:none=move || loaded.get() role="status">
             <p class="waiting">"Waiting for the mesh…"</p>
@@ -105,10 +108,19 @@ pub fn Empty() -> impl IntoView {
             </p>
         </div>
         <div class="graph-quiet" class:none=move || !quiet.get() role="status">
-            <b>"No traffic in the last minute."</b>
-            {move || match address() {
-                Some(address) => view! { " Increase the load, or send requests to "<code>{address}</code> }.into_any(),
-                None => " Requests that are sent through a workload’s listener appear here.".into_any(),
+            {move || match (address(), unobserved()) {
+                (Some(address), _) => view! {
+                    <b>"No traffic in the last minute."</b>" Increase the load, or send requests to "<code>{address}</code>
+                }
+                .into_any(),
+                (None, false) => view! {
+                    <b>"No traffic in the last minute."</b>" Requests that are sent through a workload’s listener appear here."
+                }
+                .into_any(),
+                (None, true) => view! {
+                    <b>"The traffic of this cluster is not observed."</b>" What you change here is applied to it all the same."
+                }
+                .into_any(),
             }}
         </div>
     }

@@ -58,7 +58,7 @@ pub(super) async fn run(mut parts: Parts, mut jobs: mpsc::Receiver<Job>, tell: w
             Ok(written) => {
                 reached(&parts, revision, Stage::Patched, !changes.is_empty());
                 echo(&mut parts, &written, &mut unreachable).await;
-                reached(&parts, revision, Stage::Watched, !changes.is_empty());
+                reached(&parts, revision, Stage::Watched, true);
                 claims.settle(&parts).await;
                 parts.flights.end(&keys, false);
                 let millis = offer.millis(Instant::now());
