@@ -7,6 +7,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use api::Snapshot;
+use api::revision::Stage;
 use e2e::cluster::Loopback;
 use e2e::cluster::split::{self, Designer};
 use hdrhistogram::Histogram;
@@ -19,6 +21,12 @@ const EDITS: usize = 20;
 const WARM_UP: usize = 3;
 /// After an edit, for what is done behind it.
 const SETTLE: Duration = Duration::from_millis(300);
+/// What the designer says of its own part, from when it received the edit.
+const STAGES: [(Stage, &str); 3] = [
+    (Stage::Validated, "  checked by the cluster"),
+    (Stage::Stored, "  stored"),
+    (Stage::Patched, "  patched"),
+];
 /// Longer than any edit takes.
 const LONG: Duration = Duration::from_secs(30);
 
@@ -39,6 +47,7 @@ async fn main() -> Result<()> {
     let host = format!("reviews:{}", cluster.port);
 
     let mut times = [Histogram::<u64>::new(3)?, Histogram::new(3)?];
+    let mut stages = [Histogram::<u64>::new(3)?, Histogram::new(3)?, Histogram::new(3)?];
     let mut first = 100;
     for round in 0..WARM_UP + edits {
         // Each of them moves all of the weight there, and back in the next round.
@@ -54,14 +63,19 @@ async fn main() -> Result<()> {
             }
             obeyed(&mut envoy, &host, first, began).await?;
             let time = began.elapsed();
-            designer.shows(first).await?;
+            let state = designer.shows(first).await?;
             tokio::time::sleep(SETTLE).await;
             if round >= WARM_UP {
                 times[contender].record(time.as_micros().try_into()?)?;
             }
+            if round >= WARM_UP && contender == 0 {
+                for (histogram, (stage, _)) in stages.iter_mut().zip(STAGES) {
+                    histogram.record(reached(&state, stage)?)?;
+                }
+            }
         }
     }
-    print(&times, edits);
+    print(&times, &stages, edits);
     Ok(())
 }
 
@@ -84,19 +98,31 @@ async fn obeyed(envoy: &mut Connection, host: &str, first: u32, began: Instant) 
     Ok(())
 }
 
-fn print(times: &[Histogram<u64>; 2], edits: usize) {
+/// How long after it received the edit the designer reached a stage, in microseconds.
+fn reached(state: &Snapshot, stage: Stage) -> Result<u64> {
+    let milestones = state.timeline.iter().flat_map(|it| &it.milestones);
+    let found = milestones.into_iter().find(|it| it.stage == stage);
+    let millis = found.with_context(|| format!("no {stage:?}"))?.millis;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time")]
+    Ok((millis * 1000.0) as u64)
+}
+
+fn print(times: &[Histogram<u64>; 2], stages: &[Histogram<u64>; 3], edits: usize) {
     println!(
         "a weight sent, then the first request of Istio's Envoy under it after … ms ({edits} edits each)"
     );
     println!("{:<28} {:>8} {:>8}", "", "p50", "p90");
-    let figures = times.each_ref().map(|it| [0.5, 0.9].map(|part| it.value_at_quantile(part)));
-    #[expect(clippy::cast_precision_loss, reason = "microseconds of a measurement")]
-    let [ours, bare] = figures.map(|it| it.map(|micros| micros as f64 / 1000.0));
-    for (name, [p50, p90]) in [
-        ("the designer", ours),
-        ("a bare JSON patch", bare),
-        ("the designer adds", [ours[0] - bare[0], ours[1] - bare[1]]),
-    ] {
+    let [ours, bare] = times.each_ref().map(figures);
+    let rows = STAGES.into_iter().zip(stages).map(|((_, name), it)| (name, figures(it)));
+    let rows = [("the designer", ours)].into_iter().chain(rows);
+    let added = [ours[0] - bare[0], ours[1] - bare[1]];
+    for (name, [p50, p90]) in rows.chain([("a bare JSON patch", bare), ("the designer adds", added)]) {
         println!("{name:<28} {p50:>8.1} {p90:>8.1}");
     }
+}
+
+/// Median and 90th percentile, in milliseconds.
+fn figures(times: &Histogram<u64>) -> [f64; 2] {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a measurement")]
+    [0.5, 0.9].map(|part| times.value_at_quantile(part) as f64 / 1000.0)
 }
