@@ -5,6 +5,7 @@
 //! and what was observed.
 
 pub mod alert;
+pub mod cluster;
 pub mod event;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;

@@ -1,6 +1,7 @@
 //! The API and the UI over HTTP. JSON is known here and in `api` alone; what is asked for is done by the control loop.
 
 mod assets;
+mod cluster;
 mod events;
 mod explain;
 mod export;
@@ -44,6 +45,7 @@ use crate::events::Hub;
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::targets::cluster::DryRun;
 use crate::work::Work;
 
 pub use guard::Guard;
@@ -67,6 +69,8 @@ pub struct App {
     pub load: Load,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// The cluster, to ask what a change would write there; `None` where the mesh is not a cluster's.
+    pub cluster: Option<Arc<DryRun>>,
     /// Mesh settings.
     pub settings: Settings,
     /// For questions about the model, which do not hold up changes.
@@ -126,6 +130,7 @@ fn calls() -> OpenApiRouter<App> {
         .routes(routes!(proposal::dismiss))
         .routes(routes!(validate::validate))
         .routes(routes!(explain::explain))
+        .routes(routes!(cluster::preview))
         .routes(routes!(export::export))
         .routes(routes!(load::put))
 }

@@ -222,8 +222,7 @@ impl Server {
         let ports = sample.as_ref().map(wiring::moved_ports).unwrap_or_default();
         let (outside, from_outside) = mpsc::channel(1);
         let mut flights = Flights::default();
-        let mut check: Option<Arc<dyn Check>> = None;
-        let mut info = None;
+        let (mut dry_run, mut info) = (None, None);
         if let Some(link) = link {
             let has = match store.applied()?.filter(|number| *number != head.info.number) {
                 Some(number) => store.get(number)?.map(|it| Arc::new(Analysis::read(it.sources, &settings))),
@@ -240,7 +239,7 @@ impl Server {
             };
             let has = has.unwrap_or_else(|| Arc::clone(&head.analysis));
             plane.targets.push(Box::new(targets::cluster::Cluster::start(parts, has, head.info.number)));
-            check = Some(Arc::new(targets::cluster::DryRun::new(writer, mirror.clone())));
+            dry_run = Some(Arc::new(targets::cluster::DryRun::new(writer, mirror.clone(), store.clone())));
             tasks.spawn(Follow::new(mirror, flights.clone(), &head.analysis).run(outside));
             info = Some(link.info);
         }
@@ -278,7 +277,7 @@ impl Server {
             findings,
             outside: from_outside,
             flights,
-            check,
+            check: dry_run.clone().map(|it| it as Arc<dyn Check>),
             telemetry: follower,
             milestones: reached,
             ports,
@@ -296,7 +295,18 @@ impl Server {
         #[cfg(test)]
         let handle = control.clone();
         let (work, set_aside) = (Work::default(), set_aside.map(Arc::new));
-        let app = App { hub, control, store, load, metrics, settings, work, set_aside, stop: stop.clone() };
+        let app = App {
+            hub,
+            control,
+            store,
+            load,
+            metrics,
+            cluster: dry_run,
+            settings,
+            work,
+            set_aside,
+            stop: stop.clone(),
+        };
         let service = http::router(app, Arc::clone(&guard));
         let (tell, ended) = mpsc::channel(2);
         let serve = connections::serve(listener, service, config.limits, stop.clone(), GRACE);

@@ -1,10 +1,15 @@
 //! Who owns which field of an object, by what the server keeps of it (`managedFields`), and what that means for who writes next.
 
+mod sentence;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::MANAGER;
 use crate::object::Object;
+use crate::patch::Operation;
+use crate::write::{self, Call};
 
 /// Who owns a field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,7 +75,7 @@ impl Tool {
     pub fn name(self) -> &'static str {
         match self {
             Self::Meshwright => "Meshwright",
-            Self::KubectlServerSide => "kubectl apply --server-side",
+            Self::KubectlServerSide => "kubectl (server-side apply)",
             Self::KubectlClientSide => "kubectl apply",
             Self::Kubectl => "kubectl",
             Self::Helm => "Helm",
@@ -86,26 +91,15 @@ impl Tool {
 }
 
 impl Owner {
-    /// Who owns a field, `/spec/http`: all that wrote it last with what is there now.
-    pub fn of(object: &Object, pointer: &str) -> Vec<Self> {
-        let mut all = Vec::new();
-        for entry in &object.managed {
-            if !entry.subresource.as_deref().unwrap_or_default().is_empty() {
-                continue;
-            }
-            let Some(fields) = &entry.fields_v1 else { continue };
-            if !has(&fields.0, pointer) {
-                continue;
-            }
-            let manager = entry.manager.clone().unwrap_or_default();
-            let applies = entry.operation.as_deref() == Some("Apply");
-            let tool = Tool::of(&manager, applies);
-            let owner = Self { tool, applies, manager };
-            if !all.contains(&owner) {
-                all.push(owner);
-            }
-        }
-        all
+    /// Who owns a field, `/spec/http`, or what it is a part of: all that wrote it last with what is there now.
+    pub fn of(managed: &[ManagedFieldsEntry], pointer: &str) -> Vec<Self> {
+        owned(managed, pointer).into_iter().map(|(_, owner)| owner).collect()
+    }
+
+    fn who(entry: &ManagedFieldsEntry) -> Self {
+        let manager = entry.manager.clone().unwrap_or_default();
+        let applies = entry.operation.as_deref() == Some("Apply");
+        Self { tool: Tool::of(&manager, applies), applies, manager }
     }
 
     /// What the next write of this owner does to a field that Meshwright changes.
@@ -113,20 +107,24 @@ impl Owner {
         match self.tool {
             Tool::Meshwright => NextWrite::Nothing,
             Tool::ArgoRollouts | Tool::Flagger => NextWrite::Steers,
-            Tool::ArgoCd | Tool::Flux if !self.applies => NextWrite::Overwrites,
+            // Both force where they apply on the server's side.
+            Tool::ArgoCd | Tool::Flux => NextWrite::Overwrites,
             _ if self.applies => NextWrite::Conflicts,
             Tool::KubectlClientSide | Tool::Helm => NextWrite::Overwrites,
-            _ => NextWrite::Nothing,
+            Tool::Other => NextWrite::Unknown,
+            Tool::Kubectl | Tool::KubectlServerSide | Tool::Kiali | Tool::Istiod => NextWrite::Nothing,
         }
     }
 }
 
-/// What becomes of a changed field when its former owner writes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What becomes of a changed field when its former owner writes next, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NextWrite {
     /// It does not write by itself.
     Nothing,
+    /// It is not known what it does.
+    Unknown,
     /// It is refused with a conflict.
     Conflicts,
     /// It overwrites the change without a word.
@@ -135,18 +133,95 @@ pub enum NextWrite {
     Steers,
 }
 
-/// Whether a set of fields has one, or something in it.
-fn has(fields: &Value, pointer: &str) -> bool {
-    let mut at = fields;
-    for part in pointer.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        match at.get(format!("f:{part}")) {
-            Some(next) => at = next,
-            // A list is one field, or its entries have owners of their own.
-            None => return false,
+/// What a call takes from others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// The field, `spec.http`; empty for a whole object.
+    pub field: String,
+    /// From whom.
+    pub from: Vec<Owner>,
+    /// The worst that their next writes do.
+    pub next_write: NextWrite,
+    /// The same in words, a sentence for each of them.
+    pub sentence: String,
+}
+
+/// What a call takes from whom. `former` owned what this program changed before.
+pub fn taken(object: &Object, former: &[ManagedFieldsEntry], call: &Call) -> Vec<Taken> {
+    let paths: Vec<&str> = match call {
+        Call::Apply(_) => Vec::new(),
+        Call::Patch(operations) => {
+            let writes = operations.iter().filter(|it| !matches!(it, Operation::Test { .. }));
+            writes.map(Operation::path).filter(|path| *path != write::VERSION).collect()
+        }
+        Call::Delete(_) => vec![""],
+    };
+    let mut all: Vec<(String, Vec<Owner>)> = Vec::new();
+    for path in paths {
+        let mut now = owned(&object.managed, path);
+        if now.iter().any(|(_, owner)| owner.tool == Tool::Meshwright) {
+            now.extend(owned(former, path));
+        }
+        for (field, owner) in now.into_iter().filter(|(_, owner)| owner.tool != Tool::Meshwright) {
+            match all.iter_mut().find(|(known, _)| *known == field) {
+                Some((_, owners)) if owners.contains(&owner) => {}
+                Some((_, owners)) => owners.push(owner),
+                None => all.push((field, vec![owner])),
+            }
         }
     }
-    true
+    let of = belongs_to(object);
+    let told = all.into_iter().map(|(field, from)| {
+        let field = write::field(&field);
+        let next_write = from.iter().map(Owner::next_write).max().unwrap_or(NextWrite::Nothing);
+        let mut sentences: Vec<String> = Vec::new();
+        for said in from.iter().map(|owner| sentence::of(&field, owner, of.as_ref())) {
+            if !sentences.contains(&said) {
+                sentences.push(said);
+            }
+        }
+        Taken { field, from, next_write, sentence: sentences.join(" ") }
+    });
+    told.collect()
+}
+
+/// The owners of what is at a path, each with the field that it owns there.
+fn owned(managed: &[ManagedFieldsEntry], path: &str) -> Vec<(String, Owner)> {
+    let mut all = Vec::new();
+    let entries = managed.iter().filter(|it| it.subresource.as_deref().unwrap_or_default().is_empty());
+    for entry in entries {
+        let field = entry.fields_v1.as_ref().and_then(|fields| field_of(&fields.0, path));
+        if let Some(field) = field {
+            let owner = (field, Owner::who(entry));
+            if !all.contains(&owner) {
+                all.push(owner);
+            }
+        }
+    }
+    all
+}
+
+/// The field of a set of fields that a path names, or is within; `None` where the set has none.
+fn field_of(fields: &Value, path: &str) -> Option<String> {
+    let mut at = fields;
+    let mut found = String::new();
+    for part in path.split('/').skip(1) {
+        match at.get(format!("f:{}", part.replace("~1", "/").replace("~0", "~"))) {
+            Some(next) => {
+                at = next;
+                found = format!("{found}/{part}");
+            }
+            // A list is one field; so is what has no fields of its own.
+            None if !found.is_empty() && is_one(at) => return Some(found),
+            None => return None,
+        }
+    }
+    Some(found)
+}
+
+fn is_one(fields: &Value) -> bool {
+    let of_list = |name: &String| ["k:", "v:", "i:"].iter().any(|it| name.starts_with(it));
+    fields.as_object().is_none_or(|fields| fields.is_empty() || fields.keys().any(of_list))
 }
 
 /// What of an application or a release an object belongs to, by its labels and annotations: «Argo CD application shop».
@@ -177,3 +252,6 @@ pub fn belongs_to(object: &Object) -> Option<(Tool, String)> {
         object.managed.iter().any(|it| it.manager.as_deref().is_some_and(|it| it.starts_with("argocd")));
     text("labels", "app.kubernetes.io/instance").filter(|_| of_argo).map(|name| (Tool::ArgoCd, name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ use crate::patch::{self, Operation};
 
 /// How often a change is merged with another one that came in between.
 const TRIES: usize = 4;
+/// Where an object has its version.
+pub const VERSION: &str = "/metadata/resourceVersion";
 
 /// Writes to the cluster.
 #[derive(Clone)]
@@ -43,21 +45,45 @@ pub enum Call {
     Apply(Value),
     /// A patch of what is there.
     Patch(Vec<Operation>),
-    /// It goes.
-    Delete,
+    /// It goes, if it still is what is known.
+    Delete(Preconditions),
 }
 
 impl Call {
-    /// What a change asks for; `None` where there is nothing to do.
-    pub fn of(change: &Change) -> Option<Self> {
-        match (&change.before, &change.after) {
-            (None, Some(after)) => Some(Self::Apply(after.clone())),
-            (Some(before), Some(after)) => {
-                let operations = patch::diff(before, after);
-                (!operations.is_empty()).then_some(Self::Patch(operations))
+    /// What a change asks for, of an object as it is known; `None` where there is nothing to do.
+    pub fn of(change: &Change, known: Option<&Object>) -> Result<Option<Self>, Why> {
+        match (&change.before, &change.after, known) {
+            (None, None, _) | (Some(_), None, None) => Ok(None),
+            (None, Some(after), None) => Ok(Some(Self::Apply(after.clone()))),
+            (_, Some(after), Some(known)) if known.says(after) => Ok(None),
+            (None, Some(_), Some(_)) => Err(Why::Conflict(vec!["an object of this name".to_owned()])),
+            (Some(_), Some(_), None) => {
+                Err(Why::Conflict(vec!["the whole object: it was deleted".to_owned()]))
             }
-            (Some(_), None) => Some(Self::Delete),
-            (None, None) => None,
+            (Some(before), Some(after), Some(known)) => {
+                let Some(merged) = patch::merge(before, after, &known.value) else {
+                    return Err(Why::Conflict(conflicts(before, after, &known.value)));
+                };
+                let mut operations = patch::diff(&known.value, &merged);
+                if operations.is_empty() {
+                    return Ok(None);
+                }
+                // A version that is not the newest is refused as a conflict.
+                operations.push(Operation::Replace {
+                    path: VERSION.to_owned(),
+                    value: json!(known.resource_version),
+                });
+                Ok(Some(Self::Patch(operations)))
+            }
+            (Some(before), None, Some(known)) if known.says(before) => {
+                Ok(Some(Self::Delete(Preconditions {
+                    resource_version: Some(known.resource_version.clone()),
+                    uid: Some(known.uid.clone()),
+                })))
+            }
+            (Some(before), None, Some(known)) => {
+                Err(Why::Conflict(conflicts(before, &Value::Null, &known.value)))
+            }
         }
     }
 }
@@ -190,16 +216,9 @@ impl Writer {
         dry_run: bool,
     ) -> Result<Option<DynamicObject>, Failed> {
         let name = &change.key.name;
-        match (&change.before, &change.after, known) {
-            (None, None, _) | (Some(_), None, None) => Ok(None),
-            (None, Some(after), known) => {
-                if known.is_some_and(|it| it.says(after)) {
-                    return Ok(None);
-                }
-                if known.is_some() {
-                    return Err(Failed::For(Why::Conflict(vec!["an object of this name".to_owned()])));
-                }
-                let mut object = after.clone();
+        match Call::of(change, known).map_err(Failed::For)? {
+            None => Ok(None),
+            Some(Call::Apply(mut object)) => {
                 object["apiVersion"] = json!(resource.api_version);
                 object["metadata"]["namespace"] = json!(change.key.namespace);
                 let mut params = PatchParams::apply(MANAGER).validation_strict();
@@ -207,25 +226,7 @@ impl Writer {
                 let applied = api.patch(name, &params, &Patch::Apply(&object)).await;
                 applied.map(Some).map_err(Failed::of)
             }
-            (Some(_), Some(_), None) => {
-                Err(Failed::For(Why::Conflict(vec!["the whole object: it was deleted".to_owned()])))
-            }
-            (Some(before), Some(after), Some(known)) => {
-                if known.says(after) {
-                    return Ok(None);
-                }
-                let Some(merged) = patch::merge(before, after, &known.value) else {
-                    return Err(Failed::For(Why::Conflict(conflicts(before, after, &known.value))));
-                };
-                let mut operations = patch::diff(&known.value, &merged);
-                if operations.is_empty() {
-                    return Ok(None);
-                }
-                // A version that is not the newest is refused as a conflict.
-                operations.push(Operation::Replace {
-                    path: "/metadata/resourceVersion".to_owned(),
-                    value: json!(known.resource_version),
-                });
+            Some(Call::Patch(operations)) => {
                 let operations = serde_json::to_value(operations).and_then(serde_json::from_value);
                 let Ok(operations) = operations else { return Ok(None) };
                 let strict = PatchParams::default().validation_strict();
@@ -233,14 +234,7 @@ impl Writer {
                 let patched = api.patch(name, &params, &Patch::Json::<()>(operations)).await;
                 patched.map(Some).map_err(Failed::of)
             }
-            (Some(before), None, Some(known)) => {
-                if !known.says(before) {
-                    return Err(Failed::For(Why::Conflict(conflicts(before, &Value::Null, &known.value))));
-                }
-                let preconditions = Preconditions {
-                    resource_version: Some(known.resource_version.clone()),
-                    uid: Some(known.uid.clone()),
-                };
+            Some(Call::Delete(preconditions)) => {
                 let mut params = DeleteParams::background().preconditions(preconditions);
                 params.dry_run = dry_run;
                 match api.delete(name, &params).await {

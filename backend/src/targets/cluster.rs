@@ -3,15 +3,17 @@
 
 mod changes;
 mod claims;
+mod preview;
 mod task;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::cluster::Preview;
 use api::state::{Target as Kind, TargetState, TargetStatus};
 use cluster::flights::Flights;
 use cluster::write::Why;
-use cluster::{Change, Mirror, Writer};
+use cluster::{Change, Mirror, Object, Writer};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use mesh::{Analysis, Diagnostic, Mesh};
@@ -23,6 +25,7 @@ use super::{Check, News, Offer, Target, Unchecked};
 use crate::store::Store;
 use crate::timeline::StageReached;
 use changes::between;
+use claims::Claims;
 
 /// Revisions that may wait to be written; then the loop waits.
 const QUEUE: usize = 64;
@@ -128,12 +131,29 @@ impl Target for Cluster {
 pub struct DryRun {
     writer: Writer,
     mirror: Mirror,
+    /// Where it is kept what was borrowed.
+    store: Store,
 }
 
 impl DryRun {
     /// A check by the cluster itself.
-    pub fn new(writer: Writer, mirror: Mirror) -> Self {
-        Self { writer, mirror }
+    pub fn new(writer: Writer, mirror: Mirror, store: Store) -> Self {
+        Self { writer, mirror, store }
+    }
+
+    /// What would be written for the change from one mesh to another, and what the cluster says of it. Nothing is.
+    pub async fn preview(&self, before: &Mesh, after: &Mesh) -> Result<Preview, Unchecked> {
+        let refused = match self.check(before, after).await {
+            Ok(()) => Vec::new(),
+            Err(Unchecked::Refused(said)) => said,
+            Err(other) => return Err(other),
+        };
+        let claims = Claims::read(self.store.clone()).await;
+        let view = self.mirror.view().unwrap_or_default();
+        let known = |change: &Change| view.objects.get(&change.key).map(|it| Object::clone(it));
+        let preview = preview::of(&between(before, after), known, &claims);
+        let preview = preview.map_err(|why| Unchecked::Conflict(why.to_string()))?;
+        Ok(Preview { refused, ..preview })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The mesh of a real API server: what it has becomes the mesh, and what is changed is written there, no more and no less.
 
 use ::cluster::Options;
+use api::cluster::{Call, NextWrite, Preview};
 use api::state::{Target, TargetState};
 use api::{Delta, Event, Snapshot};
 use http::{Method, StatusCode};
@@ -15,6 +16,7 @@ use crate::support::Running;
 
 /// Where the API server has the VirtualService of reviews.
 const ROUTES: &str = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/reviews";
+const PREVIEW: &str = "/api/v1/cluster/preview";
 const FILE: &str = "shop/virtualservice-reviews.yaml";
 
 const SERVICES: &str = r#"
@@ -96,6 +98,12 @@ impl Lab {
     /// Moves the split; the answer's status and text.
     async fn split(&self, weights: [u32; 2]) -> (StatusCode, String) {
         let base = self.mesh().await.revision.number;
+        let answer = self.designer.edit(base, vec![Self::moved(weights)]).await;
+        (answer.status, answer.text().to_owned())
+    }
+
+    /// The edit that moves the split.
+    fn moved(weights: [u32; 2]) -> Edit {
         let share = |(subset, weight): (&str, u32)| Share {
             host: "reviews".to_owned(),
             subset: Some(subset.to_owned()),
@@ -104,11 +112,16 @@ impl Lab {
         };
         let route = RouteKey { namespace: "shop".to_owned(), name: "reviews".to_owned(), index: 0 };
         let shares = ["v1", "v2"].into_iter().zip(weights).map(share).collect();
-        let answer = self
-            .designer
-            .edit(base, vec![Edit::SetWeights { target: RouteTarget::Route(route), shares }])
-            .await;
-        (answer.status, answer.text().to_owned())
+        Edit::SetWeights { target: RouteTarget::Route(route), shares }
+    }
+
+    /// What it would write.
+    async fn preview(&self, weights: [u32; 2]) -> Preview {
+        let base = self.mesh().await.revision.number;
+        let answer =
+            self.designer.post(PREVIEW, &json!({"base": base, "edits": [Self::moved(weights)]})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        answer.json()
     }
 
     /// Waits until the newest revision is as wanted.
@@ -333,4 +346,77 @@ async fn a_write_that_was_cut_off_is_finished_at_the_next_start() {
     let lab = Lab { cluster, designer };
     lab.cluster.until(ROUTES, |it| weights(it) == [50, 50]).await;
     assert_eq!(lab.applied().await.revision.number, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_will_be_written_is_told_before_and_comes_true() {
+    let Some(lab) = Lab::start().await else { return };
+    let before = lab.cluster.get(ROUTES).await;
+    let preview = lab.preview([50, 50]).await;
+    assert_eq!((preview.writes.len(), preview.last_from, &preview.refused), (1, 1, &Vec::new()));
+    let write = &preview.writes[0];
+    assert_eq!((write.call, write.belongs_to.as_ref()), (Call::Patch, None));
+    let weight = "/spec/http/0/route/0/weight";
+    assert_eq!(write.operations[0], json!({"op": "test", "path": weight, "value": 90}));
+    assert_eq!(write.operations[1], json!({"op": "replace", "path": weight, "value": 50}));
+    assert!(write.before.as_ref().unwrap().contains("weight: 90"));
+    assert_eq!(write.after.as_ref().unwrap().matches("weight: 50").count(), 2);
+    let told = &write.taken[0];
+    assert_eq!(
+        (write.taken.len(), told.field.as_str(), told.next_write),
+        (1, "spec.http", NextWrite::Conflicts)
+    );
+    let from: Vec<_> =
+        told.from.iter().map(|it| (it.manager.as_str(), it.tool.as_str(), it.applies)).collect();
+    assert_eq!(from, [("kubectl", "kubectl_server_side", true)]);
+    assert_eq!(
+        told.sentence,
+        "Takes `spec.http` from kubectl (server-side apply): its next apply with other values is refused with a conflict."
+    );
+    // Nothing has changed.
+    assert_eq!(lab.cluster.get(ROUTES).await, before);
+    assert_eq!(lab.mesh().await.revision.number, 1);
+    let stale = json!({"base": 7, "edits": [Lab::moved([50, 50])]});
+    let stale = lab.designer.post(PREVIEW, &stale).await;
+    assert_eq!((stale.status, stale.problem().head), (StatusCode::CONFLICT, Some(1)));
+
+    // It comes true: his next apply is refused. Who is told of at the next change is he as well.
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    lab.applied().await;
+    let refused = lab.cluster.apply_as("kubectl", false, MESH).await.unwrap_err();
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.message.contains(".spec.http"), "{}", refused.message);
+    let again = lab.preview([40, 60]).await;
+    assert_eq!(again.writes[0].taken, write.taken);
+
+    // What an application brings is told by its name, and its next sync undoes it: it forces.
+    let tracked = MESH.replace(
+        "metadata: {name: reviews, namespace: shop}",
+        "metadata: {name: reviews, namespace: shop, annotations: {argocd.argoproj.io/tracking-id: 'shop:a/b:shop/reviews'}}",
+    );
+    lab.cluster.apply_as("argocd-controller", true, &tracked).await.unwrap();
+    lab.until(|state| state.sources.0[FILE].contains("tracking-id")).await;
+    let preview = lab.preview([50, 50]).await;
+    let write = &preview.writes[0];
+    assert_eq!(
+        write.belongs_to.as_ref().map(|it| (it.tool.as_str(), it.name.as_str())),
+        Some(("Argo CD", "shop"))
+    );
+    assert!(write.taken[0].sentence.contains("Argo CD application shop will undo this at its next sync."));
+    assert_eq!(write.taken[0].next_write, NextWrite::Overwrites);
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    lab.applied().await;
+    lab.cluster.apply_as("argocd-controller", true, &tracked).await.unwrap();
+    assert_eq!(weights(&lab.cluster.get(ROUTES).await), [90, 10]);
+}
+
+#[tokio::test]
+async fn a_mesh_of_no_cluster_writes_to_none() {
+    let running = Running::sample().await;
+    let answer = running.post(PREVIEW, &json!({"base": 1, "edits": []})).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(answer.problem().detail.as_deref(), Some("this mesh is not a cluster's"));
+    running.stop().await;
 }

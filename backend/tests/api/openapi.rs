@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::support::Running;
 
 /// What DESIGN.md promises, and what was added to it.
-const PROMISED: [&str; 13] = [
+const PROMISED: [&str; 14] = [
     "get /mesh",
     "get /events",
     "get /revisions",
@@ -20,6 +20,7 @@ const PROMISED: [&str; 13] = [
     "post /proposal/dismiss",
     "post /validate",
     "post /explain",
+    "post /cluster/preview",
     "get /export",
     "put /load",
     "get /openapi.json",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cluster::claim::Settled;
 use cluster::{Claim, Object};
+use mesh::ResourceKey;
 
 use super::Parts;
 use crate::store::Store;
@@ -28,6 +29,11 @@ impl Claims {
         });
         let read = |(object, claim): (String, Vec<u8>)| Some((object, serde_json::from_slice(&claim).ok()?));
         Self { store, all: kept.into_iter().filter_map(read).collect() }
+    }
+
+    /// What was borrowed of an object.
+    pub(super) fn of(&self, key: &ResourceKey) -> Option<&Claim> {
+        self.all.get(&key.to_string())
     }
 
     /// An object is about to be changed.
