@@ -76,6 +76,8 @@ pub struct ClusterInfo {
     pub version: String,
     /// Namespaces that are shown; all without any.
     pub namespaces: Vec<String>,
+    /// Whether anything may be written.
+    pub may_write: bool,
     /// What may not be written, in sentences; everything may be without any.
     pub read_only: Vec<String>,
 }

@@ -83,8 +83,9 @@ fn DraftControls() -> impl IntoView {
     let store = use_store();
     let editing = store.editing;
     let empty = move || editing.count() == 0;
-    let denied =
-        move || store.head.cluster.with(|it| it.as_ref().and_then(|it| it.read_only.first().cloned()));
+    let denied = move || {
+        store.head.cluster.with(|it| it.as_ref().filter(|it| !it.may_write)?.read_only.first().cloned())
+    };
     let texts = move || editing.texts.with(|texts| texts.all().len());
     view! {
         <label class="switch-line chip" class:live-on=editing.live title="Apply each change when it is made">
@@ -122,7 +123,7 @@ fn DraftControls() -> impl IntoView {
                 }
             }
             aria-keyshortcuts="Control+Enter"
-            disabled=move || empty() || editing.applying.get() || store.derived.blocked.get()
+            disabled=move || empty() || editing.applying.get() || store.derived.blocked.get() || denied().is_some()
             on:click=move |_| editing.apply()
         >
             {move || if editing.applying.get() { "Applying…" } else { "Apply" }}

@@ -52,6 +52,7 @@ impl Link {
             server: connection.server.clone(),
             version: served.server.clone(),
             namespaces: connection.namespaces.clone(),
+            may_write: access.writes(),
             read_only: read_only.collect(),
         };
         let writer = Writer::of(&connection, &served);

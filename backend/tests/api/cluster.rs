@@ -1,5 +1,7 @@
 //! The mesh of a real API server: what it has becomes the mesh, and what is changed is written there, no more and no less.
 
+use std::path::PathBuf;
+
 use ::cluster::Options;
 use api::cluster::{Call, NextWrite, Preview};
 use api::state::{Target, TargetState};
@@ -147,7 +149,11 @@ impl Lab {
 }
 
 fn config(cluster: &Kubernetes) -> Config {
-    let kubeconfig = Some(cluster.kubeconfig.clone());
+    of_user(cluster.kubeconfig.clone())
+}
+
+fn of_user(kubeconfig: PathBuf) -> Config {
+    let kubeconfig = Some(kubeconfig);
     Config { cluster: Some(Options { kubeconfig, ..Default::default() }), ..Config::default() }
 }
 
@@ -419,4 +425,22 @@ async fn a_mesh_of_no_cluster_writes_to_none() {
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert_eq!(answer.problem().detail.as_deref(), Some("this mesh is not a cluster's"));
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_permitted_narrows_the_view_and_ends_nothing() {
+    let Some(lab) = Lab::start().await else { return };
+    let Lab { cluster, designer } = lab;
+    designer.stop().await;
+    let designer = Running::start(of_user(cluster.user("viewer", None))).await;
+    let lab = Lab { cluster, designer };
+    let state = lab.mesh().await;
+    let info = state.cluster.unwrap();
+    assert!(!info.may_write && info.read_only.len() == 6, "{info:?}");
+    assert!(info.read_only[0].contains("virtualservices.networking.istio.io"), "{info:?}");
+    assert!(state.sources.0.contains_key(FILE));
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{said}");
+    assert!(said.contains("forbidden") && said.contains("MW0026"), "{said}");
+    assert_eq!(lab.mesh().await.revision.number, 1);
 }

@@ -8,7 +8,7 @@ use crate::topbar::menu::Menu;
 /// A chip that opens what is known of the cluster.
 pub fn chip(cluster: &ClusterInfo) -> impl IntoView + use<> {
     let namespaces = namespaces(&cluster.namespaces);
-    let (context, read_only) = (cluster.context.clone(), !cluster.read_only.is_empty());
+    let (context, read_only) = (cluster.context.clone(), !cluster.may_write);
     let button = {
         let (context, namespaces) = (context.clone(), namespaces.clone());
         move || {
