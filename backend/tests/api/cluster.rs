@@ -418,6 +418,31 @@ async fn what_will_be_written_is_told_before_and_comes_true() {
     assert_eq!(weights(&lab.cluster.get(ROUTES).await), [90, 10]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_kubectl_apply_comes_true() {
+    let Some(lab) = Lab::start().await else { return };
+    // As `kubectl apply` writes without `--server-side`: a merge patch of what differs from the cluster.
+    let applied = ROUTES.to_owned() + "?fieldManager=kubectl-client-side-apply";
+    let apply = async |weights: [u32; 2]| {
+        let route = |(subset, weight): (&str, u32)| json!({"destination": {"host": "reviews", "subset": subset}, "weight": weight});
+        let route: Vec<_> = ["v1", "v2"].into_iter().zip(weights).map(route).collect();
+        let body = json!({"spec": {"http": [{"route": route}]}}).to_string();
+        lab.cluster.send(Method::PATCH, &applied, "application/merge-patch+json", body).await.0
+    };
+    assert_eq!(apply([80, 20]).await, StatusCode::OK);
+    lab.until(|state| state.sources.0[FILE].contains("weight: 80")).await;
+    let told = &lab.preview([50, 50]).await.writes[0].taken[0];
+    assert_eq!(
+        told.sentence,
+        "Takes `spec.http` from kubectl apply: its next apply overwrites this change without a word."
+    );
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    lab.applied().await;
+    assert_eq!(apply([80, 20]).await, StatusCode::OK);
+    assert_eq!(weights(&lab.cluster.get(ROUTES).await), [80, 20]);
+}
+
 #[tokio::test]
 async fn a_mesh_of_no_cluster_writes_to_none() {
     let running = Running::sample().await;

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::store::Store;
 
-    fn object(kind: Kind, spec: Value) -> Object {
+    fn object(kind: Kind, spec: &Value) -> Object {
         let managed = json!([{"manager": "kubectl", "operation": "Apply", "fieldsType": "FieldsV1",
             "fieldsV1": {"f:spec": {"f:subsets": {}, "f:http": {}}}}]);
         Object {
@@ -121,8 +121,8 @@ mod tests {
             let all: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
             json!({"host": "reviews", "subsets": all})
         };
-        let rule = object(Kind::DestinationRule, subsets(&["v1", "v2"]));
-        let routes = object(Kind::VirtualService, json!({"http": [{"timeout": "1s"}]}));
+        let rule = object(Kind::DestinationRule, &subsets(&["v1", "v2"]));
+        let routes = object(Kind::VirtualService, &json!({"http": [{"timeout": "1s"}]}));
         let to = |object: &Object, spec: Value| {
             let mut after = object.value.clone();
             after["spec"] = spec;
