@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use api::RevisionInfo;
 use mesh::{Edit, Sources};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
 pub use error::StoreError;
 use record::{Hash, Record};
@@ -294,10 +294,12 @@ impl Store {
         })
     }
 
-    /// Keeps what was borrowed of an object of a cluster, or that nothing is.
+    /// Keeps what was borrowed of an object of a cluster, or that nothing is. It is on disk with what is written next, so that no edit
+    /// waits for it: without it a field keeps its owner, and no more is lost.
     pub fn set_claim(&self, object: &str, claim: Option<&[u8]>) -> Result<(), StoreError> {
         self.with(|database| {
-            let write = database.begin_write()?;
+            let mut write = database.begin_write()?;
+            write.set_durability(Durability::None).map_err(redb::Error::from)?;
             {
                 let mut claims = write.open_table(CLAIMS)?;
                 match claim {
