@@ -13,6 +13,7 @@ use api::state::Proposal;
 use cluster::flights::Flights;
 use mesh::Edit;
 use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::{Admission, Ask, Decision, Outcome, Waiting};
@@ -105,6 +106,7 @@ impl Actor {
     pub(crate) async fn run(mut self, stop: CancellationToken, grace: Duration) {
         loop {
             let expiry = self.expiries.next();
+            let rest = self.outside.rests_until();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -118,6 +120,10 @@ impl Actor {
                 }
                 at = targets::changed(&mut self.parts.targets) => self.changed(at),
                 () = at(expiry) => self.expire(),
+                () = sleep_until(rest.unwrap_or_else(Instant::now).into()), if rest.is_some() => {
+                    self.outside.wake();
+                    self.look_outside();
+                }
             }
         }
         targets::shutdown(self.parts.targets, grace).await;
@@ -216,11 +222,11 @@ impl Actor {
                 self.expiries.done(failed.is_some(), now_millis());
             }
             Waiting::Outside(objects) => {
-                self.outside.looked_at(&objects, outside::is_done(&result));
+                self.outside.looked_at(&objects, &result);
                 self.look_outside();
             }
             Waiting::Observed(inventory) => {
-                self.outside.observed(&inventory, outside::is_done(&result));
+                self.outside.observed(&inventory, &result);
                 self.look_outside();
             }
         }

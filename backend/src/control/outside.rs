@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cluster::Object;
 use cluster::flights::Flights;
@@ -12,6 +13,8 @@ use super::change::{ChangeRequest, Head, Refusal};
 /// Objects as a cluster has them; `None` of one that has gone.
 pub(super) type Objects = BTreeMap<ResourceKey, Option<Arc<Object>>>;
 
+/// Until what could not be taken over is tried again.
+const REST: Duration = Duration::from_secs(5);
 /// Resources that a summary names.
 const NAMED: usize = 3;
 
@@ -22,6 +25,8 @@ pub(super) struct Waiting {
     inventory: Option<Arc<Inventory>>,
     /// Whether objects, and the inventory, are being looked at.
     busy: (bool, bool),
+    /// It could not be taken over; until then it is not looked at again.
+    rests_until: Option<Instant>,
 }
 
 impl Waiting {
@@ -31,35 +36,58 @@ impl Waiting {
         self.inventory = inventory.or(self.inventory.take());
     }
 
+    /// When what could not be taken over is looked at again.
+    pub(super) fn rests_until(&self) -> Option<Instant> {
+        self.rests_until
+    }
+
+    /// The rest is over.
+    pub(super) fn wake(&mut self) {
+        self.rests_until = None;
+    }
+
     /// The objects to look at now, if there are any and none are looked at.
     pub(super) fn objects(&mut self) -> Option<Objects> {
-        let next = !self.busy.0 && !self.objects.is_empty();
+        let next = !self.busy.0 && !self.objects.is_empty() && self.rests_until.is_none();
         self.busy.0 |= next;
         next.then(|| self.objects.clone())
     }
 
     /// The inventory to look at now, if there is one and none is looked at.
     pub(super) fn inventory(&mut self) -> Option<Arc<Inventory>> {
-        let next = self.inventory.clone().filter(|_| !self.busy.1);
+        let next = self.inventory.clone().filter(|_| !self.busy.1 && self.rests_until.is_none());
         self.busy.1 |= next.is_some();
         next
     }
 
-    /// Objects were looked at. Where that was for a revision that is not the newest any more, they are looked at again.
-    pub(super) fn looked_at(&mut self, objects: &Objects, taken: bool) {
+    /// Objects were looked at. Where that came to nothing they are looked at again: at once if another revision was faster.
+    pub(super) fn looked_at<T>(&mut self, objects: &Objects, result: &Result<T, Refusal>) {
         self.busy.0 = false;
-        if taken {
+        if self.is_done(result) {
             self.objects
                 .retain(|key, object| !objects.get(key).is_some_and(|it| same(it.as_ref(), object.as_ref())));
         }
     }
 
-    /// The inventory was looked at.
-    pub(super) fn observed(&mut self, inventory: &Arc<Inventory>, taken: bool) {
+    /// The inventory was looked at; as with objects.
+    pub(super) fn observed<T>(&mut self, inventory: &Arc<Inventory>, result: &Result<T, Refusal>) {
         self.busy.1 = false;
-        if taken {
+        if self.is_done(result) {
             self.inventory = self.inventory.take().filter(|it| !Arc::ptr_eq(it, inventory));
         }
+    }
+
+    fn is_done<T>(&mut self, result: &Result<T, Refusal>) -> bool {
+        match result {
+            Err(Refusal::Stale { .. }) => {}
+            Err(refusal) => {
+                let error = refusal as &dyn std::error::Error;
+                tracing::error!(error, "what the cluster has could not be taken over; it is tried again");
+                self.rests_until = Some(Instant::now() + REST);
+            }
+            Ok(_) => return true,
+        }
+        false
     }
 
     /// Leaves out objects of which the program itself is writing a newer state. They are told again after that.
@@ -71,19 +99,6 @@ impl Waiting {
             }
             settled
         });
-    }
-}
-
-/// Whether what was looked at is dealt with. Where it was looked at for a revision that is not the newest any more, it is not.
-pub(super) fn is_done<T>(result: &Result<T, Refusal>) -> bool {
-    match result {
-        Err(Refusal::Stale { .. }) => false,
-        Err(refusal) => {
-            let error = refusal as &dyn std::error::Error;
-            tracing::error!(error, "what the cluster has could not be taken over");
-            true
-        }
-        Ok(_) => true,
     }
 }
 

@@ -39,6 +39,9 @@ pub struct Cluster {
     offer: Option<Arc<Offer>>,
     jobs: mpsc::Sender<Job>,
     states: watch::Receiver<TargetState>,
+    mirror: Mirror,
+    /// What was said last.
+    told: Option<TargetState>,
     task: JoinHandle<()>,
 }
 
@@ -69,9 +72,9 @@ impl Cluster {
     pub fn start(parts: Parts, has: Arc<Analysis>, revision: u64) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (tell, states) = watch::channel(TargetState::Pending { revision });
-        let flights = parts.flights.clone();
+        let (flights, mirror) = (parts.flights.clone(), parts.mirror.clone());
         let task = tokio::spawn(task::run(parts, queue, tell));
-        Self { flights, previous: has, offer: None, jobs, states, task }
+        Self { flights, previous: has, offer: None, jobs, states, mirror, told: None, task }
     }
 }
 
@@ -100,15 +103,26 @@ impl Target for Cluster {
 
     fn changed(&mut self) -> BoxFuture<'_, ()> {
         async {
-            if self.states.changed().await.is_err() {
-                std::future::pending().await
+            tokio::select! {
+                Ok(()) = self.states.changed() => {}
+                () = self.mirror.changed() => {}
+                else => std::future::pending().await,
             }
         }
         .boxed()
     }
 
+    /// What the task has done; while the cluster's watch is silent nobody knows what it runs.
     fn news(&mut self, _: i64) -> News {
-        let state = self.states.borrow_and_update().clone();
+        let stale = self.mirror.view().and_then(|view| view.stale.clone());
+        let state = match stale {
+            Some(stale) => TargetState::Unreachable { since: stale.since },
+            None => self.states.borrow_and_update().clone(),
+        };
+        if self.told.as_ref() == Some(&state) {
+            return News::default();
+        }
+        self.told = Some(state.clone());
         let status = TargetStatus { target: Kind::Cluster, state, nodes: Vec::new() };
         News { status: Some(status), ..News::default() }
     }

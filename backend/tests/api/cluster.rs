@@ -274,7 +274,11 @@ async fn a_server_that_is_away_is_told_and_caught_up_with() {
     let (status, said) = lab.split([50, 50]).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
     assert!(said.contains("cannot be asked, so nothing was changed"), "{said}");
+    let away =
+        |state: &Snapshot| state.targets.iter().any(|it| matches!(it.state, TargetState::Unreachable { .. }));
+    lab.until(away).await;
     lab.cluster.start_api_server().await;
+    lab.applied().await;
     // Changed while nothing was heard of it, and a watch that has to begin anew.
     let changed = MESH.replace("weight: 90", "weight: 70").replace("weight: 10", "weight: 30");
     lab.cluster.apply_as("kubectl", false, &changed).await.unwrap();
