@@ -2,6 +2,7 @@
 
 pub mod call;
 
+use api::cluster::Preview;
 use api::request::{
     History, NewRevision, PostAccept, PostExplain, PostRevert, PostRevision, PutLoad, RevisionDetail,
 };
@@ -18,6 +19,12 @@ pub async fn post_revision(
     edits: Vec<Edit>,
 ) -> Result<NewRevision, Failure> {
     send("POST", "/api/v1/revisions", &PostRevision { base, author, edits, resources: None }).await
+}
+
+/// `POST cluster/preview`.
+pub async fn preview_writes(base: u64, edits: Vec<Edit>) -> Result<Preview, Failure> {
+    let body = PostRevision { base, author: None, edits, resources: None };
+    send("POST", "/api/v1/cluster/preview", &body).await
 }
 
 /// `POST revisions/N/revert`.

@@ -6,6 +6,7 @@ pub mod history;
 pub mod review;
 pub mod sheet;
 pub mod take_back;
+pub mod writes;
 
 use crate::prelude::*;
 

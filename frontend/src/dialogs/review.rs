@@ -3,6 +3,7 @@
 use crate::prelude::*;
 
 use crate::dialogs::sheet::SheetFrame;
+use crate::dialogs::writes::Writes;
 use crate::diff::DiffView;
 use crate::icons::{Icon, icon};
 use crate::inspector::messages::Messages;
@@ -21,6 +22,7 @@ pub fn Review() -> impl IntoView {
                 <Problems/>
                 <h2 class="eyebrow">"What will change"</h2>
                 <WholeDiff/>
+                <Writes/>
             </div>
             <Actions/>
         </SheetFrame>
