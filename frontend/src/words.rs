@@ -19,8 +19,8 @@ pub fn count(count: u64) -> String {
     let scaled = |unit: u64| count as f64 / unit as f64;
     match count {
         ..10_000 => grouped(count),
-        ..99_950 => format!("{}k", trim(format!("{:.1}", scaled(1_000)))),
-        ..999_500 => format!("{:.0}k", scaled(1_000)),
+        10_000..99_950 => format!("{}k", trim(format!("{:.1}", scaled(1_000)))),
+        99_950..999_500 => format!("{:.0}k", scaled(1_000)),
         _ => format!("{}M", trim(format!("{:.1}", scaled(1_000_000)))),
     }
 }

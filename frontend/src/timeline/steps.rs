@@ -83,7 +83,8 @@ pub fn steps(timeline: &Timeline, splits: bool, seen: Option<f64>, of_cluster: b
         };
         let told = timeline.milestones.iter().any(|other| other.stage == stage);
         let of_proxies = !matches!(stage, Stage::Patched | Stage::Watched);
-        if !expected && !told && !(reached && of_proxies && !of_cluster) {
+        let passed = reached && of_proxies && !of_cluster;
+        if !(expected || told || passed) {
             continue;
         }
         let milestone = timeline.milestones.iter().find(|other| other.stage == stage);
