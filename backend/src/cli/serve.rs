@@ -175,6 +175,7 @@ impl ServeArgs {
         }
         say(format!("Meshwright is ready: {}", server.url));
         if self.mesh.is_none()
+            && !self.cluster.cluster
             && let Some(page) = &server.page
         {
             say(format!("Product page of the sample: {page}"));

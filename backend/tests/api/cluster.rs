@@ -165,6 +165,14 @@ fn applied(state: &Snapshot) -> Option<u64> {
     })
 }
 
+/// When the cluster had it.
+fn applied_at(state: &Snapshot) -> Option<i64> {
+    state.targets.iter().find_map(|it| match it.state {
+        TargetState::Applied { at, .. } => Some(at),
+        _ => None,
+    })
+}
+
 fn weights(object: &Value) -> Vec<i64> {
     let routes = object["spec"]["http"][0]["route"].as_array().unwrap();
     routes.iter().map(|it| it["weight"].as_i64().unwrap_or_default()).collect()
@@ -203,6 +211,15 @@ async fn the_cluster_is_the_mesh_and_gets_what_is_changed() {
     assert_eq!(object["metadata"]["generation"], 2);
     assert!(managers(&object).contains(&("meshwright".to_owned(), "Update".to_owned())));
     assert_eq!(lab.mesh().await.revision.number, 2, "its own write is no change of others");
+
+    // A pod that becomes ready is no revision, and nothing that the cluster would have to be given.
+    let more = SERVICES.replace("addresses: [10.244.0.1]", "addresses: [10.244.0.1, 10.244.0.2]");
+    let before = applied_at(&lab.mesh().await);
+    lab.cluster.apply(&more).await;
+    let endpoints =
+        |state: &Snapshot| state.inventory.services.last().map_or(0, |it| it.endpoints["http"].len());
+    let state = lab.until(|state| endpoints(state) == 2).await;
+    assert_eq!((state.revision.number, applied_at(&state)), (2, before));
 
     // Another field, by another program: a revision of its own, by its name.
     let label = "apiVersion: networking.istio.io/v1\nkind: VirtualService\n\
