@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use mesh::{Analysis, Diagnostic, Mesh};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::{Check, News, Offer, Target, Unchecked};
@@ -27,6 +28,8 @@ use crate::timeline::StageReached;
 use changes::between;
 use claims::Claims;
 
+/// How long the cluster may take to say whether it would take a change.
+const LONGEST: Duration = Duration::from_secs(10);
 /// Revisions that may wait to be written; then the loop waits.
 const QUEUE: usize = 64;
 
@@ -131,7 +134,7 @@ impl Target for Cluster {
         let Self { jobs, mut task, .. } = *self;
         async move {
             drop(jobs);
-            if tokio::time::timeout(grace, &mut task).await.is_err() {
+            if timeout(grace, &mut task).await.is_err() {
                 tracing::warn!("a change is not in the cluster yet: the next start writes it");
                 task.abort();
             }
@@ -179,7 +182,11 @@ impl Check for DryRun {
                 return Ok(());
             }
             let view = self.mirror.view().unwrap_or_default();
-            let refused = self.writer.check(&changes, &view.objects).await;
+            let asked = timeout(LONGEST, self.writer.check(&changes, &view.objects)).await;
+            let Ok(refused) = asked else {
+                let why = format!("it has not answered for {} s", LONGEST.as_secs());
+                return Err(Unchecked::Unreachable(why));
+            };
             if let Some(down) = refused.iter().find(|it| it.why.may_pass()) {
                 return Err(Unchecked::Unreachable(down.why.to_string()));
             }

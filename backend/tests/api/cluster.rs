@@ -306,6 +306,14 @@ async fn a_server_that_is_away_is_told_and_caught_up_with() {
     lab.applied().await;
     assert_eq!(weights(&lab.cluster.get(ROUTES).await), [60, 40]);
 
+    // A server that answers and cannot do anything.
+    lab.cluster.kill_etcd();
+    lab.until(away).await;
+    let (status, said) = lab.split([50, 50]).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+    lab.cluster.start_etcd().await;
+    lab.applied().await;
+
     // The program is away, and the cluster goes on.
     let Lab { cluster, designer } = lab;
     let data = designer.stop().await;

@@ -1,4 +1,4 @@
-//! Asks the server again and again whether it is there: a connection can be dead without a word for as long as nobody writes to it.
+//! Asks the server again and again whether it is there and ready: a connection can be dead without a word for as long as nobody writes to it.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 /// How often.
 const EVERY: Duration = Duration::from_secs(2);
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(3);
 
-/// Tells `None` as long as it answers, else why not; only when that changes.
+/// Tells `None` as long as it is, else why not; only when that changes.
 pub(super) async fn run(client: Client, tell: mpsc::Sender<Option<String>>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -30,12 +30,14 @@ pub(super) async fn run(client: Client, tell: mpsc::Sender<Option<String>>) {
     }
 }
 
-/// Why it does not answer. Whatever it says, it answers: what it refuses is told by those who asked for it.
+/// Why it is of no use now: it does not answer, or says itself that it is not ready, as without etcd. What it refuses is told by those
+/// who asked for it.
 async fn ask(client: &Client) -> Option<String> {
-    let request = Request::get("/version").body(Vec::new()).ok()?;
-    match timeout(PATIENCE, client.request_text(request)).await {
+    let request = Request::get("/readyz").body(Vec::new()).ok()?;
+    match timeout(LONGEST, client.request_text(request)).await {
+        Ok(Err(kube::Error::Api(status))) if status.code >= 500 => Some("it is not ready".to_owned()),
         Ok(Ok(_) | Err(kube::Error::Api(_))) => None,
         Ok(Err(error)) => Some(crate::words::of(&error)),
-        Err(_elapsed) => Some(format!("it has not answered for {} s", PATIENCE.as_secs())),
+        Err(_elapsed) => Some(format!("it has not answered for {} s", LONGEST.as_secs())),
     }
 }
