@@ -22,7 +22,6 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::analysis::Analysis;
 use crate::clock::now_millis;
 use crate::connections::{self, Limits};
 use crate::control::{Actor, Head, Parts};
@@ -38,7 +37,7 @@ use crate::sample;
 use crate::settings::SettingsArgs;
 use crate::spans::Exporter;
 use crate::store::{Store, StoreError};
-use crate::targets::{self, Check, envoy};
+use crate::targets::{Check, envoy};
 use crate::telemetry::alerts::{Alerts, Moved};
 use crate::telemetry::instances::Instances;
 use crate::telemetry::{self, Follower};
@@ -191,7 +190,11 @@ impl Server {
         };
         let store = Store::open(&data)?;
         let of_sample = config.mesh.is_none() && link.is_none();
-        let settings = if of_sample { config.settings.of_sample() } else { config.settings.of_mesh() };
+        let settings = match &link {
+            Some(link) => config.settings.over(link.settings.clone()),
+            None if of_sample => config.settings.of_sample(),
+            None => config.settings.of_mesh(),
+        };
         let (of_origin, inventory) = match (&link, &found, &origin) {
             (Some(link), ..) => {
                 let origin = format!("the cluster {}", link.info.context);
@@ -224,24 +227,13 @@ impl Server {
         let mut flights = Flights::default();
         let (mut dry_run, mut info) = (None, None);
         if let Some(link) = link {
-            let has = match store.applied()?.filter(|number| *number != head.info.number) {
-                Some(number) => store.get(number)?.map(|it| Arc::new(Analysis::read(it.sources, &settings))),
-                None => None,
-            };
-            let Link { mirror, writer, .. } = link;
-            flights = link.flights;
-            let parts = targets::cluster::Parts {
-                writer: writer.clone(),
-                mirror: mirror.clone(),
-                flights: flights.clone(),
-                store: store.clone(),
-                milestones: milestones.clone(),
-            };
-            let has = has.unwrap_or_else(|| Arc::clone(&head.analysis));
-            plane.targets.push(Box::new(targets::cluster::Cluster::start(parts, has, head.info.number)));
-            dry_run = Some(Arc::new(targets::cluster::DryRun::new(writer, mirror.clone(), store.clone())));
-            tasks.spawn(Follow::new(mirror, flights.clone(), &head.analysis).run(outside));
-            info = Some(link.info);
+            let follow = Follow::new(link.mirror.clone(), link.flights.clone(), &head.analysis);
+            tasks.spawn(follow.run(outside));
+            flights = link.flights.clone();
+            info = Some(link.info.clone());
+            let (target, check) = link.target(&store, &head, milestones.clone())?;
+            plane.targets.push(target);
+            dry_run = Some(check);
         }
 
         let first = u64::try_from(now_millis()).unwrap_or_default();

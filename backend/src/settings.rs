@@ -86,7 +86,8 @@ impl SettingsArgs {
         self.over(Settings::sample())
     }
 
-    fn over(&self, mut settings: Settings) -> Settings {
+    /// Other settings, but for what the flags say.
+    pub fn over(&self, mut settings: Settings) -> Settings {
         if let Some(timeout) = self.request_timeout {
             settings.request_timeout_millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         }

@@ -4,6 +4,7 @@
 //! `connect` finds a server in a kubeconfig, `discover` and `access` ask what it serves and permits. `error` and `permission` say what
 //! is wrong or not permitted, with the next step. `kind` has the kinds that all of them speak of.
 //!
+//! `mesh_config` reads Istio's defaults for the mesh.
 //! `mirror` keeps a copy of what the cluster has: `object`s, which are documents, and an `inventory` of what runs. `write` makes changes, each
 //! the smallest `patch`, in the `order` in which no request meets what is not defined; `flights` knows what is being written. `owner` says
 //! whose a field is.
@@ -16,6 +17,7 @@ pub mod error;
 pub mod flights;
 pub mod inventory;
 pub mod kind;
+pub mod mesh_config;
 pub mod mirror;
 pub mod object;
 pub mod order;

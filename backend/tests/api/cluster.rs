@@ -53,6 +53,19 @@ endpoints:
   targetRef: {kind: Pod, name: reviews-v1-5d8f-a, namespace: shop}
 "#;
 
+const CONFIGURATION: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: istio-system}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    outboundTrafficPolicy: {mode: REGISTRY_ONLY}
+"#;
+
 const MESH: &str = r#"
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -88,6 +101,7 @@ impl Lab {
             return None;
         }
         cluster.apply(SERVICES).await;
+        cluster.apply(CONFIGURATION).await;
         cluster.apply_as("kubectl", false, MESH).await.unwrap();
         let designer = Running::start(config(&cluster)).await;
         Some(Self { cluster, designer })
@@ -198,6 +212,8 @@ async fn the_cluster_is_the_mesh_and_gets_what_is_changed() {
     assert_eq!(first.inventory.workloads.last().unwrap().labels["version"], "v1");
     let info = first.cluster.as_ref().unwrap();
     assert!(info.version.starts_with("v1.") && info.read_only.is_empty(), "{info:?}");
+
+    assert_eq!(first.settings.outbound_policy, mesh::settings::OutboundPolicy::RegistryOnly);
 
     // One weight: one patch, and the rest is as it was.
     let (status, said) = lab.split([50, 50]).await;
