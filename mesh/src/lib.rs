@@ -69,6 +69,7 @@ pub mod key;
 pub mod labels;
 pub mod limits;
 pub mod model;
+pub mod patch;
 pub mod plan;
 pub mod registry;
 pub mod resource;

@@ -1,9 +1,9 @@
 //! Taking a revision back: the edits that do it on top of the newest one, or why it cannot be done. The page shows with it
 //! what the server will do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Edit, Mesh, ResourceKey, Sources, diff, export};
+use crate::{Edit, Mesh, ResourceKey, Sources, diff, export, patch, yaml};
 
 /// Why a revision cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,8 @@ fn list(names: &[String]) -> String {
 /// made of it, `inverse` the edits that lead from there to `before`: any, since only what they lead to counts.
 ///
 /// When its files are as it left them, `inverse` brings them back byte for byte. When other documents of these files have
-/// changed since, only the documents that it touched are brought back.
+/// changed since, only the documents that it touched are brought back; of a document that others changed, too, the fields that it
+/// touched, if these are as it left them. A field is what has an owner of its own: one of `spec`, a label, an annotation.
 pub fn revert(
     number: u64,
     inverse: &[Edit],
@@ -46,8 +47,14 @@ pub fn revert(
     }
     let [then, done, now] = [before, after, head].map(|sources| Mesh::parse(sources).mesh);
     let touched = touched(&then, &done);
-    let changed: Vec<_> =
-        touched.iter().filter(|key| text(&done, key) != text(&now, key)).map(ToString::to_string).collect();
+    let mut merged = BTreeMap::new();
+    let mut changed = Vec::new();
+    for key in touched.iter().filter(|key| text(&done, key) != text(&now, key)) {
+        match merge(key, [&then, &done, &now]) {
+            Some(yaml) => drop(merged.insert(key.clone(), yaml)),
+            None => changed.push(key.to_string()),
+        }
+    }
     if !changed.is_empty() {
         return Err(RevertError::ChangedSince { number, changed });
     }
@@ -57,7 +64,7 @@ pub fn revert(
     }
     Ok(touched
         .into_iter()
-        .map(|key| match (text(&then, &key), now.document(&key).is_some()) {
+        .map(|key| match (merged.remove(&key).or_else(|| text(&then, &key)), now.document(&key).is_some()) {
             (Some(yaml), true) => Edit::ReplaceResource { key, yaml },
             (Some(yaml), false) => {
                 let file =
@@ -67,6 +74,14 @@ pub fn revert(
             (None, _) => Edit::RemoveResource { key },
         })
         .collect())
+}
+
+/// The text of a resource that others changed since, with what the revision did to it taken back; `None` where they changed the same
+/// fields, or it came or went.
+fn merge(key: &ResourceKey, [then, done, now]: [&Mesh; 3]) -> Option<String> {
+    let value = |mesh: &'_ Mesh| mesh.document(key)?.value("").cloned();
+    let merged = patch::merge(&value(done)?, &value(then)?, &value(now)?)?;
+    yaml::update(&text(now, key)?, &merged).ok()
 }
 
 /// The resources whose text differs.
@@ -101,6 +116,25 @@ mod tests {
         let inverse = [Edit::SetFiles { files: diff::files(after, before) }];
         let edits = revert(2, &inverse, before, after, head)?;
         Ok(edit::apply(head, &edits).unwrap().sources)
+    }
+
+    #[test]
+    fn what_others_did_in_the_same_resource_stays() {
+        let routes = |labels: &str, weight: u32, timeout: &str| {
+            Sources::single(
+                "a.yaml",
+                format!(
+                    "# by hand\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a{labels}}}\n\
+                     spec:\n  hosts: [a] # one\n  http:\n  - route: [{{destination: {{host: a}}, weight: {weight}}}]\n{timeout}"
+                ),
+            )
+        };
+        let (before, after) = (routes("", 1, ""), routes("", 2, ""));
+        let label = ", labels: {team: x}";
+        assert_eq!(reverted(&before, &after, &routes(label, 2, "")), Ok(routes(label, 1, "")));
+        // The list of routes is one field, whoever changed which of them.
+        let refused = reverted(&before, &after, &routes("", 2, "    timeout: 1s\n")).unwrap_err();
+        assert!(matches!(refused, RevertError::ChangedSince { .. }));
     }
 
     #[test]

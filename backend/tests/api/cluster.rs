@@ -244,6 +244,12 @@ async fn the_cluster_is_the_mesh_and_gets_what_is_changed() {
     let state = lab.until(|state| state.revision.number == 3).await;
     assert_eq!(state.revision.author, "kiali");
     assert!(state.sources.0[FILE].contains("team: a"));
+    // The weights are taken back, the label stays.
+    let answer = lab.designer.post("/api/v1/revisions/2/revert", &json!({"base": 3})).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    lab.applied().await;
+    let object = lab.cluster.get(ROUTES).await;
+    assert_eq!((weights(&object), &object["metadata"]["labels"]["team"]), (vec![90, 10], &json!("a")));
     let (status, said) = lab.split([20, 80]).await;
     assert_eq!(status, StatusCode::CREATED, "{said}");
     lab.applied().await;
