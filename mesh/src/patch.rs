@@ -3,6 +3,8 @@
 //! Kubernetes' lists of Istio's resources are atomic: who changes one entry owns the list. A patch names the entry nevertheless, so
 //! that the server itself says when something else is there.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -108,12 +110,11 @@ fn within(path: String, before: &Value, after: &Value, all: &mut Vec<Operation>)
     }
 }
 
-/// Names of the fields of both.
-fn fields(one: &Value, other: &Value) -> Vec<String> {
-    let none = Map::new();
-    let (one, other) = (one.as_object().unwrap_or(&none), other.as_object().unwrap_or(&none));
-    let new = other.keys().filter(|key| !one.contains_key(*key));
-    one.keys().chain(new).cloned().collect()
+/// Names of the fields of both, by the alphabet: what is written must not depend on the order that a map happens to keep.
+fn fields(one: &Value, other: &Value) -> BTreeSet<String> {
+    let names =
+        |value: &Value| value.as_object().into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>();
+    names(one).into_iter().chain(names(other)).collect()
 }
 
 /// The fields that have an owner of their own, of those that a patch changes: a field of `spec`, a label, an annotation. As pointers.
