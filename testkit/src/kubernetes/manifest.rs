@@ -72,7 +72,8 @@ fn head(document: &str) -> String {
             head.push('\n');
         }
     }
-    head
+    // One in braces begins with none of them, and is short.
+    if head.is_empty() { document.to_owned() } else { head }
 }
 
 #[cfg(test)]
