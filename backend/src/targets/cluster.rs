@@ -94,6 +94,10 @@ impl Target for Cluster {
         async {
             let Some(offer) = self.offer.clone() else { return };
             let previous = std::mem::replace(&mut self.previous, Arc::clone(&offer.analysis));
+            if offer.again {
+                // Something else runs there, and the text is the same.
+                return;
+            }
             let changes = between(&previous.mesh, &offer.analysis.mesh);
             self.flights.begin(changes.iter().map(|it| &it.key));
             if self.jobs.send(Job { offer, changes }).await.is_err() {

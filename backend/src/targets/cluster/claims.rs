@@ -9,11 +9,11 @@ use mesh::ResourceKey;
 use super::Parts;
 use crate::store::Store;
 
-/// All claims, by the objects' names.
+/// All claims.
 #[derive(Debug)]
 pub(super) struct Claims {
     store: Store,
-    all: BTreeMap<String, Claim>,
+    all: BTreeMap<ResourceKey, Claim>,
 }
 
 impl Claims {
@@ -27,64 +27,57 @@ impl Claims {
             tracing::warn!(error, "it is not known what was borrowed of the cluster's objects");
             Vec::new()
         });
-        let read = |(object, claim): (String, Vec<u8>)| Some((object, serde_json::from_slice(&claim).ok()?));
+        let read = |(_, claim): (String, Vec<u8>)| serde_json::from_slice(&claim).ok();
         Self { store, all: kept.into_iter().filter_map(read).collect() }
     }
 
     /// What was borrowed of an object.
     pub(super) fn of(&self, key: &ResourceKey) -> Option<&Claim> {
-        self.all.get(&key.to_string())
+        self.all.get(key)
     }
 
     /// An object is about to be changed.
     pub(super) async fn add(&mut self, object: &Object) {
-        let name = object.key.to_string();
-        if self.all.contains_key(&name) {
+        if self.all.contains_key(&object.key) {
             return;
         }
         if let Some(claim) = Claim::of(object) {
-            self.keep(&name, serde_json::to_vec(&claim).ok()).await;
-            self.all.insert(name, claim);
+            self.keep(&object.key, serde_json::to_vec(&(&object.key, &claim)).ok()).await;
+            self.all.insert(object.key.clone(), claim);
         }
     }
 
     /// Gives back what can be given back, as far as the cluster is known.
     pub(super) async fn settle(&mut self, parts: &Parts) {
         let Some(view) = parts.mirror.view().filter(|_| !self.all.is_empty()) else { return };
-        let objects: BTreeMap<String, &Object> = view
-            .objects
-            .values()
-            .map(|object| (object.key.to_string(), &**object))
-            .filter(|(name, _)| self.all.contains_key(name))
-            .collect();
         let mut done = Vec::new();
-        for (name, claim) in &self.all {
-            let object = objects.get(name).copied();
+        for (key, claim) in &self.all {
+            let object = view.objects.get(key).map(AsRef::as_ref);
             if object.is_some_and(|object| !parts.flights.is_current(object)) {
                 continue;
             }
             match claim.settle(object) {
                 Settled::No => {}
-                Settled::Void => done.push(name.clone()),
+                Settled::Void => done.push(key.clone()),
                 Settled::GiveBack(managed) => {
                     let Some(object) = object else { continue };
                     // Where it has changed meanwhile, the watch tells, and it is looked at again.
                     if let Some(now) = parts.writer.give_back(object, &managed).await {
                         parts.flights.wrote(&now);
-                        tracing::debug!(object = name, "the fields are their owners' again");
-                        done.push(name.clone());
+                        tracing::debug!(object = %key, "the fields are their owners' again");
+                        done.push(key.clone());
                     }
                 }
             }
         }
-        for name in done {
-            self.all.remove(&name);
-            self.keep(&name, None).await;
+        for key in done {
+            self.all.remove(&key);
+            self.keep(&key, None).await;
         }
     }
 
-    async fn keep(&self, object: &str, claim: Option<Vec<u8>>) {
-        let (store, object) = (self.store.clone(), object.to_owned());
+    async fn keep(&self, object: &ResourceKey, claim: Option<Vec<u8>>) {
+        let (store, object) = (self.store.clone(), object.to_string());
         let kept = tokio::task::spawn_blocking(move || store.set_claim(&object, claim.as_deref())).await;
         if !matches!(kept, Ok(Ok(()))) {
             tracing::warn!("what was borrowed of an object is not kept on disk");

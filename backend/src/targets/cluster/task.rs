@@ -47,13 +47,6 @@ pub(super) async fn run(mut parts: Parts, mut jobs: mpsc::Receiver<Job>, tell: w
         let keys: Vec<ResourceKey> = all.iter().flatten().map(|it| it.key.clone()).collect();
         let changes = combine(all.into_iter().flatten());
         let revision = offer.revision;
-        let known =
-            matches!(*tell.borrow(), TargetState::Applied { revision: known, .. } if known == revision);
-        if known && changes.is_empty() {
-            // Something else runs there, and the text is the same.
-            parts.flights.end(&keys, false);
-            continue;
-        }
         if !changes.is_empty() {
             tell.send_replace(TargetState::Pending { revision });
         }
